@@ -1,0 +1,99 @@
+/**
+ * What nodes say to each other.
+ *
+ * Objects travel as records (`object/record.ts`), so that they are encoded once for the disk and
+ * every peer, and checked by their own CRC-32 at both ends. `wire.ts` gives each message its compact
+ * form; the frames that carry them are the transport's business.
+ */
+
+import type { ByteString } from '../base/bytes.ts';
+import type { Epoch, NodeId, ObjectKey, Partition } from '../base/names.ts';
+import type { Failure, PutRequest } from '../object/requests.ts';
+
+export type PeerRequest =
+  /** Liveness both ways, and who is behind. */
+  | { readonly verb: 'ping'; readonly epoch: Epoch; readonly incarnation: number }
+  /** This node's copy of an object: the whole record or its head. */
+  | { readonly verb: 'get'; readonly key: ObjectKey; readonly headOnly: boolean }
+  /**
+   * Merge `record` into this node's copy, durably. `hintFor` names the node it is owed to, when the
+   * receiver is a fallback.
+   */
+  | {
+      readonly verb: 'merge';
+      readonly key: ObjectKey;
+      readonly record: Buffer;
+      readonly hintFor: NodeId | undefined;
+    }
+  /** Coordinate a client's write at this replica, for a node that holds none. */
+  | { readonly verb: 'put'; readonly request: PutRequest }
+  /** Drop the key if its copy is exactly this tombstone (every primary has confirmed it). */
+  | { readonly verb: 'reap'; readonly key: ObjectKey; readonly tombstoneHash: Buffer }
+  /** One message of the epoch agreement; opaque here, `membership/agreement.ts` knows it. */
+  | { readonly verb: 'agree'; readonly message: Buffer }
+  /** The state document, if the receiver's epoch is above `aboveEpoch`. */
+  | { readonly verb: 'state'; readonly aboveEpoch: Epoch }
+  /** Hash-tree segments of a partition's objects with this n_val; all of them, 8 bytes each. */
+  | { readonly verb: 'tree'; readonly partition: Partition; readonly nVal: number };
+
+export type PeerReply =
+  | { readonly kind: 'pong'; readonly epoch: Epoch; readonly incarnation: number }
+  /** Absent: no readable copy. */
+  | { readonly kind: 'object'; readonly record: Buffer | undefined }
+  | { readonly kind: 'done' }
+  /** The outcome of a forwarded write; `record` as the request's `returning` asks. */
+  | { readonly kind: 'stored'; readonly record: Buffer | undefined }
+  | { readonly kind: 'failed'; readonly failure: Failure }
+  | { readonly kind: 'reaped'; readonly isGone: boolean }
+  | { readonly kind: 'agreement'; readonly message: Buffer }
+  /** The encoded document, or nothing newer. */
+  | { readonly kind: 'state'; readonly document: Buffer | undefined }
+  | { readonly kind: 'tree'; readonly segments: Buffer };
+
+/** Which replicas a coverage query asks of one node. */
+export interface CoverageShare {
+  readonly partitions: readonly Partition[];
+}
+
+export type PeerStreamRequest =
+  | { readonly verb: 'list-buckets'; readonly share: CoverageShare; readonly type: ByteString }
+  | {
+      readonly verb: 'list-keys';
+      readonly share: CoverageShare;
+      readonly type: ByteString;
+      readonly bucket: ByteString;
+    }
+  /** Index entries in (term, key) order. */
+  | { readonly verb: 'index'; readonly share: CoverageShare; readonly query: IndexScan }
+  /** Heads of the keys of one partition that fall in these hash-tree segments, in key order. */
+  | {
+      readonly verb: 'heads';
+      readonly partition: Partition;
+      readonly nVal: number;
+      readonly segments: readonly number[];
+    };
+
+/** A range of one index of one bucket, both ends inclusive. */
+export interface IndexScan {
+  readonly type: ByteString;
+  readonly bucket: ByteString;
+  /** `…_bin`, `…_int`, `$key` or `$bucket`, in lower case. */
+  readonly field: ByteString;
+  readonly from: ByteString;
+  readonly to: ByteString;
+  /** Resume strictly after this (term, key). */
+  readonly after: { readonly term: ByteString; readonly key: ByteString } | undefined;
+  /** Entries at most from each node. */
+  readonly limit: number | undefined;
+}
+
+export type PeerStreamItem =
+  | { readonly kind: 'names'; readonly names: readonly ByteString[] }
+  | {
+      readonly kind: 'index-entries';
+      readonly entries: readonly (readonly [term: ByteString, key: ByteString])[];
+    }
+  | {
+      readonly kind: 'heads';
+      readonly heads: readonly { readonly key: ObjectKey; readonly head: Buffer }[];
+    };

@@ -1,0 +1,102 @@
+/**
+ * The replica: this node's copies of objects.
+ *
+ * Every change to a copy, from a client's write to a repair, is the same step: read, merge, write
+ * durably, with the object's index entries, hints and hash-tree segments in the same batch. Changes
+ * to one key happen in order; changes to different keys share batches. `StoreReplica` implements it.
+ */
+
+import type { ByteString } from '../base/bytes.ts';
+import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
+import type { VersionVector } from '../clock/version-vector.ts';
+import type { BucketProperties } from '../object/bucket-properties.ts';
+import type { NewContent } from '../object/requests.ts';
+import type { StoredObject } from '../object/stored-object.ts';
+import type { CoverageShare, IndexScan } from '../peer/messages.ts';
+
+/** Where a key lives and how it is kept: found by the caller from ring and properties. */
+export interface Placement {
+  readonly partition: Partition;
+  readonly properties: BucketProperties;
+}
+
+export interface CoordinatedWrite {
+  /** What the client had seen; the empty vector for nothing. */
+  readonly context: VersionVector;
+  readonly content: NewContent;
+}
+
+export type CoordinatedOutcome =
+  | {
+      readonly kind: 'issued';
+      /** The new local state, to be sent to the other replicas at once. */
+      readonly object: StoredObject;
+      readonly record: Buffer;
+      /** Settles when the local copy is durable; rejects with the store's fault. */
+      readonly durable: Promise<void>;
+    }
+  | { readonly kind: 'too-large'; readonly sizeBytes: number }
+  | { readonly kind: 'too-many-siblings'; readonly count: number };
+
+export interface Hint {
+  readonly target: NodeId;
+  readonly partition: Partition;
+  readonly key: ObjectKey;
+}
+
+export interface Replica {
+  /** Undefined: no readable copy (a damaged one is counted and treated as absent). */
+  get(key: ObjectKey, partition: Partition): Promise<StoredObject | undefined>;
+  /** The record's bytes, or just its head; both decode with `object/record.ts`. */
+  getRecord(key: ObjectKey, partition: Partition, headOnly: boolean): Promise<Buffer | undefined>;
+  /** Reads the copy, applies the write, issues its dot, and starts to store the result. */
+  coordinate(
+    key: ObjectKey,
+    placement: Placement,
+    write: CoordinatedWrite,
+  ): Promise<CoordinatedOutcome>;
+  /**
+   * Merges a peer's record into the copy; resolves when the merged state, and the hint if one is
+   * named, is durable. Rejects with `malformed` for a record whose CRC or shape is wrong.
+   */
+  merge(
+    key: ObjectKey,
+    placement: Placement,
+    record: Buffer,
+    hintFor: NodeId | undefined,
+  ): Promise<void>;
+  /** Notes durably that `target` has not confirmed this node's current copy. */
+  addHint(hint: Hint): Promise<void>;
+  /** Hints for one target, oldest partition order first, in bounded batches. */
+  hints(target: NodeId): AsyncIterableIterator<readonly Hint[]>;
+  /** Targets that hints are kept for, and how many there are of each. */
+  hintCounts(): ReadonlyMap<NodeId, number>;
+  /**
+   * Removes a hint whose object the target has confirmed, unless the copy has changed since
+   * `record` was read; with `dropCopy` the copy goes in the same batch (this node is no replica).
+   */
+  settleHint(hint: Hint, record: Buffer, dropCopy: boolean): Promise<void>;
+  /** Removes the copy if it is exactly this tombstone; false if it is something else. */
+  reap(key: ObjectKey, placement: Placement, tombstoneHash: Buffer): Promise<boolean>;
+
+  /** Names in order, without duplicates, from the partitions asked for; bounded batches. */
+  listBuckets(share: CoverageShare, type: ByteString): AsyncIterableIterator<ByteString[]>;
+  listKeys(
+    share: CoverageShare,
+    type: ByteString,
+    bucket: ByteString,
+  ): AsyncIterableIterator<ByteString[]>;
+  index(
+    share: CoverageShare,
+    scan: IndexScan,
+  ): AsyncIterableIterator<(readonly [term: ByteString, key: ByteString])[]>;
+
+  /** Hash-tree segments of a partition for objects of this n_val, 8 bytes each. */
+  tree(partition: Partition, nVal: number): Promise<Buffer>;
+  /** Heads of the keys that fall into these segments, in key order. */
+  heads(
+    partition: Partition,
+    nVal: number,
+    segments: readonly number[],
+  ): AsyncIterableIterator<{ readonly key: ObjectKey; readonly head: Buffer }[]>;
+}

@@ -1,0 +1,61 @@
+/**
+ * The store: one ordered map of bytes for the whole node.
+ *
+ * The one promise that everything rests on: when `write` resolves, all of its operations are on
+ * stable storage (`durability: fsync`), all or none of them. A failed write fences the store: after
+ * that nothing is ever acknowledged again until it has been reopened, because after a failed fsync
+ * the kernel may have dropped the very pages it would report as clean.
+ *
+ * An entry's value is a head and a body, so that large bodies can live elsewhere than the index; a
+ * head read never has to touch the body.
+ */
+
+export interface Put {
+  readonly kind: 'put';
+  readonly key: Buffer;
+  readonly head: Buffer;
+  /** Follows the head; absent for small entries that are all head. */
+  readonly body?: Buffer;
+}
+
+export interface Remove {
+  readonly kind: 'remove';
+  readonly key: Buffer;
+}
+
+export type WriteOperation = Put | Remove;
+
+export interface ScanRange {
+  /** Inclusive. */
+  readonly from: Buffer;
+  /** Exclusive. */
+  readonly to: Buffer;
+  readonly reverse?: boolean;
+  /** Entries at most; no limit by default. */
+  readonly limit?: number;
+  /** Only keys: values come back empty. */
+  readonly keysOnly?: boolean;
+}
+
+export interface ScanEntry {
+  readonly key: Buffer;
+  /** Head and body, one after the other. */
+  readonly value: Buffer;
+}
+
+export type StoreHealth =
+  { readonly kind: 'ready' } | { readonly kind: 'fenced'; readonly reason: string };
+
+export interface Store {
+  /** Head and body in one buffer. Rejects with `store-closed`, or `store-corrupt` for this entry. */
+  get(key: Buffer): Promise<Buffer | undefined>;
+  /** At least the head; may hold body bytes after it. */
+  getHead(key: Buffer): Promise<Buffer | undefined>;
+  /** Atomic and durable when it resolves; rejects with `store-fenced` or `overload`. */
+  write(operations: readonly WriteOperation[]): Promise<void>;
+  /** In key order over a snapshot; batches of a bounded size; stop early with `return()`. */
+  scan(range: ScanRange): AsyncIterableIterator<readonly ScanEntry[]>;
+  health(): StoreHealth;
+  /** Waits for writes under way. Idempotent. */
+  close(): Promise<void>;
+}
