@@ -1,0 +1,189 @@
+/**
+ * The style is tested, not preached: who may import whom, what pure rooms may touch, how long a file
+ * may be, and that each file says what it is for. The table below is the one in ARCHITECTURE.md.
+ */
+
+import { readFileSync, readdirSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import t from 'tap';
+
+interface Room {
+  readonly isPure: boolean;
+  /** Rooms it may import from; closed: what is not named is forbidden. */
+  readonly mayImport: readonly string[];
+}
+
+const ALL_PURE = [
+  'base',
+  'clock',
+  'ring',
+  'datatype',
+  'object',
+  'membership',
+  'storage',
+  'peer',
+  'replica',
+  'coordinator',
+  'repair',
+  'node',
+];
+
+const SHELL = ['transport', 'config', 'telemetry', 'api/http', 'api/pbc', 'admin', 'client', 'cli'];
+
+const ROOMS: Readonly<Record<string, Room>> = {
+  base: { isPure: true, mayImport: [] },
+  clock: { isPure: true, mayImport: ['base'] },
+  ring: { isPure: true, mayImport: ['base'] },
+  datatype: { isPure: true, mayImport: ['clock', 'base'] },
+  object: { isPure: true, mayImport: ['datatype', 'clock', 'base'] },
+  membership: { isPure: true, mayImport: ['ring', 'object', 'clock', 'base'] },
+  storage: { isPure: true, mayImport: ['object', 'clock', 'base'] },
+  peer: { isPure: true, mayImport: ['object', 'membership', 'ring', 'clock', 'base'] },
+  replica: {
+    isPure: true,
+    // `peer` for the shapes of coverage queries only.
+    mayImport: ['storage', 'peer', 'object', 'datatype', 'clock', 'base'],
+  },
+  coordinator: {
+    isPure: true,
+    mayImport: ['peer', 'replica', 'ring', 'object', 'datatype', 'clock', 'base'],
+  },
+  repair: {
+    isPure: true,
+    mayImport: ['replica', 'peer', 'storage', 'ring', 'membership', 'object', 'base'],
+  },
+  node: { isPure: true, mayImport: ALL_PURE },
+  transport: { isPure: false, mayImport: ['peer', 'object', 'membership', 'base'] },
+  config: { isPure: false, mayImport: ['object', 'base'] },
+  telemetry: { isPure: false, mayImport: ['base'] },
+  'api/http': { isPure: false, mayImport: ['node', 'object', 'datatype', 'clock', 'base'] },
+  'api/pbc': { isPure: false, mayImport: ['node', 'object', 'datatype', 'clock', 'base'] },
+  admin: { isPure: false, mayImport: ['node', 'membership', 'ring', 'object', 'base'] },
+  client: { isPure: false, mayImport: ['api/pbc', 'object', 'base'] },
+  cli: { isPure: false, mayImport: [...ALL_PURE, ...SHELL] },
+};
+
+/** The files of pure rooms that do real I/O behind a port of their room. */
+const SHELL_FILES = new Set(['src/storage/leveldb-store.ts']);
+
+const PURE_NODE_MODULES = new Set(['node:buffer', 'node:crypto', 'node:zlib']);
+
+const BANNED_IN_PURE: readonly (readonly [pattern: RegExp, what: string])[] = [
+  [/\bsetTimeout\b|\bsetInterval\b|\bsetImmediate\b/, 'a timer'],
+  [/\bDate\.now\b|\bnew Date\(\s*\)|\bperformance\.now\b/, 'the real clock'],
+  [/\bMath\.random\b|\brandomBytes\b|\brandomUUID\b/, 'real randomness'],
+  [/\bprocess\.(?!nextTick\b)\w+/, 'the process'],
+  [/\bconsole\.\w+/, 'the console'],
+];
+
+const root = resolve(import.meta.dirname, '../..');
+
+function filesBelow(folder: string): string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'))
+    .sort();
+}
+
+function roomOf(file: string): string | undefined {
+  const parts = file.split('/');
+  if (parts[0] !== 'src' || parts.length < 3) return undefined;
+  return parts[1] === 'api' ? `api/${parts[2]}` : parts[1];
+}
+
+function importsOf(source: string): string[] {
+  return [...source.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1] ?? '');
+}
+
+/** The source without comments and string literals, so that prose is not mistaken for code. */
+function codeOf(source: string): string {
+  return source
+    .replace(/\/\*[\s\S]*?\*\//g, '')
+    .replace(/(^|\s)\/\/.*$/gm, '$1')
+    .replace(/'(?:[^'\\\n]|\\.)*'/g, "''");
+}
+
+const sources = filesBelow('src').map((file) => ({
+  file,
+  text: readFileSync(join(root, file), 'utf8'),
+}));
+
+t.test('a room imports only from the rooms it may', (t) => {
+  const wrong: string[] = [];
+  for (const { file, text } of sources) {
+    const room = roomOf(file);
+    if (room === undefined) continue;
+    const rules = ROOMS[room];
+    if (rules === undefined) {
+      wrong.push(`${file}: ${room} is not a room of the house`);
+      continue;
+    }
+    for (const specifier of importsOf(text)) {
+      if (!specifier.startsWith('.')) continue;
+      const target = relative(root, resolve(root, dirname(file), specifier))
+        .split(sep)
+        .join('/');
+      const targetRoom = roomOf(target);
+      if (targetRoom === room) continue;
+      if (targetRoom === undefined || !rules.mayImport.includes(targetRoom)) {
+        wrong.push(`${file} imports ${specifier}`);
+      }
+    }
+  }
+  t.same(wrong, []);
+  t.end();
+});
+
+t.test('pure rooms touch the world only through ports', (t) => {
+  const wrong: string[] = [];
+  for (const { file, text } of sources) {
+    const room = roomOf(file);
+    if (room === undefined || !ROOMS[room]?.isPure || SHELL_FILES.has(file)) continue;
+    for (const specifier of importsOf(text)) {
+      if (specifier.startsWith('node:') && !PURE_NODE_MODULES.has(specifier)) {
+        wrong.push(`${file} imports ${specifier}`);
+      }
+    }
+    const code = codeOf(text);
+    for (const [pattern, what] of BANNED_IN_PURE) {
+      const found = pattern.exec(code);
+      if (found !== null) wrong.push(`${file} uses ${what}: ${found[0]}`);
+    }
+  }
+  t.same(wrong, []);
+  t.end();
+});
+
+t.test('every file says what it is for and stays readable', (t) => {
+  const wrong: string[] = [];
+  for (const file of [...filesBelow('src'), ...filesBelow('test'), ...filesBelow('bench')]) {
+    const text = readFileSync(join(root, file), 'utf8');
+    const lines = text.split('\n');
+    if (lines.length > 501) wrong.push(`${file} has ${lines.length - 1} lines`);
+    if (!/^(#!.*\n)?\/\*\*[\s\S]*?\*\//.test(text)) wrong.push(`${file} has no module comment`);
+    const long = lines.findIndex((line) => line.length > 120);
+    if (long >= 0) wrong.push(`${file}:${long + 1} is longer than 120 columns`);
+  }
+  t.same(wrong, []);
+  t.end();
+});
+
+t.test('nothing is left over and no test is skipped or alone', (t) => {
+  // The words are bracketed so that this file does not find itself.
+  const leftOver = /[T]ODO|[F]IXME|[X]XX\b|\.[o]nly\(|t\.[s]kip\(/;
+  const wrong: string[] = [];
+  for (const file of [...filesBelow('src'), ...filesBelow('test'), ...filesBelow('bench')]) {
+    const found = leftOver.exec(readFileSync(join(root, file), 'utf8'));
+    if (found !== null) wrong.push(`${file}: ${found[0]}`);
+  }
+  t.same(wrong, []);
+  t.end();
+});
+
+t.test('files are named in kebab-case and there are no barrels', (t) => {
+  const wrong = sources
+    .map(({ file }) => file)
+    .filter((file) => !/^[a-z0-9/-]+\.ts$/.test(file) || file.endsWith('/index.ts'));
+  t.same(wrong, []);
+  t.end();
+});
