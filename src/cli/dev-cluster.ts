@@ -1,0 +1,162 @@
+/**
+ * A cluster on this machine: each node a process, started together and stopped together.
+ *
+ * `vertebra dev`, the demo, the benches and the cluster tests all run their nodes through it.
+ */
+
+import { mkdirSync, statSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { askNode } from '../admin/admin-client.ts';
+import { adminSocketPath } from '../admin/admin-socket.ts';
+import { ChildNode } from './child-node.ts';
+
+export interface DevNode {
+  readonly name: string;
+  readonly host: string;
+  readonly httpPort: number;
+  readonly pbcPort: number;
+  readonly peerPort: number;
+  readonly dataFolder: string;
+}
+
+export interface DevClusterOptions {
+  readonly configPath: string;
+  readonly nodes: readonly DevNode[];
+  /** The compiled entry point, `main.js`. */
+  readonly entryPoint: string;
+  /** Default 60,000. */
+  readonly readyTimeoutMs?: number;
+}
+
+const STOP_TIMEOUT_MS = 30_000;
+const BUCKET_TYPE_TIMEOUT_MS = 30_000;
+
+export class DevCluster {
+  readonly nodes: readonly DevNode[];
+  readonly #options: DevClusterOptions;
+  readonly #children = new Map<string, ChildNode>();
+
+  constructor(options: DevClusterOptions) {
+    this.nodes = options.nodes;
+    this.#options = options;
+  }
+
+  /** Rejects with one sentence that names the port or folder that is in the way. */
+  async start(): Promise<void> {
+    for (const node of this.nodes) {
+      makeFolder(node.dataFolder);
+      await requireFreePorts(node);
+    }
+    for (const node of this.nodes) this.launch(node);
+    const timeoutMs = this.#options.readyTimeoutMs ?? 60_000;
+    try {
+      await withTimeout(
+        Promise.all([...this.#children.values()].map((child) => child.ready())),
+        timeoutMs,
+      );
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Starts one node (again), without waiting for it. */
+  launch(node: DevNode): ChildNode {
+    const child = new ChildNode({
+      name: node.name,
+      configPath: this.#options.configPath,
+      entryPoint: this.#options.entryPoint,
+      logPath: join(node.dataFolder, 'node.log'),
+    });
+    this.#children.set(node.name, child);
+    return child;
+  }
+
+  mustChild(name: string): ChildNode {
+    const child = this.#children.get(name);
+    if (child === undefined) throw new Error(`${name} is not a node of this cluster`);
+    return child;
+  }
+
+  /** Creates and activates types that are not there yet. */
+  async ensureBucketTypes(types: Readonly<Record<string, unknown>>): Promise<void> {
+    const first = this.nodes[0];
+    if (first === undefined) return;
+    for (const [type, properties] of Object.entries(types)) {
+      await askNode(
+        adminSocketPath(first.dataFolder),
+        { command: 'bucket-type ensure', arguments: { type, properties } },
+        BUCKET_TYPE_TIMEOUT_MS,
+      );
+    }
+  }
+
+  /** Resolves when some node has stopped that nobody asked to stop. */
+  async anyExited(): Promise<string> {
+    const exits = [...this.#children.values()].map(async (child) => {
+      await child.exited();
+      return child.name;
+    });
+    return Promise.race(exits);
+  }
+
+  /** True if every node stopped cleanly. */
+  async stop(): Promise<boolean> {
+    const children = [...this.#children.values()];
+    const codes = await Promise.all(children.map((child) => child.stop(STOP_TIMEOUT_MS)));
+    return codes.every((code) => code === 0);
+  }
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+    if (!statSync(folder).isDirectory()) throw new Error('it is not a folder');
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`the data folder ${folder} cannot be used: ${why}`, { cause: error });
+  }
+}
+
+async function requireFreePorts(node: DevNode): Promise<void> {
+  const ports = [
+    ['http_port', node.httpPort],
+    ['pbc_port', node.pbcPort],
+    ['peer_port', node.peerPort],
+  ] as const;
+  for (const [field, port] of ports) {
+    const fault = await tryListen(node.host, port);
+    if (fault === undefined) continue;
+    const why = fault.code === 'EADDRINUSE' ? 'is in use' : `cannot be opened (${fault.message})`;
+    throw new Error(`port ${port} (${field} of ${node.name}, ${node.host}) ${why}`);
+  }
+}
+
+function tryListen(host: string, port: number): Promise<NodeJS.ErrnoException | undefined> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', (error: NodeJS.ErrnoException) => {
+      resolve(error);
+    });
+    probe.listen(port, host, () => {
+      probe.close(() => {
+        resolve(undefined);
+      });
+    });
+  });
+}
+
+async function withTimeout(work: Promise<unknown>, timeoutMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeUp = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`the nodes did not become ready within ${timeoutMs} ms`));
+    }, timeoutMs);
+  });
+  try {
+    await Promise.race([work, timeUp]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
