@@ -1,0 +1,345 @@
+/**
+ * The compact form of what nodes say to each other.
+ *
+ * Each message is a tuple [code, field, …] of values that msgpackr packs as they are; a frame holds
+ * many of them (the transport's business), and the `encode…`/`decode…` pairs pack one alone. Byte
+ * arrays come out as views of what was received. Reading is strict: a message that is not exactly
+ * one that a node of this version writes is a `peer-malformed` fault.
+ *
+ * Codes are wire numbers: append, never reuse. Version differences are settled in the handshake.
+ */
+
+import { Packr, Unpackr } from 'msgpackr';
+import type { Epoch, ObjectKey, Partition } from '../base/names.ts';
+import { unreachable } from '../base/fault.ts';
+import type {
+  CoverageShare,
+  IndexScan,
+  PeerReply,
+  PeerRequest,
+  PeerStreamItem,
+  PeerStreamRequest,
+} from './messages.ts';
+import { malformed, TupleReader } from './tuple-reader.ts';
+import type { WireTuple, WireValue } from './tuple-reader.ts';
+import {
+  failureToTuple,
+  putRequestToTuple,
+  readFailure,
+  readKey,
+  readNodeId,
+  readPutRequest,
+} from './wire-values.ts';
+
+const PARTITION_MAX = 0xffff;
+const SEGMENT_MAX = 0xffff_ffff;
+
+const packr = new Packr({ useRecords: false });
+const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
+
+export function requestToTuple(request: PeerRequest): WireTuple {
+  switch (request.verb) {
+    case 'ping':
+      return [1, request.epoch, request.incarnation];
+    case 'get': {
+      const { type, bucket, key } = request.key;
+      return [2, type, bucket, key, request.headOnly];
+    }
+    case 'merge': {
+      const { type, bucket, key } = request.key;
+      return [3, type, bucket, key, request.record, request.hintFor ?? null];
+    }
+    case 'put':
+      return [4, putRequestToTuple(request.request)];
+    case 'reap': {
+      const { type, bucket, key } = request.key;
+      return [5, type, bucket, key, request.tombstoneHash];
+    }
+    case 'agree':
+      return [6, request.message];
+    case 'state':
+      return [7, request.aboveEpoch];
+    case 'tree':
+      return [8, request.partition, request.nVal];
+    default:
+      return unreachable(request);
+  }
+}
+
+export function tupleToRequest(tuple: unknown): PeerRequest {
+  const reader = new TupleReader(tuple);
+  const request = readRequest(reader);
+  reader.end();
+  return request;
+}
+
+function readRequest(reader: TupleReader): PeerRequest {
+  switch (reader.count()) {
+    case 1:
+      return { verb: 'ping', epoch: readEpoch(reader), incarnation: reader.count() };
+    case 2:
+      return { verb: 'get', key: readKey(reader), headOnly: reader.boolean() };
+    case 3:
+      return {
+        verb: 'merge',
+        key: readKey(reader),
+        record: reader.bytes(),
+        hintFor: reader.optional(readNodeId),
+      };
+    case 4:
+      return { verb: 'put', request: readPutRequest(reader) };
+    case 5:
+      return { verb: 'reap', key: readKey(reader), tombstoneHash: reader.bytes() };
+    case 6:
+      return { verb: 'agree', message: reader.bytes() };
+    case 7:
+      return { verb: 'state', aboveEpoch: readEpoch(reader) };
+    case 8:
+      return { verb: 'tree', partition: readPartition(reader), nVal: readNVal(reader) };
+    default:
+      throw malformed('unknown verb');
+  }
+}
+
+export function replyToTuple(reply: PeerReply): WireTuple {
+  switch (reply.kind) {
+    case 'pong':
+      return [1, reply.epoch, reply.incarnation];
+    case 'object':
+      return [2, reply.record ?? null];
+    case 'done':
+      return [3];
+    case 'stored':
+      return [4, reply.record ?? null];
+    case 'failed':
+      return [5, failureToTuple(reply.failure)];
+    case 'reaped':
+      return [6, reply.isGone];
+    case 'agreement':
+      return [7, reply.message];
+    case 'state':
+      return [8, reply.document ?? null];
+    case 'tree':
+      return [9, reply.segments];
+    default:
+      return unreachable(reply);
+  }
+}
+
+export function tupleToReply(tuple: unknown): PeerReply {
+  const reader = new TupleReader(tuple);
+  const reply = readReply(reader);
+  reader.end();
+  return reply;
+}
+
+function readReply(reader: TupleReader): PeerReply {
+  switch (reader.count()) {
+    case 1:
+      return { kind: 'pong', epoch: readEpoch(reader), incarnation: reader.count() };
+    case 2:
+      return { kind: 'object', record: reader.optional(readBytes) };
+    case 3:
+      return { kind: 'done' };
+    case 4:
+      return { kind: 'stored', record: reader.optional(readBytes) };
+    case 5:
+      return { kind: 'failed', failure: readFailure(reader) };
+    case 6:
+      return { kind: 'reaped', isGone: reader.boolean() };
+    case 7:
+      return { kind: 'agreement', message: reader.bytes() };
+    case 8:
+      return { kind: 'state', document: reader.optional(readBytes) };
+    case 9:
+      return { kind: 'tree', segments: reader.bytes() };
+    default:
+      throw malformed('unknown kind of reply');
+  }
+}
+
+export function streamRequestToTuple(request: PeerStreamRequest): WireTuple {
+  switch (request.verb) {
+    case 'list-buckets':
+      return [1, request.share.partitions, request.type];
+    case 'list-keys':
+      return [2, request.share.partitions, request.type, request.bucket];
+    case 'index':
+      return [3, request.share.partitions, indexScanToTuple(request.query)];
+    case 'heads':
+      return [4, request.partition, request.nVal, request.segments];
+    default:
+      return unreachable(request);
+  }
+}
+
+export function tupleToStreamRequest(tuple: unknown): PeerStreamRequest {
+  const reader = new TupleReader(tuple);
+  const request = readStreamRequest(reader);
+  reader.end();
+  return request;
+}
+
+function readStreamRequest(reader: TupleReader): PeerStreamRequest {
+  switch (reader.count()) {
+    case 1:
+      return { verb: 'list-buckets', share: readShare(reader), type: reader.byteString() };
+    case 2:
+      return {
+        verb: 'list-keys',
+        share: readShare(reader),
+        type: reader.byteString(),
+        bucket: reader.byteString(),
+      };
+    case 3:
+      return { verb: 'index', share: readShare(reader), query: readIndexScan(reader) };
+    case 4:
+      return {
+        verb: 'heads',
+        partition: readPartition(reader),
+        nVal: readNVal(reader),
+        segments: reader.list((list) => list.integer(0, SEGMENT_MAX)),
+      };
+    default:
+      throw malformed('unknown verb of a stream');
+  }
+}
+
+/** Lists are flat: (term, key), and (type, bucket, key, head), one after the other. */
+export function streamItemToTuple(item: PeerStreamItem): WireTuple {
+  switch (item.kind) {
+    case 'names':
+      return [1, item.names];
+    case 'index-entries':
+      return [2, item.entries.flat()];
+    case 'heads': {
+      const fields: WireValue[] = [];
+      for (const { key, head } of item.heads) fields.push(key.type, key.bucket, key.key, head);
+      return [3, fields];
+    }
+    default:
+      return unreachable(item);
+  }
+}
+
+export function tupleToStreamItem(tuple: unknown): PeerStreamItem {
+  const reader = new TupleReader(tuple);
+  const item = readStreamItem(reader);
+  reader.end();
+  return item;
+}
+
+function readStreamItem(reader: TupleReader): PeerStreamItem {
+  switch (reader.count()) {
+    case 1:
+      return { kind: 'names', names: reader.list((list) => list.byteString()) };
+    case 2:
+      return {
+        kind: 'index-entries',
+        entries: reader.list((list) => [list.byteString(), list.byteString()] as const),
+      };
+    case 3:
+      return { kind: 'heads', heads: reader.list(readKeyHead) };
+    default:
+      throw malformed('unknown kind of item');
+  }
+}
+
+export function encodeRequest(request: PeerRequest): Buffer {
+  return packr.pack(requestToTuple(request));
+}
+
+export function decodeRequest(bytes: Uint8Array): PeerRequest {
+  return tupleToRequest(unpack(bytes));
+}
+
+export function encodeReply(reply: PeerReply): Buffer {
+  return packr.pack(replyToTuple(reply));
+}
+
+export function decodeReply(bytes: Uint8Array): PeerReply {
+  return tupleToReply(unpack(bytes));
+}
+
+export function encodeStreamRequest(request: PeerStreamRequest): Buffer {
+  return packr.pack(streamRequestToTuple(request));
+}
+
+export function decodeStreamRequest(bytes: Uint8Array): PeerStreamRequest {
+  return tupleToStreamRequest(unpack(bytes));
+}
+
+export function encodeStreamItem(item: PeerStreamItem): Buffer {
+  return packr.pack(streamItemToTuple(item));
+}
+
+export function decodeStreamItem(bytes: Uint8Array): PeerStreamItem {
+  return tupleToStreamItem(unpack(bytes));
+}
+
+function unpack(bytes: Uint8Array): unknown {
+  try {
+    return unpackr.unpack(bytes);
+  } catch {
+    // msgpackr's own message quotes what it read, so it is not passed on even as the cause.
+    throw malformed('not MessagePack');
+  }
+}
+
+function indexScanToTuple(scan: IndexScan): WireTuple {
+  return [
+    scan.type,
+    scan.bucket,
+    scan.field,
+    scan.from,
+    scan.to,
+    scan.after === undefined ? null : [scan.after.term, scan.after.key],
+    scan.limit ?? null,
+  ];
+}
+
+function readIndexScan(reader: TupleReader): IndexScan {
+  const fields = reader.tuple();
+  const scan: IndexScan = {
+    type: fields.byteString(),
+    bucket: fields.byteString(),
+    field: fields.byteString(),
+    from: fields.byteString(),
+    to: fields.byteString(),
+    after: fields.optional(readPosition),
+    limit: fields.optional((field) => field.count()),
+  };
+  fields.end();
+  return scan;
+}
+
+function readPosition(reader: TupleReader): NonNullable<IndexScan['after']> {
+  const fields = reader.tuple();
+  const position = { term: fields.byteString(), key: fields.byteString() };
+  fields.end();
+  return position;
+}
+
+function readShare(reader: TupleReader): CoverageShare {
+  return { partitions: reader.list(readPartition) };
+}
+
+function readKeyHead(reader: TupleReader): { readonly key: ObjectKey; readonly head: Buffer } {
+  return { key: readKey(reader), head: reader.bytes() };
+}
+
+function readBytes(reader: TupleReader): Buffer {
+  return reader.bytes();
+}
+
+function readEpoch(reader: TupleReader): Epoch {
+  return reader.count() as Epoch;
+}
+
+function readPartition(reader: TupleReader): Partition {
+  return reader.integer(0, PARTITION_MAX) as Partition;
+}
+
+function readNVal(reader: TupleReader): number {
+  return reader.integer(1, PARTITION_MAX);
+}

@@ -1,0 +1,171 @@
+/** Arbitraries of everything that nodes say to each other. */
+
+import fc from 'fast-check';
+import type { ByteString } from '../../src/base/bytes.ts';
+import { bytesToByteString } from '../../src/base/bytes.ts';
+import type { Epoch, NodeId, ObjectKey, Partition } from '../../src/base/names.ts';
+import type { Actor, VersionVector } from '../../src/clock/version-vector.ts';
+import type { Failure, PutRequest, WriteCondition } from '../../src/object/requests.ts';
+import type { Metadata } from '../../src/object/stored-object.ts';
+import type {
+  IndexScan,
+  PeerReply,
+  PeerRequest,
+  PeerStreamItem,
+  PeerStreamRequest,
+} from '../../src/peer/messages.ts';
+
+const bytes = fc.uint8Array({ maxLength: 40 }).map((array) => Buffer.from(array));
+const name: fc.Arbitrary<ByteString> = fc
+  .uint8Array({ maxLength: 24 })
+  .map((array) => bytesToByteString(array));
+const key: fc.Arbitrary<ObjectKey> = plain({ type: name, bucket: name, key: name });
+const nodeId = fc.string({ minLength: 1 }).map((text) => text as NodeId);
+const epoch = fc.nat().map((number) => number as Epoch);
+const partition = fc.nat({ max: 1023 }).map((number) => number as Partition);
+const nVal = fc.integer({ min: 1, max: 20 });
+const counter = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
+const count = fc.nat({ max: Number.MAX_SAFE_INTEGER });
+
+/** A record as the code under test makes it: with the prototype of every object. */
+function plain<T extends object>(fields: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
+  return fc.record(fields, { noNullPrototype: true }) as fc.Arbitrary<T>;
+}
+
+function verb<const V extends string, T extends object>(word: V, fields: fc.Arbitrary<T>) {
+  return fields.map((rest) => ({ verb: word, ...rest }));
+}
+
+function kind<const K extends string, T extends object>(word: K, fields: fc.Arbitrary<T>) {
+  return fields.map((rest) => ({ kind: word, ...rest }));
+}
+
+function orUndefined<T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
+  return fc.option(value, { nil: undefined });
+}
+
+const context: fc.Arbitrary<VersionVector> = fc
+  .array(fc.tuple(name, counter), { maxLength: 5 })
+  .map((entries) => new Map(entries.map(([actor, n]) => [actor as string as Actor, n])));
+
+const metadata: fc.Arbitrary<Metadata> = fc.record(
+  {
+    contentType: name,
+    charset: name,
+    contentEncoding: name,
+    links: fc.array(
+      plain({ bucket: orUndefined(name), key: orUndefined(name), tag: orUndefined(name) }),
+    ),
+    userMetadata: fc.array(fc.tuple(name, name)),
+    indexes: fc.array(plain({ field: name, term: name })),
+  },
+  { requiredKeys: [], noNullPrototype: true },
+);
+
+const quorum = fc.oneof(fc.integer(), fc.constantFrom('one', 'quorum', 'all'));
+
+const condition: fc.Arbitrary<WriteCondition> = fc.oneof(
+  fc.constant({ kind: 'none-match' } as const),
+  kind('not-modified', plain({ context: orUndefined(context) })),
+);
+
+const putRequest = fc.record(
+  {
+    key,
+    content: plain({ metadata, value: bytes, isTombstone: fc.boolean() }),
+    returning: fc.constantFrom('nothing', 'head', 'body'),
+    context,
+    condition,
+    timeoutMs: fc.integer(),
+    sloppyQuorum: fc.boolean(),
+    nVal,
+    nodeConfirms: fc.integer(),
+    w: quorum,
+    dw: quorum,
+    pw: quorum,
+    asIs: fc.boolean(),
+    syncOnWrite: fc.constantFrom('backend', 'one', 'all'),
+  },
+  { requiredKeys: ['key', 'content', 'returning'], noNullPrototype: true },
+) as fc.Arbitrary<PutRequest>;
+
+const plainFailure = fc
+  .constantFrom(
+    'all-nodes-down',
+    'timeout',
+    'overload',
+    'match-found',
+    'modified',
+    'nothing-to-match',
+  )
+  .map((word): Failure => ({ kind: word }));
+
+const neededGot = plain({ needed: count, got: count });
+
+const failure: fc.Arbitrary<Failure> = fc.oneof(
+  plainFailure,
+  kind('unknown-bucket-type', plain({ type: name })),
+  kind('n-val-violation', plain({ n: count })),
+  kind(
+    'unsatisfied',
+    plain({
+      quorum: fc.constantFrom('r', 'w', 'dw', 'pr', 'pw', 'node_confirms'),
+      needed: count,
+      got: count,
+    }),
+  ),
+  kind('insufficient-replicas', neededGot),
+  kind('insufficient-nodes', neededGot),
+  kind('unavailable', plain({ reason: fc.string() })),
+  kind('too-large', plain({ sizeBytes: count })),
+  kind('too-many-siblings', plain({ count })),
+  kind('precommit-failed', plain({ reason: orUndefined(fc.string()) })),
+);
+
+export const peerRequests: fc.Arbitrary<PeerRequest> = fc.oneof(
+  verb('ping', plain({ epoch, incarnation: count })),
+  verb('get', plain({ key, headOnly: fc.boolean() })),
+  verb('merge', plain({ key, record: bytes, hintFor: orUndefined(nodeId) })),
+  verb('put', plain({ request: putRequest })),
+  verb('reap', plain({ key, tombstoneHash: bytes })),
+  verb('agree', plain({ message: bytes })),
+  verb('state', plain({ aboveEpoch: epoch })),
+  verb('tree', plain({ partition, nVal })),
+);
+
+export const peerReplies: fc.Arbitrary<PeerReply> = fc.oneof(
+  kind('pong', plain({ epoch, incarnation: count })),
+  kind('object', plain({ record: orUndefined(bytes) })),
+  fc.constant({ kind: 'done' } as const),
+  kind('stored', plain({ record: orUndefined(bytes) })),
+  kind('failed', plain({ failure })),
+  kind('reaped', plain({ isGone: fc.boolean() })),
+  kind('agreement', plain({ message: bytes })),
+  kind('state', plain({ document: orUndefined(bytes) })),
+  kind('tree', plain({ segments: bytes })),
+);
+
+const share = plain({ partitions: fc.array(partition) });
+
+const query: fc.Arbitrary<IndexScan> = plain({
+  type: name,
+  bucket: name,
+  field: name,
+  from: name,
+  to: name,
+  after: orUndefined(plain({ term: name, key: name })),
+  limit: orUndefined(fc.nat()),
+});
+
+export const peerStreamRequests: fc.Arbitrary<PeerStreamRequest> = fc.oneof(
+  verb('list-buckets', plain({ share, type: name })),
+  verb('list-keys', plain({ share, type: name, bucket: name })),
+  verb('index', plain({ share, query })),
+  verb('heads', plain({ partition, nVal, segments: fc.array(fc.nat({ max: 0xffff_ffff })) })),
+);
+
+export const peerStreamItems: fc.Arbitrary<PeerStreamItem> = fc.oneof(
+  kind('names', plain({ names: fc.array(name) })),
+  kind('index-entries', plain({ entries: fc.array(fc.tuple(name, name)) })),
+  kind('heads', plain({ heads: fc.array(plain({ key, head: bytes })) })),
+);

@@ -1,0 +1,152 @@
+/** The wire form of peer messages: all survives the way, and nothing hostile does harm. */
+
+import assert from 'node:assert/strict';
+import { Packr } from 'msgpackr';
+import fc from 'fast-check';
+import t from 'tap';
+import { isFault } from '../../src/base/fault.ts';
+import {
+  decodeReply,
+  decodeRequest,
+  decodeStreamItem,
+  decodeStreamRequest,
+  encodeReply,
+  encodeRequest,
+  encodeStreamItem,
+  encodeStreamRequest,
+  tupleToReply,
+  tupleToRequest,
+  tupleToStreamItem,
+  tupleToStreamRequest,
+} from '../../src/peer/wire.ts';
+import {
+  peerReplies,
+  peerRequests,
+  peerStreamItems,
+  peerStreamRequests,
+} from './message-arbitraries.ts';
+
+const packr = new Packr({ useRecords: false });
+const tupleReaders = [tupleToRequest, tupleToReply, tupleToStreamRequest, tupleToStreamItem];
+const decoders = [decodeRequest, decodeReply, decodeStreamRequest, decodeStreamItem];
+
+/** Whether `run` returns, or throws the one fault it may. */
+function isTame(run: () => unknown): boolean {
+  try {
+    run();
+    return true;
+  } catch (error) {
+    return isFault(error, 'peer-malformed');
+  }
+}
+
+t.test('every message comes back as it was sent', (t) => {
+  fc.assert(
+    fc.property(peerRequests, (message) => {
+      assert.deepStrictEqual(decodeRequest(encodeRequest(message)), message);
+    }),
+  );
+  fc.assert(
+    fc.property(peerReplies, (message) => {
+      assert.deepStrictEqual(decodeReply(encodeReply(message)), message);
+    }),
+  );
+  fc.assert(
+    fc.property(peerStreamRequests, (message) => {
+      assert.deepStrictEqual(decodeStreamRequest(encodeStreamRequest(message)), message);
+    }),
+  );
+  fc.assert(
+    fc.property(peerStreamItems, (message) => {
+      assert.deepStrictEqual(decodeStreamItem(encodeStreamItem(message)), message);
+    }),
+  );
+  t.end();
+});
+
+t.test('a received record is a view of the frame, not a copy', (t) => {
+  const frame = encodeReply({ kind: 'object', record: Buffer.alloc(1024, 7) });
+  const reply = decodeReply(frame);
+  t.ok(reply.kind === 'object' && reply.record?.buffer === frame.buffer);
+  t.end();
+});
+
+t.test('arbitrary bytes are read or refused as malformed', (t) => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) =>
+      decoders.every((decode) => isTame(() => decode(bytes))),
+    ),
+    { numRuns: 2000 },
+  );
+  t.end();
+});
+
+t.test('a message with any byte changed or cut off is read or refused as malformed', (t) => {
+  const encoded = fc.oneof(
+    peerRequests.map(encodeRequest),
+    peerReplies.map(encodeReply),
+    peerStreamRequests.map(encodeStreamRequest),
+    peerStreamItems.map(encodeStreamItem),
+  );
+  fc.assert(
+    fc.property(encoded, fc.nat(), fc.nat({ max: 255 }), fc.boolean(), (bytes, at, byte, cut) => {
+      const position = at % bytes.length;
+      const changed = Buffer.from(cut ? bytes.subarray(0, position) : bytes);
+      if (!cut) changed[position] = byte;
+      return decoders.every((decode) => isTame(() => decode(changed)));
+    }),
+    { numRuns: 3000 },
+  );
+  t.end();
+});
+
+t.test('tuples of arbitrary values are read or refused as malformed', (t) => {
+  const value = fc.anything({ withBigInt: true, withDate: true, withMap: true, withSet: true });
+  const tuple = fc.tuple(fc.integer({ min: -1, max: 12 }), fc.array(value, { maxLength: 8 }));
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        value,
+        tuple.map(([code, rest]) => [code, ...rest]),
+      ),
+      (hostile) => tupleReaders.every((read) => isTame(() => read(hostile))),
+    ),
+    { numRuns: 3000 },
+  );
+  t.end();
+});
+
+t.test('a name with a character that is no byte is refused', (t) => {
+  const bytes = packr.pack([2, 'default', 'bucket', 'ũ', false]);
+  t.throws(() => decodeRequest(bytes), { code: 'peer-malformed' });
+  t.end();
+});
+
+t.test('a field too many or too few is refused', (t) => {
+  t.throws(() => tupleToReply([3, null]), { code: 'peer-malformed' });
+  t.throws(() => tupleToRequest([2, 'default', 'bucket', 'key']), { code: 'peer-malformed' });
+  t.throws(() => tupleToRequest([]), { code: 'peer-malformed' });
+  t.end();
+});
+
+t.test('a context that names an actor twice is refused', (t) => {
+  const content = [[null, null, null, null, null, null], Buffer.alloc(0), false];
+  const options = [null, null, null, null, null, null, null, null, null];
+  const put = ['default', 'b', 'k', ['a', 1, 'a', 2], content, null, 0, options];
+  t.throws(() => tupleToRequest([4, put]), { code: 'peer-malformed' });
+  t.end();
+});
+
+t.test('the fault does not quote what was received', (t) => {
+  const secret = 'NHS 999 123 4567';
+  const bytes = Buffer.concat([packr.pack([secret]), packr.pack(secret)]);
+  try {
+    decodeRequest(bytes);
+    t.fail('two values are no message');
+  } catch (error) {
+    t.ok(isFault(error, 'peer-malformed'));
+    t.notMatch(String(error), /999/);
+    t.equal((error as Error).cause, undefined);
+  }
+  t.end();
+});
