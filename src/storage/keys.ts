@@ -1,0 +1,314 @@
+/**
+ * The key layout: which bytes name an entry, so that order is meaning.
+ *
+ *   object   'o' partition type bucket key
+ *   index    'i' type bucket field term key partition
+ *   hint     'h' target partition type bucket key
+ *   tree     't' partition n_val page
+ *   meta     'm' name
+ *
+ * Numbers are big-endian u16. Names hold any byte, so each but the last of a key is escaped and
+ * ended: 0x00 → 0x01 0x01, 0x01 → 0x01 0x02, end → 0x00. Bytewise order of the keys is then the
+ * order of the tuples of names, and all keys that share leading names lie together. The last name of
+ * a key stands as it is. One range serves an index query on the whole node, and tells the partition
+ * of each entry without its value.
+ */
+
+import { assert } from '../base/fault.ts';
+import type { ByteString } from '../base/bytes.ts';
+import {
+  byteStringToBytes,
+  byteStringToUtf8,
+  bytesToByteString,
+  utf8ToByteString,
+} from '../base/bytes.ts';
+import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
+
+/** Bytes from `from` (inclusive) to `to` (exclusive), as a scan takes them. */
+export interface KeyRange {
+  readonly from: Buffer;
+  readonly to: Buffer;
+}
+
+/** A bucket, for ranges. */
+export type BucketName = Pick<ObjectKey, 'type' | 'bucket'>;
+
+/** A field of a bucket, for index ranges. */
+export interface IndexName extends BucketName {
+  readonly field: ByteString;
+}
+
+/** An index entry as it is ordered: `_int` terms are already order-preserving bytes. */
+export interface IndexTerm {
+  readonly field: ByteString;
+  readonly term: ByteString;
+}
+
+const OBJECT = 'o';
+const INDEX = 'i';
+const HINT = 'h';
+const TREE = 't';
+const META = 'm';
+
+const END = '\x00';
+/** Follows every name that has just ended, and comes before every longer one. */
+const AFTER_END = '\x01';
+
+const ESCAPE_CODE = 1;
+const U16_SIZE = 2;
+
+export function encodeObjectKey(partition: Partition, key: ObjectKey): Buffer {
+  return byteStringToBytes(
+    joined(OBJECT + u16(partition) + named(key.type) + named(key.bucket) + key.key),
+  );
+}
+
+export function decodeObjectKey(bytes: Buffer): { partition: Partition; key: ObjectKey } {
+  const reader = new KeyReader(bytes, OBJECT);
+  return { partition: reader.u16() as Partition, key: reader.objectKey() };
+}
+
+export function encodeIndexKey(partition: Partition, key: ObjectKey, entry: IndexTerm): Buffer {
+  return byteStringToBytes(
+    joined(
+      indexPrefix({ type: key.type, bucket: key.bucket, field: entry.field }) +
+        named(entry.term) +
+        named(key.key) +
+        u16(partition),
+    ),
+  );
+}
+
+export function decodeIndexKey(bytes: Buffer): {
+  partition: Partition;
+  key: ObjectKey;
+  entry: IndexTerm;
+} {
+  const reader = new KeyReader(bytes, INDEX);
+  const [type, bucket, field, term] = [reader.name(), reader.name(), reader.name(), reader.name()];
+  const key = { type, bucket, key: reader.name() };
+  return { partition: reader.u16() as Partition, key, entry: { field, term } };
+}
+
+/** What an index scan needs of an entry whose type, bucket and field it knows. */
+export interface IndexMatch {
+  readonly term: ByteString;
+  readonly key: ByteString;
+  readonly partition: Partition;
+}
+
+/** Decodes what follows the prefix of a range of one field; `prefixSize` as `indexRange` gives it. */
+export function decodeIndexMatch(bytes: Buffer, prefixSize: number): IndexMatch {
+  const reader = new KeyReader(bytes, INDEX, prefixSize);
+  return { term: reader.name(), key: reader.name(), partition: reader.u16() as Partition };
+}
+
+export function encodeHintKey(target: NodeId, partition: Partition, key: ObjectKey): Buffer {
+  return byteStringToBytes(
+    joined(hintPrefix(target) + u16(partition) + named(key.type) + named(key.bucket) + key.key),
+  );
+}
+
+export function decodeHintKey(bytes: Buffer): {
+  target: NodeId;
+  partition: Partition;
+  key: ObjectKey;
+} {
+  const reader = new KeyReader(bytes, HINT);
+  const target = byteStringToUtf8(reader.name()) as NodeId;
+  return { target, partition: reader.u16() as Partition, key: reader.objectKey() };
+}
+
+/** A row of hash-tree segments. */
+export interface TreePage {
+  readonly partition: Partition;
+  readonly nVal: number;
+  readonly page: number;
+}
+
+export function encodeTreeKey({ partition, nVal, page }: TreePage): Buffer {
+  return byteStringToBytes(joined(TREE + u16(partition) + u16(nVal) + u16(page)));
+}
+
+export function decodeTreeKey(bytes: Buffer): TreePage {
+  const reader = new KeyReader(bytes, TREE);
+  return { partition: reader.u16() as Partition, nVal: reader.u16(), page: reader.u16() };
+}
+
+/** Names of single entries of the node itself: identity, epochs, agreement state. */
+export function encodeMetaKey(name: ByteString): Buffer {
+  return byteStringToBytes(joined(META + name));
+}
+
+export function decodeMetaKey(bytes: Buffer): ByteString {
+  return new KeyReader(bytes, META).rest();
+}
+
+/** All objects of a partition, by type, bucket and key. */
+export function partitionRange(partition: Partition): KeyRange {
+  return prefixRange(OBJECT + u16(partition));
+}
+
+/** All objects of a bucket type in a partition, by bucket and key. */
+export function typeRange(partition: Partition, type: ByteString): KeyRange {
+  return prefixRange(OBJECT + u16(partition) + named(type));
+}
+
+/** All objects of a bucket in a partition, by key. */
+export function bucketRange(partition: Partition, { type, bucket }: BucketName): KeyRange {
+  return prefixRange(OBJECT + u16(partition) + named(type) + named(bucket));
+}
+
+/** The objects of a bucket in a partition whose keys lie between two keys, both inclusive. */
+export function objectKeyRange(
+  partition: Partition,
+  name: BucketName,
+  keys: { readonly first: ByteString; readonly last: ByteString },
+): KeyRange {
+  return {
+    from: encodeObjectKey(partition, { ...name, key: keys.first }),
+    to: keyAfter(encodeObjectKey(partition, { ...name, key: keys.last })),
+  };
+}
+
+/** Where the buckets after this one begin, in the same type and partition. */
+export function afterBucket(partition: Partition, { type, bucket }: BucketName): Buffer {
+  return byteStringToBytes(
+    joined(OBJECT + u16(partition) + named(type) + escaped(bucket) + AFTER_END),
+  );
+}
+
+/** Terms of an index query; both ends inclusive. */
+export interface TermRange {
+  readonly first: ByteString;
+  readonly last: ByteString;
+  /** Start behind this entry: where the page before ended. */
+  readonly after?: { readonly term: ByteString; readonly key: ByteString };
+}
+
+export interface IndexRange extends KeyRange {
+  /** Bytes of the part that all entries of the range share. */
+  readonly prefixSize: number;
+}
+
+/** The index entries of a field, by term and then key. Without `terms`: all of them. */
+export function indexRange(name: IndexName, terms?: TermRange): IndexRange {
+  const prefix = indexPrefix(name);
+  const prefixSize = prefix.length;
+  if (terms === undefined) return { ...prefixRange(prefix), prefixSize };
+  const to = byteStringToBytes(joined(prefix + escaped(terms.last) + AFTER_END));
+  const first = byteStringToBytes(joined(prefix + named(terms.first)));
+  if (terms.after === undefined) return { from: first, to, prefixSize };
+  const { term, key } = terms.after;
+  const behind = byteStringToBytes(joined(prefix + named(term) + escaped(key) + AFTER_END));
+  return { from: Buffer.compare(behind, first) > 0 ? behind : first, to, prefixSize };
+}
+
+/** All hints of this node, by target. */
+export function allHintsRange(): KeyRange {
+  return prefixRange(HINT);
+}
+
+/** All hints for one node, by partition, type, bucket and key. */
+export function hintRange(target: NodeId): KeyRange {
+  return prefixRange(hintPrefix(target));
+}
+
+/** The hash-tree pages of a partition, for every n_val or for one. */
+export function treeRange(partition: Partition, nVal?: number): KeyRange {
+  return prefixRange(TREE + u16(partition) + (nVal === undefined ? '' : u16(nVal)));
+}
+
+/** The smallest key above `key`: where a scan goes on that ended with it. */
+export function keyAfter(key: Buffer): Buffer {
+  const after = Buffer.allocUnsafe(key.length + 1);
+  key.copy(after);
+  after[key.length] = 0;
+  return after;
+}
+
+function indexPrefix({ type, bucket, field }: IndexName): string {
+  return INDEX + named(type) + named(bucket) + named(field);
+}
+
+function hintPrefix(target: NodeId): string {
+  return HINT + named(utf8ToByteString(target));
+}
+
+/** The keys that begin with `prefix`: up to the prefix with its last byte that is not 0xff raised. */
+function prefixRange(prefix: string): KeyRange {
+  const from = byteStringToBytes(joined(prefix));
+  let size = from.length;
+  while (size > 0 && from[size - 1] === 0xff) size -= 1;
+  assert(size > 0, 'a prefix begins with its space');
+  const to = Buffer.from(from.subarray(0, size));
+  to.writeUInt8(to.readUInt8(size - 1) + 1, size - 1);
+  return { from, to };
+}
+
+function joined(text: string): ByteString {
+  return text as ByteString;
+}
+
+function u16(value: number): string {
+  assert(value >= 0 && value <= 0xffff && Number.isInteger(value), 'a u16 of a key fits');
+  return String.fromCharCode(value >>> 8, value & 0xff);
+}
+
+function named(name: ByteString): string {
+  return escaped(name) + END;
+}
+
+function escaped(name: ByteString): string {
+  // Names are nearly always text, which needs no escape.
+  if (!name.includes('\x00') && !name.includes('\x01')) return name;
+  return name.replaceAll('\x01', '\x01\x02').replaceAll('\x00', '\x01\x01');
+}
+
+/** Reads a key's parts in the order in which they were written. */
+class KeyReader {
+  readonly #text: string;
+  #offset: number;
+
+  constructor(bytes: Buffer, space: string, offset = space.length) {
+    this.#text = bytesToByteString(bytes);
+    this.#offset = offset;
+    assert(this.#text.startsWith(space), 'a key is decoded as what it is');
+  }
+
+  u16(): number {
+    const offset = this.#offset;
+    assert(offset + U16_SIZE <= this.#text.length, 'a key holds its numbers');
+    this.#offset += U16_SIZE;
+    return (this.#text.charCodeAt(offset) << 8) | this.#text.charCodeAt(offset + 1);
+  }
+
+  name(): ByteString {
+    const end = this.#text.indexOf(END, this.#offset);
+    assert(end >= 0, 'a name in a key ends');
+    const name = unescaped(this.#text.slice(this.#offset, end));
+    this.#offset = end + 1;
+    return name;
+  }
+
+  rest(): ByteString {
+    return this.#text.slice(this.#offset) as ByteString;
+  }
+
+  objectKey(): ObjectKey {
+    const [type, bucket] = [this.name(), this.name()];
+    return { type, bucket, key: this.rest() };
+  }
+}
+
+function unescaped(name: string): ByteString {
+  if (!name.includes('\x01')) return name as ByteString;
+  let text = '';
+  for (let index = 0; index < name.length; index += 1) {
+    const code = name.charCodeAt(index);
+    if (code === ESCAPE_CODE) index += 1;
+    // The byte after the escape is the byte that was meant, plus one.
+    text += code === ESCAPE_CODE ? String.fromCharCode(name.charCodeAt(index) - 1) : name[index];
+  }
+  return text as ByteString;
+}

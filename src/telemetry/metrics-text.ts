@@ -1,0 +1,121 @@
+/**
+ * Metrics as others read them: OpenMetrics text for scrapers, Riak's names for `/stats`.
+ *
+ * OpenMetrics: a counter `x` is `vertebra_x_total`, a gauge `vertebra_x`, a histogram a summary with
+ * the quantiles of the last minute and the count and sum since the start. Riak: a counter `x` is `x`
+ * (the last minute) and `x_total`, a histogram `x_mean`, `x_median`, `x_95`, `x_99` and `x_100`, in
+ * whole units; series with labels have no Riak name. Source: OpenMetrics 1.0.
+ */
+
+import type { MetricsSnapshot } from './metrics-registry.ts';
+import type { HistogramSummary } from './windowed-histogram.ts';
+
+export const OPEN_METRICS_CONTENT_TYPE =
+  'application/openmetrics-text; version=1.0.0; charset=utf-8';
+
+type FamilyType = 'counter' | 'gauge' | 'summary';
+
+interface Family {
+  readonly type: FamilyType;
+  readonly lines: string[];
+}
+
+/** The whole exposition, `# EOF` included. */
+export function snapshotToOpenMetrics(snapshot: MetricsSnapshot): string {
+  const families = new Map<string, Family>();
+  for (const [series, counter] of snapshot.counters) {
+    const { name, labels } = splitSeries(series);
+    linesOf(families, name, 'counter').push(sample(`${name}_total`, labels, counter.total));
+  }
+  for (const [series, value] of snapshot.gauges) {
+    const { name, labels } = splitSeries(series);
+    linesOf(families, name, 'gauge').push(sample(name, labels, value));
+  }
+  for (const [series, histogram] of snapshot.histograms) {
+    const { name, labels } = splitSeries(series);
+    linesOf(families, name, 'summary').push(...summaryLines(name, labels, histogram));
+  }
+  const text: string[] = [];
+  for (const [name, family] of families) {
+    text.push(`# TYPE ${name} ${family.type}`, ...family.lines);
+  }
+  text.push('# EOF', '');
+  return text.join('\n');
+}
+
+/** Name → number under Riak's naming rules; times and sizes are rounded to whole units. */
+export function snapshotToRiakStats(snapshot: MetricsSnapshot): Record<string, number> {
+  const stats: Record<string, number> = {};
+  for (const [name, counter] of snapshot.counters) {
+    if (hasLabels(name)) continue;
+    stats[name] = counter.recent;
+    stats[`${name}_total`] = counter.total;
+  }
+  for (const [name, value] of snapshot.gauges) {
+    if (!hasLabels(name)) stats[name] = value;
+  }
+  for (const [name, histogram] of snapshot.histograms) {
+    if (!hasLabels(name)) Object.assign(stats, histogramToRiakStats(name, histogram));
+  }
+  return stats;
+}
+
+/** The five numbers of one histogram, for names that differ from the series' own. */
+export function histogramToRiakStats(
+  name: string,
+  histogram: HistogramSummary,
+): Record<string, number> {
+  return {
+    [`${name}_mean`]: Math.round(histogram.mean),
+    [`${name}_median`]: Math.round(histogram.median),
+    [`${name}_95`]: Math.round(histogram.p95),
+    [`${name}_99`]: Math.round(histogram.p99),
+    [`${name}_100`]: Math.round(histogram.max),
+  };
+}
+
+function summaryLines(name: string, labels: string, histogram: HistogramSummary): string[] {
+  const quantiles: readonly (readonly [string, number])[] = [
+    ['0.5', histogram.median],
+    ['0.95', histogram.p95],
+    ['0.99', histogram.p99],
+    ['1.0', histogram.max],
+  ];
+  return [
+    ...quantiles.map(([quantile, value]) =>
+      sample(name, joinLabels(labels, `quantile="${quantile}"`), value),
+    ),
+    sample(`${name}_count`, labels, histogram.totalCount),
+    sample(`${name}_sum`, labels, histogram.totalSum),
+  ];
+}
+
+function linesOf(families: Map<string, Family>, name: string, type: FamilyType): string[] {
+  let family = families.get(name);
+  if (family === undefined) {
+    family = { type, lines: [] };
+    families.set(name, family);
+  }
+  return family.lines;
+}
+
+function splitSeries(series: string): { readonly name: string; readonly labels: string } {
+  const brace = series.indexOf('{');
+  const bare = brace === -1 ? series : series.slice(0, brace);
+  return {
+    name: `vertebra_${bare.replace(/[^a-zA-Z0-9_]/g, '_')}`,
+    labels: brace === -1 ? '' : series.slice(brace + 1, -1),
+  };
+}
+
+function hasLabels(series: string): boolean {
+  return series.endsWith('}');
+}
+
+function joinLabels(left: string, right: string): string {
+  return left === '' ? right : `${left},${right}`;
+}
+
+function sample(name: string, labels: string, value: number): string {
+  return labels === '' ? `${name} ${value}` : `${name}{${labels}} ${value}`;
+}
