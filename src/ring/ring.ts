@@ -1,0 +1,222 @@
+/**
+ * The ring: who owns which partition, and who holds a key.
+ *
+ * A `Ring` is built once from a cluster state and never changes. The replicas of a key are the nodes
+ * met when walking the ring clockwise from the key's partition, each node once. When there are fewer
+ * nodes than replicas the walk goes on and each node may be met once more in every further lap over
+ * the nodes, so a node then holds several *positions*.
+ *
+ * Lists are computed at their first use and kept, so that a request costs O(n) whatever the size of
+ * ring and cluster; only lists with a fallback in them walk the ring.
+ *
+ * Source: DeCandia et al. 2007, "Dynamo", sections 4.3 and 4.6 (preference list, hinted handoff).
+ */
+
+import { assert } from '../base/fault.ts';
+import type { NodeId, Partition } from '../base/names.ts';
+import { isRingSize } from './partition.ts';
+
+/** The part of a cluster state that a ring is made of. */
+export interface RingLayout {
+  readonly ringSize: number;
+  readonly members: readonly { readonly id: NodeId; readonly location: string }[];
+  /** partition → index into `members`. */
+  readonly ownerByPartition: readonly number[];
+}
+
+/** One of the n places of a key: the ring partition met on the walk, and its owner. */
+export interface Position {
+  /** From 0; the walk's order. */
+  readonly position: number;
+  readonly partition: Partition;
+  readonly node: NodeId;
+}
+
+/** A node of a preference list and how many of its positions are that node's. */
+export interface PositionCount {
+  readonly node: NodeId;
+  readonly count: number;
+}
+
+export interface PreferenceList {
+  readonly positions: readonly Position[];
+  /** Distinct nodes, in the order in which they first appear in `positions`. */
+  readonly replicas: readonly PositionCount[];
+}
+
+/** A position and who serves it now. */
+export interface ActivePosition extends Position {
+  /** Whose position it is: equal to `node`, or the down node that a fallback stands in for. */
+  readonly primary: NodeId;
+  readonly isPrimary: boolean;
+}
+
+export interface ActivePreferenceList {
+  /** Empty when no node of the ring is up. */
+  readonly positions: readonly ActivePosition[];
+  readonly replicas: readonly PositionCount[];
+}
+
+/** Lists for n up to this are kept; larger ones are computed at each call. */
+const KEPT_N_MAX = 16;
+
+export class Ring {
+  readonly ringSize: number;
+  /** The nodes that own at least one partition, sorted. */
+  readonly nodes: readonly NodeId[];
+  readonly #ownerByPartition: readonly NodeId[];
+  readonly #locationByNode: ReadonlyMap<NodeId, string>;
+  /** n → partition → list, filled at first use. */
+  readonly #listsByN: (ActivePreferenceList | undefined)[][] = [];
+  /** n → node → partitions it holds replicas of, filled at first use. */
+  readonly #heldByN = new Map<number, ReadonlyMap<NodeId, readonly Partition[]>>();
+
+  constructor(layout: RingLayout) {
+    assert(isRingSize(layout.ringSize), 'a ring size is a power of two from 8 to 1024');
+    assert(layout.ownerByPartition.length === layout.ringSize, 'each partition has one owner');
+    this.ringSize = layout.ringSize;
+    this.#ownerByPartition = layout.ownerByPartition.map((index) => {
+      const member = layout.members[index];
+      assert(member !== undefined, 'an owner is a member');
+      return member.id;
+    });
+    this.nodes = [...new Set(this.#ownerByPartition)].sort();
+    this.#locationByNode = new Map(layout.members.map(({ id, location }) => [id, location]));
+  }
+
+  ownerOf(partition: Partition): NodeId {
+    const owner = this.#ownerByPartition[partition];
+    assert(owner !== undefined, 'a partition is below the ring size');
+    return owner;
+  }
+
+  /** '' for a node without a location or one that the ring does not know. */
+  locationOf(node: NodeId): string {
+    return this.#locationByNode.get(node) ?? '';
+  }
+
+  /** The partitions that `node` owns, in order. */
+  partitionsOf(node: NodeId): Partition[] {
+    return this.#partitions().filter((partition) => this.#ownerByPartition[partition] === node);
+  }
+
+  /** The `n` positions of the keys of `partition`; no more than there are partitions. */
+  preferenceList(partition: Partition, n: number): PreferenceList {
+    return this.#primaries(partition, n);
+  }
+
+  /**
+   * The same positions, each served by its primary if that is up, and otherwise by the next up node
+   * on the walk past the list; when no such node is left, up nodes of the list stand in too.
+   */
+  activePreferenceList(
+    partition: Partition,
+    n: number,
+    isUp: (node: NodeId) => boolean,
+  ): ActivePreferenceList {
+    const list = this.#primaries(partition, n);
+    for (const { node } of list.replicas) {
+      if (!isUp(node)) return this.#withFallbacks(list, isUp);
+    }
+    return list;
+  }
+
+  /** Whether `node` is one of the replicas of `partition`'s keys. */
+  isReplica(partition: Partition, n: number, node: NodeId): boolean {
+    for (const replica of this.#primaries(partition, n).replicas) {
+      if (replica.node === node) return true;
+    }
+    return false;
+  }
+
+  /** The partitions whose keys `node` holds with `n` replicas, in order. O(ring size) at first use. */
+  partitionsHeldBy(node: NodeId, n: number): readonly Partition[] {
+    let heldByNode = this.#heldByN.get(n);
+    if (heldByNode === undefined) {
+      heldByNode = this.#computeHeld(n);
+      if (n <= KEPT_N_MAX) this.#heldByN.set(n, heldByNode);
+    }
+    return heldByNode.get(node) ?? [];
+  }
+
+  #partitions(): Partition[] {
+    return Array.from({ length: this.ringSize }, (_, index) => index as Partition);
+  }
+
+  #computeHeld(n: number): Map<NodeId, Partition[]> {
+    const heldByNode = new Map<NodeId, Partition[]>();
+    for (const partition of this.#partitions()) {
+      for (const { node } of this.#primaries(partition, n).replicas) {
+        const held = heldByNode.get(node);
+        if (held === undefined) heldByNode.set(node, [partition]);
+        else held.push(partition);
+      }
+    }
+    return heldByNode;
+  }
+
+  #primaries(partition: Partition, n: number): ActivePreferenceList {
+    assert(Number.isInteger(n) && n >= 1, 'a key has at least one replica');
+    if (n > KEPT_N_MAX) return this.#walkPrimaries(partition, n);
+    const lists = (this.#listsByN[n] ??= []);
+    return (lists[partition] ??= this.#walkPrimaries(partition, n));
+  }
+
+  #walkPrimaries(partition: Partition, n: number): ActivePreferenceList {
+    const positions: ActivePosition[] = [];
+    const length = Math.min(n, this.ringSize);
+    let metInLap = new Set<NodeId>();
+    for (let at = partition; positions.length < length; at = this.#after(at)) {
+      const node = this.ownerOf(at);
+      if (metInLap.has(node)) continue;
+      metInLap.add(node);
+      if (metInLap.size === this.nodes.length) metInLap = new Set();
+      const position = positions.length;
+      positions.push({ position, partition: at, node, primary: node, isPrimary: true });
+    }
+    return { positions, replicas: countPositions(positions) };
+  }
+
+  #withFallbacks(
+    list: ActivePreferenceList,
+    isUp: (node: NodeId) => boolean,
+  ): ActivePreferenceList {
+    const candidates = this.#fallbackOrder(list, isUp);
+    if (candidates.length === 0) return { positions: [], replicas: [] };
+    let taken = 0;
+    const positions = list.positions.map((place): ActivePosition => {
+      if (isUp(place.node)) return place;
+      const node = candidates[taken % candidates.length];
+      assert(node !== undefined, 'a fallback was found');
+      taken += 1;
+      return { ...place, node, isPrimary: false };
+    });
+    return { positions, replicas: countPositions(positions) };
+  }
+
+  /** The up nodes past the list in walking order, and after them those of the list itself. */
+  #fallbackOrder(list: ActivePreferenceList, isUp: (node: NodeId) => boolean): NodeId[] {
+    const inList = new Set(list.replicas.map(({ node }) => node));
+    const met = new Set(inList);
+    const past: NodeId[] = [];
+    let at = list.positions.at(-1)?.partition ?? (0 as Partition);
+    while (met.size < this.nodes.length && past.length < list.positions.length) {
+      at = this.#after(at);
+      const node = this.ownerOf(at);
+      if (met.has(node)) continue;
+      met.add(node);
+      if (isUp(node)) past.push(node);
+    }
+    return [...past, ...[...inList].filter((node) => isUp(node))];
+  }
+
+  #after(partition: Partition): Partition {
+    return ((partition + 1) % this.ringSize) as Partition;
+  }
+}
+
+function countPositions(positions: readonly Position[]): PositionCount[] {
+  const countByNode = new Map<NodeId, number>();
+  for (const { node } of positions) countByNode.set(node, (countByNode.get(node) ?? 0) + 1);
+  return [...countByNode].map(([node, count]) => ({ node, count }));
+}
