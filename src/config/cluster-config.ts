@@ -1,0 +1,229 @@
+/**
+ * The configuration as the rest of the program sees it: typed, complete, in milliseconds and bytes.
+ *
+ * `cluster.yml` is checked once, its defaults are merged once (`document-check.ts`), and this is what
+ * comes out. Paths are absolute from here on.
+ */
+
+import { resolve } from 'node:path';
+import { assert } from '../base/fault.ts';
+import type { NodeId } from '../base/names.ts';
+import type { PartialProperties } from '../object/bucket-properties.ts';
+import type { JobClass } from './cluster-schema.ts';
+import { JOB_CLASSES } from './cluster-schema.ts';
+import { parseDurationMs, parseSizeBytes } from './units.ts';
+
+/** The checked document with its defaults, in the words of the file. */
+export interface ClusterDocument {
+  readonly cluster: string;
+  readonly ring_size: number;
+  readonly durability: 'fsync' | 'os';
+  readonly delete_mode: string;
+  readonly bucket_defaults: PartialProperties;
+  readonly limits: {
+    readonly body: string;
+    readonly object: string;
+    readonly headers: string;
+    readonly siblings: number;
+    readonly connections: number;
+    readonly requests: number;
+  };
+  readonly timeouts: Readonly<Record<'request' | 'listing' | 'idle' | 'shutdown', string>>;
+  readonly peer: {
+    readonly heartbeat: string;
+    readonly down_after: string;
+    readonly handshake: string;
+    readonly reconnect: string;
+    readonly keepalive: string;
+    readonly window_requests: number;
+    readonly window: string;
+    readonly concurrency: number;
+  };
+  readonly store: { readonly cache: string; readonly write_buffer: string };
+  readonly log: {
+    readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+    readonly destination: string;
+  };
+  readonly tls: { readonly peer?: TlsDocument };
+  readonly jobs: Readonly<Record<JobClass, 'enabled' | 'disabled'>>;
+  readonly nodes: readonly NodeDocument[];
+}
+
+export interface TlsDocument {
+  readonly ca_file: string;
+  readonly cert_file: string;
+  readonly key_file: string;
+}
+
+export interface NodeDocument {
+  readonly name: string;
+  readonly host?: string;
+  readonly listen?: string;
+  readonly http_port: number;
+  readonly pbc_port: number;
+  readonly peer_port: number;
+  readonly data_dir: string;
+  readonly location: string;
+}
+
+/** When a tombstone may be reaped, counted from when all primaries have it. */
+export type DeleteMode =
+  | { readonly kind: 'keep' }
+  | { readonly kind: 'immediate' }
+  | { readonly kind: 'after'; readonly delayMs: number };
+
+export interface NodeConfig {
+  readonly name: NodeId;
+  /** Where others reach it. */
+  readonly host: string;
+  /** What it binds. */
+  readonly listenHost: string;
+  readonly httpPort: number;
+  readonly pbcPort: number;
+  readonly peerPort: number;
+  readonly dataDir: string;
+  readonly location: string;
+}
+
+export interface PeerConfig {
+  readonly heartbeatIntervalMs: number;
+  readonly downAfterMs: number;
+  readonly handshakeTimeoutMs: number;
+  readonly reconnectDelayMaxMs: number;
+  readonly keepaliveMs: number;
+  readonly windowRequests: number;
+  readonly windowBytes: number;
+  readonly concurrency: number;
+}
+
+export interface TlsConfig {
+  readonly caFile: string;
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
+export interface ClusterConfig {
+  readonly clusterName: string;
+  readonly ringSize: number;
+  readonly durability: 'fsync' | 'os';
+  readonly deleteMode: DeleteMode;
+  readonly bucketDefaults: PartialProperties;
+  readonly limits: {
+    readonly bodySizeBytes: number;
+    readonly objectSizeBytes: number;
+    readonly headerSizeBytes: number;
+    readonly siblings: number;
+    readonly connections: number;
+    readonly requests: number;
+  };
+  readonly timeouts: {
+    readonly requestMs: number;
+    readonly listingMs: number;
+    readonly idleMs: number;
+    readonly shutdownMs: number;
+  };
+  readonly peer: PeerConfig;
+  readonly store: { readonly cacheSizeBytes: number; readonly writeBufferSizeBytes: number };
+  readonly log: ClusterDocument['log'];
+  /** Absent: the links between nodes are not encrypted. */
+  readonly peerTls: TlsConfig | undefined;
+  readonly disabledJobs: ReadonlySet<JobClass>;
+  readonly nodes: readonly NodeConfig[];
+}
+
+/** `folder` is what relative paths start from: where the file lies. */
+export function documentToConfig(document: ClusterDocument, folder: string): ClusterConfig {
+  const { limits, timeouts, store, tls } = document;
+  return {
+    clusterName: document.cluster,
+    ringSize: document.ring_size,
+    durability: document.durability,
+    deleteMode: toDeleteMode(document.delete_mode),
+    bucketDefaults: document.bucket_defaults,
+    limits: {
+      bodySizeBytes: bytes(limits.body),
+      objectSizeBytes: bytes(limits.object),
+      headerSizeBytes: bytes(limits.headers),
+      siblings: limits.siblings,
+      connections: limits.connections,
+      requests: limits.requests,
+    },
+    timeouts: {
+      requestMs: milliseconds(timeouts.request),
+      listingMs: milliseconds(timeouts.listing),
+      idleMs: milliseconds(timeouts.idle),
+      shutdownMs: milliseconds(timeouts.shutdown),
+    },
+    peer: toPeerConfig(document.peer),
+    store: {
+      cacheSizeBytes: bytes(store.cache),
+      writeBufferSizeBytes: bytes(store.write_buffer),
+    },
+    log: toLogConfig(document.log, folder),
+    peerTls: tls.peer && toTlsConfig(tls.peer, folder),
+    disabledJobs: new Set(JOB_CLASSES.filter((name) => document.jobs[name] === 'disabled')),
+    nodes: document.nodes.map((node) => toNodeConfig(node, folder)),
+  };
+}
+
+/** The address part of a node's name. */
+export function hostOfNodeName(name: string): string {
+  return name.slice(name.indexOf('@') + 1);
+}
+
+function toNodeConfig(node: NodeDocument, folder: string): NodeConfig {
+  const host = node.host ?? hostOfNodeName(node.name);
+  return {
+    name: node.name as NodeId,
+    host,
+    listenHost: node.listen ?? host,
+    httpPort: node.http_port,
+    pbcPort: node.pbc_port,
+    peerPort: node.peer_port,
+    dataDir: resolve(folder, node.data_dir),
+    location: node.location,
+  };
+}
+
+function toPeerConfig(peer: ClusterDocument['peer']): PeerConfig {
+  return {
+    heartbeatIntervalMs: milliseconds(peer.heartbeat),
+    downAfterMs: milliseconds(peer.down_after),
+    handshakeTimeoutMs: milliseconds(peer.handshake),
+    reconnectDelayMaxMs: milliseconds(peer.reconnect),
+    keepaliveMs: milliseconds(peer.keepalive),
+    windowRequests: peer.window_requests,
+    windowBytes: bytes(peer.window),
+    concurrency: peer.concurrency,
+  };
+}
+
+function toTlsConfig(tls: TlsDocument, folder: string): TlsConfig {
+  return {
+    caFile: resolve(folder, tls.ca_file),
+    certFile: resolve(folder, tls.cert_file),
+    keyFile: resolve(folder, tls.key_file),
+  };
+}
+
+function toLogConfig(log: ClusterDocument['log'], folder: string): ClusterDocument['log'] {
+  if (log.destination === 'stdout') return log;
+  return { ...log, destination: resolve(folder, log.destination) };
+}
+
+function toDeleteMode(text: string): DeleteMode {
+  if (text === 'keep' || text === 'immediate') return { kind: text };
+  return { kind: 'after', delayMs: milliseconds(text) };
+}
+
+function milliseconds(text: string): number {
+  const value = parseDurationMs(text);
+  assert(value !== undefined, 'a checked document holds durations only');
+  return value;
+}
+
+function bytes(text: string): number {
+  const value = parseSizeBytes(text);
+  assert(value !== undefined, 'a checked document holds sizes only');
+  return value;
+}

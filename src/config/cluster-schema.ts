@@ -1,0 +1,199 @@
+/**
+ * Every setting of `cluster.yml`: its name, type, bounds, default and meaning.
+ *
+ * One file describes the whole cluster, and every node is started with the same one. Names of things
+ * that Riak has are Riak's. `cluster-config.ts` gives the same settings as typed values in
+ * milliseconds and bytes.
+ */
+
+import { BUCKET_PROPERTIES_SCHEMA } from './bucket-property-schema.ts';
+import { choice, count, duration, section, size, text } from './setting.ts';
+import type { SettingSchema } from './setting.ts';
+
+/** Classes of expensive operations that can be switched off; `cluster.job.riak_kv.*` in Riak. */
+export const JOB_CLASSES = [
+  'list_buckets',
+  'stream_list_buckets',
+  'list_keys',
+  'stream_list_keys',
+  'secondary_index',
+  'stream_secondary_index',
+  'map_reduce',
+  'map_reduce_js',
+] as const;
+export type JobClass = (typeof JOB_CLASSES)[number];
+
+const limits = section('What clients may ask for; past a limit they get an error at once.', {
+  body: size(
+    { from: '1KiB', to: '1GiB', default: '50MiB' },
+    'Largest HTTP body or Protocol Buffers message.',
+  ),
+  object: size(
+    { from: '1KiB', to: '100MiB', default: '50MiB' },
+    'Largest stored object, all of its siblings together.',
+  ),
+  headers: size({ from: '4KiB', to: '1MiB', default: '128KiB' }, 'Largest HTTP header block.'),
+  siblings: count({ from: 1, to: 10_000, default: 100 }, 'Most siblings of one object.'),
+  connections: count(
+    { from: 1, to: 1_000_000, default: 10_000 },
+    'Most client connections of each protocol on one node.',
+  ),
+  requests: count(
+    { from: 1, to: 1_000_000, default: 50_000 },
+    'Most client requests under way on one node.',
+  ),
+});
+
+const timeouts = section('How long things may take.', {
+  request: duration(
+    { from: '1ms', to: '1d', default: '60s' },
+    'A read or write that brings no timeout of its own.',
+  ),
+  listing: duration(
+    { from: '1ms', to: '1d', default: '5m' },
+    'A listing, index query or fold without progress.',
+  ),
+  idle: duration(
+    { from: '1s', to: '7d', default: '10m' },
+    'A client connection that asks nothing, or stops in the middle of a request.',
+  ),
+  shutdown: duration(
+    { from: '0s', to: '1h', default: '30s' },
+    'How long requests under way may take to end when a node is stopped.',
+  ),
+});
+
+const peer = section('How nodes talk to each other.', {
+  heartbeat: duration(
+    { from: '50ms', to: '1m', default: '500ms' },
+    'Time between two heartbeats to each peer.',
+  ),
+  down_after: duration(
+    { from: '100ms', to: '10m', default: '3s' },
+    'Silence after which a peer counts as down.',
+  ),
+  handshake: duration(
+    { from: '100ms', to: '1m', default: '5s' },
+    'How long a new link may take to introduce itself.',
+  ),
+  reconnect: duration(
+    { from: '10ms', to: '1m', default: '2s' },
+    'Longest pause before a lost link is tried again; the first pause is a twentieth of it.',
+  ),
+  keepalive: duration(
+    { from: '1s', to: '1h', default: '10s' },
+    'Silence on a connection after which it is probed; half of it again, and it is closed.',
+  ),
+  window_requests: count(
+    { from: 1, to: 1_000_000, default: 8_192 },
+    'Most requests under way to one peer.',
+  ),
+  window: size(
+    { from: '1MiB', to: '4GiB', default: '64MiB' },
+    'Most bytes of requests under way to one peer.',
+  ),
+  concurrency: count(
+    { from: 1, to: 1_000_000, default: 2_048 },
+    'Most requests of one peer that are worked on at once; as many again may wait for each.',
+  ),
+});
+
+const store = section("The node's LevelDB.", {
+  cache: size({ from: '1MiB', to: '1024GiB', default: '64MiB' }, 'Block cache.'),
+  write_buffer: size(
+    { from: '1MiB', to: '4GiB', default: '32MiB' },
+    'Newest writes kept in memory before they become a sorted table.',
+  ),
+});
+
+const log = section('Where the log goes.', {
+  level: choice(['info', 'debug', 'warn', 'error', 'silent'], 'Least important line written.'),
+  destination: text('`stdout`, or a file that is appended to.', { default: 'stdout' }),
+});
+
+const peerTls: SettingSchema = {
+  type: 'object',
+  description: 'Certificates of the links between nodes; both sides must show one (mutual TLS).',
+  properties: {
+    ca_file: text('PEM file with the authorities that may vouch for a node.'),
+    cert_file: text("PEM file with the node's certificate chain."),
+    key_file: text("PEM file with the node's private key."),
+  },
+  required: ['ca_file', 'cert_file', 'key_file'],
+  additionalProperties: false,
+};
+
+const port = (fallback: number, description: string): SettingSchema =>
+  count({ from: 1, to: 65_535, default: fallback }, description);
+
+const node: SettingSchema = {
+  type: 'object',
+  properties: {
+    name: text('The name of the node in the cluster, `name@host`.', {
+      title: 'name@host',
+      pattern: '^[A-Za-z0-9_.-]+@[A-Za-z0-9_.:-]+$',
+      maxLength: 255,
+    }),
+    host: text('Where others reach the node. Default: the part of its name after the @.'),
+    listen: text('The address the node binds. Default: its host.'),
+    http_port: port(8_098, 'Port of the HTTP interface.'),
+    pbc_port: port(8_087, 'Port of the Protocol Buffers interface.'),
+    peer_port: port(8_099, 'Port for the other nodes.'),
+    data_dir: text('Folder of its data; relative to the configuration file.'),
+    location: text('Rack, room or site; replicas are spread over locations.', {
+      minLength: 0,
+      default: '',
+    }),
+  },
+  required: ['name', 'data_dir'],
+  additionalProperties: false,
+};
+
+export const CLUSTER_SCHEMA: SettingSchema = {
+  type: 'object',
+  properties: {
+    cluster: text('Name of the cluster; links between clusters of other names are refused.', {
+      maxLength: 255,
+    }),
+    ring_size: {
+      enum: [8, 16, 32, 64, 128, 256, 512, 1_024],
+      default: 64,
+      description: 'Number of partitions; fixed when the cluster is first started.',
+    },
+    durability: choice(
+      ['fsync', 'os'],
+      'When a write is acknowledged: on stable storage, or in the hands of the operating system.',
+    ),
+    delete_mode: {
+      type: 'string',
+      measure: { unit: 'duration', from: '1ms', to: '365d', words: ['keep', 'immediate'] },
+      default: '3s',
+      description: 'When a tombstone may go: after this time, `immediate`, or never (`keep`).',
+    },
+    bucket_defaults: { ...BUCKET_PROPERTIES_SCHEMA, default: {} },
+    limits,
+    timeouts,
+    peer,
+    store,
+    log,
+    tls: section('Encryption and authentication; off where a group is absent.', { peer: peerTls }),
+    jobs: section(
+      'Expensive operations, each `enabled` or `disabled`; `cluster.job.riak_kv.*` in Riak.',
+      Object.fromEntries(
+        JOB_CLASSES.map((name) => [
+          name,
+          choice(['enabled', 'disabled'], `Whether ${name.replaceAll('_', ' ')} is served.`),
+        ]),
+      ),
+    ),
+    nodes: {
+      type: 'array',
+      description: 'The nodes that the cluster starts with.',
+      items: node,
+      minItems: 1,
+      maxItems: 1_024,
+    },
+  },
+  required: ['cluster', 'nodes'],
+  additionalProperties: false,
+};

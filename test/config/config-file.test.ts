@@ -1,0 +1,283 @@
+/** The configuration: complete when it is right, and a clear sentence when it is not. */
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import t from 'tap';
+import { parse } from 'yaml';
+import { isFault } from '../../src/base/fault.ts';
+import {
+  devConfigText,
+  effectiveConfig,
+  parseClusterDocument,
+  readBucketTypesFile,
+  readConfigFile,
+} from '../../src/config/config-file.ts';
+
+const NODE = 'nodes:\n  - name: dev1@127.0.0.1\n    data_dir: data\n';
+const MINIMAL = `cluster: spine\n${NODE}`;
+
+/** The message of the `config` fault that `run` throws. */
+function configFault(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    if (isFault(error, 'config')) return error.message;
+    throw error;
+  }
+  return 'no fault';
+}
+
+t.test('the file at the top of the repository describes the three nodes of npm start', (t) => {
+  const config = readConfigFile(resolve(import.meta.dirname, '../../../cluster.yml'));
+  t.equal(config.clusterName, 'vertebra');
+  t.equal(config.ringSize, 64);
+  t.equal(config.durability, 'fsync');
+  t.same(config.deleteMode, { kind: 'after', delayMs: 3_000 });
+  t.same(
+    config.nodes.map((node) => [node.name, node.httpPort, node.pbcPort, node.peerPort]),
+    [
+      ['dev1@127.0.0.1', 8098, 8087, 8099],
+      ['dev2@127.0.0.1', 8198, 8187, 8199],
+      ['dev3@127.0.0.1', 8298, 8287, 8299],
+    ],
+  );
+  t.end();
+});
+
+t.test('a file with a name and a node gets every default, and paths beside the file', (t) => {
+  const folder = t.testdir({ 'cluster.yml': MINIMAL });
+  const config = readConfigFile(join(folder, 'cluster.yml'));
+  t.match(config, {
+    ringSize: 64,
+    durability: 'fsync',
+    deleteMode: { kind: 'after', delayMs: 3_000 },
+    bucketDefaults: {},
+    limits: { bodySizeBytes: 50 * 1024 * 1024, siblings: 100 },
+    timeouts: { requestMs: 60_000 },
+    peer: { windowBytes: 64 * 1024 * 1024, keepaliveMs: 10_000 },
+    log: { level: 'info', destination: 'stdout' },
+    nodes: [
+      {
+        host: '127.0.0.1',
+        listenHost: '127.0.0.1',
+        httpPort: 8098,
+        pbcPort: 8087,
+        peerPort: 8099,
+        dataDir: join(folder, 'data'),
+        location: '',
+      },
+    ],
+  });
+  t.equal(config.peerTls, undefined);
+  t.equal(config.disabledJobs.size, 0);
+  t.end();
+});
+
+t.test('settings that are given are kept', (t) => {
+  const folder = t.testdir({
+    'cluster.yml': `
+cluster: spine
+delete_mode: keep
+tls:
+  peer: { ca_file: ca.pem, cert_file: /etc/node.pem, key_file: node.key }
+jobs: { list_keys: disabled }
+log: { level: warn, destination: log/node.log }
+nodes:
+  - { name: a@db1, listen: 0.0.0.0, data_dir: /srv/a, location: rack1 }
+`,
+  });
+  const config = readConfigFile(join(folder, 'cluster.yml'));
+  t.match(config, {
+    deleteMode: { kind: 'keep' },
+    peerTls: { caFile: join(folder, 'ca.pem'), certFile: '/etc/node.pem' },
+    log: { level: 'warn', destination: join(folder, 'log/node.log') },
+    nodes: [{ host: 'db1', listenHost: '0.0.0.0', dataDir: '/srv/a', location: 'rack1' }],
+  });
+  t.same([...config.disabledJobs], ['list_keys']);
+  t.end();
+});
+
+const DURATION_EXAMPLES = 'with its unit, such as 500ms, 60s or 1h30m';
+const SIZE_EXAMPLES = 'with its unit, such as 64KiB or 50MiB';
+
+const WRONG: readonly (readonly [fact: string, text: string, message: string])[] = [
+  [
+    'an unknown key is told the nearest known one',
+    `cluster: spine\nrign_size: 64\n${NODE}`,
+    'c.yml, line 2: rign_size is not a known setting; did you mean ring_size?',
+  ],
+  [
+    'an unknown key near nothing is told what there is',
+    `cluster: spine\nlog:\n  xyzzy: 1\n${NODE}`,
+    'c.yml, line 3: log.xyzzy is not a known setting; known here: level, destination',
+  ],
+  ['a missing key is named', `ring_size: 64\n${NODE}`, 'c.yml, line 1: cluster must be given'],
+  [
+    'a number without a unit is refused with an example',
+    `cluster: spine\ntimeouts:\n  request: 60\n${NODE}`,
+    `c.yml, line 3: timeouts.request must be a duration from 1ms to 1d ${DURATION_EXAMPLES}, not 60`,
+  ],
+  [
+    'a wrong unit is refused with an example',
+    `cluster: spine\nlimits:\n  body: 50MB\n${NODE}`,
+    `c.yml, line 3: limits.body must be a size from 1KiB to 1GiB ${SIZE_EXAMPLES}, not "50MB"`,
+  ],
+  [
+    'a size out of range is refused',
+    `cluster: spine\nlimits:\n  body: 2GiB\n${NODE}`,
+    `c.yml, line 3: limits.body must be a size from 1KiB to 1GiB ${SIZE_EXAMPLES}, not "2GiB"`,
+  ],
+  [
+    'a choice names its choices',
+    `cluster: spine\ndurability: maybe\n${NODE}`,
+    'c.yml, line 2: durability must be one of fsync, os, not "maybe"',
+  ],
+  [
+    'a delete mode may be a word or a duration',
+    `cluster: spine\ndelete_mode: never\n${NODE}`,
+    `c.yml, line 2: delete_mode must be keep, immediate, or a duration from 1ms to 365d ${DURATION_EXAMPLES}, not "never"`,
+  ],
+  [
+    'a ring size is a power of two',
+    `cluster: spine\nring_size: 60\n${NODE}`,
+    'c.yml, line 2: ring_size must be one of 8, 16, 32, 64, 128, 256, 512, 1024, not 60',
+  ],
+  [
+    'a port is a port',
+    `${MINIMAL}    http_port: 70000\n`,
+    'c.yml, line 5: nodes[0].http_port must be a whole number from 1 to 65535, not 70000',
+  ],
+  [
+    'two nodes cannot share a port',
+    `${MINIMAL}  - { name: dev2@127.0.0.1, data_dir: b, pbc_port: 1, peer_port: 2 }\n`,
+    'c.yml, line 5: nodes[1].http_port must be unique, but dev1@127.0.0.1 has 8098 already',
+  ],
+  [
+    'two nodes cannot share a folder or a name',
+    `${MINIMAL}  - { name: dev1@127.0.0.1, data_dir: ./data, http_port: 1, pbc_port: 2, peer_port: 3 }\n`,
+    'c.yml, line 5: nodes[1].name must be unique, but dev1@127.0.0.1 has dev1@127.0.0.1 already\n' +
+      'c.yml, line 5: nodes[1].data_dir must be unique, but dev1@127.0.0.1 has ./data already',
+  ],
+  [
+    'a bucket property has its type',
+    `cluster: spine\nbucket_defaults:\n  r: some\n${NODE}`,
+    'c.yml, line 3: bucket_defaults.r must be a whole number from 0 to 1024, or one of one, quorum, all, not "some"',
+  ],
+  [
+    'a bucket property with a slip of the pen is refused',
+    `cluster: spine\nbucket_defaults:\n  alow_mult: true\n${NODE}`,
+    'c.yml, line 3: bucket_defaults.alow_mult is not a bucket property; did you mean allow_mult?',
+  ],
+  [
+    'half a TLS group is refused',
+    `cluster: spine\ntls:\n  peer:\n    ca_file: a\n    cert_file: b\n${NODE}`,
+    'c.yml, line 3: tls.peer.key_file must be given',
+  ],
+  [
+    'a node is called name@host',
+    'cluster: spine\nnodes:\n  - { name: dev1, data_dir: data }\n',
+    'c.yml, line 3: nodes[0].name must be of the form name@host, not "dev1"',
+  ],
+  ['an empty file is refused', '', 'c.yml, line 1: the file must be a group of settings, not null'],
+];
+
+for (const [fact, text, message] of WRONG) {
+  t.test(fact, (t) => {
+    t.equal(
+      configFault(() => parseClusterDocument('c.yml', text)),
+      message,
+    );
+    t.end();
+  });
+}
+
+t.test('bad YAML, a key twice and multiplying references are refused with a line', (t) => {
+  const fault = (text: string) => configFault(() => parseClusterDocument('c.yml', text));
+  t.match(fault('cluster: [\n'), /^c\.yml, line \d: /);
+  t.match(fault('cluster: a\ncluster: b\n'), /^c\.yml, line 2: Map keys must be unique/);
+  const bomb = ['a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]'];
+  for (let level = 0; level < 8; level += 1) {
+    const name = String.fromCharCode(97 + level);
+    const next = String.fromCharCode(98 + level);
+    bomb.push(`${next}: &${next} [${Array.from({ length: 10 }, () => `*${name}`).join(', ')}]`);
+  }
+  t.match(fault(bomb.join('\n')), /c\.yml cannot be read: .*alias/i);
+  t.match(fault('#'.repeat(5_000_000)), /longer than/);
+  t.end();
+});
+
+t.test('a file that is not there is one sentence', (t) => {
+  t.equal(
+    configFault(() => readConfigFile('/nowhere/cluster.yml')),
+    '/nowhere/cluster.yml cannot be read: ENOENT',
+  );
+  t.end();
+});
+
+t.test('the effective configuration is a configuration, and in force to the last default', (t) => {
+  const folder = t.testdir({ 'cluster.yml': MINIMAL });
+  const text = effectiveConfig(join(folder, 'cluster.yml'));
+  t.match(parse(text), {
+    ring_size: 64,
+    limits: { body: '50MiB' },
+    jobs: { list_keys: 'enabled' },
+  });
+  t.same(parseClusterDocument('again', text), parseClusterDocument('once', MINIMAL));
+  t.end();
+});
+
+t.test('the development cluster has the ports that scripts rely on', (t) => {
+  const text = devConfigText({ nodes: 3, basePort: 10_000, dataDir: '/tmp/dev' });
+  const { nodes } = parseClusterDocument('dev', text);
+  t.match(nodes, [
+    { name: 'dev1@127.0.0.1', http_port: 10_018, pbc_port: 10_017, peer_port: 10_019 },
+    { name: 'dev2@127.0.0.1', http_port: 10_028, pbc_port: 10_027, peer_port: 10_029 },
+    { name: 'dev3@127.0.0.1', http_port: 10_038, pbc_port: 10_037, peer_port: 10_039 },
+  ]);
+  t.equal(nodes[2]?.data_dir, '/tmp/dev/dev3');
+  t.match(
+    configFault(() => devConfigText({ nodes: 1, basePort: 65_530, dataDir: '/tmp/dev' })),
+    /http_port must be a whole number from 1 to 65535, not 65548/,
+  );
+  t.end();
+});
+
+t.test('bucket types are read by name, with properties that are not Riak’s own kept', (t) => {
+  const folder = t.testdir({
+    'types.json': JSON.stringify({
+      siblings: { allow_mult: true },
+      maps: { datatype: 'map', 'x-owner': 'spine' },
+    }),
+  });
+  const types = readBucketTypesFile(join(folder, 'types.json'));
+  t.same(
+    [...types],
+    [
+      ['siblings', { allow_mult: true }],
+      ['maps', { datatype: 'map', 'x-owner': 'spine' }],
+    ],
+  );
+  t.end();
+});
+
+t.test('bucket types that cannot be are refused with field and line', (t) => {
+  const folder = t.testdir();
+  mkdirSync(folder, { recursive: true });
+  const fault = (text: string): string => {
+    const path = join(folder, 'types.json');
+    writeFileSync(path, text);
+    return configFault(() => readBucketTypesFile(path));
+  };
+  t.equal(
+    fault('{\n "a": {"datatype": "tree"}\n}'),
+    'types.json, line 2: a.datatype must be one of counter, set, gset, map, hll, not "tree"',
+  );
+  t.equal(
+    fault('{"a": {"lastwritewins": true}}'),
+    'types.json, line 1: a.lastwritewins is not a bucket property; did you mean last_write_wins?',
+  );
+  t.match(fault('{"default": {}}'), /default is no name for a bucket type/);
+  t.match(fault('{"a": 1}'), /a must be a group of settings, not 1/);
+  t.match(fault('[]'), /the file must be a group of settings, not a list/);
+  t.end();
+});

@@ -1,0 +1,20 @@
+/** Each setting has a meaning, and is described as it is checked. */
+
+import t from 'tap';
+import { describeSettings } from '../../src/config/describe.ts';
+
+t.test('every setting is described by type, range, default and meaning', (t) => {
+  const settings = describeSettings();
+  t.same(
+    settings.filter((setting) => setting.meaning === '').map((setting) => setting.key),
+    [],
+  );
+  const byKey = new Map(settings.map((setting) => [setting.key, setting]));
+  t.match(byKey.get('limits.body'), { type: 'size', range: '1KiB to 1GiB', default: '50MiB' });
+  t.match(byKey.get('durability'), { type: 'choice', range: 'fsync, os', default: 'fsync' });
+  t.match(byKey.get('delete_mode'), { type: 'duration', range: 'keep, immediate, 1ms to 365d' });
+  t.match(byKey.get('nodes[].http_port'), { type: 'count', range: '1 to 65535', default: '8098' });
+  t.match(byKey.get('tls.peer.ca_file'), { type: 'text', default: '' });
+  t.match(byKey.get('bucket_defaults'), { type: 'properties' });
+  t.end();
+});
