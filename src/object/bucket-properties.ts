@@ -86,6 +86,8 @@ const SHARED_DEFAULTS = {
   write_once: false,
 } as const;
 
+export const DEFAULT_HLL_PRECISION = 14;
+
 /** What an untyped bucket starts from. */
 export const DEFAULT_TYPE_PROPERTIES: BucketProperties = {
   ...SHARED_DEFAULTS,
@@ -99,3 +101,44 @@ export const CREATED_TYPE_PROPERTIES: BucketProperties = {
   allow_mult: true,
   dvv_enabled: true,
 };
+
+/**
+ * The properties a bucket acts on: its own over its type's over the base, which is
+ * `DEFAULT_TYPE_PROPERTIES` or `CREATED_TYPE_PROPERTIES`. Layers come lowest first.
+ */
+export function effectiveProperties(
+  base: BucketProperties,
+  ...layers: readonly (PartialProperties | undefined)[]
+): BucketProperties {
+  const properties: BucketProperties = Object.assign({}, base, ...layers);
+  return properties.datatype === 'hll' && properties.hll_precision === undefined
+    ? { ...properties, hll_precision: DEFAULT_HLL_PRECISION }
+    : properties;
+}
+
+/** How many replicas `quorum` means where there are `n`. */
+export function resolveQuorum(quorum: Quorum, n: number): number {
+  switch (quorum) {
+    case 'one':
+      return 1;
+    case 'quorum':
+      return Math.floor(n / 2) + 1;
+    case 'all':
+      return n;
+    default:
+      return quorum;
+  }
+}
+
+/**
+ * Whether concurrent values are shown side by side. Elsewhere one value is shown, and a write
+ * supersedes all that its coordinator knows.
+ */
+export function keepsSiblings(properties: BucketProperties): boolean {
+  return (
+    properties.allow_mult &&
+    !properties.last_write_wins &&
+    !properties.write_once &&
+    properties.datatype === undefined
+  );
+}

@@ -1,0 +1,170 @@
+/**
+ * The record: an object in bytes, on disk and between nodes.
+ *
+ *   head = | version 1 | head size 4 | causality size 4 | causality | descriptions | body CRC 4 | head CRC 4 |
+ *   body = | value | value | … |, in the order of the siblings
+ *
+ * Sizes are big-endian and the head size counts the whole head. The causality is in
+ * `causality.ts`; the descriptions are one msgpackr array for each sibling. Both CRCs are CRC-32:
+ * the head's covers the head before it, so a head can be read and trusted without its body, and
+ * names the body's. Decoding copies no value, and never throws: what is not a whole, sound record
+ * is no record.
+ */
+
+import { crc32 } from 'node:zlib';
+import { Packr } from 'msgpackr';
+import { ByteWriter } from '../base/byte-writer.ts';
+import { causalHashOf, causalitySizeHint, readCausality, writeCausality } from './causality.ts';
+import { describeSibling, readDescription } from './sibling-description.ts';
+import type { Causality } from './causality.ts';
+import type { SiblingDescription } from './sibling-description.ts';
+import type { ObjectHead, Sibling, SiblingHead, StoredObject } from './stored-object.ts';
+
+/** A record's two parts; `body` is absent if all values are empty. */
+export interface RecordParts {
+  readonly head: Buffer;
+  readonly body: Buffer | undefined;
+}
+
+const VERSION = 1;
+const PREFIX_SIZE_BYTES = 9;
+const SUFFIX_SIZE_BYTES = 8;
+const HEAD_SIZE_OFFSET = 1;
+const CAUSALITY_SIZE_OFFSET = 5;
+const DESCRIPTIONS_SIZE_HINT = 160;
+
+const packr = new Packr({ useRecords: false });
+
+/** Equal objects encode alike. The body of an object with one sibling is that sibling's value. */
+export function encodeRecord(object: StoredObject): RecordParts {
+  const { siblings } = object;
+  const body =
+    siblings.length === 1
+      ? (siblings[0] as Sibling).value
+      : Buffer.concat(siblings.map((sibling) => sibling.value));
+
+  const writer = new ByteWriter(
+    PREFIX_SIZE_BYTES +
+      causalitySizeHint(object) +
+      siblings.length * DESCRIPTIONS_SIZE_HINT +
+      SUFFIX_SIZE_BYTES,
+  );
+  writer.u8(VERSION);
+  writer.u32(0);
+  writer.u32(0);
+  writeCausality(writer, object);
+  writer.u32At(CAUSALITY_SIZE_OFFSET, writer.size - PREFIX_SIZE_BYTES);
+  writer.raw(packr.pack(siblings.map(describeSibling)));
+  writer.u32(crc32(body));
+  writer.u32At(HEAD_SIZE_OFFSET, writer.size + 4);
+  writer.u32(crc32(writer.written()));
+  return { head: writer.written(), body: body.length > 0 ? body : undefined };
+}
+
+/** Head and body in one buffer. */
+export function joinRecord(parts: RecordParts): Buffer {
+  return parts.body === undefined ? parts.head : Buffer.concat([parts.head, parts.body]);
+}
+
+/** The object of a whole record; its values are views of `record`. Undefined: not sound. */
+export function decodeRecord(record: Buffer): StoredObject | undefined {
+  const opened = openHead(record);
+  if (opened === undefined) return undefined;
+  const body = record.subarray(opened.headSize);
+  if (crc32(body) !== opened.bodyCrc) return undefined;
+  const { causality, descriptions } = opened;
+  const siblings: Sibling[] = [];
+  let offset = 0;
+  for (const [index, description] of descriptions.entries()) {
+    const dot = causality.dots[index];
+    const end = offset + description.valueSizeBytes;
+    if (dot === undefined || end > body.length) return undefined;
+    siblings.push({ dot, ...description, value: body.subarray(offset, end) });
+    offset = end;
+  }
+  return offset === body.length ? { context: causality.context, siblings } : undefined;
+}
+
+/** The head of a record, of which at least the head is there. Undefined: not sound. */
+export function decodeHead(record: Buffer): ObjectHead | undefined {
+  const opened = openHead(record);
+  if (opened === undefined) return undefined;
+  const siblings: SiblingHead[] = [];
+  for (const [index, description] of opened.descriptions.entries()) {
+    const dot = opened.causality.dots[index];
+    if (dot === undefined) return undefined;
+    siblings.push({ dot, ...description });
+  }
+  return { context: opened.causality.context, siblings };
+}
+
+/** The bytes of a record's head, if they are all there; not checked otherwise. */
+export function sliceHead(record: Buffer): Buffer | undefined {
+  const size = headSize(record);
+  return size === undefined ? undefined : record.subarray(0, size);
+}
+
+/** The causal hash of the object in a record or its head, without decoding it; CRC checked. */
+export function recordCausalHash(record: Buffer): Buffer | undefined {
+  const causality = sliceCausality(record);
+  return causality === undefined ? undefined : causalHashOf(causality);
+}
+
+function headSize(record: Buffer): number | undefined {
+  if (record.length < PREFIX_SIZE_BYTES + SUFFIX_SIZE_BYTES || record[0] !== VERSION) {
+    return undefined;
+  }
+  const size = record.readUInt32BE(HEAD_SIZE_OFFSET);
+  const isPossible = size >= PREFIX_SIZE_BYTES + SUFFIX_SIZE_BYTES && size <= record.length;
+  return isPossible ? size : undefined;
+}
+
+/** The causality of a head whose CRC is right. */
+function sliceCausality(record: Buffer): Buffer | undefined {
+  const head = sliceHead(record);
+  if (head === undefined) return undefined;
+  const crcOffset = head.length - 4;
+  if (crc32(head.subarray(0, crcOffset)) !== head.readUInt32BE(crcOffset)) return undefined;
+  const end = PREFIX_SIZE_BYTES + head.readUInt32BE(CAUSALITY_SIZE_OFFSET);
+  return end <= head.length - SUFFIX_SIZE_BYTES ? head.subarray(PREFIX_SIZE_BYTES, end) : undefined;
+}
+
+interface OpenedHead {
+  readonly headSize: number;
+  readonly bodyCrc: number;
+  readonly causality: Causality;
+  /** As many as there are dots. */
+  readonly descriptions: readonly SiblingDescription[];
+}
+
+function openHead(record: Buffer): OpenedHead | undefined {
+  const bytes = sliceCausality(record);
+  if (bytes === undefined) return undefined;
+  const causality = readCausality(bytes);
+  if (causality === undefined) return undefined;
+  const headSize = record.readUInt32BE(HEAD_SIZE_OFFSET);
+  const bodyCrcOffset = headSize - SUFFIX_SIZE_BYTES;
+  const descriptions = readDescriptions(
+    record.subarray(PREFIX_SIZE_BYTES + bytes.length, bodyCrcOffset),
+    causality.dots.length,
+  );
+  if (descriptions === undefined) return undefined;
+  return { headSize, bodyCrc: record.readUInt32BE(bodyCrcOffset), causality, descriptions };
+}
+
+function readDescriptions(bytes: Buffer, count: number): SiblingDescription[] | undefined {
+  let unpacked: unknown;
+  try {
+    unpacked = packr.unpack(bytes);
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(unpacked) || unpacked.length !== count) return undefined;
+  const descriptions: SiblingDescription[] = [];
+  for (const fields of unpacked) {
+    const description = readDescription(fields);
+    if (description === undefined) return undefined;
+    descriptions.push(description);
+  }
+  return descriptions;
+}

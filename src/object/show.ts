@@ -1,0 +1,53 @@
+/**
+ * Showing: what a client sees of an object.
+ *
+ * Replicas keep every sibling that no write has superseded; the bucket's properties say, at the
+ * last moment, how many of them are shown. Where it is one, it is the newest by the coordinators'
+ * stamps, and every node shows the same one.
+ */
+
+import { compareDots } from '../clock/actor.ts';
+import { keepsSiblings } from './bucket-properties.ts';
+import type { BucketProperties } from './bucket-properties.ts';
+import type { ObjectHead, SiblingHead, StoredObject } from './stored-object.ts';
+
+/**
+ * All siblings, or the newest where the bucket keeps none; the context stays whole. The siblings
+ * of a data type are all shown here: they are states, and joined by who knows the type.
+ */
+export function showObject(object: StoredObject, properties: BucketProperties): StoredObject {
+  return showsAll(object, properties)
+    ? object
+    : { context: object.context, siblings: [newest(object.siblings)] };
+}
+
+/** As `showObject`, for heads: the same sibling is shown. */
+export function showHead(head: ObjectHead, properties: BucketProperties): ObjectHead {
+  return showsAll(head, properties)
+    ? head
+    : { context: head.context, siblings: [newest(head.siblings)] };
+}
+
+/** Whether what is shown says 'not found': nothing but tombstones. */
+export function isTombstone(shown: ObjectHead): boolean {
+  return shown.siblings.every((sibling) => sibling.isTombstone);
+}
+
+function showsAll(head: ObjectHead, properties: BucketProperties): boolean {
+  return (
+    head.siblings.length === 1 || keepsSiblings(properties) || properties.datatype !== undefined
+  );
+}
+
+function newest<S extends SiblingHead>(siblings: readonly S[]): S {
+  return siblings.reduce((best, sibling) => (isNewer(sibling, best) ? sibling : best));
+}
+
+/** At the same microsecond a value goes before a tombstone; then the dot decides, for all alike. */
+function isNewer(left: SiblingHead, right: SiblingHead): boolean {
+  if (left.lastModifiedMicros !== right.lastModifiedMicros) {
+    return left.lastModifiedMicros > right.lastModifiedMicros;
+  }
+  if (left.isTombstone !== right.isTombstone) return right.isTombstone;
+  return compareDots(left.dot, right.dot) < 0;
+}
