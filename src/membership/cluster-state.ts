@@ -45,3 +45,8 @@ export interface ClusterState {
   /** Own properties of buckets, by `bucketId(type, bucket)`. */
   readonly bucketProperties: ReadonlyMap<ByteString, PartialProperties>;
 }
+
+/** The key of a bucket in `bucketProperties`; different for different buckets, whatever their bytes. */
+export function bucketId(type: ByteString, bucket: ByteString): ByteString {
+  return `${type.length}:${type}${bucket}` as ByteString;
+}
