@@ -4,7 +4,7 @@
  *   object   'o' partition type bucket key
  *   index    'i' type bucket field term key partition
  *   hint     'h' target partition type bucket key
- *   tree     't' partition n_val page
+ *   tree     't' partition n_val segment
  *   meta     'm' name
  *
  * Numbers are big-endian u16. Names hold any byte, so each but the last of a key is escaped and
@@ -119,20 +119,26 @@ export function decodeHintKey(bytes: Buffer): {
   return { target, partition: reader.u16() as Partition, key: reader.objectKey() };
 }
 
-/** A row of hash-tree segments. */
-export interface TreePage {
+/** Where a segment of a hash tree is kept. */
+export interface TreeSegment {
   readonly partition: Partition;
   readonly nVal: number;
-  readonly page: number;
+  readonly segment: number;
 }
 
-export function encodeTreeKey({ partition, nVal, page }: TreePage): Buffer {
-  return byteStringToBytes(joined(TREE + u16(partition) + u16(nVal) + u16(page)));
+export function encodeTreeKey({ partition, nVal, segment }: TreeSegment): Buffer {
+  // Each write makes one of these: bytes are cheaper here than a string.
+  const bytes = Buffer.allocUnsafe(1 + 3 * U16_SIZE);
+  bytes[0] = TREE.charCodeAt(0);
+  bytes.writeUInt16BE(partition, 1);
+  bytes.writeUInt16BE(nVal, 3);
+  bytes.writeUInt16BE(segment, 5);
+  return bytes;
 }
 
-export function decodeTreeKey(bytes: Buffer): TreePage {
+export function decodeTreeKey(bytes: Buffer): TreeSegment {
   const reader = new KeyReader(bytes, TREE);
-  return { partition: reader.u16() as Partition, nVal: reader.u16(), page: reader.u16() };
+  return { partition: reader.u16() as Partition, nVal: reader.u16(), segment: reader.u16() };
 }
 
 /** Names of single entries of the node itself: identity, epochs, agreement state. */
@@ -214,7 +220,7 @@ export function hintRange(target: NodeId): KeyRange {
   return prefixRange(hintPrefix(target));
 }
 
-/** The hash-tree pages of a partition, for every n_val or for one. */
+/** The hash-tree segments of a partition, for every n_val or for one. */
 export function treeRange(partition: Partition, nVal?: number): KeyRange {
   return prefixRange(TREE + u16(partition) + (nVal === undefined ? '' : u16(nVal)));
 }

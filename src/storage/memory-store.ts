@@ -34,6 +34,10 @@ export class MemoryStore implements Store {
     return this.get(key);
   }
 
+  refusal(): Fault | undefined {
+    return this.#isClosed ? closedFault() : undefined;
+  }
+
   write(operations: readonly WriteOperation[]): Promise<void> {
     if (this.#isClosed) return Promise.reject(closedFault());
     for (const operation of operations) {

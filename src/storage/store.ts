@@ -10,6 +10,8 @@
  * head read never has to touch the body.
  */
 
+import type { Fault } from '../base/fault.ts';
+
 export interface Put {
   readonly kind: 'put';
   readonly key: Buffer;
@@ -51,9 +53,22 @@ export interface Store {
   get(key: Buffer): Promise<Buffer | undefined>;
   /** At least the head; may hold body bytes after it. */
   getHead(key: Buffer): Promise<Buffer | undefined>;
-  /** Atomic and durable when it resolves; rejects with `store-fenced` or `overload`. */
+  /**
+   * Why a write would be refused now: `store-fenced`, `store-closed` or `overload`. Undefined: the
+   * next write is taken if it is called without waiting for anything before. State that must move in
+   * step with the store, such as hash trees, rests on that.
+   */
+  refusal(): Fault | undefined;
+  /**
+   * Atomic and durable when it resolves; rejects with `store-fenced`, `store-closed` or `overload`.
+   * Writes apply, and resolve, in the order of the calls, whether or not they share a batch; an empty
+   * one resolves after all before it. The buffers are the caller's again when the call returns.
+   */
   write(operations: readonly WriteOperation[]): Promise<void>;
-  /** In key order over a snapshot; batches of a bounded size; stop early with `return()`. */
+  /**
+   * In key order over a snapshot taken at the first `next()`; batches of a bounded size; stop early
+   * with `return()`. Rejects with `store-closed`, also when the store is closed under it.
+   */
   scan(range: ScanRange): AsyncIterableIterator<readonly ScanEntry[]>;
   health(): StoreHealth;
   /** Waits for writes under way. Idempotent. */

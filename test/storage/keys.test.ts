@@ -80,7 +80,7 @@ t.test('each kind of key decodes to what was encoded', (t) => {
         const { prefixSize } = indexRange({ ...key, field });
         t.same(decodeIndexMatch(indexKey, prefixSize), { term, key: key.key, partition });
         t.equal(decodeMetaKey(encodeMetaKey(key.key)), key.key);
-        const row = { partition, nVal: partition ^ 0xffff, page: 7 };
+        const row = { partition, nVal: partition ^ 0xffff, segment: 7 };
         t.same(decodeTreeKey(encodeTreeKey(row)), row);
       },
     ),
@@ -178,7 +178,7 @@ t.test('the ranges of hints and trees hold one target, one partition, one n_val'
       t.equal(holds(hintRange(n1), hint), Buffer.from(n1).equals(Buffer.from(n2)));
       t.equal(holds(allHintsRange(), hint), true);
       t.equal(holds(allHintsRange(), encodeObjectKey(p1, key)), false);
-      const row = encodeTreeKey({ partition: p2, nVal: 3, page: 0xffff });
+      const row = encodeTreeKey({ partition: p2, nVal: 3, segment: 0xffff });
       t.equal(holds(treeRange(p1), row), p1 === p2);
       t.equal(holds(treeRange(p1, 3), row), p1 === p2);
       t.equal(holds(treeRange(p1, 4), row), false);

@@ -62,6 +62,7 @@ function checkEntries(withStore: WithStore): void {
     await store.write([remove('a'), remove('never there')]);
     t.equal(await store.get(Buffer.from('a')), undefined);
     t.equal(store.health().kind, 'ready');
+    t.equal(store.refusal(), undefined);
   });
 
   withStore('a value is its head and then its body', async (t, store) => {
@@ -225,6 +226,23 @@ function checkOrderOfWrites(withStore: WithStore): void {
     );
   });
 
+  withStore('an empty write resolves after all writes before it', async (t, store) => {
+    let resolved = 0;
+    for (let index = 0; index < 30; index += 1) {
+      void store.write([put(`k${index}`, 'v')]).then(() => (resolved += 1));
+    }
+    await store.write([]);
+    t.equal(resolved, 30);
+  });
+
+  withStore('the buffers of a write are free when the call returns', async (t, store) => {
+    const [key, head, body] = [Buffer.from('key'), Buffer.from('he'), Buffer.from('ad')];
+    const written = store.write([{ kind: 'put', key, head, body }, put('other', '')]);
+    for (const buffer of [key, head, body]) buffer.fill('x');
+    await written;
+    t.same(await scanTexts(store, ALL), ['key=head', 'other=']);
+  });
+
   withStore('a read after a write has resolved sees it', async (t, store) => {
     await Promise.all(
       Array.from({ length: 200 }, async (_, index) => {
@@ -333,6 +351,7 @@ function checkClose(withStore: WithStore): void {
     await t.rejects(store.getHead(Buffer.from('k')), { code: 'store-closed' });
     await t.rejects(store.write([put('k', 'w')]), { code: 'store-closed' });
     await t.rejects(scanAll(store, ALL), { code: 'store-closed' });
+    t.match(store.refusal(), { code: 'store-closed' });
   });
 
   withStore('a scan that the store closes under ends with a fault', async (t, store) => {
