@@ -1,0 +1,52 @@
+/**
+ * What every coordinator stands on: the host, the nodes, and a view of the cluster.
+ *
+ * The local node is a node like the others, reached through the same `Peer`. Everything a request
+ * reads of the cluster it reads once, at its start, from memory; nothing here waits.
+ */
+
+import type { ByteString } from '../base/bytes.ts';
+import { isFault } from '../base/fault.ts';
+import type { Host } from '../base/host.ts';
+import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
+import type { BucketProperties } from '../object/bucket-properties.ts';
+import type { Peer } from '../peer/peer.ts';
+import { partitionOf } from '../ring/partition.ts';
+import type { ActiveLists, ClusterView } from './participants.ts';
+import type { ReplicaFailure } from './tally.ts';
+
+export interface CoordinatorView extends ClusterView {
+  /** Effective properties; undefined where the type is unknown or not active. */
+  properties(type: ByteString, bucket: ByteString): BucketProperties | undefined;
+}
+
+export interface CoordinatorPorts {
+  readonly host: Host;
+  readonly peer: Peer;
+  readonly self: NodeId;
+  readonly view: CoordinatorView;
+  readonly lists: ActiveLists;
+  /** Told of each tombstone that a read or a delete meets; must return at once. */
+  readonly onTombstone: (key: ObjectKey) => void;
+}
+
+/** Milliseconds a request may take if it does not say. */
+export const TIMEOUT_MS_DEFAULT = 60_000;
+
+const BUCKET_ONLY = 'chash_bucketonly_keyfun';
+
+/** Where a key lives. */
+export function locate(
+  key: ObjectKey,
+  properties: BucketProperties,
+  ringSize: number,
+): Partition {
+  return partitionOf(key, ringSize, properties.chash_keyfun.fun === BUCKET_ONLY);
+}
+
+/** What a fault of a replica means for the tally. A bug is thrown on: it must stop the node. */
+export function replicaFailure(error: unknown): ReplicaFailure {
+  if (!isFault(error)) throw error;
+  if (error.code === 'timeout') return 'timed-out';
+  return error.code === 'overload' ? 'overloaded' : 'failed';
+}
