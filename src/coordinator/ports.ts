@@ -36,11 +36,7 @@ export const TIMEOUT_MS_DEFAULT = 60_000;
 const BUCKET_ONLY = 'chash_bucketonly_keyfun';
 
 /** Where a key lives. */
-export function locate(
-  key: ObjectKey,
-  properties: BucketProperties,
-  ringSize: number,
-): Partition {
+export function locate(key: ObjectKey, properties: BucketProperties, ringSize: number): Partition {
   return partitionOf(key, ringSize, properties.chash_keyfun.fun === BUCKET_ONLY);
 }
 

@@ -167,7 +167,7 @@ t.test('a read is decided exactly when no open reply can change it', (t) => {
         return expected !== 'pending';
       },
     ),
-    { numRuns: 2_000 },
+    { numRuns: 1_000 },
   );
   t.end();
 });
@@ -218,7 +218,7 @@ t.test('a write is decided exactly when no open reply can change it', (t) => {
         return expected !== 'pending';
       },
     ),
-    { numRuns: 2_000 },
+    { numRuns: 1_000 },
   );
   t.end();
 });

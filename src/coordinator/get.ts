@@ -1,0 +1,297 @@
+/**
+ * GET: one client read, from the choice of replicas to the answer.
+ *
+ * One replica, the local one if there is one, is asked for the whole object and the others for their
+ * heads. When the tally is met the merge of what came is the answer; whole objects are read from the
+ * others only if their heads show that they hold more. A replica that is slow to send the object, or
+ * fails to, is overtaken by another that has it. What comes in after the answer is left to read
+ * repair.
+ *
+ * Source: DeCandia et al. 2007, "Dynamo", section 4.5.
+ */
+
+import type { ObjectKey, Partition } from '../base/names.ts';
+import { isTombstone, showHead, showObject } from '../object/show.ts';
+import type { BucketProperties } from '../object/bucket-properties.ts';
+import type { GetOutcome, GetRequest } from '../object/requests.ts';
+import type { ObjectHead, StoredObject } from '../object/stored-object.ts';
+import type { PeerReply, PeerRequest } from '../peer/messages.ts';
+import type { Participant } from './participants.ts';
+import { locate, replicaFailure, TIMEOUT_MS_DEFAULT, type CoordinatorPorts } from './ports.ts';
+import type { ReadRepair } from './read-repair.ts';
+import { ReadReplies, type Slot } from './read-replies.ts';
+import {
+  reachOf,
+  readRequirement,
+  requestedN,
+  validateRead,
+  type ReadRequirement,
+} from './requirement.ts';
+import { ReadTally } from './tally.ts';
+
+export interface GetOptions {
+  /** How long a read that is otherwise complete waits for the object before asking another. */
+  readonly spareDelayMs: number;
+}
+
+/** What one read is about. */
+interface ReadPlan {
+  readonly request: GetRequest;
+  readonly properties: BucketProperties;
+  readonly required: ReadRequirement;
+  readonly partition: Partition;
+  readonly participants: readonly Participant[];
+  readonly isSloppy: boolean;
+  readonly timeoutMs: number;
+}
+
+export class GetCoordinator {
+  readonly #ports: CoordinatorPorts;
+  readonly #repair: ReadRepair;
+  readonly #options: GetOptions;
+
+  constructor(ports: CoordinatorPorts, repair: ReadRepair, options: GetOptions) {
+    this.#ports = ports;
+    this.#repair = repair;
+    this.#options = options;
+  }
+
+  get(request: GetRequest): Promise<GetOutcome> {
+    const { view, lists } = this.#ports;
+    const { key } = request;
+    const properties = view.properties(key.type, key.bucket);
+    if (properties === undefined) {
+      return Promise.resolve({ kind: 'unknown-bucket-type', type: key.type });
+    }
+    const n = requestedN(request, properties);
+    if (typeof n !== 'number') return Promise.resolve(n);
+    const isSloppy = request.sloppyQuorum ?? true;
+    const partition = locate(key, properties, view.ring().ringSize);
+    const participants = lists.participants(partition, n, isSloppy);
+    const required = readRequirement(request, properties, n);
+    const failure = validateRead(required, reachOf(participants));
+    if (failure !== undefined) return Promise.resolve(failure);
+    const timeoutMs = request.timeoutMs ?? TIMEOUT_MS_DEFAULT;
+    if (timeoutMs <= 0) return Promise.resolve({ kind: 'timeout' });
+    const plan = { request, properties, required, partition, participants, isSloppy, timeoutMs };
+    return new Read(this.#ports, this.#repair, this.#options, plan).run();
+  }
+}
+
+/** One read under way. */
+class Read {
+  readonly #ports: CoordinatorPorts;
+  readonly #repair: ReadRepair;
+  readonly #options: GetOptions;
+  readonly #plan: ReadPlan;
+  readonly #replies: ReadReplies;
+  readonly #tally: ReadTally;
+  readonly #wholeRequest: PeerRequest;
+  readonly #headRequest: PeerRequest;
+  readonly #startMs: number;
+  #resolve: ((outcome: GetOutcome) => void) | undefined;
+  #cancelDeadline: (() => void) | undefined;
+  #cancelSpare: (() => void) | undefined;
+  /** Requests for the whole object that are on their way. */
+  #wholeInFlight = 0;
+
+  constructor(ports: CoordinatorPorts, repair: ReadRepair, options: GetOptions, plan: ReadPlan) {
+    this.#ports = ports;
+    this.#repair = repair;
+    this.#options = options;
+    this.#plan = plan;
+    this.#replies = new ReadReplies(plan.participants);
+    this.#tally = new ReadTally(plan.required, plan.participants);
+    const { key } = plan.request;
+    this.#wholeRequest = { verb: 'get', key, headOnly: false };
+    this.#headRequest = { verb: 'get', key, headOnly: true };
+    this.#startMs = ports.host.clock.monotonicMs();
+  }
+
+  run(): Promise<GetOutcome> {
+    return new Promise((resolve) => {
+      this.#resolve = resolve;
+      this.#cancelDeadline = this.#ports.host.clock.after(this.#plan.timeoutMs, () => {
+        this.#settle({ kind: 'timeout' });
+      });
+      const whole = this.#plan.request.headOnly === true ? undefined : this.#chooseWhole();
+      for (const slot of this.#replies.slots) this.#ask(slot, slot === whole);
+    });
+  }
+
+  /** Nearest and surest first: this node's own copy, then a primary's. */
+  #chooseWhole(): Slot | undefined {
+    const { slots } = this.#replies;
+    const { self } = this.#ports;
+    return (
+      slots.find(({ participant }) => participant.node === self && participant.primaryCount > 0) ??
+      slots.find(({ participant }) => participant.primaryCount > 0) ??
+      slots[0]
+    );
+  }
+
+  #ask(slot: Slot, isWhole: boolean): void {
+    if (isWhole) {
+      slot.isAskedForObject = true;
+      this.#wholeInFlight += 1;
+    }
+    const request = isWhole ? this.#wholeRequest : this.#headRequest;
+    this.#ports.peer.request(slot.participant.node, request, this.#remainingMs()).then(
+      (reply) => this.#onReply(slot, reply, isWhole),
+      (error: unknown) => this.#onFault(slot, error, isWhole),
+    );
+  }
+
+  #remainingMs(): number {
+    const elapsedMs = this.#ports.host.clock.monotonicMs() - this.#startMs;
+    return Math.max(1, this.#plan.timeoutMs - elapsedMs);
+  }
+
+  #onReply(slot: Slot, reply: PeerReply, isWhole: boolean): void {
+    if (isWhole) this.#wholeInFlight -= 1;
+    const record = reply.kind === 'object' ? reply.record : undefined;
+    if (slot.reply !== 'pending') this.#replies.acceptObject(slot, record);
+    else if (reply.kind === 'object') {
+      this.#tally.reply(slot.participant, this.#replies.accept(slot, record, isWhole));
+    } else {
+      this.#lose(slot, 'failed');
+    }
+    this.#advance();
+  }
+
+  #onFault(slot: Slot, error: unknown, isWhole: boolean): void {
+    if (isWhole) this.#wholeInFlight -= 1;
+    const failure = replicaFailure(error);
+    if (slot.reply === 'pending') this.#lose(slot, failure);
+    else this.#replies.acceptObject(slot, undefined);
+    this.#advance();
+  }
+
+  /** A replica fails; if the quorum hangs on it, a node past the list stands in. */
+  #lose(slot: Slot, failure: 'failed' | 'overloaded' | 'timed-out'): void {
+    const { participant } = slot;
+    this.#replies.fail(slot, failure);
+    const canReplace =
+      this.#plan.isSloppy && failure !== 'timed-out' && this.#tally.needs(participant);
+    const standIn = canReplace ? this.#findStandIn(participant) : undefined;
+    if (standIn === undefined) {
+      this.#tally.reply(participant, failure);
+      return;
+    }
+    this.#ports.host.metrics.count('stand_ins_total');
+    this.#tally.replace(participant, standIn);
+    this.#ask(this.#replies.addSlot(standIn), false);
+  }
+
+  #findStandIn(failed: Participant): Participant | undefined {
+    const tried = this.#replies.slots.map(({ participant }) => participant.node);
+    const place = { partition: this.#plan.partition, n: this.#plan.required.n };
+    return this.#ports.lists.findStandIn(place, failed, tried);
+  }
+
+  #advance(): void {
+    const { verdict } = this.#tally;
+    if (this.#resolve !== undefined) {
+      if (verdict.kind === 'met') this.#complete();
+      else if (verdict.kind === 'not-found') this.#settleAbsent();
+      else if (verdict.kind !== 'pending') this.#settle(verdict);
+    }
+    // Not before the answer has left: its waiter runs first.
+    if (this.#resolve === undefined && this.#isOver()) {
+      this.#repair.consider(this.#plan.request.key, this.#replies);
+    }
+  }
+
+  /** The last reply has come, and this is the one call that sees it. */
+  #isOver(): boolean {
+    return this.#replies.isComplete && this.#wholeInFlight === 0;
+  }
+
+  /** The quorum is met: answer, or see that what is missing for the answer comes. */
+  #complete(): void {
+    const { target, object, isWhole } = this.#replies;
+    const { properties, request } = this.#plan;
+    if (target === undefined) {
+      this.#settle({ kind: 'not-found', tombstoneContext: undefined });
+    } else if (request.headOnly === true || isTombstone(showHead(target, properties))) {
+      this.#settleFound(withoutValues(showHead(target, properties)));
+    } else if (object !== undefined && isWhole) {
+      this.#settleFound(showObject(object, properties));
+    } else if (this.#wholeInFlight > 0) {
+      this.#cancelSpare ??= this.#ports.host.clock.after(this.#options.spareDelayMs, () => {
+        this.#ports.host.metrics.count('spare_reads_total');
+        this.#cancelSpare = undefined;
+        if (this.#resolve !== undefined) this.#askForMissing();
+      });
+    } else if (!this.#askForMissing() && this.#replies.isComplete) {
+      // The heads promised more than any replica can still deliver.
+      const { r } = this.#plan.required;
+      this.#settle({ kind: 'unsatisfied', quorum: 'r', needed: r, got: Math.max(0, r - 1) });
+    }
+  }
+
+  /** Asks one more replica for its object; false if there is none that could help. */
+  #askForMissing(): boolean {
+    const replies = this.#replies;
+    const candidates = replies.slots.filter((slot) => {
+      return !slot.isAskedForObject && replies.canAdd(slot);
+    });
+    const chosen = candidates.find((slot) => replies.holdsAll(slot)) ?? candidates[0];
+    if (chosen === undefined) return false;
+    this.#ask(chosen, true);
+    return true;
+  }
+
+  /** Everything received was "no copy" or a tombstone. */
+  #settleAbsent(): void {
+    const { target } = this.#replies;
+    this.#settle({ kind: 'not-found', tombstoneContext: target?.context });
+  }
+
+  #settleFound(shown: StoredObject): void {
+    const { target } = this.#replies;
+    if (!isTombstone(shown)) {
+      this.#settle({ kind: 'found', object: shown });
+      return;
+    }
+    this.#settle({ kind: 'not-found', tombstoneContext: shown.context });
+    if (target !== undefined && isTombstone(target)) this.#tellTombstone(this.#plan.request.key);
+  }
+
+  #tellTombstone(key: ObjectKey): void {
+    this.#ports.onTombstone(key);
+  }
+
+  #settle(outcome: GetOutcome): void {
+    const resolve = this.#resolve;
+    if (resolve === undefined) return;
+    this.#resolve = undefined;
+    this.#cancelDeadline?.();
+    this.#cancelSpare?.();
+    this.#observe(outcome);
+    resolve(outcome);
+  }
+
+  #observe(outcome: GetOutcome): void {
+    const { clock, metrics } = this.#ports.host;
+    metrics.count('node_gets');
+    metrics.observe('node_get_fsm_time', (clock.monotonicMs() - this.#startMs) * 1_000);
+    if (outcome.kind === 'found') {
+      const { siblings } = outcome.object;
+      let sizeBytes = 0;
+      for (const sibling of siblings) sizeBytes += sibling.valueSizeBytes;
+      metrics.observe('node_get_fsm_siblings', siblings.length);
+      metrics.observe('node_get_fsm_objsize', sizeBytes);
+    } else if (outcome.kind !== 'not-found') metrics.count('node_get_fsm_errors');
+  }
+}
+
+const NO_VALUE = Buffer.alloc(0);
+
+/** A head as an object whose values are left out. */
+export function withoutValues(head: ObjectHead): StoredObject {
+  return {
+    context: head.context,
+    siblings: head.siblings.map((sibling) => ({ ...sibling, value: NO_VALUE })),
+  };
+}

@@ -1,0 +1,136 @@
+/**
+ * Read repair: after a read has been answered, replicas that held less are given the rest.
+ *
+ * A replica is stale if the merge of all replies adds something to its copy. A primary that held
+ * nothing is given a copy; a stand-in that held nothing is not, for it would only be handed on, nor
+ * is anyone given a tombstone it never had a reason for: the others may be reaping it just now.
+ * Repair is a merge like any other, so it is idempotent and may be cut off anywhere. What would go
+ * beyond the limits is skipped and counted: the next read, or anti-entropy, finds it again.
+ */
+
+import { isFault } from '../base/fault.ts';
+import type { Host } from '../base/host.ts';
+import type { ObjectKey } from '../base/names.ts';
+import { encodeRecord, joinRecord } from '../object/record.ts';
+import { isTombstone } from '../object/show.ts';
+import type { Peer } from '../peer/peer.ts';
+import { adds, type ReadReplies, type Slot } from './read-replies.ts';
+
+export interface ReadRepairOptions {
+  /** Objects under repair at once. */
+  readonly inFlightMax: number;
+  /** Bytes of records on their way to stale replicas at once. */
+  readonly inFlightBytesMax: number;
+  /** For each request of a repair. */
+  readonly timeoutMs: number;
+}
+
+export class ReadRepair {
+  readonly #host: Host;
+  readonly #peer: Peer;
+  readonly #options: ReadRepairOptions;
+  #inFlight = 0;
+  #inFlightBytes = 0;
+
+  constructor(host: Host, peer: Peer, options: ReadRepairOptions) {
+    this.#host = host;
+    this.#peer = peer;
+    this.#options = options;
+  }
+
+  /** Called once the last replica has had its say; returns at once. */
+  consider(key: ObjectKey, replies: ReadReplies): void {
+    if (!replies.differs) return;
+    const stale = staleSlots(replies);
+    if (stale.length === 0) return;
+    if (this.#inFlight >= this.#options.inFlightMax) {
+      this.#host.metrics.count('skipped_read_repairs');
+      return;
+    }
+    this.#inFlight += 1;
+    this.#run(key, replies, stale).then(
+      () => {
+        this.#inFlight -= 1;
+      },
+      (error: unknown) => {
+        this.#inFlight -= 1;
+        if (!isFault(error)) throw error;
+        this.#host.metrics.count('read_repairs_failed_total');
+      },
+    );
+  }
+
+  async #run(key: ObjectKey, replies: ReadReplies, stale: readonly Slot[]): Promise<void> {
+    const record = await this.#wholeRecord(key, replies);
+    if (record === undefined) {
+      this.#host.metrics.count('read_repairs_failed_total');
+      return;
+    }
+    const sizeBytes = record.length * stale.length;
+    if (this.#inFlight > 1 && this.#inFlightBytes + sizeBytes > this.#options.inFlightBytesMax) {
+      this.#host.metrics.count('skipped_read_repairs');
+      return;
+    }
+    this.#host.metrics.count('read_repairs');
+    this.#inFlightBytes += sizeBytes;
+    try {
+      await Promise.all(stale.map((slot) => this.#mend(key, slot, record)));
+    } finally {
+      this.#inFlightBytes -= sizeBytes;
+    }
+  }
+
+  async #mend(key: ObjectKey, slot: Slot, record: Buffer): Promise<void> {
+    const { node, primaryCount, hintTargets } = slot.participant;
+    const place = primaryCount > 0 ? 'primary' : 'fallback';
+    const state = slot.reply === 'absent' ? 'notfound' : 'outofdate';
+    this.#host.metrics.count(`read_repairs_${place}_${state}_count`);
+    const hintFor = hintTargets[0];
+    const request = { verb: 'merge', key, record, hintFor } as const;
+    await this.#peer.request(node, request, this.#options.timeoutMs);
+  }
+
+  /** The record of all that the replicas hold together; undefined if it cannot be had now. */
+  async #wholeRecord(key: ObjectKey, replies: ReadReplies): Promise<Buffer | undefined> {
+    while (!replies.isWhole) {
+      const slot =
+        replies.slots.find((each) => replies.canAdd(each) && replies.holdsAll(each)) ??
+        replies.slots.find((each) => replies.canAdd(each));
+      if (slot === undefined) return undefined;
+      await this.#readObject(key, replies, slot);
+    }
+    const { target, object } = replies;
+    if (target === undefined || object === undefined) return undefined;
+    const holder = replies.slots.find(
+      (slot) => slot.object !== undefined && replies.holdsAll(slot),
+    );
+    return holder?.record ?? joinRecord(encodeRecord(object));
+  }
+
+  /** Each slot is read at most once: afterwards it is whole or marked unreadable. */
+  async #readObject(key: ObjectKey, replies: ReadReplies, slot: Slot): Promise<void> {
+    const request = { verb: 'get', key, headOnly: false } as const;
+    try {
+      const reply = await this.#peer.request(
+        slot.participant.node,
+        request,
+        this.#options.timeoutMs,
+      );
+      replies.acceptObject(slot, reply.kind === 'object' ? reply.record : undefined);
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      replies.acceptObject(slot, undefined);
+    }
+  }
+}
+
+/** The replicas to which the merge of all replies adds something. */
+function staleSlots(replies: ReadReplies): Slot[] {
+  const { target, slots } = replies;
+  if (target === undefined) return [];
+  const isDeleted = isTombstone(target);
+  return slots.filter((slot) => {
+    if (slot.reply === 'absent') return !isDeleted && slot.participant.primaryCount > 0;
+    return slot.head !== undefined && adds(slot.head, target);
+  });
+}

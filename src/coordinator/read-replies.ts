@@ -1,0 +1,166 @@
+/**
+ * The replies to one read: what each replica holds, and what they hold together.
+ *
+ * Most replicas answer with heads and one with the whole record. Equal objects encode alike, so a
+ * head that is byte for byte that of an object already known needs no decoding; that is the common
+ * case. `target` is the merge of all heads that came in; the read is complete when the merge of the
+ * whole objects in hand adds up to it.
+ */
+
+import { mergeHeads, mergeObjects } from '../object/reconcile.ts';
+import { decodeHead, decodeRecord, sliceHead } from '../object/record.ts';
+import { isTombstone } from '../object/show.ts';
+import type { ObjectHead, StoredObject } from '../object/stored-object.ts';
+import type { Participant } from './participants.ts';
+import type { ReadReply, ReplicaFailure } from './tally.ts';
+
+/** One participant's part. */
+export interface Slot {
+  readonly participant: Participant;
+  /** `pending` until its first reply. */
+  reply: ReadReply | 'pending';
+  /** What it holds, once it has said so. */
+  head: ObjectHead | undefined;
+  /** The bytes of that head. */
+  headBytes: Buffer | undefined;
+  /** The whole record, if it was asked for and came. */
+  record: Buffer | undefined;
+  object: StoredObject | undefined;
+  isAskedForObject: boolean;
+  /** It was asked for the whole record, and could not send it. */
+  isUnreadable: boolean;
+}
+
+function newSlot(participant: Participant): Slot {
+  return {
+    participant,
+    reply: 'pending',
+    head: undefined,
+    headBytes: undefined,
+    record: undefined,
+    object: undefined,
+    isAskedForObject: false,
+    isUnreadable: false,
+  };
+}
+
+export class ReadReplies {
+  readonly slots: Slot[];
+  #target: ObjectHead | undefined;
+  #object: StoredObject | undefined;
+  #pendingCount: number;
+  #firstHead: ObjectHead | undefined;
+  #firstHeadBytes: Buffer | undefined;
+  #hasDifference = false;
+  #hasAbsence = false;
+
+  constructor(participants: readonly Participant[]) {
+    this.slots = participants.map(newSlot);
+    this.#pendingCount = participants.length;
+  }
+
+  /** The merge of all heads seen; undefined: no replica that answered holds a copy. */
+  get target(): ObjectHead | undefined {
+    return this.#target;
+  }
+
+  /** The merge of the whole objects in hand. */
+  get object(): StoredObject | undefined {
+    return this.#object;
+  }
+
+  /** Whether every replica has had its say. */
+  get isComplete(): boolean {
+    return this.#pendingCount === 0;
+  }
+
+  /** Whether replicas that answered may hold different things; told by their bytes, so cheap. */
+  get differs(): boolean {
+    return this.#hasDifference || (this.#hasAbsence && this.#target !== undefined);
+  }
+
+  /** Whether the objects in hand are all that the heads promise. */
+  get isWhole(): boolean {
+    if (this.#target === undefined) return true;
+    return this.#object !== undefined && !adds(this.#object, this.#target);
+  }
+
+  addSlot(participant: Participant): Slot {
+    const slot = newSlot(participant);
+    this.slots.push(slot);
+    this.#pendingCount += 1;
+    return slot;
+  }
+
+  /** The first reply of a replica: its record or head, or no copy. Says what it counts for. */
+  accept(slot: Slot, record: Buffer | undefined, isWhole: boolean): ReadReply {
+    this.#pendingCount -= 1;
+    slot.reply = record === undefined ? this.#acceptAbsence() : this.#meet(slot, record, isWhole);
+    return slot.reply;
+  }
+
+  /** The whole record of a replica that sent its head before; false: it cannot be had. */
+  acceptObject(slot: Slot, record: Buffer | undefined): boolean {
+    const isSound = record !== undefined && this.#meet(slot, record, true) !== 'failed';
+    slot.isUnreadable = !isSound;
+    return isSound;
+  }
+
+  /** The first reply of a replica was a fault. */
+  fail(slot: Slot, failure: ReplicaFailure): void {
+    this.#pendingCount -= 1;
+    slot.reply = failure;
+  }
+
+  /** Whether `slot` holds something that the objects in hand lack. */
+  canAdd(slot: Slot): boolean {
+    if (slot.head === undefined || slot.object !== undefined || slot.isUnreadable) return false;
+    return this.#object === undefined || adds(this.#object, slot.head);
+  }
+
+  /** Whether `slot` alone holds all of the target. */
+  holdsAll(slot: Slot): boolean {
+    const target = this.#target;
+    return slot.head !== undefined && target !== undefined && !adds(slot.head, target);
+  }
+
+  #acceptAbsence(): ReadReply {
+    this.#hasAbsence = true;
+    return 'absent';
+  }
+
+  #meet(slot: Slot, record: Buffer, isWhole: boolean): ReadReply {
+    const headBytes = sliceHead(record);
+    if (headBytes === undefined) return 'failed';
+    const known = this.#knownHead(headBytes);
+    const object = isWhole ? decodeRecord(record) : undefined;
+    const head = isWhole ? object : (known ?? decodeHead(record));
+    if (head === undefined) return 'failed';
+    slot.head = head;
+    slot.headBytes = headBytes;
+    if (object !== undefined) {
+      slot.object = object;
+      slot.record = record;
+      this.#object = this.#object === undefined ? object : mergeObjects(this.#object, object);
+    }
+    if (this.#target === undefined) {
+      this.#target = head;
+      this.#firstHead = head;
+      this.#firstHeadBytes = headBytes;
+    } else if (known === undefined) {
+      this.#target = mergeHeads(this.#target, head);
+      this.#hasDifference = true;
+    }
+    return isTombstone(head) ? 'tombstone' : 'object';
+  }
+
+  /** The head that these are the bytes of, if it is the one that came first. */
+  #knownHead(headBytes: Buffer): ObjectHead | undefined {
+    return this.#firstHeadBytes?.equals(headBytes) === true ? this.#firstHead : undefined;
+  }
+}
+
+/** Whether `other` has seen or holds something that `base` does not. */
+export function adds(base: ObjectHead, other: ObjectHead): boolean {
+  return mergeHeads(base, other) !== base;
+}

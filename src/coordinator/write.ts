@@ -1,0 +1,208 @@
+/**
+ * A write at its coordinating replica: dot, local copy, other replicas, tally, hints.
+ *
+ * The replica issues the dot and starts to store the result; the same record goes to the others at
+ * once, so the local fsync and the network run side by side. The answer leaves when the tally is
+ * decided. What fails or never answers is owed a hint here, unless a node past the list stood in:
+ * that is seen to after the answer, until the last reply has come or run out of time. A failed
+ * quorum takes nothing back; the outcome only says what could not be promised.
+ */
+
+import { assert, isFault } from '../base/fault.ts';
+import type { NodeId, Partition } from '../base/names.ts';
+import { EMPTY_VERSION_VECTOR } from '../clock/version-vector.ts';
+import type { BucketProperties } from '../object/bucket-properties.ts';
+import type { Failure, PutRequest } from '../object/requests.ts';
+import type { StoredObject } from '../object/stored-object.ts';
+import type { PeerRequest } from '../peer/messages.ts';
+import type { CoordinatedOutcome, Replica } from '../replica/replica.ts';
+import type { Participant } from './participants.ts';
+import { replicaFailure, type CoordinatorPorts } from './ports.ts';
+import type { WriteRequirement } from './requirement.ts';
+import { WriteTally } from './tally.ts';
+
+/** What one write is about. */
+export interface WritePlan {
+  readonly request: PutRequest;
+  readonly properties: BucketProperties;
+  readonly required: WriteRequirement;
+  readonly partition: Partition;
+  readonly participants: readonly Participant[];
+  readonly isSloppy: boolean;
+  /** By the monotonic clock. */
+  readonly deadlineMs: number;
+}
+
+/** `record` is the coordinating replica's whole object, as all replicas were sent it. */
+export type CoordinatedPut =
+  | { readonly kind: 'stored'; readonly object: StoredObject; readonly record: Buffer }
+  /** This node did nothing: another may be asked. */
+  | { readonly kind: 'declined'; readonly reason: string; readonly isOverload: boolean }
+  | Failure;
+
+type Issued = CoordinatedOutcome & { readonly kind: 'issued' };
+
+export class Write {
+  readonly #ports: CoordinatorPorts;
+  readonly #replica: Replica;
+  readonly #plan: WritePlan;
+  readonly #tally: WriteTally;
+  readonly #startMs: number;
+  /** Every node that was sent the write. */
+  readonly #tried: NodeId[] = [];
+  #issued: Issued | undefined;
+  #resolve: ((outcome: CoordinatedPut) => void) | undefined;
+  #cancelDeadline: (() => void) | undefined;
+
+  constructor(ports: CoordinatorPorts, replica: Replica, plan: WritePlan) {
+    this.#ports = ports;
+    this.#replica = replica;
+    this.#plan = plan;
+    this.#tally = new WriteTally(plan.required, plan.participants);
+    this.#startMs = ports.host.clock.monotonicMs();
+  }
+
+  run(): Promise<CoordinatedPut> {
+    return new Promise((resolve) => {
+      this.#resolve = resolve;
+      this.#cancelDeadline = this.#ports.host.clock.after(this.#remainingMs(), () => {
+        this.#settle({ kind: 'timeout' });
+      });
+      const { request, partition, properties } = this.#plan;
+      const { context = EMPTY_VERSION_VECTOR, content } = request;
+      this.#replica.coordinate(request.key, { partition, properties }, { context, content }).then(
+        (outcome) => this.#onCoordinated(outcome),
+        (error: unknown) => this.#onRefused(error),
+      );
+    });
+  }
+
+  #onCoordinated(outcome: CoordinatedOutcome): void {
+    if (outcome.kind !== 'issued') {
+      this.#settle(outcome);
+      return;
+    }
+    this.#issued = outcome;
+    for (const { node } of this.#plan.participants) this.#tried.push(node);
+    for (const participant of this.#plan.participants) this.#send(participant);
+  }
+
+  /** The replica did nothing. */
+  #onRefused(error: unknown): void {
+    if (!isFault(error)) throw error;
+    this.#settle({
+      kind: 'declined',
+      reason: error.message,
+      isOverload: error.code === 'overload',
+    });
+  }
+
+  #send(participant: Participant): void {
+    const isLocal = participant.node === this.#ports.self;
+    const stored = isLocal ? this.#storeHere(participant) : this.#storeAt(participant);
+    stored.then(
+      () => this.#decide(this.#tally.acknowledge(participant)),
+      (error: unknown) => this.#lose(participant, error),
+    );
+  }
+
+  /** Durable, hints for those it stands in for included. */
+  #storeHere(participant: Participant): Promise<unknown> {
+    const issued = this.#mustIssued();
+    const { hintTargets } = participant;
+    if (hintTargets.length === 0) return issued.durable;
+    const { request, partition } = this.#plan;
+    return Promise.all([
+      issued.durable,
+      ...hintTargets.map((target) => {
+        return this.#replica.addHint({ target, partition, key: request.key });
+      }),
+    ]);
+  }
+
+  #storeAt(participant: Participant): Promise<unknown> {
+    const { node, hintTargets } = participant;
+    if (hintTargets.length <= 1) return this.#merge(node, hintTargets[0]);
+    // One message for each it stands in for; only with more nodes down than there are stand-ins.
+    return Promise.all(hintTargets.map((target) => this.#merge(node, target)));
+  }
+
+  #merge(node: NodeId, hintFor: NodeId | undefined): Promise<unknown> {
+    const { key } = this.#plan.request;
+    const { record } = this.#mustIssued();
+    const request: PeerRequest = { verb: 'merge', key, record, hintFor };
+    return this.#ports.peer.request(node, request, this.#remainingMs());
+  }
+
+  #lose(participant: Participant, error: unknown): void {
+    const failure = replicaFailure(error);
+    const isLocal = participant.node === this.#ports.self;
+    const mayReplace = this.#plan.isSloppy && failure !== 'timed-out' && !isLocal;
+    const standIn =
+      mayReplace && this.#tally.needs(participant) ? this.#findStandIn(participant) : undefined;
+    if (standIn !== undefined) {
+      this.#ports.host.metrics.count('stand_ins_total');
+      this.#tried.push(standIn.node);
+      this.#decide(this.#tally.replace(participant, standIn));
+      this.#send(standIn);
+      return;
+    }
+    if (!isLocal) this.#leaveHints(participant);
+    this.#decide(this.#tally.fail(participant, failure));
+  }
+
+  #findStandIn(failed: Participant): Participant | undefined {
+    const { partition, required } = this.#plan;
+    return this.#ports.lists.findStandIn({ partition, n: required.n }, failed, this.#tried);
+  }
+
+  /** Owed to `failed` and to those it stood in for, as soon as there is a copy to owe. */
+  #leaveHints(failed: Participant): void {
+    const { request, partition } = this.#plan;
+    const targets =
+      failed.primaryCount > 0 ? [failed.node, ...failed.hintTargets] : failed.hintTargets;
+    const { metrics } = this.#ports.host;
+    this.#mustIssued()
+      .durable.then(() => {
+        metrics.count('hints_left_total', targets.length);
+        return Promise.all(
+          targets.map((target) => this.#replica.addHint({ target, partition, key: request.key })),
+        );
+      })
+      .catch((error: unknown) => {
+        if (!isFault(error)) throw error;
+        // Anti-entropy finds what no hint remembers.
+        metrics.count('hints_failed_total', targets.length);
+      });
+  }
+
+  #decide(verdict: WriteTally['verdict']): void {
+    if (verdict.kind === 'pending') return;
+    if (verdict.kind !== 'met') {
+      this.#settle(verdict);
+      return;
+    }
+    const { object, record } = this.#mustIssued();
+    this.#settle({ kind: 'stored', object, record });
+  }
+
+  #settle(outcome: CoordinatedPut): void {
+    const resolve = this.#resolve;
+    if (resolve === undefined) return;
+    this.#resolve = undefined;
+    this.#cancelDeadline?.();
+    const { clock, metrics } = this.#ports.host;
+    metrics.count('node_puts');
+    metrics.observe('node_put_fsm_time', (clock.monotonicMs() - this.#startMs) * 1_000);
+    resolve(outcome);
+  }
+
+  #remainingMs(): number {
+    return Math.max(1, this.#plan.deadlineMs - this.#ports.host.clock.monotonicMs());
+  }
+
+  #mustIssued(): Issued {
+    assert(this.#issued !== undefined, 'nothing is sent before the write is issued');
+    return this.#issued;
+  }
+}
