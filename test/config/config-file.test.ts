@@ -97,6 +97,7 @@ nodes:
   t.end();
 });
 
+const OTHER_PORTS = 'http_port: 1, pbc_port: 2, peer_port: 3';
 const DURATION_EXAMPLES = 'with its unit, such as 500ms, 60s or 1h30m';
 const SIZE_EXAMPLES = 'with its unit, such as 64KiB or 50MiB';
 
@@ -154,7 +155,7 @@ const WRONG: readonly (readonly [fact: string, text: string, message: string])[]
   ],
   [
     'two nodes cannot share a folder or a name',
-    `${MINIMAL}  - { name: dev1@127.0.0.1, data_dir: ./data, http_port: 1, pbc_port: 2, peer_port: 3 }\n`,
+    `${MINIMAL}  - { name: dev1@127.0.0.1, data_dir: ./data, ${OTHER_PORTS} }\n`,
     'c.yml, line 5: nodes[1].name must be unique, but dev1@127.0.0.1 has dev1@127.0.0.1 already\n' +
       'c.yml, line 5: nodes[1].data_dir must be unique, but dev1@127.0.0.1 has ./data already',
   ],
