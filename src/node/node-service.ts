@@ -17,18 +17,13 @@ import type {
   PutOutcome,
   PutRequest,
 } from '../object/requests.ts';
+import type { PropertyRefusal } from '../object/property-validation.ts';
 import type { IndexScan } from '../peer/messages.ts';
 
 export interface PreferenceListEntry {
   readonly partition: Partition;
   readonly node: NodeId;
   readonly isPrimary: boolean;
-}
-
-/** One refused property and Riak's reason for it. */
-export interface PropertyRefusal {
-  readonly property: string;
-  readonly reason: string;
 }
 
 export type PropertiesOutcome =
@@ -101,4 +96,4 @@ export interface NodeService {
   liveMembers(): readonly NodeId[];
 }
 
-export type { Failure };
+export type { Failure, PropertyRefusal };

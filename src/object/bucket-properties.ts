@@ -110,10 +110,7 @@ export function effectiveProperties(
   base: BucketProperties,
   ...layers: readonly (PartialProperties | undefined)[]
 ): BucketProperties {
-  const properties: BucketProperties = Object.assign({}, base, ...layers);
-  return properties.datatype === 'hll' && properties.hll_precision === undefined
-    ? { ...properties, hll_precision: DEFAULT_HLL_PRECISION }
-    : properties;
+  return Object.assign({}, base, ...layers);
 }
 
 /** How many replicas `quorum` means where there are `n`. */

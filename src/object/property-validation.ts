@@ -1,0 +1,262 @@
+/**
+ * Which properties may be set, and Riak's words where they may not.
+ *
+ * A change is taken as a whole or refused as a whole. Values that only look odd to Riak but would
+ * stop its nodes (an n_val above the ring size, a commit hook that is no list) are refused too, in
+ * our words. Names that mean nothing here are kept and shown. Properties that only say what something is
+ * (`name`, `active`, `claimant`) are passed over, so that what was read can be written back.
+ *
+ * Source: Riak KV's documentation on bucket properties, and answers recorded from Riak KV 3.2.
+ */
+
+import { DEFAULT_HLL_PRECISION } from './bucket-properties.ts';
+import type { BucketProperties, PartialProperties, PropertyValue } from './bucket-properties.ts';
+
+/** One refused property and Riak's reason for it. */
+export interface PropertyRefusal {
+  readonly property: string;
+  readonly reason: string;
+}
+
+export type ValidationOutcome =
+  | { readonly kind: 'valid'; readonly changes: PartialProperties }
+  | { readonly kind: 'invalid'; readonly refusals: readonly PropertyRefusal[] };
+
+export interface ValidationContext {
+  readonly level: 'type-create' | 'type-update' | 'bucket';
+  /** What holds before the change: `CREATED_TYPE_PROPERTIES` for a new type, else the effective. */
+  readonly existing: BucketProperties;
+  readonly ringSize: number;
+}
+
+/** A value as it is kept, or why it is not. */
+type Checked = { readonly value: PropertyValue } | { readonly reason: string };
+
+type Check = (value: unknown, context: ValidationContext) => Checked;
+
+type Changes = Record<string, PropertyValue>;
+
+/** No ring is larger, so no quorum above it can be met. */
+const QUORUM_MAX = 1024;
+const UINT32_MAX = 2 ** 32 - 1;
+const NAME_LENGTH_MAX = 255;
+/** Of an unknown property's value, as JSON text. */
+const VALUE_LENGTH_MAX = 16_384;
+const HLL_PRECISION_MIN = 4;
+const HLL_PRECISION_MAX = 16;
+
+const READ_ONLY: ReadonlySet<string> = new Set(['name', 'active', 'claimant']);
+const DATATYPES: ReadonlySet<unknown> = new Set(['counter', 'set', 'gset', 'map', 'hll']);
+
+const KEY_FUNCTIONS: ReadonlySet<string> = new Set(['chash_std_keyfun', 'chash_bucketonly_keyfun']);
+
+const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
+  ['n_val', nVal],
+  ['allow_mult', boolean],
+  ['last_write_wins', boolean],
+  ['dvv_enabled', boolean],
+  ['r', quorumFrom(1)],
+  ['w', quorumFrom(1)],
+  ['rw', quorumFrom(1)],
+  ['dw', quorumFrom(0)],
+  ['pr', quorumFrom(0)],
+  ['pw', quorumFrom(0)],
+  ['node_confirms', nodeConfirms],
+  ['basic_quorum', boolean],
+  ['notfound_ok', boolean],
+  ['sync_on_write', syncOnWrite],
+  ['old_vclock', integerFrom(1)],
+  ['young_vclock', integerFrom(0)],
+  ['big_vclock', integerFrom(1)],
+  ['small_vclock', integerFrom(1)],
+  ['precommit', hooks],
+  ['postcommit', hooks],
+  ['chash_keyfun', keyFunction],
+  ['write_once', boolean],
+  ['consistent', boolean],
+  ['datatype', datatype],
+  ['hll_precision', hllPrecision],
+]);
+
+/** `changes` are values as JSON has them, by property. */
+export function validateProperties(
+  changes: Readonly<Record<string, unknown>>,
+  context: ValidationContext,
+): ValidationOutcome {
+  const valid: Changes = {};
+  const refusals: PropertyRefusal[] = [];
+  for (const [property, value] of Object.entries(changes)) {
+    if (READ_ONLY.has(property)) continue;
+    const checked = (CHECKS.get(property) ?? unknownProperty(property))(value, context);
+    if ('value' in checked) valid[property] = checked.value;
+    else refusals.push({ property, reason: checked.reason });
+  }
+  if (valid['datatype'] === 'hll' && context.existing.hll_precision === undefined) {
+    valid['hll_precision'] ??= DEFAULT_HLL_PRECISION;
+  }
+  refusals.push(...conflicts(valid, context));
+  return refusals.length > 0 ? { kind: 'invalid', refusals } : { kind: 'valid', changes: valid };
+}
+
+/** What is wrong with values that are right by themselves. */
+function* conflicts(changes: Changes, context: ValidationContext): Iterable<PropertyRefusal> {
+  const { existing, level } = context;
+  const after: BucketProperties = { ...existing, ...changes };
+  if (('last_write_wins' in changes || 'dvv_enabled' in changes) && after.last_write_wins) {
+    if (after.dvv_enabled) {
+      yield {
+        property: 'last_write_wins',
+        reason: 'If last_write_wins is true, dvv_enabled must be false',
+      };
+    }
+  }
+  if (after.datatype !== undefined && changes['allow_mult'] === false) {
+    yield { property: 'allow_mult', reason: 'Data Type buckets must be allow_mult=true' };
+  }
+  const writeOnce =
+    level === 'type-create' ? newWriteOnce(after) : changedWriteOnce(after, context);
+  if (writeOnce !== undefined) yield { property: 'write_once', reason: writeOnce };
+  const consistent = consistentReason(after, context);
+  if (consistent !== undefined) yield { property: 'consistent', reason: consistent };
+  if (existing.consistent === true && after.n_val !== existing.n_val) {
+    yield {
+      property: 'n_val',
+      reason: 'n_val cannot be modified for existing consistent type',
+    };
+  }
+}
+
+function newWriteOnce(after: BucketProperties): string | undefined {
+  if (!after.write_once) return undefined;
+  if (after.datatype !== undefined) return 'Write once buckets must not have datatype defined';
+  if (after.consistent === true) return 'Write once buckets must not be consistent=true';
+  return undefined;
+}
+
+function changedWriteOnce(after: BucketProperties, context: ValidationContext): string | undefined {
+  if (after.write_once === context.existing.write_once) return undefined;
+  if (context.level === 'bucket') return 'cannot update write_once property';
+  return after.write_once
+    ? 'Cannot set existing bucket type to `write_once`'
+    : 'Cannot modify write_once property once set to true';
+}
+
+function consistentReason(after: BucketProperties, context: ValidationContext): string | undefined {
+  if ((after.consistent ?? false) === (context.existing.consistent ?? false)) return undefined;
+  return context.level === 'type-create'
+    ? 'strong consistency is not offered by this store'
+    : 'cannot update consistent property';
+}
+
+function boolean(value: unknown): Checked {
+  if (value === true || value === 'true') return { value: true };
+  if (value === false || value === 'false') return { value: false };
+  return { reason: 'not_boolean' };
+}
+
+function integerFrom(least: number): Check {
+  return (value) =>
+    isIntegerWithin(value, least, UINT32_MAX) ? { value } : { reason: 'not_integer' };
+}
+
+function nVal(value: unknown, { ringSize }: ValidationContext): Checked {
+  if (!isIntegerWithin(value, 1, UINT32_MAX)) return { reason: 'not_integer' };
+  return value <= ringSize
+    ? { value }
+    : { reason: `n_val ${value} is above the ring size ${ringSize}` };
+}
+
+function quorumFrom(least: number): Check {
+  return (value) =>
+    value === 'one' ||
+    value === 'quorum' ||
+    value === 'all' ||
+    isIntegerWithin(value, least, QUORUM_MAX)
+      ? { value }
+      : { reason: 'not_valid_quorum' };
+}
+
+function nodeConfirms(value: unknown): Checked {
+  return isIntegerWithin(value, 0, QUORUM_MAX) ? { value } : { reason: 'not_valid_quorum' };
+}
+
+function syncOnWrite(value: unknown): Checked {
+  return value === 'backend' || value === 'one' || value === 'all'
+    ? { value }
+    : { reason: 'not_valid_sync_param' };
+}
+
+function hooks(value: unknown): Checked {
+  return Array.isArray(value) && value.every(isHook)
+    ? { value }
+    : { reason: 'not a list of {"mod","fun"} or {"name"} objects' };
+}
+
+/** A function that is not there would place keys as if nothing had been set. */
+function keyFunction(value: unknown): Checked {
+  return isModuleFunction(value) && value.mod === 'riak_core_util' && KEY_FUNCTIONS.has(value.fun)
+    ? { value }
+    : { reason: 'not riak_core_util:chash_std_keyfun or riak_core_util:chash_bucketonly_keyfun' };
+}
+
+/** A data type is fixed with its type; buckets that inherit none may take one. */
+function datatype(value: unknown, { existing, level }: ValidationContext): Checked {
+  if (level === 'type-update' && existing.datatype === undefined) {
+    return { reason: '`datatype` must not be defined.' };
+  }
+  const isKnown = DATATYPES.has(value);
+  const isKept = existing.datatype === undefined || existing.datatype === value;
+  return isKnown && isKept && typeof value === 'string'
+    ? { value }
+    : { reason: `${shown(value)} not supported for bucket datatype property` };
+}
+
+/** Registers can be folded together but not drawn apart: a precision may fall, never rise. */
+function hllPrecision(value: unknown, { existing, level }: ValidationContext): Checked {
+  const most =
+    level === 'type-create' ? HLL_PRECISION_MAX : (existing.hll_precision ?? HLL_PRECISION_MAX);
+  if (!isIntegerWithin(value, HLL_PRECISION_MIN, HLL_PRECISION_MAX)) {
+    return {
+      reason:
+        `${shown(value)} not supported for Hyperloglog precision property, ` +
+        `which is ${HLL_PRECISION_MIN} to ${HLL_PRECISION_MAX}`,
+    };
+  }
+  return value <= most ? { value } : { reason: `hll_precision may only be reduced, from ${most}` };
+}
+
+function unknownProperty(property: string): Check {
+  return (value) => {
+    if (property === '' || property === '__proto__' || property.length > NAME_LENGTH_MAX) {
+      return { reason: 'not a property name' };
+    }
+    // What JSON has no word for has no text either.
+    const text: string | undefined = JSON.stringify(value);
+    if (text === undefined) return { reason: 'not a JSON value' };
+    return text.length <= VALUE_LENGTH_MAX
+      ? { value: value as PropertyValue }
+      : { reason: `longer than ${VALUE_LENGTH_MAX} characters` };
+  };
+}
+
+function isIntegerWithin(value: unknown, least: number, most: number): value is number {
+  return Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
+}
+
+function isHook(value: unknown): boolean {
+  return isModuleFunction(value) || (isRecord(value) && typeof value['name'] === 'string');
+}
+
+function isModuleFunction(value: unknown): value is { readonly mod: string; readonly fun: string } {
+  return isRecord(value) && typeof value['mod'] === 'string' && typeof value['fun'] === 'string';
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A value in a sentence; long ones are cut. */
+function shown(value: unknown): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return text.length > 64 ? `${text.slice(0, 64)}…` : text;
+}
