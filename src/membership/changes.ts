@@ -7,7 +7,7 @@
  */
 
 import type { ByteString } from '../base/bytes.ts';
-import { DEFAULT_BUCKET_TYPE, type Epoch } from '../base/names.ts';
+import { DEFAULT_BUCKET_TYPE } from '../base/names.ts';
 import {
   CREATED_TYPE_PROPERTIES,
   type BucketProperties,
@@ -16,6 +16,7 @@ import {
 import { bucketId, type BucketType, type ClusterState } from './cluster-state.ts';
 import { effectiveBucketProperties, effectiveTypeProperties } from './effective-properties.ts';
 import { encodeState, isShallow, STATE_SIZE_MAX_BYTES } from './state-document.ts';
+import { successorOf, type StateParts } from './succession.ts';
 
 /** One refused property and the reason for it. */
 export interface PropertyRefusal {
@@ -146,13 +147,10 @@ function checkShape(checked: CheckedProperties): CheckedProperties {
   };
 }
 
-function nextState(
-  state: ClusterState,
-  parts: Partial<Pick<ClusterState, 'bucketTypes' | 'bucketProperties'>>,
-): ChangeOutcome {
+function nextState(state: ClusterState, parts: StateParts): ChangeOutcome {
   // Compared without the epoch, so that asking for what is so already costs no agreement.
   if (encodeState({ ...state, ...parts }).equals(encodeState(state))) return { kind: 'unchanged' };
-  const next: ClusterState = { ...state, ...parts, epoch: (state.epoch + 1) as Epoch };
+  const next = successorOf(state, parts);
   if (encodeState(next).length > STATE_SIZE_MAX_BYTES) {
     return {
       kind: 'refused',

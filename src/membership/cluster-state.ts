@@ -32,6 +32,8 @@ export interface ClusterState {
   /** The cluster's name from its configuration; links between clusters of other names are refused. */
   readonly clusterName: string;
   readonly epoch: Epoch;
+  /** SHA-256 of the documents of the epochs before, in hex, the newest first; 32 at most. */
+  readonly ancestors: readonly string[];
   /** A power of two, 8 to 1024. */
   readonly ringSize: number;
   /** Sorted by id. */

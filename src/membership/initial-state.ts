@@ -44,6 +44,7 @@ export function initialState(cluster: InitialCluster): {
   const state: ClusterState = {
     clusterName: cluster.clusterName,
     epoch: FIRST_EPOCH,
+    ancestors: [],
     ringSize: cluster.ringSize,
     members,
     ownerByPartition: ring.ownerByPartition.map((owner) => {

@@ -10,6 +10,7 @@
  * |---|---|
  * | format | 1 |
  * | clusterName, epoch, ringSize | string, integer, integer |
+ * | ancestors | array of SHA-256 in hex |
  * | members | array of [id, host, peerPort, httpPort, pbcPort, location, status], sorted by id |
  * | ownerByPartition | array of indexes into members |
  * | defaultProperties | object |
@@ -31,6 +32,9 @@ export const MEMBERS_MAX = 1024;
 /** Arrays and objects inside a property's value, at most this deep. */
 export const PROPERTY_DEPTH_MAX = 16;
 
+/** Epochs back that a state can tell its descent. */
+export const ANCESTORS_MAX = 32;
+
 const FORMAT = 1;
 const NAME_LENGTH_MAX = 1024;
 
@@ -43,6 +47,7 @@ const STATUSES: ReadonlySet<string> = new Set<MemberStatus>([
 ]);
 
 const bytesByState = new WeakMap<ClusterState, Buffer>();
+const hashByState = new WeakMap<ClusterState, Buffer>();
 
 /** The state's bytes; the same buffer at each call, never to be written to. */
 export function encodeState(state: ClusterState): Buffer {
@@ -68,13 +73,14 @@ export function decodeState(bytes: Buffer): ClusterState {
   return state;
 }
 
-/** SHA-256 of the document: equal for equal states, different for different ones. */
+/** SHA-256 of the document, 32 bytes: equal for equal states, different for different ones. */
 export function hashState(state: ClusterState): Buffer {
-  return hashDocument(encodeState(state));
-}
-
-export function hashDocument(document: Buffer): Buffer {
-  return createHash('sha256').update(document).digest();
+  let hash = hashByState.get(state);
+  if (hash === undefined) {
+    hash = createHash('sha256').update(encodeState(state)).digest();
+    hashByState.set(state, hash);
+  }
+  return hash;
 }
 
 /** Whether a property's value is nested no deeper than a document may hold. */
@@ -89,6 +95,7 @@ function stateToJson(state: ClusterState): unknown {
     format: FORMAT,
     clusterName: state.clusterName,
     epoch: state.epoch,
+    ancestors: state.ancestors,
     ringSize: state.ringSize,
     members: state.members.map((member) => [
       member.id,
@@ -140,6 +147,7 @@ function jsonToState(json: unknown): ClusterState {
   return {
     clusterName: asName(fields['clusterName'], 'clusterName'),
     epoch: asEpoch(fields['epoch']),
+    ancestors: asAncestors(fields['ancestors'], asEpoch(fields['epoch'])),
     ringSize,
     members,
     ownerByPartition: asOwners(fields['ownerByPartition'], ringSize, members.length),
@@ -153,6 +161,17 @@ function asEpoch(value: unknown): Epoch {
   const epoch = asInteger(value, 'epoch');
   if (epoch < 1) throw malformed('its epoch is below 1');
   return epoch as Epoch;
+}
+
+function asAncestors(value: unknown, epoch: Epoch): string[] {
+  const ancestors = asArray(value, 'ancestors').map((each) => asName(each, 'an ancestor'));
+  if (ancestors.length !== Math.min(epoch - 1, ANCESTORS_MAX)) {
+    throw malformed('it names too few or too many ancestors');
+  }
+  if (!ancestors.every((each) => /^[0-9a-f]{64}$/.test(each))) {
+    throw malformed('an ancestor is no SHA-256 in hex');
+  }
+  return ancestors;
 }
 
 function asMember(value: unknown): Member {

@@ -64,6 +64,9 @@ export const anyState: fc.Arbitrary<ClusterState> = fc
   .map(({ members, epoch, defaultProperties, types, buckets }) => ({
     ...stateOf(members),
     epoch: epoch as Epoch,
+    ancestors: Array.from({ length: Math.min(epoch - 1, 32) }, (_, index) =>
+      index.toString(16).padStart(64, 'a'),
+    ),
     defaultProperties,
     bucketTypes: new Map(types),
     bucketProperties: new Map(
