@@ -6,7 +6,8 @@
  * `PBC.md` and `README.md` beside this file.
  */
 
-const FOLDER = '../../../test/transcripts/';
+/** The recorded data is not compiled: it stays where it is in the source tree. */
+export const TRANSCRIPTS_FOLDER = new URL('../../../test/transcripts/', import.meta.url);
 
 /** What to replay; nothing given means everything. */
 export interface ReplayOptions {
@@ -73,7 +74,6 @@ interface HttpRunner {
   }>;
 }
 
-/** The runners and their data are not compiled: they stay where they are in the source tree. */
 function load(file: string): Promise<unknown> {
-  return import(new URL(FOLDER + file, import.meta.url).href);
+  return import(new URL(file, TRANSCRIPTS_FOLDER).href);
 }

@@ -1,0 +1,74 @@
+/**
+ * Messages that replication between clusters uses: queues of changed objects, cluster members.
+ */
+
+import { message, optional, part, repeated, required } from './message-type.ts';
+
+export const RpbReplGetReq = message('RpbReplGetReq', 128, {});
+
+export const RpbReplGetClusterIdReq = message('RpbReplGetClusterIdReq', 129, {});
+
+export const RpbReplGetClusterIdResp = message('RpbReplGetClusterIdResp', 130, {});
+
+export const RpbRTEReq = message('RpbRTEReq', 200, {
+  bucket: required(1, 'byteString'),
+  key: required(2, 'byteString'),
+  r: optional(3, 'uint32'),
+  pr: optional(4, 'uint32'),
+  basic_quorum: optional(5, 'bool'),
+  notfound_ok: optional(6, 'bool'),
+  timeout: optional(10, 'uint32'),
+  sloppy_quorum: optional(11, 'bool'),
+  n_val: optional(12, 'uint32'),
+  type: optional(13, 'byteString'),
+});
+
+export const RpbRTEResp = message('RpbRTEResp', 201, {});
+
+export const RpbFetchReq = message('RpbFetchReq', 202, {
+  queuename: required(1, 'byteString'),
+  encoding: optional(2, 'byteString'),
+});
+
+export const RpbFetchResp = message('RpbFetchResp', 203, {
+  queue_empty: required(1, 'bool'),
+  deleted: optional(2, 'bool'),
+  crc_check: optional(3, 'uint32'),
+  replencoded_object: optional(4, 'bytes'),
+  deleted_vclock: optional(5, 'bytes'),
+  segment_id: optional(6, 'uint32'),
+  segment_hash: optional(7, 'uint32'),
+});
+
+export const RpbKeysValue = part('RpbKeysValue', {
+  type: optional(1, 'byteString'),
+  bucket: required(2, 'byteString'),
+  key: required(3, 'byteString'),
+  value: required(4, 'bytes'),
+});
+
+export const RpbPushReq = message('RpbPushReq', 204, {
+  queuename: required(1, 'byteString'),
+  keys_value: repeated(2, RpbKeysValue),
+});
+
+export const RpbPushResp = message('RpbPushResp', 205, {
+  queuename: optional(1, 'byteString'),
+  queue_exists: required(2, 'bool'),
+  foldq_length: optional(10, 'uint32'),
+  fsync_length: optional(11, 'uint32'),
+  realt_length: optional(12, 'uint32'),
+});
+
+export const RpbMembershipReq = message('RpbMembershipReq', 206, {
+  queuename: optional(1, 'byteString'),
+});
+
+export const RpbClusterMemberEntry = part('RpbClusterMemberEntry', {
+  ip: required(1, 'byteString'),
+  port: required(2, 'uint32'),
+});
+
+export const RpbMembershipResp = message('RpbMembershipResp', 207, {
+  up_nodes: repeated(1, RpbClusterMemberEntry),
+});
