@@ -1,0 +1,227 @@
+/**
+ * The store on disk keeps what every store promises, across close and open, damaged files, a disk
+ * that fails and a process that is killed. Nothing is mocked: the failing disk is a limit on the size
+ * of files that the operating system enforces, the killed process is a real one.
+ */
+
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import type { Test } from 'tap';
+import { openLevelDbStore } from '../../src/storage/leveldb-store.ts';
+import type { LevelDbStoreOptions } from '../../src/storage/leveldb-store.ts';
+import type { LevelDbStore } from '../../src/storage/leveldb-store.ts';
+import type { ScanRange } from '../../src/storage/store.ts';
+import { recordingHost } from './recording-host.ts';
+import type { RecordingHost } from './recording-host.ts';
+import { checkStoreCompliance, put, scanAll, scanTexts } from './store-compliance.ts';
+
+const ALL: ScanRange = { from: Buffer.of(0), to: Buffer.of(0xff) };
+const WRITER = join(import.meta.dirname, 'leveldb-writer.js');
+
+const root = mkdtempSync(join(tmpdir(), 'vertebra-store-'));
+t.teardown(() => rmSync(root, { recursive: true, force: true }));
+
+let folderCount = 0;
+
+function newFolder(): string {
+  folderCount += 1;
+  return join(root, `store ${folderCount}`, 'nested');
+}
+
+async function openStore(
+  t: Test,
+  options: LevelDbStoreOptions,
+): Promise<{ host: RecordingHost; store: LevelDbStore }> {
+  const host = recordingHost();
+  const store = await openLevelDbStore(host, options);
+  t.teardown(() => store.close());
+  return { host, store };
+}
+
+checkStoreCompliance(t, {
+  open: () => openLevelDbStore(recordingHost(), { folder: newFolder(), durability: 'os' }),
+});
+
+t.test('what was written is there when the store is opened again', async (t) => {
+  const folder = newFolder();
+  const { store } = await openStore(t, { folder });
+  await store.write([put('a', '1'), put('b', '2')]);
+  await store.write([{ kind: 'remove', key: Buffer.from('a') }]);
+  await store.close();
+  const { store: again } = await openStore(t, { folder });
+  t.same(await scanTexts(again, ALL), ['b=2']);
+});
+
+t.test('the data folder is for its owner only', async (t) => {
+  const folder = newFolder();
+  await openStore(t, { folder });
+  t.equal(statSync(folder).mode & 0o777, 0o700);
+});
+
+t.test('writes that come together share batches', async (t) => {
+  const { host, store } = await openStore(t, { folder: newFolder() });
+  await Promise.all(
+    Array.from({ length: 500 }, (_, index) => store.write([put(`k${index}`, 'v')])),
+  );
+  const batches = host.observations.get('store_batch_writes') ?? [];
+  t.same(batches, [500]);
+  t.equal(host.counters.get('store_writes_total'), 500);
+});
+
+t.test('a write past the bound is refused at once, the others are kept', async (t) => {
+  const { store } = await openStore(t, { folder: newFolder(), pendingBytesMax: 1000 });
+  const results = await Promise.allSettled(
+    Array.from({ length: 10 }, (_, index) => store.write([put(`k${index}`, Buffer.alloc(300))])),
+  );
+  t.same(
+    results.map((result) => result.status),
+    [...Array<string>(4).fill('fulfilled'), ...Array<string>(6).fill('rejected')],
+  );
+  t.match(results[9], { reason: { code: 'overload' } });
+  t.equal((await scanAll(store, ALL)).length, 4);
+  await store.write([put('again', 'v')]);
+});
+
+t.test('scans are bounded in number, and come back when they end', async (t) => {
+  const { host, store } = await openStore(t, { folder: newFolder(), scansMax: 2 });
+  await store.write([put('a', '1')]);
+  const open = [store.scan(ALL), store.scan(ALL)];
+  for (const scan of open) await scan.next();
+  await t.rejects(scanAll(store, ALL), { code: 'overload' });
+  t.equal(host.gauges.get('store_scans'), 2);
+  for (const scan of open) await scan.return?.();
+  t.same(await scanTexts(store, ALL), ['a=1']);
+  t.equal(host.gauges.get('store_scans'), 0);
+});
+
+t.test('a folder that cannot be opened is refused with a sentence', async (t) => {
+  const host = recordingHost();
+  const folder = newFolder();
+  const { store } = await openStore(t, { folder });
+  await t.rejects(openLevelDbStore(host, { folder }), {
+    code: 'config',
+    message: `the data folder ${folder} is in use by another process`,
+  });
+  await store.write([put('a', '1')]);
+  await store.close();
+
+  const file = join(root, 'a file');
+  writeFileSync(file, 'in the way');
+  await t.rejects(openLevelDbStore(host, { folder: file }), {
+    code: 'config',
+    message: /^the data folder .*a file cannot be opened: EEXIST/,
+  });
+  await t.rejects(openLevelDbStore(host, { folder: join(file, 'below') }), {
+    code: 'config',
+    message: /cannot be opened: ENOTDIR/,
+  });
+
+  truncateSync(join(folder, 'CURRENT'), 3);
+  await t.rejects(openLevelDbStore(host, { folder }), {
+    code: 'store-corrupt',
+    message: /is damaged .*; move it away/,
+  });
+});
+
+t.test('a damaged table costs its own entries and no others', async (t) => {
+  const folder = newFolder();
+  const { store } = await openStore(t, { folder });
+  await store.write(Array.from({ length: 100 }, (_, index) => put(`old ${index}`, 'v')));
+  await store.close();
+  // Opening moves what the log held into a table.
+  await (await openStore(t, { folder })).store.close();
+  const tables = readdirSync(folder).filter((name) => name.endsWith('.ldb'));
+  t.equal(tables.length, 1);
+  for (const table of tables) truncateSync(join(folder, table), 100);
+  const { host, store: damaged } = await openStore(t, { folder });
+  await damaged.write([put('new', 'v')]);
+  const results = await Promise.allSettled(
+    ['old 1', 'new', 'old 2'].map((key) => damaged.get(Buffer.from(key))),
+  );
+  t.match(results, [
+    { status: 'rejected', reason: { code: 'store-corrupt' } },
+    { status: 'fulfilled', value: Buffer.from('v') },
+    { status: 'rejected', reason: { code: 'store-corrupt' } },
+  ]);
+  await t.rejects(scanAll(damaged, ALL), { code: 'store-corrupt' });
+  t.equal(host.counters.get('store_corrupt_reads_total'), 3);
+  t.same(host.events, ['error store.corrupt_read'], 'one line, however many reads');
+});
+
+interface WriterReport {
+  /** Keys whose writes were acknowledged, in order. */
+  readonly acknowledged: string[];
+  /** Other lines the writer printed. */
+  readonly lines: string[];
+}
+
+/** Runs the writer under a shell's `limits`; kills it with SIGKILL after so many keys. */
+function runWriter(options: {
+  readonly folder: string;
+  readonly limits?: string;
+  readonly killAfterKeys?: number;
+}): Promise<WriterReport> {
+  const { folder, limits = ':', killAfterKeys = Infinity } = options;
+  // Without tap's own hooks, whose signal handlers end a process that hits the limit on its files.
+  const command = `unset NODE_OPTIONS; ${limits}; exec "$0" "$@"`;
+  const child = spawn('sh', ['-c', command, process.execPath, WRITER, folder], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const acknowledged: string[] = [];
+  const lines: string[] = [];
+  let rest = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    const parts = (rest + text).split('\n');
+    // A line that the kill cut off was not heard by anyone.
+    rest = parts.pop() ?? '';
+    for (const line of parts) {
+      if (line.startsWith('key ')) acknowledged.push(line);
+      else lines.push(line);
+    }
+    if (acknowledged.length >= killAfterKeys) child.kill('SIGKILL');
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', () => resolve({ acknowledged, lines }));
+  });
+}
+
+t.test('a killed process loses no write it acknowledged', async (t) => {
+  const folder = newFolder();
+  const acknowledged: string[] = [];
+  for (const killAfterKeys of [1, 500, 2000]) {
+    const report = await runWriter({ folder, killAfterKeys });
+    t.ok(report.acknowledged.length >= killAfterKeys);
+    acknowledged.push(...report.acknowledged);
+    const { store } = await openStore(t, { folder });
+    const values = await Promise.all(acknowledged.map((key) => store.get(Buffer.from(key))));
+    t.same(
+      acknowledged.filter((key, index) => !values[index]?.toString().startsWith(key)),
+      [],
+    );
+    await store.close();
+  }
+});
+
+t.test('a disk that fails fences the store, and nothing is acknowledged after it', async (t) => {
+  const folder = newFolder();
+  // In blocks of 512 bytes or of 1 KiB, as the shell has it: the log outgrows either.
+  const { acknowledged, lines } = await runWriter({ folder, limits: 'ulimit -f 2000' });
+  t.ok(acknowledged.length > 0);
+  t.match(lines, [
+    /^health fenced a write to the disk failed: IO error/,
+    'refused store-fenced',
+    'read back true',
+    'event error store.fenced',
+    'closed',
+  ]);
+  const { store } = await openStore(t, { folder });
+  const values = await Promise.all(acknowledged.map((key) => store.get(Buffer.from(key))));
+  t.same(
+    acknowledged.filter((key, index) => !values[index]?.toString().startsWith(key)),
+    [],
+  );
+});
