@@ -40,7 +40,11 @@ export function descends(left: VersionVector, right: VersionVector): boolean {
 }
 
 export function equals(left: VersionVector, right: VersionVector): boolean {
-  return left.size === right.size && descends(left, right);
+  if (left.size !== right.size) return false;
+  for (const [actor, counter] of right) {
+    if (left.get(actor) !== counter) return false;
+  }
+  return true;
 }
 
 /** Whether neither has seen all of the other. */
