@@ -31,12 +31,14 @@ export interface ActorParts {
 export const NODE_IDENTITY_SIZE_BYTES = 8;
 /** | identity 8 | actor epoch 4 | key epoch 6 |, big-endian, so that order is age. */
 export const ACTOR_SIZE_BYTES = 18;
+export const ACTOR_EPOCH_MAX = 2 ** 32 - 1;
 export const KEY_EPOCH_MAX = 2 ** 48 - 1;
 const PREFIX_SIZE_BYTES = 12;
 
 export function actorPrefix(identity: NodeIdentity, actorEpoch: number): ActorPrefix {
   assert(identity.length === NODE_IDENTITY_SIZE_BYTES, 'a node identity is eight bytes');
-  return (identity + bigEndian(actorEpoch, 4)) as ActorPrefix;
+  assert(isCountTo(actorEpoch, ACTOR_EPOCH_MAX), 'an actor epoch is below 2^32');
+  return (identity + u32(actorEpoch)) as ActorPrefix;
 }
 
 export function encodeActor(parts: ActorParts): Actor {
@@ -116,14 +118,23 @@ function isBeyond(
 }
 
 function actorOf(prefix: ActorPrefix, keyEpoch: number): Actor {
-  return (prefix + bigEndian(keyEpoch, ACTOR_SIZE_BYTES - PREFIX_SIZE_BYTES)) as Actor;
+  assert(isCountTo(keyEpoch, KEY_EPOCH_MAX), 'a key epoch is below 2^48');
+  const high = Math.floor(keyEpoch / 2 ** 32);
+  return (prefix + String.fromCharCode(high >>> 8, high & 0xff) + u32(keyEpoch)) as Actor;
 }
 
-function bigEndian(value: number, size: number): string {
-  assert(Number.isInteger(value) && value >= 0 && value < 256 ** size, 'an epoch out of range');
-  const bytes = Buffer.allocUnsafe(size);
-  bytes.writeUIntBE(value, 0, size);
-  return bytes.toString('latin1');
+/** The low 32 bits, big-endian. */
+function u32(value: number): string {
+  return String.fromCharCode(
+    (value >>> 24) & 0xff,
+    (value >>> 16) & 0xff,
+    (value >>> 8) & 0xff,
+    value & 0xff,
+  );
+}
+
+function isCountTo(value: number, most: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= most;
 }
 
 function fromBigEndian(text: ByteString, from: number, to: number): number {

@@ -12,7 +12,13 @@
 import { crc32 } from 'node:zlib';
 import { ByteReader } from '../base/byte-reader.ts';
 import { ByteWriter } from '../base/byte-writer.ts';
-import { KEY_EPOCH_MAX, NODE_IDENTITY_SIZE_BYTES, decodeActor, encodeActor } from './actor.ts';
+import {
+  ACTOR_EPOCH_MAX,
+  KEY_EPOCH_MAX,
+  NODE_IDENTITY_SIZE_BYTES,
+  decodeActor,
+  encodeActor,
+} from './actor.ts';
 import { EMPTY_VERSION_VECTOR } from './version-vector.ts';
 import type { ActorParts, NodeIdentity } from './actor.ts';
 import type { Actor, VersionVector } from './version-vector.ts';
@@ -22,7 +28,6 @@ export const CONTEXT_SIZE_MAX_BYTES = 64 * 1024;
 
 const VERSION = 1;
 const CRC_SIZE_BYTES = 4;
-const ACTOR_EPOCH_MAX = 2 ** 32 - 1;
 
 /** The empty vector becomes bytes too, which decode to it. */
 export function encodeContext(vector: VersionVector): Buffer {

@@ -10,16 +10,8 @@
  */
 
 import type { ByteString } from '../base/bytes.ts';
-import type { IndexEntry, Link, Metadata, Sibling } from './stored-object.ts';
-
-/** A sibling without what its record keeps elsewhere. */
-export interface SiblingDescription {
-  readonly lastModifiedMicros: number;
-  readonly vtag: string;
-  readonly metadata: Metadata;
-  readonly isTombstone: boolean;
-  readonly valueSizeBytes: number;
-}
+import type { Dot } from '../clock/version-vector.ts';
+import type { IndexEntry, Link, Metadata, Sibling, SiblingHead } from './stored-object.ts';
 
 type Field = string | number | null | undefined | readonly (string | null)[];
 
@@ -46,14 +38,14 @@ export function describeSibling(sibling: Sibling): readonly Field[] {
 }
 
 /** Undefined for what `describeSibling` does not make. */
-export function readDescription(fields: unknown): SiblingDescription | undefined {
+export function readDescription(fields: unknown, dot: Dot): SiblingHead | undefined {
   if (!Array.isArray(fields) || fields.length < FIELD_COUNT_MIN) return undefined;
-  const [lastModifiedMicros, vtag, tombstone, valueSizeBytes] = fields as unknown[];
+  const [lastModifiedMicros, vtag, tombstone, valueSizeBytes] = fields as readonly unknown[];
   if (!isCount(lastModifiedMicros) || !isCount(valueSizeBytes)) return undefined;
   if (!isByteString(vtag) || (tombstone !== 0 && tombstone !== 1)) return undefined;
   const metadata = fields.length === FIELD_COUNT_MIN ? NO_METADATA : readMetadata(fields);
   if (metadata === undefined) return undefined;
-  return { lastModifiedMicros, vtag, metadata, isTombstone: tombstone === 1, valueSizeBytes };
+  return { dot, lastModifiedMicros, vtag, metadata, isTombstone: tombstone === 1, valueSizeBytes };
 }
 
 function flatLinks(links: readonly Link[] | undefined): (string | null)[] | undefined {
