@@ -1,0 +1,177 @@
+/**
+ * The changes that a copy undergoes: a peer's record, a reap, a hint given and a hint settled.
+ *
+ * Each decides from the slot alone, with the rules of `object/reconcile.ts`, and looks at values
+ * only where siblings of both sides live on. A client's write is in `client-write.ts`.
+ */
+
+import { assert } from '../base/fault.ts';
+import type { NodeId } from '../base/names.ts';
+import { causalHash } from '../object/causality.ts';
+import { mergeHeads, mergeObjects } from '../object/reconcile.ts';
+import type { StoredObject } from '../object/stored-object.ts';
+import { copyOf, objectOf } from './copy.ts';
+import type { Change, KeySlot } from './key-slot.ts';
+import type { OwnChains } from './own-chains.ts';
+
+/** Whom a change answers to. */
+export interface Settlement<T> {
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const NO_TARGETS: readonly NodeId[] = [];
+
+/** What a slot weighs beside the bytes it was given: names, contexts, promises. */
+const OVERHEAD_BYTES = 512;
+
+/** Merges a peer's object into the copy; keeps a hint for `hintFor` if it is named. */
+export class MergeChange implements Change {
+  readonly sizeBytes: number;
+  readonly hintTargets: readonly NodeId[];
+  readonly #record: Buffer;
+  readonly #remote: StoredObject;
+  readonly #chains: OwnChains;
+  readonly #settlement: Settlement<void>;
+
+  constructor(
+    source: { readonly record: Buffer; readonly object: StoredObject },
+    hintFor: NodeId | undefined,
+    ports: { readonly chains: OwnChains; readonly settlement: Settlement<void> },
+  ) {
+    this.sizeBytes = source.record.length + OVERHEAD_BYTES;
+    this.hintTargets = hintFor === undefined ? NO_TARGETS : [hintFor];
+    this.#record = source.record;
+    this.#remote = source.object;
+    this.#chains = ports.chains;
+    this.#settlement = ports.settlement;
+  }
+
+  apply(slot: KeySlot): boolean {
+    const local = slot.copy;
+    const remote = this.#remote;
+    const merged = local === undefined ? remote : mergeHeads(local.head, remote);
+    if (merged === remote) {
+      this.#chains.meet(slot.id, local?.head.context, remote.context);
+      slot.replace({ head: remote, record: this.#record, object: remote });
+    } else if (local !== undefined && merged !== local.head) {
+      const object = objectOf(local);
+      if (object === undefined) return false;
+      this.#chains.meet(slot.id, local.head.context, remote.context);
+      slot.replace(copyOf(mergeObjects(object, remote)));
+    }
+    for (const target of this.hintTargets) slot.setHint(target, true);
+    return true;
+  }
+
+  settle(): void {
+    this.#settlement.resolve();
+  }
+
+  fail(error: unknown): void {
+    this.#settlement.reject(error);
+  }
+}
+
+/** Removes the copy if it is exactly the tombstone with this causal hash. */
+export class ReapChange implements Change {
+  readonly sizeBytes = OVERHEAD_BYTES;
+  readonly hintTargets = NO_TARGETS;
+  readonly #tombstoneHash: Buffer;
+  readonly #settlement: Settlement<boolean>;
+  #isGone = false;
+
+  constructor(tombstoneHash: Buffer, settlement: Settlement<boolean>) {
+    this.#tombstoneHash = tombstoneHash;
+    this.#settlement = settlement;
+  }
+
+  apply(slot: KeySlot): boolean {
+    const { copy } = slot;
+    this.#isGone = copy === undefined;
+    if (copy === undefined) return true;
+    if (!copy.head.siblings.every((sibling) => sibling.isTombstone)) return true;
+    if (!causalHash(copy.head).equals(this.#tombstoneHash)) return true;
+    slot.remove();
+    this.#isGone = true;
+    return true;
+  }
+
+  settle(): void {
+    this.#settlement.resolve(this.#isGone);
+  }
+
+  fail(error: unknown): void {
+    this.#settlement.reject(error);
+  }
+}
+
+/** Keeps a hint. */
+export class HintChange implements Change {
+  readonly sizeBytes = OVERHEAD_BYTES;
+  readonly hintTargets: readonly NodeId[];
+  readonly #target: NodeId;
+  readonly #settlement: Settlement<void>;
+
+  constructor(target: NodeId, settlement: Settlement<void>) {
+    this.hintTargets = [target];
+    this.#target = target;
+    this.#settlement = settlement;
+  }
+
+  apply(slot: KeySlot): boolean {
+    slot.setHint(this.#target, true);
+    return true;
+  }
+
+  settle(): void {
+    this.#settlement.resolve();
+  }
+
+  fail(error: unknown): void {
+    this.#settlement.reject(error);
+  }
+}
+
+export interface HintSettlement {
+  /** Whose hint it is; the first of `targets`. */
+  readonly target: NodeId;
+  /** Everyone hints are kept for: the copy stays while it is owed to another. */
+  readonly targets: readonly NodeId[];
+  /** The causal hash of what the target has confirmed. */
+  readonly confirmedHash: Buffer;
+  readonly dropCopy: boolean;
+}
+
+/** Removes a hint, and with it the copy if that is wished, unless the copy has changed since. */
+export class SettleHintChange implements Change {
+  readonly sizeBytes = OVERHEAD_BYTES;
+  readonly hintTargets: readonly NodeId[];
+  readonly #request: HintSettlement;
+  readonly #settlement: Settlement<void>;
+
+  constructor(request: HintSettlement, settlement: Settlement<void>) {
+    assert(request.targets.includes(request.target), 'a hint is among those that are kept');
+    this.hintTargets = request.dropCopy ? request.targets : [request.target];
+    this.#request = request;
+    this.#settlement = settlement;
+  }
+
+  apply(slot: KeySlot): boolean {
+    const { target, confirmedHash, dropCopy } = this.#request;
+    const { copy } = slot;
+    if (copy !== undefined && !causalHash(copy.head).equals(confirmedHash)) return true;
+    slot.setHint(target, false);
+    const isOwed = this.hintTargets.some((other) => slot.hasHint(other));
+    if (dropCopy && copy !== undefined && !isOwed) slot.remove();
+    return true;
+  }
+
+  settle(): void {
+    this.#settlement.resolve();
+  }
+
+  fail(error: unknown): void {
+    this.#settlement.reject(error);
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * What the store is told when a copy changes: the object, its index entries, its hash-tree segment,
+ * all in one batch, so that none of them can be true without the others.
+ *
+ * Index entries are what the bucket shows, and its properties may have changed since the copy was
+ * stored. So entries of every sibling of the old copy are removed that the new one has not, and an
+ * entry is taken as there already only if the old copy had one sibling, which is always shown.
+ */
+
+import { causalHash } from '../object/causality.ts';
+import { indexEntriesOf } from '../object/index-entries.ts';
+import { sliceHead } from '../object/record.ts';
+import type { IndexEntry, ObjectHead } from '../object/stored-object.ts';
+import { assert } from '../base/fault.ts';
+import { encodeIndexKey, encodeObjectKey } from '../storage/keys.ts';
+import type { WriteOperation } from '../storage/store.ts';
+import type { Copy } from './copy.ts';
+import { termCodec } from './index-order.ts';
+import type { KeySlot, SlotChanges } from './key-slot.ts';
+
+const EMPTY = Buffer.alloc(0);
+const NO_ENTRIES: readonly IndexEntry[] = [];
+
+export function copyOperations(
+  slot: KeySlot,
+  change: NonNullable<SlotChanges['copy']>,
+): WriteOperation[] {
+  const { before, after, wasStored } = change;
+  const operations: WriteOperation[] = [];
+  const objectKey = encodeObjectKey(slot.place.partition, slot.place.key);
+  if (after !== undefined) operations.push(objectPut(objectKey, after));
+  else if (wasStored) operations.push({ kind: 'remove', key: objectKey });
+
+  addIndexOperations(operations, slot, change);
+
+  assert(slot.tree !== undefined, 'a slot that is changed has its tree');
+  const segment = slot.tree.update(slot.place.key, {
+    before: before && causalHash(before),
+    after: after && causalHash(after.head),
+  });
+  if (segment !== undefined) operations.push(segment);
+  return operations;
+}
+
+function objectPut(key: Buffer, { record }: Copy): WriteOperation {
+  assert(record !== undefined, 'a copy that is stored is whole');
+  const head = sliceHead(record) ?? EMPTY;
+  const body = record.subarray(head.length);
+  return body.length > 0 ? { kind: 'put', key, head, body } : { kind: 'put', key, head };
+}
+
+function addIndexOperations(
+  operations: WriteOperation[],
+  slot: KeySlot,
+  { before, after }: NonNullable<SlotChanges['copy']>,
+): void {
+  const { place, properties } = slot;
+  const oldEntries = before === undefined ? NO_ENTRIES : allEntriesOf(before);
+  const newEntries = after === undefined ? NO_ENTRIES : indexEntriesOf(after.head, properties);
+  if (oldEntries.length === 0 && newEntries.length === 0) return;
+
+  const newNames = new Set(newEntries.map(entryName));
+  for (const entry of oldEntries) {
+    if (newNames.has(entryName(entry))) continue;
+    operations.push({ kind: 'remove', key: indexKey(place, entry) });
+  }
+  const isOldShown = before?.siblings.length === 1;
+  const kept = new Set(isOldShown ? oldEntries.map(entryName) : []);
+  for (const entry of newEntries) {
+    if (kept.has(entryName(entry))) continue;
+    operations.push({ kind: 'put', key: indexKey(place, entry), head: EMPTY });
+  }
+}
+
+/** Of every sibling, whatever the bucket shows; may hold duplicates. */
+function allEntriesOf(head: ObjectHead): readonly IndexEntry[] {
+  const [only] = head.siblings;
+  if (head.siblings.length === 1 && only !== undefined) {
+    return only.isTombstone ? NO_ENTRIES : (only.metadata.indexes ?? NO_ENTRIES);
+  }
+  return head.siblings.flatMap((sibling) =>
+    sibling.isTombstone ? NO_ENTRIES : (sibling.metadata.indexes ?? NO_ENTRIES),
+  );
+}
+
+function entryName({ field, term }: IndexEntry): string {
+  return `${field.length}:${field}${term}`;
+}
+
+function indexKey({ partition, key }: KeySlot['place'], { field, term }: IndexEntry): Buffer {
+  return encodeIndexKey(partition, key, { field, term: termCodec(field).encode(term) });
+}

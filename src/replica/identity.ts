@@ -1,0 +1,182 @@
+/**
+ * The node's identity: what makes its dots its own, for ever.
+ *
+ * It lives in one entry of the store, and was made with it. Opening it raises the actor epoch unless
+ * the node before had stopped cleanly with the very same store: then every dot it issued is in the
+ * store too, and the actors of its keys may go on. The mark of a clean stop is taken away, durably,
+ * before anything else is written, so a node that is killed finds none.
+ *
+ *   | version 1 | identity 8 | actor epoch 4 | starts varint | clean 1 | key epoch varint | CRC-32 4 |
+ *
+ * A store that was restored from a copy of a cleanly stopped one cannot be told from that one by
+ * itself: whoever restores says so (`mayHaveForgotten`), and peers know an older incarnation.
+ */
+
+import { crc32 } from 'node:zlib';
+import { bytesToByteString, utf8ToByteString } from '../base/bytes.ts';
+import { ByteReader } from '../base/byte-reader.ts';
+import { ByteWriter } from '../base/byte-writer.ts';
+import { assert } from '../base/fault.ts';
+import type { Host } from '../base/host.ts';
+import {
+  actorPrefix,
+  encodeActor,
+  KEY_EPOCH_MAX,
+  NODE_IDENTITY_SIZE_BYTES,
+} from '../clock/actor.ts';
+import type { ActorPrefix, NodeIdentity } from '../clock/actor.ts';
+import type { Actor } from '../clock/version-vector.ts';
+import { encodeMetaKey } from '../storage/keys.ts';
+import type { Store } from '../storage/store.ts';
+
+export interface IdentityOptions {
+  /** The store was restored, repaired or found damaged. Default false. */
+  readonly mayHaveForgotten?: boolean;
+}
+
+const ENTRY_KEY = encodeMetaKey(utf8ToByteString('identity'));
+const VERSION = 1;
+const ACTOR_EPOCH_MAX = 2 ** 32 - 1;
+const CRC_SIZE_BYTES = 4;
+
+interface IdentityEntry {
+  readonly identity: NodeIdentity;
+  readonly actorEpoch: number;
+  readonly startCount: number;
+  /** Whether nothing has been written since the key epoch was noted. */
+  readonly isClean: boolean;
+  readonly lastKeyEpoch: number;
+}
+
+export class Identity {
+  readonly identity: NodeIdentity;
+  readonly actorEpoch: number;
+  /** Starts of this store, this one included; peers refuse a lower one than they have seen. */
+  readonly incarnation: number;
+  /** What the actors of this actor epoch begin with. */
+  readonly prefix: ActorPrefix;
+  readonly #store: Store;
+  #lastKeyEpoch: number;
+  #mayStopCleanly = true;
+  #isClosed = false;
+
+  constructor(store: Store, entry: IdentityEntry) {
+    this.#store = store;
+    this.identity = entry.identity;
+    this.actorEpoch = entry.actorEpoch;
+    this.incarnation = entry.startCount;
+    this.prefix = actorPrefix(entry.identity, entry.actorEpoch);
+    this.#lastKeyEpoch = entry.lastKeyEpoch;
+  }
+
+  /** The key epoch that was used last. */
+  get lastKeyEpoch(): number {
+    return this.#lastKeyEpoch;
+  }
+
+  /** Above all that were used in this actor epoch. */
+  freshKeyEpoch(): number {
+    assert(!this.#isClosed, 'a closed identity issues nothing');
+    assert(this.#lastKeyEpoch < KEY_EPOCH_MAX, 'key epochs of an actor epoch suffice');
+    this.#lastKeyEpoch += 1;
+    return this.#lastKeyEpoch;
+  }
+
+  freshActor(): Actor {
+    const { identity, actorEpoch } = this;
+    return encodeActor({ identity, actorEpoch, keyEpoch: this.freshKeyEpoch() });
+  }
+
+  /** From now on the next start raises the actor epoch, however this one stops. */
+  forbidCleanStop(): void {
+    this.#mayStopCleanly = false;
+  }
+
+  /**
+   * Notes durably that all dots issued are in the store, which must be so: no write is under way and
+   * none follows. Without effect after `forbidCleanStop`. Idempotent.
+   */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (!this.#mayStopCleanly) return;
+    await writeEntry(this.#store, {
+      identity: this.identity,
+      actorEpoch: this.actorEpoch,
+      startCount: this.incarnation,
+      isClean: true,
+      lastKeyEpoch: this.#lastKeyEpoch,
+    });
+  }
+}
+
+/** Durable when it resolves; the first thing that is done with a store that was opened. */
+export async function openIdentity(
+  store: Store,
+  host: Host,
+  options: IdentityOptions = {},
+): Promise<Identity> {
+  const bytes = await store.get(ENTRY_KEY);
+  const found = bytes === undefined ? undefined : decodeEntry(bytes);
+  if (bytes !== undefined && found === undefined) {
+    host.metrics.count('replica.identity.corrupt');
+    host.log.error('replica.identity.corrupt', { remedy: 'a new identity is made' });
+  }
+  const entry = entryAtStart(found, options.mayHaveForgotten ?? false) ?? newEntry(host);
+  await writeEntry(store, entry);
+  const { actorEpoch, startCount } = entry;
+  host.log.info('replica.identity.opened', { actorEpoch, startCount, isNew: startCount === 1 });
+  return new Identity(store, entry);
+}
+
+/** Undefined where only a new identity will do. */
+function entryAtStart(
+  found: IdentityEntry | undefined,
+  mayHaveForgotten: boolean,
+): IdentityEntry | undefined {
+  if (found === undefined) return undefined;
+  const startCount = found.startCount + 1;
+  if (found.isClean && !mayHaveForgotten) return { ...found, startCount, isClean: false };
+  if (found.actorEpoch === ACTOR_EPOCH_MAX) return undefined;
+  const actorEpoch = found.actorEpoch + 1;
+  return { ...found, actorEpoch, startCount, isClean: false, lastKeyEpoch: 0 };
+}
+
+function newEntry(host: Host): IdentityEntry {
+  return {
+    identity: bytesToByteString(host.random.bytes(NODE_IDENTITY_SIZE_BYTES)) as NodeIdentity,
+    actorEpoch: 1,
+    startCount: 1,
+    isClean: false,
+    lastKeyEpoch: 0,
+  };
+}
+
+function writeEntry(store: Store, entry: IdentityEntry): Promise<void> {
+  const writer = new ByteWriter(40);
+  writer.u8(VERSION);
+  writer.byteString(entry.identity);
+  writer.u32(entry.actorEpoch);
+  writer.varint(entry.startCount);
+  writer.u8(entry.isClean ? 1 : 0);
+  writer.varint(entry.lastKeyEpoch);
+  writer.u32(crc32(writer.written()));
+  return store.write([{ kind: 'put', key: ENTRY_KEY, head: writer.written() }]);
+}
+
+/** Undefined for bytes that no `writeEntry` made. */
+function decodeEntry(bytes: Buffer): IdentityEntry | undefined {
+  const covered = bytes.subarray(0, Math.max(bytes.length - CRC_SIZE_BYTES, 0));
+  const trailer = new ByteReader(bytes.subarray(covered.length));
+  if (trailer.u32() !== crc32(covered) || !trailer.isSound) return undefined;
+  const reader = new ByteReader(covered);
+  if (reader.u8() !== VERSION) return undefined;
+  const entry = {
+    identity: reader.byteString(NODE_IDENTITY_SIZE_BYTES) as NodeIdentity,
+    actorEpoch: reader.u32(),
+    startCount: reader.varint(),
+    isClean: reader.u8() === 1,
+    lastKeyEpoch: reader.varint(),
+  };
+  return reader.isSound && reader.remaining === 0 ? entry : undefined;
+}

@@ -1,0 +1,277 @@
+/**
+ * The replica over a store: every change through the write path, every read from what is durable.
+ *
+ * A record that cannot be read is counted, reported without its key, and treated as absent; who
+ * reads it gets nothing, its hash and index entries stay until a merge brings the object back, and
+ * that merge overwrites it. If even its head is gone, nobody knows what it added to its index and
+ * its hash-tree segment: the segment differs from its peers' until it is recounted
+ * by an exchange; index entries of terms that the object no longer has may stay behind, which
+ * a query shows as a match of a key that the reader then finds changed.
+ */
+
+import type { ByteString } from '../base/bytes.ts';
+import { Fault, isFault } from '../base/fault.ts';
+import type { Host } from '../base/host.ts';
+import { keyToString } from '../base/names.ts';
+import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
+import type { BucketProperties } from '../object/bucket-properties.ts';
+import { decodeHead, decodeRecord, recordCausalHash, sliceHead } from '../object/record.ts';
+import type { StoredObject } from '../object/stored-object.ts';
+import type { CoverageShare, IndexScan } from '../peer/messages.ts';
+import { HashTrees } from '../storage/hash-tree.ts';
+import { encodeHintKey, encodeObjectKey } from '../storage/keys.ts';
+import type { Store, WriteOperation } from '../storage/store.ts';
+import { HintChange, MergeChange, ReapChange, SettleHintChange } from './changes.ts';
+import { ClientWriteChange } from './client-write.ts';
+import type { ObjectLimits } from './client-write.ts';
+import { copyOperations } from './copy-operations.ts';
+import { scanBuckets, scanIndex, scanKeys } from './coverage-scans.ts';
+import { HintLedger } from './hint-ledger.ts';
+import type { Identity } from './identity.ts';
+import type { KeySlot, SlotChanges } from './key-slot.ts';
+import { OwnChains } from './own-chains.ts';
+import { scanHeads } from './partition-scan.ts';
+import type { CoordinatedOutcome, CoordinatedWrite, Hint, Placement, Replica } from './replica.ts';
+import { WritePath } from './write-path.ts';
+import type { WritePathOptions } from './write-path.ts';
+
+export interface StoreReplicaOptions extends ObjectLimits, WritePathOptions {}
+
+export const STORE_REPLICA_DEFAULTS: StoreReplicaOptions = {
+  objectSizeMaxBytes: 50 * 1024 * 1024,
+  siblingsMax: 100,
+  changesMax: 32_768,
+  bytesMax: 256 * 1024 * 1024,
+};
+
+export interface StoreReplicaPorts {
+  readonly store: Store;
+  readonly identity: Identity;
+  /** Effective properties; of an unknown type, those of the default type. */
+  readonly properties: (type: ByteString, bucket: ByteString) => BucketProperties;
+}
+
+/** Damaged copies that are remembered until they are overwritten. */
+const SUSPECTS_MAX = 4096;
+
+export class StoreReplica implements Replica {
+  readonly #host: Host;
+  readonly #store: Store;
+  readonly #properties: StoreReplicaPorts['properties'];
+  readonly #options: StoreReplicaOptions;
+  readonly #trees: HashTrees;
+  readonly #ledger: HintLedger;
+  readonly #chains: OwnChains;
+  readonly #writePath: WritePath;
+  readonly #suspects = new Set<ByteString>();
+
+  private constructor(
+    host: Host,
+    ports: StoreReplicaPorts & { readonly ledger: HintLedger },
+    options: StoreReplicaOptions,
+  ) {
+    this.#host = host;
+    this.#store = ports.store;
+    this.#properties = ports.properties;
+    this.#options = options;
+    this.#ledger = ports.ledger;
+    this.#trees = new HashTrees(ports.store);
+    this.#chains = new OwnChains(ports.identity);
+    const stored = { store: ports.store, trees: this.#trees };
+    this.#writePath = new WritePath(host, stored, {
+      options,
+      operations: (slot, changes) => this.#operations(slot, changes),
+      written: (slot, changes) => this.#onWritten(slot, changes),
+      lost: () => this.#chains.closeAll(),
+      isSuspect: (id) => this.#suspects.has(id),
+      damaged: (id) => this.#onDamaged(id),
+    });
+  }
+
+  /** Counts the hints that are kept; one replica for a store, and after its identity was opened. */
+  static async open(
+    host: Host,
+    ports: StoreReplicaPorts,
+    options: StoreReplicaOptions = STORE_REPLICA_DEFAULTS,
+  ): Promise<StoreReplica> {
+    const ledger = await HintLedger.open(ports.store);
+    return new StoreReplica(host, { ...ports, ledger }, options);
+  }
+
+  /** Refuses changes from now on (`closed`) and waits for those under way. Idempotent. */
+  close(): Promise<void> {
+    return this.#writePath.close();
+  }
+
+  async get(key: ObjectKey, partition: Partition): Promise<StoredObject | undefined> {
+    const bytes = await this.#read(key, partition, false);
+    if (bytes === undefined) return undefined;
+    const object = decodeRecord(bytes);
+    if (object === undefined) this.#onDamaged(keyToString(key));
+    return object;
+  }
+
+  async getRecord(
+    key: ObjectKey,
+    partition: Partition,
+    headOnly: boolean,
+  ): Promise<Buffer | undefined> {
+    const bytes = await this.#read(key, partition, headOnly);
+    if (bytes === undefined) return undefined;
+    const isSound = headOnly ? decodeHead(bytes) : decodeRecord(bytes);
+    if (isSound === undefined) {
+      this.#onDamaged(keyToString(key));
+      return undefined;
+    }
+    return headOnly ? sliceHead(bytes) : bytes;
+  }
+
+  coordinate(
+    key: ObjectKey,
+    placement: Placement,
+    write: CoordinatedWrite,
+  ): Promise<CoordinatedOutcome> {
+    return new Promise((resolve, reject) => {
+      const change = new ClientWriteChange(write, placement.properties, {
+        host: this.#host,
+        chains: this.#chains,
+        limits: this.#options,
+        settlement: { resolve, reject },
+      });
+      this.#writePath.submit({ key, ...placement }, change);
+    });
+  }
+
+  merge(
+    key: ObjectKey,
+    placement: Placement,
+    record: Buffer,
+    hintFor: NodeId | undefined,
+  ): Promise<void> {
+    const object = decodeRecord(record);
+    if (object === undefined) {
+      this.#host.metrics.count('replica.malformed');
+      return Promise.reject(new Fault('malformed', 'a record to be merged is not sound'));
+    }
+    return new Promise((resolve, reject) => {
+      const ports = { chains: this.#chains, settlement: { resolve, reject } };
+      const change = new MergeChange({ record, object }, hintFor, ports);
+      this.#writePath.submit({ key, ...placement }, change);
+    });
+  }
+
+  addHint({ target, partition, key }: Hint): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const change = new HintChange(target, { resolve, reject });
+      this.#writePath.submit({ key, ...this.#placement(key, partition) }, change);
+    });
+  }
+
+  hints(target: NodeId): AsyncIterableIterator<readonly Hint[]> {
+    return this.#ledger.hintsFor(target);
+  }
+
+  hintCounts(): ReadonlyMap<NodeId, number> {
+    return this.#ledger.counts();
+  }
+
+  settleHint({ target, partition, key }: Hint, record: Buffer, dropCopy: boolean): Promise<void> {
+    const confirmedHash = recordCausalHash(record);
+    if (confirmedHash === undefined) {
+      return Promise.reject(new Fault('malformed', 'a confirmed record is not sound'));
+    }
+    const targets = [...new Set([target, ...this.#ledger.counts().keys()])];
+    return new Promise((resolve, reject) => {
+      const request = { target, targets, confirmedHash, dropCopy };
+      const change = new SettleHintChange(request, { resolve, reject });
+      this.#writePath.submit({ key, ...this.#placement(key, partition) }, change);
+    });
+  }
+
+  reap(key: ObjectKey, placement: Placement, tombstoneHash: Buffer): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const change = new ReapChange(tombstoneHash, { resolve, reject });
+      this.#writePath.submit({ key, ...placement }, change);
+    });
+  }
+
+  listBuckets(share: CoverageShare, type: ByteString): AsyncIterableIterator<ByteString[]> {
+    return scanBuckets(this.#store, share, type);
+  }
+
+  listKeys(
+    share: CoverageShare,
+    type: ByteString,
+    bucket: ByteString,
+  ): AsyncIterableIterator<ByteString[]> {
+    return scanKeys(this.#store, share, { type, bucket });
+  }
+
+  index(
+    share: CoverageShare,
+    scan: IndexScan,
+  ): AsyncIterableIterator<(readonly [term: ByteString, key: ByteString])[]> {
+    return scanIndex(this.#store, share, scan);
+  }
+
+  async tree(partition: Partition, nVal: number): Promise<Buffer> {
+    const tree = await this.#trees.load(partition, nVal);
+    return tree.segments();
+  }
+
+  heads(
+    partition: Partition,
+    nVal: number,
+    segments: readonly number[],
+  ): AsyncIterableIterator<{ readonly key: ObjectKey; readonly head: Buffer }[]> {
+    return scanHeads(this.#store, {
+      partition,
+      segments: new Set(segments),
+      isCounted: ({ type, bucket }) => this.#properties(type, bucket).n_val === nVal,
+    });
+  }
+
+  async #read(
+    key: ObjectKey,
+    partition: Partition,
+    headOnly: boolean,
+  ): Promise<Buffer | undefined> {
+    const objectKey = encodeObjectKey(partition, key);
+    try {
+      return await (headOnly ? this.#store.getHead(objectKey) : this.#store.get(objectKey));
+    } catch (error) {
+      if (!isFault(error, 'store-corrupt')) throw error;
+      this.#onDamaged(keyToString(key));
+      return undefined;
+    }
+  }
+
+  #placement(key: ObjectKey, partition: Partition): Placement {
+    return { partition, properties: this.#properties(key.type, key.bucket) };
+  }
+
+  #operations(slot: KeySlot, changes: SlotChanges): WriteOperation[] {
+    const { key, partition } = slot.place;
+    const operations = changes.copy === undefined ? [] : copyOperations(slot, changes.copy);
+    for (const { target, isKept } of changes.hints) {
+      const hintKey = encodeHintKey(target, partition, key);
+      operations.push(
+        isKept ? { kind: 'put', key: hintKey, head: EMPTY } : { kind: 'remove', key: hintKey },
+      );
+    }
+    return operations;
+  }
+
+  #onWritten(slot: KeySlot, changes: SlotChanges): void {
+    for (const { target, isKept } of changes.hints) this.#ledger.note(target, isKept);
+    if (changes.copy !== undefined) this.#suspects.delete(slot.id);
+  }
+
+  #onDamaged(id: ByteString): void {
+    this.#host.metrics.count('replica.corrupt');
+    this.#host.log.error('replica.corrupt', { remedy: 'repaired from its peers' });
+    if (this.#suspects.size < SUSPECTS_MAX) this.#suspects.add(id);
+  }
+}
+
+const EMPTY = Buffer.alloc(0);

@@ -1,0 +1,274 @@
+/**
+ * The write path: every change to a copy, one after the other for a key, many keys at once.
+ *
+ * Read, merge, write durably: the first change to a key reads its copy, the changes that come while
+ * one is under way go on from the state in memory, and while one write of the store carries what is
+ * there, the next gathers. A change is settled when all that it found or made is durable, also when
+ * it made nothing new: what it found may still be on its way to the disk.
+ *
+ * Bounded: changes and bytes under way; past them a change is refused with `overload` at once.
+ */
+
+import { assert, Fault, isFault } from '../base/fault.ts';
+import type { Host } from '../base/host.ts';
+import { keyToString } from '../base/names.ts';
+import type { NodeId } from '../base/names.ts';
+import type { ByteString } from '../base/bytes.ts';
+import { encodeHintKey, encodeObjectKey } from '../storage/keys.ts';
+import type { HashTrees } from '../storage/hash-tree.ts';
+import type { Store, WriteOperation } from '../storage/store.ts';
+import { readHead, readWhole } from './copy.ts';
+import type { FoundCopy } from './copy.ts';
+import { KeySlot } from './key-slot.ts';
+import type { Change, KeyPlace, SlotChanges } from './key-slot.ts';
+
+export interface WritePathOptions {
+  /** Changes that are not settled yet, over all keys. */
+  readonly changesMax: number;
+  /** What they hold in memory. */
+  readonly bytesMax: number;
+}
+
+export interface WritePathPorts {
+  /** The operations that make the store hold what the slot holds; they are written at once. */
+  operations(slot: KeySlot, changes: SlotChanges): readonly WriteOperation[];
+  /** What was taken from the slot is durable. */
+  written(slot: KeySlot, changes: SlotChanges): void;
+  /** The store refused or failed: what the slot held may never be in it. */
+  lost(slot: KeySlot): void;
+  /** Whether the copy was found damaged, so that its sound head proves nothing. */
+  isSuspect(id: ByteString): boolean;
+  /** A copy was met that cannot be read. */
+  damaged(id: ByteString): void;
+}
+
+export class WritePath {
+  readonly #host: Host;
+  readonly #store: Store;
+  readonly #trees: HashTrees;
+  readonly #ports: WritePathPorts;
+  readonly #options: WritePathOptions;
+  readonly #slots = new Map<ByteString, KeySlot>();
+  #changeCount = 0;
+  #sizeBytes = 0;
+  #isClosed = false;
+  #whenIdle: (() => void) | undefined;
+
+  constructor(
+    host: Host,
+    stored: { readonly store: Store; readonly trees: HashTrees },
+    ports: WritePathPorts & { readonly options: WritePathOptions },
+  ) {
+    this.#host = host;
+    this.#store = stored.store;
+    this.#trees = stored.trees;
+    this.#ports = ports;
+    this.#options = ports.options;
+  }
+
+  /** Keys with a change under way. */
+  get keyCount(): number {
+    return this.#slots.size;
+  }
+
+  /** Takes a change on its way; it is settled or fails, once, a refused one before this returns. */
+  submit(place: KeyPlace, change: Change): void {
+    const refusal = this.#refusal(change);
+    if (refusal !== undefined) {
+      change.fail(refusal);
+      return;
+    }
+    this.#changeCount += 1;
+    this.#sizeBytes += change.sizeBytes;
+    const id = keyToString(place.key);
+    let slot = this.#slots.get(id);
+    if (slot === undefined) {
+      slot = new KeySlot(id, place);
+      this.#slots.set(id, slot);
+    }
+    slot.properties = place.properties;
+    slot.queue.push(change);
+    this.#advance(slot);
+  }
+
+  /** Takes no more changes and waits for those under way. Idempotent. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#slots.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const before = this.#whenIdle;
+      this.#whenIdle = () => {
+        before?.();
+        resolve();
+      };
+    });
+  }
+
+  #refusal(change: Change): Fault | undefined {
+    if (this.#isClosed) return new Fault('closed', 'the replica is closed');
+    const refusal = this.#store.refusal();
+    if (refusal !== undefined) return refusal;
+    const { changesMax, bytesMax } = this.#options;
+    const isFull = this.#changeCount >= changesMax || this.#sizeBytes + change.sizeBytes > bytesMax;
+    // One change alone always fits, however large.
+    if (!isFull || this.#changeCount === 0) return undefined;
+    this.#host.metrics.count('replica.overload');
+    return new Fault('overload', 'too many changes are under way');
+  }
+
+  /** Applies what can be applied, and writes what can be written. */
+  #advance(slot: KeySlot): void {
+    if (slot.isAbandoned) return;
+    while (!slot.isLoading) {
+      const change = slot.queue[0];
+      if (change === undefined) break;
+      if (!isReady(slot, change)) {
+        this.#startRead(slot, this.#load(slot, change));
+        break;
+      }
+      if (!change.apply(slot)) {
+        this.#startRead(slot, this.#readValues(slot));
+        break;
+      }
+      slot.queue.shift();
+      if (slot.isDirty) slot.waiting.push(change);
+      else if (slot.isWriting) slot.riding.push(change);
+      else this.#settle(change);
+    }
+    if (slot.isDirty && !slot.isWriting) this.#write(slot);
+    this.#release(slot);
+  }
+
+  #release(slot: KeySlot): void {
+    if (slot.isLoading || slot.isWriting || slot.queue.length > 0 || slot.isAbandoned) return;
+    assert(!slot.isDirty && slot.waiting.length === 0, 'an idle slot has nothing to write');
+    this.#forget(slot);
+  }
+
+  #forget(slot: KeySlot): void {
+    // After a failed write the key may have a slot anew while the old one's read still ends.
+    if (this.#slots.get(slot.id) !== slot) return;
+    this.#slots.delete(slot.id);
+    if (this.#slots.size > 0) return;
+    this.#whenIdle?.();
+    this.#whenIdle = undefined;
+  }
+
+  #startRead(slot: KeySlot, reading: Promise<unknown>): void {
+    slot.isLoading = true;
+    reading.then(
+      () => {
+        slot.isLoading = false;
+        this.#advance(slot);
+      },
+      (error: unknown) => {
+        slot.isLoading = false;
+        for (const change of slot.queue.splice(0)) this.#fail(change, error);
+        this.#release(slot);
+      },
+    );
+  }
+
+  #load(slot: KeySlot, change: Change): Promise<unknown> {
+    const { partition, properties } = slot.place;
+    slot.tree ??= this.#trees.find(partition, properties.n_val);
+    const isAlone = slot.tree !== undefined && change.hintTargets.length === 0;
+    return isAlone ? this.#readCopy(slot) : this.#loadAll(slot, change);
+  }
+
+  async #loadAll(slot: KeySlot, change: Change): Promise<void> {
+    const { key, partition, properties } = slot.place;
+    const readHint = async (target: NodeId): Promise<void> => {
+      const hint = await this.#store.get(encodeHintKey(target, partition, key));
+      slot.loadHint(target, hint !== undefined);
+    };
+    const reads = await Promise.allSettled([
+      slot.hasLoaded ? undefined : this.#readCopy(slot),
+      this.#trees.load(partition, properties.n_val).then((tree) => {
+        slot.tree = tree;
+      }),
+      ...change.hintTargets.filter((target) => !slot.knowsHint(target)).map(readHint),
+    ]);
+    // All have ended, so that none of them comes late into what a later read found.
+    for (const read of reads) if (read.status === 'rejected') throw read.reason;
+  }
+
+  async #readCopy(slot: KeySlot): Promise<void> {
+    const { key, partition } = slot.place;
+    const objectKey = encodeObjectKey(partition, key);
+    const found = this.#ports.isSuspect(slot.id)
+      ? await this.#read(slot, () => this.#store.get(objectKey), readWhole)
+      : await this.#read(slot, () => this.#store.getHead(objectKey), readHead);
+    slot.load(found);
+  }
+
+  async #readValues(slot: KeySlot): Promise<void> {
+    const { key, partition } = slot.place;
+    const objectKey = encodeObjectKey(partition, key);
+    slot.loadValues(await this.#read(slot, () => this.#store.get(objectKey), readWhole));
+  }
+
+  async #read(
+    slot: KeySlot,
+    read: () => Promise<Buffer | undefined>,
+    decode: (bytes: Buffer | undefined) => FoundCopy,
+  ): Promise<FoundCopy> {
+    let found: FoundCopy;
+    try {
+      found = decode(await read());
+    } catch (error) {
+      // The store itself may find the entry damaged.
+      if (!isFault(error, 'store-corrupt')) throw error;
+      found = { kind: 'damaged', head: undefined };
+    }
+    if (found.kind === 'damaged') this.#ports.damaged(slot.id);
+    return found;
+  }
+
+  #write(slot: KeySlot): void {
+    const refusal = this.#store.refusal();
+    if (refusal !== undefined) {
+      this.#abandon(slot, refusal);
+      return;
+    }
+    const changes = slot.takeChanges();
+    slot.riding = slot.waiting;
+    slot.waiting = [];
+    slot.isWriting = true;
+    this.#store.write(this.#ports.operations(slot, changes)).then(
+      () => {
+        slot.isWriting = false;
+        this.#ports.written(slot, changes);
+        for (const change of slot.riding.splice(0)) this.#settle(change);
+        this.#advance(slot);
+      },
+      (error: unknown) => this.#abandon(slot, error),
+    );
+  }
+
+  /** What the slot holds is not what the store holds: it goes, with all that built on it. */
+  #abandon(slot: KeySlot, error: unknown): void {
+    slot.isAbandoned = true;
+    this.#ports.lost(slot);
+    this.#forget(slot);
+    const changes = [...slot.riding.splice(0), ...slot.waiting.splice(0), ...slot.queue.splice(0)];
+    for (const change of changes) this.#fail(change, error);
+  }
+
+  #settle(change: Change): void {
+    this.#changeCount -= 1;
+    this.#sizeBytes -= change.sizeBytes;
+    change.settle();
+  }
+
+  #fail(change: Change, error: unknown): void {
+    this.#changeCount -= 1;
+    this.#sizeBytes -= change.sizeBytes;
+    change.fail(error);
+  }
+}
+
+function isReady(slot: KeySlot, change: Change): boolean {
+  if (!slot.hasLoaded || slot.tree === undefined) return false;
+  return change.hintTargets.every((target) => slot.knowsHint(target));
+}
