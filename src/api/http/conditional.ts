@@ -1,0 +1,68 @@
+/**
+ * Conditional requests: whether the state that a client names is still the state.
+ *
+ * The order is that of RFC 9110, section 13.2.2, with two habits of Riak's: only quoted strings count
+ * as entity tags (`W/"x"` matches as `x`), and `If-Modified-Since` is looked at whatever the method.
+ */
+
+import type { IncomingHttpHeaders } from 'node:http';
+import { parseHttpDate } from './http-date.ts';
+
+/** What tells one state of a resource from another. */
+export interface Validators {
+  /** Without quotes. */
+  readonly etag: string;
+  readonly lastModifiedMicros: number;
+}
+
+/** Whether anything here looks at the state before an action. */
+export function isConditional(headers: IncomingHttpHeaders): boolean {
+  return (
+    headers['if-match'] !== undefined ||
+    headers['if-none-match'] !== undefined ||
+    headers['if-unmodified-since'] !== undefined ||
+    headers['if-modified-since'] !== undefined
+  );
+}
+
+/** The status that ends a request for something that exists, or undefined: it goes on. */
+export function checkConditions(
+  headers: IncomingHttpHeaders,
+  method: string,
+  state: { readonly validators: Validators; readonly nowMicros: number },
+): 304 | 412 | undefined {
+  const { etag, lastModifiedMicros } = state.validators;
+  const lastModified = Math.floor(lastModifiedMicros / 1_000_000);
+
+  const ifMatch = headers['if-match'];
+  if (ifMatch !== undefined && !matches(ifMatch, etag)) return 412;
+
+  const unmodifiedSince = parseDateHeader(headers['if-unmodified-since']);
+  if (unmodifiedSince !== undefined && lastModified > unmodifiedSince) return 412;
+
+  const ifNoneMatch = headers['if-none-match'];
+  if (ifNoneMatch !== undefined && matches(ifNoneMatch, etag)) {
+    return method === 'GET' || method === 'HEAD' ? 304 : 412;
+  }
+
+  const modifiedSince = parseDateHeader(headers['if-modified-since']);
+  if (modifiedSince === undefined || modifiedSince * 1_000_000 > state.nowMicros) return undefined;
+  return lastModified <= modifiedSince ? 304 : undefined;
+}
+
+function parseDateHeader(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : parseHttpDate(text);
+}
+
+/** Whether a list of entity tags is `*` or names this one. */
+function matches(list: string, etag: string): boolean {
+  if (list.trim() === '*') return true;
+  let open = list.indexOf('"');
+  while (open >= 0) {
+    const close = list.indexOf('"', open + 1);
+    if (close < 0) return false;
+    if (list.slice(open + 1, close) === etag) return true;
+    open = list.indexOf('"', close + 1);
+  }
+  return false;
+}

@@ -1,0 +1,157 @@
+/**
+ * The decision pipeline: in which order a request is judged.
+ *
+ * Clients see the first objection, so the order is part of the protocol: method, body digest, query
+ * and headers, permission, media type, negotiation, existence, conditions, action. It is that of
+ * Riak's web machine, which follows RFC 9110. Every resource goes this one way.
+ */
+
+import { createHash } from 'node:crypto';
+import { emptyAnswer, htmlAnswer } from './answer.ts';
+import { checkConditions } from './conditional.ts';
+import { isCrossSite } from './cross-site.ts';
+import { gzipAnswer } from './gzip.ts';
+import { chooseMediaType, chooseToken } from './negotiation.ts';
+import { announcedSizeBytes, readBody } from './request-body.ts';
+import type { Answer } from './answer.ts';
+import type { Exchange } from './exchange.ts';
+import type { BodyBudget } from './request-body.ts';
+import type { Existence, Form, Offer, Resource } from './resource.ts';
+
+const KNOWN_METHODS = new Set([
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'DELETE',
+  'TRACE',
+  'CONNECT',
+  'OPTIONS',
+]);
+
+const NOTHING_CHOSEN: Form = { mediaType: 'text/html', encoding: 'identity' };
+
+/** The answer, whatever the request. Rejects with faults only; the body stays on the budget. */
+export async function decide(
+  exchange: Exchange,
+  resource: Resource | undefined,
+  budget: BodyBudget,
+): Promise<Answer> {
+  const { method } = exchange;
+  if (resource === undefined) return htmlAnswer(404);
+  if (!KNOWN_METHODS.has(method)) return htmlAnswer(501);
+  if (!resource.methods.includes(method)) {
+    return htmlAnswer(405, '', ['Allow', resource.methods.join(', ')]);
+  }
+  const fault = await findFault(exchange, resource, budget);
+  if (fault !== undefined) return fault;
+
+  if (resource.isOpenToOtherSites !== true && isCrossSite(exchange)) return htmlAnswer(403);
+  const refusal = await resource.refuse?.();
+  if (refusal !== undefined) return refusal;
+  const refusedType = hasBody(method) ? resource.refuseMediaType?.() : undefined;
+  if (refusedType !== undefined) return refusedType;
+
+  const offer = resource.offer?.();
+  const form = offer === undefined ? NOTHING_CHOSEN : choose(exchange, offer);
+  if (form === undefined) return htmlAnswer(406);
+
+  const existence = (await resource.exists?.()) ?? { kind: 'present' };
+  const verdict = judgeExistence(exchange, resource, existence);
+  if (verdict !== undefined) return verdict;
+
+  const answer = await resource.act(form);
+  return offer === undefined ? answer : finish(answer, offer, form);
+}
+
+/** Steps up to the body's own faults. A body that no one asked about is still read to its end. */
+async function findFault(
+  exchange: Exchange,
+  resource: Resource,
+  budget: BodyBudget,
+): Promise<Answer | undefined> {
+  if (!hasBody(exchange.method)) return resource.findFault?.();
+  const digest = exchange.headers['content-md5'];
+  if (digest === undefined) {
+    const fault = resource.findFault?.();
+    if (fault !== undefined) return fault;
+  }
+  const unread = await takeBody(exchange, budget);
+  if (unread !== undefined) return unread;
+  if (digest !== undefined) {
+    if (createHash('md5').update(exchange.body).digest('base64') !== digest) {
+      return htmlAnswer(400);
+    }
+    const fault = resource.findFault?.();
+    if (fault !== undefined) return fault;
+  }
+  return resource.findBodyFault?.();
+}
+
+function hasBody(method: string): boolean {
+  return method === 'PUT' || method === 'POST';
+}
+
+async function takeBody(exchange: Exchange, budget: BodyBudget): Promise<Answer | undefined> {
+  const { options } = exchange.context;
+  const announced = announcedSizeBytes(exchange.request) ?? 0;
+  if (exchange.isContinueExpected && announced <= options.bodyLimitBytes) {
+    exchange.response.writeContinue();
+    exchange.isContinueExpected = false;
+  }
+  const outcome = await readBody(exchange.request, options.bodyLimitBytes, budget);
+  if (outcome.kind === 'read') {
+    exchange.body = outcome.body;
+    return undefined;
+  }
+  exchange.mustClose = true;
+  return htmlAnswer(outcome.kind === 'too-large' ? 413 : 503);
+}
+
+function choose(exchange: Exchange, offer: Offer): Form | undefined {
+  const { headers } = exchange;
+  const mediaType = chooseMediaType(headers.accept, offer.mediaTypes);
+  if (mediaType === undefined) return undefined;
+  const acceptCharset = headers['accept-charset'];
+  if (offer.charset !== undefined && typeof acceptCharset === 'string') {
+    if (chooseToken(acceptCharset, [offer.charset], 'utf-8') === undefined) return undefined;
+  }
+  const acceptEncoding = exchange.header('accept-encoding');
+  const encoding = chooseToken(acceptEncoding, offer.encodings, 'identity');
+  return encoding === undefined ? undefined : { mediaType, encoding };
+}
+
+/** Preconditions; undefined: the action may go on. */
+function judgeExistence(
+  exchange: Exchange,
+  resource: Resource,
+  existence: Existence,
+): Answer | undefined {
+  const { headers, method, context } = exchange;
+  if (existence.kind === 'failed') return existence.answer;
+  if (existence.kind === 'missing') {
+    if (headers['if-match'] !== undefined) return htmlAnswer(412);
+    const isMade = method === 'PUT' || (method === 'POST' && resource.isMadeByPost === true);
+    return isMade ? undefined : (existence.answer ?? htmlAnswer(404));
+  }
+  const { validators } = existence;
+  if (validators === undefined) return undefined;
+  const status = checkConditions(headers, method, {
+    validators,
+    nowMicros: context.host.clock.wallMicros(),
+  });
+  if (status === undefined) return undefined;
+  return status === 304 ? emptyAnswer(304, ['ETag', `"${validators.etag}"`]) : htmlAnswer(412);
+}
+
+/** Names what was negotiated, and compresses where that was asked for. */
+function finish(answer: Answer, offer: Offer, form: Form): Answer | Promise<Answer> {
+  if (answer.status >= 400 || answer.status === 204) return answer;
+  const hasTypes = offer.mediaTypes.length > 1;
+  const hasEncodings = offer.encodings.length > 1;
+  if (hasTypes || hasEncodings) {
+    const vary = `${hasTypes ? 'Accept' : ''}${hasTypes && hasEncodings ? ', ' : ''}`;
+    answer.headers.push('Vary', hasEncodings ? `${vary}Accept-Encoding` : vary);
+  }
+  return hasEncodings && form.encoding === 'gzip' ? gzipAnswer(answer) : answer;
+}

@@ -1,0 +1,62 @@
+/**
+ * One request under way: what the client sent, in the forms that resources ask for.
+ */
+
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { Host } from '../../base/host.ts';
+import type { NodeService } from '../../node/node-service.ts';
+import type { HttpOptions } from './http-options.ts';
+import type { Query } from './query.ts';
+
+/** What every resource needs of its surroundings. */
+export interface HttpContext {
+  readonly host: Host;
+  readonly service: NodeService;
+  readonly options: HttpOptions;
+}
+
+export class Exchange {
+  readonly context: HttpContext;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly query: Query;
+  readonly method: string;
+  readonly headers: IncomingHttpHeaders;
+  /** Empty until the pipeline has read it, and for methods without one. */
+  body: Buffer = EMPTY;
+  /** The client waits for `100 Continue` before it sends the body, and has not been told. */
+  isContinueExpected: boolean;
+  /** The rest of the request will not be read: the connection ends with the answer. */
+  mustClose = false;
+
+  constructor(
+    context: HttpContext,
+    call: {
+      readonly request: IncomingMessage;
+      readonly response: ServerResponse;
+      readonly query: Query;
+      readonly isContinueExpected: boolean;
+    },
+  ) {
+    this.context = context;
+    this.request = call.request;
+    this.response = call.response;
+    this.query = call.query;
+    this.isContinueExpected = call.isContinueExpected;
+    this.method = call.request.method ?? '';
+    this.headers = call.request.headers;
+  }
+
+  /** A header by its name in lower case; repeated ones are joined with `, `. */
+  header(name: string): string | undefined {
+    const value = this.headers[name];
+    return Array.isArray(value) ? value.join(', ') : value;
+  }
+
+  /** Names as received, each followed by its value. */
+  get rawHeaders(): readonly string[] {
+    return this.request.rawHeaders;
+  }
+}
+
+const EMPTY = Buffer.alloc(0);

@@ -1,0 +1,57 @@
+/**
+ * What the HTTP server can be told, with the limits that keep a hostile client cheap.
+ */
+
+/** The classes of expensive work that an operator can switch off, by Riak's names for them. */
+export type JobClass =
+  | 'list_buckets'
+  | 'stream_list_buckets'
+  | 'list_keys'
+  | 'stream_list_keys'
+  | 'secondary_index'
+  | 'stream_secondary_index'
+  | 'map_reduce'
+  | 'map_reduce_js';
+
+export interface HttpOptions {
+  /** Largest request body in bytes; beyond it 413 and close. */
+  readonly bodyLimitBytes: number;
+  /** Bytes of request bodies held at once, all connections together; beyond it 503. */
+  readonly bodyBudgetBytes: number;
+  /** Request line and headers together, in bytes; beyond it 400 and close. */
+  readonly headerLimitBytes: number;
+  /** From this many header lines on 400 and close. */
+  readonly headerCountLimit: number;
+  /** Connections above this are refused at once. */
+  readonly connectionsMax: number;
+  /** Requests one connection may have waiting behind the one under way; beyond it it is closed. */
+  readonly pipelinedMax: number;
+  /** From the first byte of a connection or request to the end of its headers. */
+  readonly headersTimeoutMs: number;
+  /** From the first byte of a request to the end of its body. */
+  readonly requestTimeoutMs: number;
+  /** How long a kept connection may rest between requests. */
+  readonly idleTimeoutMs: number;
+  /** How long a client may leave an answer unread. */
+  readonly stallTimeoutMs: number;
+  /** Work that is refused with 403. */
+  readonly disabledJobs: ReadonlySet<JobClass>;
+  /** What `/stats` shows. */
+  readonly stats: () => Readonly<Record<string, unknown>>;
+  /** Told of anything thrown that is no fault: a bug. The client gets a 500. */
+  readonly onBug: (error: unknown) => void;
+}
+
+export const HTTP_DEFAULTS: Omit<HttpOptions, 'stats' | 'onBug'> = {
+  bodyLimitBytes: 50 * 1024 * 1024,
+  bodyBudgetBytes: 512 * 1024 * 1024,
+  headerLimitBytes: 256 * 1024,
+  headerCountLimit: 1000,
+  connectionsMax: 10_000,
+  pipelinedMax: 128,
+  headersTimeoutMs: 30_000,
+  requestTimeoutMs: 300_000,
+  idleTimeoutMs: 300_000,
+  stallTimeoutMs: 60_000,
+  disabledJobs: new Set(),
+};

@@ -1,0 +1,236 @@
+/**
+ * The HTTP server: connections, their limits, and requests in order.
+ *
+ * Requests on one connection are served strictly one after the other, also where a client sends the
+ * next before the answer (a pipelined GET must see the PUT before it). Whatever a client does costs a
+ * bounded amount: header size and count, body size, connections, pipelined requests, and the time for
+ * headers, body, rest and reading the answer all have limits, and each limit a counter.
+ */
+
+import { createServer } from 'node:http';
+import { Fault, isFault } from '../../base/fault.ts';
+import { htmlAnswer } from './answer.ts';
+import { decide } from './decision.ts';
+import { Exchange } from './exchange.ts';
+import { faultToAnswer } from './failure-answer.ts';
+import { Query } from './query.ts';
+import { BodyBudget, announcedSizeBytes } from './request-body.ts';
+import { findResource, splitPath } from './routes.ts';
+import { transmit } from './transmission.ts';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Host } from '../../base/host.ts';
+import type { NodeService } from '../../node/node-service.ts';
+import type { Answer } from './answer.ts';
+import type { HttpContext } from './exchange.ts';
+import type { HttpOptions } from './http-options.ts';
+
+/** Names are at most this long, so that they fit the stores' keys. */
+const URL_LENGTH_MAX = 65_536;
+
+interface Call {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly isContinueExpected: boolean;
+}
+
+/** What one connection has under way. */
+interface Lane {
+  isBusy: boolean;
+  /** Behind the one under way, in order. */
+  readonly waiting: Call[];
+}
+
+export class HttpServer {
+  readonly #context: HttpContext;
+  readonly #server: Server;
+  readonly #budget: BodyBudget;
+  readonly #lanes = new WeakMap<Socket, Lane>();
+  #closing: Promise<void> | undefined;
+
+  constructor(host: Host, service: NodeService, options: HttpOptions) {
+    this.#context = { host, service, options };
+    this.#budget = new BodyBudget(options.bodyBudgetBytes);
+    this.#server = createServer({
+      // Duplicates are joined with ', ' as all repeated headers are.
+      joinDuplicateHeaders: true,
+      requireHostHeader: false,
+      maxHeaderSize: options.headerLimitBytes,
+      headersTimeout: options.headersTimeoutMs,
+      requestTimeout: options.requestTimeoutMs,
+      keepAliveTimeout: options.idleTimeoutMs,
+      connectionsCheckingInterval: Math.min(options.headersTimeoutMs, 5_000),
+      noDelay: true,
+      // Notices clients whose machine is gone.
+      keepAlive: true,
+      keepAliveInitialDelay: 60_000,
+    });
+    // One more than is taken, so that too many can be told from just enough.
+    this.#server.maxHeadersCount = options.headerCountLimit + 1;
+    this.#server.maxConnections = options.connectionsMax;
+    this.#server.timeout = options.stallTimeoutMs;
+    this.#server.on('request', (request, response) => {
+      this.#enter({ request, response, isContinueExpected: false });
+    });
+    this.#server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+      this.#enter({ request, response, isContinueExpected: true });
+    });
+    this.#server.on('clientError', (error, socket) => {
+      this.#refuseConnection(error, socket as Socket);
+    });
+    this.#server.on('connect', (_request, socket) => {
+      socket.end('HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\n\r\n');
+    });
+    this.#server.on('drop', () => host.metrics.count('http_connections_refused_total'));
+  }
+
+  /** Resolves with the port; rejects with the fault `config` where the address cannot be had. */
+  listen(address: { readonly host: string; readonly port: number }): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const onError = (error: Error): void => {
+        const place = `${address.host}:${address.port}`;
+        reject(
+          new Fault('config', `cannot listen on ${place}: ${error.message}`, { cause: error }),
+        );
+      };
+      this.#server.once('error', onError);
+      this.#server.listen(address.port, address.host, () => {
+        this.#server.off('error', onError);
+        resolve((this.#server.address() as AddressInfo).port);
+      });
+    });
+  }
+
+  /** Connections that are open now. */
+  connectionCount(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.getConnections((error, count) => (error ? reject(error) : resolve(count)));
+    });
+  }
+
+  /**
+   * Takes no more requests, lets those under way be answered for up to `graceMs`, then cuts what is
+   * left. May be called again; all calls resolve with the first.
+   */
+  close(graceMs = 5_000): Promise<void> {
+    this.#closing ??= new Promise((resolve) => {
+      const cancel = this.#context.host.clock.after(graceMs, () => {
+        this.#server.closeAllConnections();
+      });
+      this.#server.close(() => {
+        cancel();
+        resolve();
+      });
+      this.#server.closeIdleConnections();
+    });
+    return this.#closing;
+  }
+
+  #enter(call: Call): void {
+    const { socket } = call.request;
+    let lane = this.#lanes.get(socket);
+    if (lane === undefined) {
+      lane = { isBusy: false, waiting: [] };
+      this.#lanes.set(socket, lane);
+      this.#context.host.metrics.count('http_connections_total');
+    }
+    call.response.on('timeout', onStall);
+    if (!lane.isBusy) void this.#serve(lane, call);
+    else if (lane.waiting.length < this.#context.options.pipelinedMax) lane.waiting.push(call);
+    else {
+      this.#context.host.metrics.count('http_pipelines_cut_total');
+      lane.waiting.length = 0;
+      socket.destroy();
+    }
+  }
+
+  /** Serves `call` and all that came behind it; always resolves. */
+  async #serve(lane: Lane, first: Call): Promise<void> {
+    lane.isBusy = true;
+    let call: Call | undefined = first;
+    while (call !== undefined) {
+      if (!call.request.socket.destroyed) await this.#serveOne(call);
+      call = lane.waiting.shift();
+    }
+    lane.isBusy = false;
+  }
+
+  /** Always resolves, when the answer has been handed over or the client is gone. */
+  async #serveOne(call: Call): Promise<void> {
+    const { response } = call;
+    const url = call.request.url ?? '/';
+    const mark = url.indexOf('?');
+    const query = new Query(mark < 0 ? '' : url.slice(mark + 1));
+    const exchange = new Exchange(this.#context, { ...call, query });
+    try {
+      const answer = await this.#answer(exchange, mark < 0 ? url : url.slice(0, mark));
+      if (answer === undefined) {
+        response.destroy();
+        return;
+      }
+      if (this.#closing !== undefined) exchange.mustClose = true;
+      await transmit(exchange, answer);
+    } catch (error) {
+      response.destroy();
+      if (isFault(error, 'closed')) return;
+      if (isFault(error)) this.#context.host.metrics.count('http_answers_cut_total');
+      else this.#context.options.onBug(error);
+    } finally {
+      this.#budget.release(exchange.body.length);
+    }
+  }
+
+  /** Undefined: the client is gone. */
+  async #answer(exchange: Exchange, path: string): Promise<Answer | undefined> {
+    const { options, host } = this.#context;
+    const unreadable = this.#findUnreadable(exchange, path);
+    if (unreadable !== undefined) return unreadable;
+    const announced = announcedSizeBytes(exchange.request);
+    // An answer that does not need the body must not mean reading on without end.
+    if (announced !== undefined && announced > options.bodyLimitBytes) exchange.mustClose = true;
+    try {
+      return await decide(exchange, findResource(exchange, splitPath(path)), this.#budget);
+    } catch (error) {
+      if (isFault(error)) return faultToAnswer(error);
+      host.metrics.count('http_bugs_total');
+      options.onBug(error);
+      return htmlAnswer(500);
+    }
+  }
+
+  #findUnreadable(exchange: Exchange, path: string): Answer | undefined {
+    const { headerCountLimit } = this.#context.options;
+    if (exchange.rawHeaders.length < headerCountLimit * 2 && path.length <= URL_LENGTH_MAX) {
+      return undefined;
+    }
+    exchange.mustClose = true;
+    return htmlAnswer(400);
+  }
+
+  /** What could not be read as HTTP is answered as far as possible, and the connection closed. */
+  #refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
+    this.#context.host.metrics.count('http_malformed_total');
+    const lane = this.#lanes.get(socket);
+    if (!socket.writable || error.code === 'ECONNRESET' || lane?.isBusy === true) {
+      // Anything written now would land in the middle of the answer under way.
+      socket.destroy();
+      return;
+    }
+    const status = CLIENT_ERROR_STATUS[error.code ?? ''] ?? '400 Bad Request';
+    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  }
+}
+
+const CLIENT_ERROR_STATUS: Readonly<Record<string, string>> = {
+  HPE_INVALID_METHOD: '501 Not Implemented',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
+
+/**
+ * Nothing moved on the connection while an answer was due: a client that does not read is cut off,
+ * one that waits for the node is left waiting. The connection's time-out has to be set anew.
+ */
+function onStall(socket: Socket): void {
+  if (socket.writableLength > 0) socket.destroy();
+  else socket.setTimeout(socket.timeout ?? 0);
+}

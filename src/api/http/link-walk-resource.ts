@@ -1,0 +1,208 @@
+/**
+ * Link walking: `/buckets/B/keys/K/BUCKET,TAG,KEEP/…`, from an object along its links.
+ *
+ * Each step follows the links of all that the step before found, each target once; what is not there
+ * is passed over. Kept steps come back in order, each a multipart within the multipart. The number of
+ * objects a walk may touch is bounded, as a few steps can reach a whole bucket.
+ */
+
+import { escapeControls, keyPath } from './address.ts';
+import { textAnswer } from './answer.ts';
+import { failureToAnswer } from './failure-answer.ts';
+import { formatHttpDate } from './http-date.ts';
+import { MultipartWriter } from './multipart.ts';
+import { contextHeader } from './object-answer.ts';
+import { partHeaders } from './object-headers.ts';
+import { newBoundary } from './transmission.ts';
+import type { ByteString } from '../../base/bytes.ts';
+import type { ObjectKey } from '../../base/names.ts';
+import type { Link, StoredObject } from '../../object/stored-object.ts';
+import type { BucketAddress } from './address.ts';
+import type { Answer } from './answer.ts';
+import type { Exchange } from './exchange.ts';
+import type { Existence, Offer, Resource } from './resource.ts';
+
+const STEPS_MAX = 16;
+const OBJECTS_MAX = 10_000;
+const READS_AT_ONCE = 16;
+const EXPIRES_AFTER_MICROS = 600 * 1_000_000;
+const OFFER: Offer = { mediaTypes: ['multipart/mixed'], encodings: ['identity', 'gzip'] };
+
+interface Step {
+  /** Undefined: any. */
+  readonly bucket: ByteString | undefined;
+  readonly tag: ByteString | undefined;
+  readonly isKept: boolean;
+}
+
+interface Found {
+  readonly key: ObjectKey;
+  readonly object: StoredObject;
+}
+
+export class LinkWalkResource implements Resource {
+  readonly methods = ['GET', 'HEAD', 'POST'];
+  readonly #exchange: Exchange;
+  readonly #address: BucketAddress;
+  readonly #start: ObjectKey;
+  readonly #texts: readonly ByteString[];
+  #steps: readonly Step[] = [];
+  #origin: Found | undefined;
+  #readCount = 0;
+
+  constructor(
+    exchange: Exchange,
+    address: BucketAddress,
+    walk: { readonly key: ByteString; readonly steps: readonly ByteString[] },
+  ) {
+    this.#exchange = exchange;
+    this.#address = address;
+    this.#start = { type: address.type, bucket: address.bucket, key: walk.key };
+    this.#texts = walk.steps;
+  }
+
+  findFault(): Answer | undefined {
+    // A typed bucket refuses walks of any form.
+    if (this.#address.form === 'types') return undefined;
+    const steps = parseSteps(this.#texts);
+    if (steps === undefined) {
+      return textAnswer(
+        400,
+        'Invalid link walk query submitted. Valid link walk query format is: ' +
+          '/riak/some_bucket/some_key/<bucket>,<riaktag>,0|1/...',
+      );
+    }
+    this.#steps = steps;
+    return undefined;
+  }
+
+  refuse(): Answer | undefined {
+    return this.#address.form === 'types'
+      ? textAnswer(403, 'Link-walking is not allowed on keys stored in bucket-types.')
+      : undefined;
+  }
+
+  offer(): Offer {
+    return OFFER;
+  }
+
+  async exists(): Promise<Existence> {
+    const outcome = await this.#exchange.context.service.get({ key: this.#start });
+    if (outcome.kind === 'found') {
+      this.#origin = { key: this.#start, object: outcome.object };
+      return { kind: 'present' };
+    }
+    if (outcome.kind === 'not-found') return { kind: 'missing' };
+    return { kind: 'failed', answer: failureToAnswer(outcome, this.#exchange.method) };
+  }
+
+  async act(): Promise<Answer> {
+    const boundary = newBoundary(this.#exchange);
+    const writer = new MultipartWriter(boundary);
+    let found: readonly Found[] = this.#origin === undefined ? [] : [this.#origin];
+    for (const step of this.#steps) {
+      const next = await this.#follow(found, step);
+      if ('status' in next) return next;
+      found = next.found;
+      if (step.isKept) this.#writeStep(writer, found);
+    }
+    const expires = this.#exchange.context.host.clock.wallMicros() + EXPIRES_AFTER_MICROS;
+    const headers = [
+      'Content-Type',
+      `multipart/mixed; boundary=${boundary}`,
+      'Expires',
+      formatHttpDate(expires),
+    ];
+    return { status: 200, headers, body: writer.end() };
+  }
+
+  async #follow(
+    sources: readonly Found[],
+    step: Step,
+  ): Promise<{ readonly found: readonly Found[] } | Answer> {
+    const targets = this.#targets(sources, step);
+    this.#readCount += targets.length;
+    if (this.#readCount > OBJECTS_MAX) {
+      return textAnswer(400, `The walk leads to more than ${OBJECTS_MAX} objects\n`);
+    }
+    const found: Found[] = [];
+    for (let index = 0; index < targets.length; index += READS_AT_ONCE) {
+      const keys = targets.slice(index, index + READS_AT_ONCE);
+      const { service } = this.#exchange.context;
+      const outcomes = await Promise.all(keys.map((key) => service.get({ key })));
+      for (const [position, outcome] of outcomes.entries()) {
+        if (outcome.kind === 'found') {
+          found.push({ key: keys[position] as ObjectKey, object: outcome.object });
+        } else if (outcome.kind !== 'not-found') {
+          return failureToAnswer(outcome, this.#exchange.method);
+        }
+      }
+    }
+    return { found };
+  }
+
+  /** Each key that a fitting link names, once; links lead to untyped buckets. */
+  #targets(sources: readonly Found[], step: Step): readonly ObjectKey[] {
+    const targets = new Map<string, ObjectKey>();
+    const { type } = this.#address;
+    for (const { object } of sources) {
+      for (const { metadata } of object.siblings) {
+        for (const { bucket, key, tag } of metadata.links ?? []) {
+          if (bucket === undefined || key === undefined) continue;
+          if (!isWanted({ bucket, key, tag }, step)) continue;
+          targets.set(`${bucket.length}:${bucket}${key}`, { type, bucket, key });
+        }
+      }
+    }
+    return [...targets.values()];
+  }
+
+  #writeStep(outer: MultipartWriter, found: readonly Found[]): void {
+    const boundary = newBoundary(this.#exchange);
+    const writer = new MultipartWriter(boundary);
+    for (const { key, object } of found) this.#writeObject(writer, key, object);
+    outer.part(['Content-Type', `multipart/mixed; boundary=${boundary}`], writer.end());
+  }
+
+  #writeObject(writer: MultipartWriter, key: ObjectKey, object: StoredObject): void {
+    const { form } = this.#address;
+    const location = escapeControls(keyPath(form, key));
+    const isMany = object.siblings.length > 1;
+    for (const sibling of object.siblings) {
+      const headers = ['X-Riak-Vclock', contextHeader(object.context)];
+      if (isMany) {
+        const vtags = object.siblings.map(({ vtag }) => vtag).join(',');
+        headers.push('X-Riak-Sibling-VTags', vtags, 'Location', `${location}?vtag=${sibling.vtag}`);
+      } else headers.push('Location', location);
+      headers.push(...partHeaders(sibling, key.bucket, form));
+      writer.part(headers, sibling.value);
+    }
+  }
+}
+
+function isWanted(link: Link, step: Step): boolean {
+  return (
+    (step.bucket === undefined || step.bucket === link.bucket) &&
+    (step.tag === undefined || step.tag === link.tag)
+  );
+}
+
+/** The last step is kept unless it says otherwise, the others are if they say so; one alone always. */
+function parseSteps(texts: readonly ByteString[]): readonly Step[] | undefined {
+  if (texts.length > STEPS_MAX) return undefined;
+  const steps: Step[] = [];
+  for (const [index, text] of texts.entries()) {
+    const [bucket, tag, keep, ...rest] = text.split(',') as ByteString[];
+    if (bucket === undefined || tag === undefined || keep === undefined || rest.length > 0) {
+      return undefined;
+    }
+    const isLast = index === texts.length - 1;
+    const isKept = texts.length === 1 || keep === '1' || (keep === '_' && isLast);
+    steps.push({ bucket: unlessAny(bucket), tag: unlessAny(tag), isKept });
+  }
+  return steps;
+}
+
+function unlessAny(text: ByteString): ByteString | undefined {
+  return text === '_' ? undefined : text;
+}

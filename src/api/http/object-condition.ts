@@ -1,0 +1,53 @@
+/**
+ * What a conditional write or delete must know first: whether the key exists, and in which state.
+ *
+ * Riak reads before it writes only when a conditional header asks for it; check and act are two steps,
+ * so a write in between is not noticed. Two conditions are the coordinator's instead, which checks them
+ * at the write: `If-None-Match: *` on its own, and `X-Riak-If-Not-Modified`.
+ */
+
+import { decodeContext } from '../../clock/context.ts';
+import { textAnswer } from './answer.ts';
+import { isConditional } from './conditional.ts';
+import { failureToAnswer } from './failure-answer.ts';
+import { objectValidators } from './object-answer.ts';
+import type { ObjectKey } from '../../base/names.ts';
+import type { VersionVector } from '../../clock/version-vector.ts';
+import type { ReadOptions } from '../../object/requests.ts';
+import type { Answer } from './answer.ts';
+import type { Exchange } from './exchange.ts';
+import type { Existence } from './resource.ts';
+
+const PRESENT: Existence = { kind: 'present' };
+
+/** Reads the key if a conditional header needs it; a tombstone is as good as nothing. */
+export async function readForConditions(
+  exchange: Exchange,
+  key: ObjectKey,
+  read: ReadOptions,
+): Promise<Existence> {
+  if (!isConditional(exchange.headers)) return PRESENT;
+  const outcome = await exchange.context.service.get({ key, ...read });
+  if (outcome.kind === 'found') {
+    const { object } = outcome;
+    const only = object.siblings.length === 1 ? object.siblings[0] : undefined;
+    return { kind: 'present', validators: objectValidators(object, only) };
+  }
+  if (outcome.kind === 'not-found') {
+    return { kind: 'missing', answer: textAnswer(404, 'not found\n') };
+  }
+  return { kind: 'failed', answer: failureToAnswer(outcome, exchange.method) };
+}
+
+/** The context a header carries, undefined where there is none, or the answer to a broken one. */
+export function readContext(
+  exchange: Exchange,
+  header: 'x-riak-vclock' | 'x-riak-if-not-modified',
+): { readonly context: VersionVector | undefined } | { readonly answer: Answer } {
+  const text = exchange.header(header);
+  if (text === undefined) return { context: undefined };
+  const context = decodeContext(Buffer.from(text, 'base64'));
+  return context === undefined
+    ? { answer: textAnswer(400, `Bad ${header} header: no context of this cluster\n`) }
+    : { context };
+}

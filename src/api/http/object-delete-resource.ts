@@ -1,0 +1,57 @@
+/**
+ * DELETE of an object: a tombstone over what the client had seen, or over what a read finds.
+ */
+
+import { emptyAnswer, textAnswer } from './answer.ts';
+import { failureToAnswer } from './failure-answer.ts';
+import { readContext, readForConditions } from './object-condition.ts';
+import { NO_PARAMETERS, parseObjectParameters } from './object-parameters.ts';
+import { OBJECT_METHODS } from './object-read-resource.ts';
+import type { ByteString } from '../../base/bytes.ts';
+import type { ObjectKey } from '../../base/names.ts';
+import type { VersionVector } from '../../clock/version-vector.ts';
+import type { BucketAddress } from './address.ts';
+import type { Answer } from './answer.ts';
+import type { Exchange } from './exchange.ts';
+import type { Existence, Resource } from './resource.ts';
+
+export class ObjectDeleteResource implements Resource {
+  readonly methods = OBJECT_METHODS;
+  readonly #exchange: Exchange;
+  readonly #key: ObjectKey;
+  #parameters = NO_PARAMETERS;
+  #context: VersionVector | undefined;
+
+  constructor(exchange: Exchange, address: BucketAddress, key: ByteString) {
+    this.#exchange = exchange;
+    this.#key = { type: address.type, bucket: address.bucket, key };
+  }
+
+  findFault(): Answer | undefined {
+    const parsed = parseObjectParameters(this.#exchange, this.#key);
+    if ('status' in parsed) return parsed;
+    this.#parameters = parsed;
+    const given = readContext(this.#exchange, 'x-riak-vclock');
+    if ('answer' in given) return given.answer;
+    this.#context = given.context;
+    return undefined;
+  }
+
+  exists(): Promise<Existence> {
+    return readForConditions(this.#exchange, this.#key, this.#parameters.read);
+  }
+
+  async act(): Promise<Answer> {
+    const { read, write, rw } = this.#parameters;
+    const outcome = await this.#exchange.context.service.delete({
+      key: this.#key,
+      ...read,
+      ...write,
+      ...(rw === undefined ? {} : { rw }),
+      ...(this.#context === undefined ? {} : { context: this.#context }),
+    });
+    if (outcome.kind === 'deleted') return emptyAnswer(204);
+    if (outcome.kind === 'not-found') return textAnswer(404, 'not found\n');
+    return failureToAnswer(outcome, 'DELETE');
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * GET and HEAD of an object.
+ *
+ * As with Riak the object is fetched where permission is asked, so that 'not found' and failures come
+ * before negotiation. One value is offered as the media type it was stored with; siblings as a list of
+ * vtags or as multipart; `vtag` picks one of them.
+ */
+
+import { textAnswer } from './answer.ts';
+import { failureToAnswer } from './failure-answer.ts';
+import { contextHeader, objectValidators, siblingAnswer, siblingsAnswer } from './object-answer.ts';
+import { mediaTypeOf } from './object-headers.ts';
+import { NO_PARAMETERS, parseObjectParameters } from './object-parameters.ts';
+import { escapeControls } from './address.ts';
+import type { ByteString } from '../../base/bytes.ts';
+import type { ObjectKey } from '../../base/names.ts';
+import type { VersionVector } from '../../clock/version-vector.ts';
+import type { Sibling, StoredObject } from '../../object/stored-object.ts';
+import type { BucketAddress } from './address.ts';
+import type { Answer } from './answer.ts';
+import type { Exchange } from './exchange.ts';
+import type { Existence, Form, Offer, Resource } from './resource.ts';
+
+export const OBJECT_METHODS = ['HEAD', 'GET', 'POST', 'PUT', 'DELETE'] as const;
+
+const PLAIN_ENCODINGS = ['identity', 'gzip'] as const;
+const SIBLINGS_OFFER: Offer = {
+  mediaTypes: ['text/plain', 'multipart/mixed'],
+  encodings: PLAIN_ENCODINGS,
+};
+
+export class ObjectReadResource implements Resource {
+  readonly methods = OBJECT_METHODS;
+  readonly #exchange: Exchange;
+  readonly #address: BucketAddress;
+  readonly #key: ObjectKey;
+  #parameters = NO_PARAMETERS;
+  #object: StoredObject | undefined;
+  /** The one to show; undefined: all of them, or none by that vtag. */
+  #sibling: Sibling | undefined;
+
+  constructor(exchange: Exchange, address: BucketAddress, key: ByteString) {
+    this.#exchange = exchange;
+    this.#address = address;
+    this.#key = { type: address.type, bucket: address.bucket, key };
+  }
+
+  findFault(): Answer | undefined {
+    const parsed = parseObjectParameters(this.#exchange, this.#address);
+    if ('status' in parsed) return parsed;
+    this.#parameters = parsed;
+    return undefined;
+  }
+
+  async refuse(): Promise<Answer | undefined> {
+    const { method, context } = this.#exchange;
+    const { read, vtag } = this.#parameters;
+    const headOnly = method === 'HEAD' && !this.#isCodingNamed();
+    const outcome = await context.service.get({ key: this.#key, ...read, headOnly });
+    if (outcome.kind === 'not-found') return notFoundAnswer(outcome.tombstoneContext);
+    if (outcome.kind !== 'found') return failureToAnswer(outcome, method);
+    const { siblings } = outcome.object;
+    this.#object = outcome.object;
+    if (vtag !== undefined) this.#sibling = siblings.find((one) => one.vtag === vtag);
+    else if (siblings.length === 1) this.#sibling = siblings[0];
+    return undefined;
+  }
+
+  /** Whether HEAD may need the value, to tell how long it is when coded. */
+  #isCodingNamed(): boolean {
+    return this.#exchange.headers['accept-encoding'] !== undefined;
+  }
+
+  offer(): Offer | undefined {
+    const metadata = this.#sibling?.metadata;
+    if (metadata === undefined) {
+      return this.#parameters.vtag === undefined ? SIBLINGS_OFFER : undefined;
+    }
+    const coding = metadata.contentEncoding;
+    return {
+      mediaTypes: [mediaTypeOf(metadata)],
+      encodings: coding === undefined ? PLAIN_ENCODINGS : [coding],
+      charset: metadata.charset,
+    };
+  }
+
+  exists(): Existence {
+    if (this.#object === undefined) return { kind: 'missing' };
+    if (this.#sibling === undefined && this.#parameters.vtag !== undefined) {
+      return { kind: 'missing' };
+    }
+    return { kind: 'present', validators: objectValidators(this.#object, this.#sibling) };
+  }
+
+  act(form: Form): Answer {
+    const object = this.#object as StoredObject;
+    const address = this.#address;
+    const isHead = this.#exchange.method === 'HEAD' && !this.#isCodingNamed();
+    const sibling = this.#sibling;
+    if (sibling === undefined) {
+      const { mediaType } = form;
+      return siblingsAnswer(this.#exchange, object, { status: 300, address, mediaType, isHead });
+    }
+    const answer = siblingAnswer(object, sibling, { status: 200, address, isHead });
+    const coding = sibling.metadata.contentEncoding;
+    if (coding !== undefined) answer.headers.push('Content-Encoding', escapeControls(coding));
+    return answer;
+  }
+}
+
+/** A tombstone shows its context, with which it can be written over. */
+function notFoundAnswer(tombstoneContext: VersionVector | undefined): Answer {
+  if (tombstoneContext === undefined) return textAnswer(404, 'not found\n');
+  const context = contextHeader(tombstoneContext);
+  return textAnswer(404, 'not found\n', ['X-Riak-Deleted', 'true', 'X-Riak-Vclock', context]);
+}

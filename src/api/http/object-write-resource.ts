@@ -1,0 +1,163 @@
+/**
+ * PUT and POST of an object, and POST to a bucket, where the server makes up the key.
+ *
+ * A write replaces value, metadata, links and index entries as a whole. The only form on offer is the
+ * request's own media type, so an `Accept` that excludes it is refused before anything is stored.
+ */
+
+import { randomKey } from '../../object/vtag.ts';
+import { createdLocation } from './address.ts';
+import { emptyAnswer, htmlAnswer, textAnswer } from './answer.ts';
+import { failureToAnswer } from './failure-answer.ts';
+import { chooseMediaType } from './negotiation.ts';
+import { siblingAnswer, siblingsAnswer } from './object-answer.ts';
+import { readContext, readForConditions } from './object-condition.ts';
+import { splitContentType, readMetadata } from './object-metadata.ts';
+import { NO_PARAMETERS, parseObjectParameters } from './object-parameters.ts';
+import { OBJECT_METHODS } from './object-read-resource.ts';
+import type { ByteString } from '../../base/bytes.ts';
+import type { ObjectKey } from '../../base/names.ts';
+import type { VersionVector } from '../../clock/version-vector.ts';
+import type { PutRequest, WriteCondition } from '../../object/requests.ts';
+import type { Metadata, StoredObject } from '../../object/stored-object.ts';
+import type { BucketAddress } from './address.ts';
+import type { Answer } from './answer.ts';
+import type { Exchange } from './exchange.ts';
+import type { Existence, Offer, Resource } from './resource.ts';
+
+export class ObjectWriteResource implements Resource {
+  readonly methods = OBJECT_METHODS;
+  readonly isMadeByPost = true;
+  readonly #exchange: Exchange;
+  readonly #address: BucketAddress;
+  readonly #key: ObjectKey;
+  readonly #isKeyMade: boolean;
+  #parameters = NO_PARAMETERS;
+  #mediaType = '';
+  #metadata: Metadata = {};
+  #context: VersionVector | undefined;
+  #condition: WriteCondition | undefined;
+
+  /** Without a key one is made. */
+  constructor(exchange: Exchange, address: BucketAddress, key: ByteString | undefined) {
+    const { type, bucket } = address;
+    this.#exchange = exchange;
+    this.#address = address;
+    this.#isKeyMade = key === undefined;
+    this.#key = {
+      type,
+      bucket,
+      key: key ?? (randomKey(exchange.context.host.random) as ByteString),
+    };
+  }
+
+  findFault(): Answer | undefined {
+    const contentType = this.#exchange.headers['content-type'];
+    if (contentType === undefined) return textAnswer(400, 'Missing Content-Type request header');
+    this.#mediaType = splitContentType(contentType).mediaType;
+
+    const parsed = parseObjectParameters(this.#exchange, this.#address);
+    if ('status' in parsed) return parsed;
+    this.#parameters = parsed;
+
+    const metadata = readMetadata(this.#exchange, this.#address);
+    if ('status' in metadata) return metadata;
+    this.#metadata = metadata.metadata;
+    return this.#findContextFault();
+  }
+
+  #findContextFault(): Answer | undefined {
+    const seen = readContext(this.#exchange, 'x-riak-vclock');
+    if ('answer' in seen) return seen.answer;
+    this.#context = seen.context;
+    const expected = readContext(this.#exchange, 'x-riak-if-not-modified');
+    if ('answer' in expected) return expected.answer;
+    // Riak looks at it for PUT only.
+    if (expected.context !== undefined && this.#exchange.method === 'PUT') {
+      this.#condition = { kind: 'not-modified', context: expected.context };
+    }
+    return undefined;
+  }
+
+  refuseMediaType(): Answer | undefined {
+    const mediaType = this.#mediaType;
+    const slash = mediaType.indexOf('/');
+    if (slash <= 0 || slash !== mediaType.lastIndexOf('/') || slash === mediaType.length - 1) {
+      const text = `"${mediaType}" is not a valid media type for the Content-type header.\n`;
+      return textAnswer(415, text);
+    }
+    return mediaType === mediaType.toLowerCase() ? undefined : htmlAnswer(415);
+  }
+
+  offer(): Offer {
+    return { mediaTypes: [this.#mediaType], encodings: ['identity'] };
+  }
+
+  exists(): Existence | Promise<Existence> {
+    if (this.#isKeyMade) return { kind: 'missing' };
+    if (this.#condition === undefined && this.#isCreateOnly()) {
+      this.#condition = { kind: 'none-match' };
+      return { kind: 'present' };
+    }
+    return readForConditions(this.#exchange, this.#key, this.#parameters.read);
+  }
+
+  /** Whether `If-None-Match: *` is the only condition, which the coordinator checks itself. */
+  #isCreateOnly(): boolean {
+    const { headers } = this.#exchange;
+    return (
+      headers['if-none-match'] === '*' &&
+      headers['if-match'] === undefined &&
+      headers['if-modified-since'] === undefined &&
+      headers['if-unmodified-since'] === undefined
+    );
+  }
+
+  async act(): Promise<Answer> {
+    const { context, method } = this.#exchange;
+    const outcome = await context.service.put(this.#request());
+    if (outcome.kind !== 'stored') return failureToAnswer(outcome, method);
+    const status = this.#isKeyMade ? 201 : outcome.object === undefined ? 204 : 200;
+    const answer =
+      outcome.object === undefined ? emptyAnswer(status) : this.#show(outcome.object, status);
+    if (this.#isKeyMade) {
+      answer.headers.push('Location', createdLocation(this.#address, this.#key.key));
+    }
+    return answer;
+  }
+
+  #request(): PutRequest {
+    return {
+      key: this.#key,
+      ...this.#parameters.write,
+      content: { metadata: this.#metadata, value: this.#exchange.body, isTombstone: false },
+      returning: this.#isBodyReturned() ? 'body' : 'nothing',
+      ...(this.#context === undefined ? {} : { context: this.#context }),
+      ...(this.#condition === undefined ? {} : { condition: this.#condition }),
+    };
+  }
+
+  /** A write-once bucket does not read, so it has nothing to return. */
+  #isBodyReturned(): boolean {
+    if (!this.#parameters.isBodyReturned) return false;
+    const { type, bucket } = this.#address;
+    return this.#exchange.context.service.bucketProperties(type, bucket)?.write_once !== true;
+  }
+
+  #show(object: StoredObject, status: number): Answer {
+    const address = this.#address;
+    const [sibling] = object.siblings;
+    if (object.siblings.length === 1 && sibling !== undefined) {
+      return siblingAnswer(object, sibling, { status, address, isHead: false });
+    }
+    const { accept } = this.#exchange.headers;
+    const mediaType =
+      accept === undefined ? undefined : chooseMediaType(accept, ['multipart/mixed', 'text/plain']);
+    return siblingsAnswer(this.#exchange, object, {
+      status: status === 201 ? 201 : 300,
+      address,
+      mediaType: mediaType ?? 'text/plain',
+      isHead: false,
+    });
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * Byte ranges of a whole body (RFC 9110, section 14).
+ *
+ * As with Riak a `Range` that cannot be read, or none of whose parts lies in the body, is as good as
+ * none: the whole body is sent. More parts than a client can need are treated the same.
+ */
+
+import { MultipartWriter } from './multipart.ts';
+import type { Answer } from './answer.ts';
+
+const PARTS_MAX = 16;
+
+interface ByteRange {
+  /** Both inclusive. */
+  readonly first: number;
+  readonly last: number;
+}
+
+/** The answer with the part of its body that `range` asks for, or the answer itself. */
+export function applyRange(answer: Answer, range: string, boundary: () => string): Answer {
+  const { body } = answer;
+  if (answer.status !== 200 || body === undefined) return answer;
+  if (typeof body !== 'string' && !Buffer.isBuffer(body)) return answer;
+  const bytes = typeof body === 'string' ? Buffer.from(body, 'latin1') : body;
+  const parts = parseRanges(range, bytes.length);
+  const [first] = parts;
+  if (first === undefined) return answer;
+  const headers = [...answer.headers, 'Accept-Ranges', 'bytes'];
+  if (parts.length === 1) {
+    headers.push('Content-Range', contentRange(first, bytes.length));
+    return { status: 206, headers, body: bytes.subarray(first.first, first.last + 1) };
+  }
+  return { status: 206, ...multipartOf(headers, { parts, bytes, boundary: boundary() }) };
+}
+
+function multipartOf(
+  headers: string[],
+  whole: {
+    readonly parts: readonly ByteRange[];
+    readonly bytes: Buffer;
+    readonly boundary: string;
+  },
+): { readonly headers: string[]; readonly body: Buffer } {
+  const { parts, bytes, boundary } = whole;
+  const typeIndex = headers.indexOf('Content-Type') + 1;
+  const writer = new MultipartWriter(boundary);
+  for (const part of parts) {
+    writer.part(
+      [
+        'Content-Type',
+        headers[typeIndex] ?? 'application/octet-stream',
+        'Content-Range',
+        contentRange(part, bytes.length),
+      ],
+      bytes.subarray(part.first, part.last + 1),
+    );
+  }
+  headers[typeIndex] = `multipart/byteranges; boundary=${boundary}`;
+  return { headers, body: writer.end() };
+}
+
+function contentRange(range: ByteRange, sizeBytes: number): string {
+  return `bytes ${range.first}-${range.last}/${sizeBytes}`;
+}
+
+/** The parts that lie in a body of `sizeBytes`; none where the header makes no sense. */
+export function parseRanges(header: string, sizeBytes: number): readonly ByteRange[] {
+  if (!header.startsWith('bytes=')) return [];
+  const texts = header.slice('bytes='.length).split(',');
+  if (texts.length > PARTS_MAX) return [];
+  const ranges: ByteRange[] = [];
+  for (const text of texts) {
+    const found = /^\s*(\d*)-(\d*)\s*$/.exec(text);
+    if (found === null) return [];
+    const range = resolveRange(found[1] ?? '', found[2] ?? '', sizeBytes);
+    if (range === 'malformed') return [];
+    if (range !== undefined) ranges.push(range);
+  }
+  return ranges;
+}
+
+function resolveRange(
+  firstText: string,
+  lastText: string,
+  sizeBytes: number,
+): ByteRange | undefined | 'malformed' {
+  if (firstText === '') {
+    if (lastText === '') return 'malformed';
+    const suffix = Math.min(Number(lastText), sizeBytes);
+    return suffix === 0 ? undefined : { first: sizeBytes - suffix, last: sizeBytes - 1 };
+  }
+  const first = Number(firstText);
+  const last = lastText === '' ? sizeBytes - 1 : Math.min(Number(lastText), sizeBytes - 1);
+  if (lastText !== '' && Number(lastText) < first) return 'malformed';
+  return first < sizeBytes ? { first, last } : undefined;
+}

@@ -1,0 +1,148 @@
+/**
+ * From path to resource.
+ *
+ * Three generations of URLs name the same things: `/riak/B/K`, `/buckets/B/keys/K` and
+ * `/types/T/buckets/B/keys/K`. A path is split at its raw slashes, empty pieces are dropped, and only
+ * then each piece is decoded, so that `%2F` within a piece is part of a name.
+ */
+
+import { AbsentResource } from './absent-resource.ts';
+import { BucketPropertiesResource } from './bucket-properties-resource.ts';
+import { BucketTypePropertiesResource } from './bucket-type-properties-resource.ts';
+import { IndexResource } from './index-resource.ts';
+import { LinkWalkResource } from './link-walk-resource.ts';
+import { ListBucketsResource } from './list-buckets-resource.ts';
+import { ListKeysResource } from './list-keys-resource.ts';
+import { ObjectDeleteResource } from './object-delete-resource.ts';
+import { ObjectReadResource } from './object-read-resource.ts';
+import { ObjectWriteResource } from './object-write-resource.ts';
+import { decodeName } from './percent.ts';
+import { PingResource } from './ping-resource.ts';
+import { RootResource } from './root-resource.ts';
+import { StatsResource } from './stats-resource.ts';
+import { DEFAULT_BUCKET_TYPE } from '../../base/names.ts';
+import type { ByteString } from '../../base/bytes.ts';
+import type { BucketAddress } from './address.ts';
+import type { Exchange } from './exchange.ts';
+import type { Resource } from './resource.ts';
+
+/** The names of a path, decoded; `path` is what precedes the `?`. */
+export function splitPath(path: string): readonly ByteString[] {
+  const names: ByteString[] = [];
+  let start = 0;
+  while (start < path.length) {
+    const slash = path.indexOf('/', start);
+    const end = slash < 0 ? path.length : slash;
+    if (end > start) names.push(decodeName(path.slice(start, end)));
+    start = end + 1;
+  }
+  return names;
+}
+
+/** The resource that `names` lead to, or undefined: there is none. */
+export function findResource(
+  exchange: Exchange,
+  names: readonly ByteString[],
+): Resource | undefined {
+  const [first, second, third] = names;
+  switch (first) {
+    case undefined:
+      return new RootResource();
+    case 'ping':
+      return names.length === 1 ? new PingResource() : undefined;
+    case 'stats':
+      return names.length === 1 ? new StatsResource(exchange) : undefined;
+    case 'mapred':
+      return names.length === 1
+        ? new AbsentResource(['GET', 'HEAD', 'POST'], 'MapReduce is')
+        : undefined;
+    case 'riak':
+      return findOldResource(exchange, names);
+    case 'buckets':
+      return findBucketResource(exchange, 'buckets', {
+        type: DEFAULT_BUCKET_TYPE,
+        names: names.slice(1),
+      });
+    case 'types':
+      if (second === undefined) return undefined;
+      if (third === 'props' && names.length === 3) {
+        return new BucketTypePropertiesResource(exchange, second);
+      }
+      if (third !== 'buckets') return undefined;
+      return findBucketResource(exchange, 'types', { type: second, names: names.slice(3) });
+    default:
+      return undefined;
+  }
+}
+
+/** `/riak`, `/riak/B`, `/riak/B/K` and `/riak/B/K/step…`. */
+function findOldResource(exchange: Exchange, names: readonly ByteString[]): Resource | undefined {
+  const [, bucket, key] = names;
+  const type = DEFAULT_BUCKET_TYPE;
+  if (bucket === undefined) return new ListBucketsResource(exchange, type);
+  const address: BucketAddress = { form: 'riak', type, bucket };
+  if (key !== undefined) return findKeyResource(exchange, address, names.slice(2));
+  if (exchange.method === 'POST') return new ObjectWriteResource(exchange, address, undefined);
+  const keys = exchange.query.get('keys');
+  const isRead = exchange.method === 'GET' || exchange.method === 'HEAD';
+  if (isRead && (keys === 'true' || keys === 'stream')) {
+    return new ListKeysResource(exchange, address);
+  }
+  return new BucketPropertiesResource(exchange, address);
+}
+
+/** What follows `/buckets` and `/types/T/buckets`. */
+function findBucketResource(
+  exchange: Exchange,
+  form: 'buckets' | 'types',
+  target: { readonly type: ByteString; readonly names: readonly ByteString[] },
+): Resource | undefined {
+  const { type, names } = target;
+  const [bucket, what, key] = names;
+  if (bucket === undefined) return new ListBucketsResource(exchange, type);
+  const address: BucketAddress = { form, type, bucket };
+  switch (what) {
+    case 'props':
+      return names.length === 2 ? new BucketPropertiesResource(exchange, address) : undefined;
+    case 'keys':
+      if (key !== undefined) return findKeyResource(exchange, address, names.slice(2));
+      return exchange.method === 'POST'
+        ? new ObjectWriteResource(exchange, address, undefined)
+        : new ListKeysResource(exchange, address);
+    case 'index':
+      return key === undefined || names.length > 5
+        ? undefined
+        : new IndexResource(exchange, address, { field: key, terms: names.slice(3) });
+    case 'counters':
+      return form === 'buckets' && key !== undefined && names.length === 3
+        ? new AbsentResource(['GET', 'POST'], 'The counters endpoint is')
+        : undefined;
+    case 'datatypes':
+      return form === 'types' && names.length <= 3
+        ? new AbsentResource(['GET', 'HEAD', 'POST'], 'Data types are')
+        : undefined;
+    case undefined:
+    default:
+      return undefined;
+  }
+}
+
+/** A key, and perhaps a walk along the links that start there. */
+function findKeyResource(
+  exchange: Exchange,
+  address: BucketAddress,
+  names: readonly ByteString[],
+): Resource | undefined {
+  const [key, ...steps] = names;
+  if (key === undefined) return undefined;
+  if (steps.length > 0) return new LinkWalkResource(exchange, address, { key, steps });
+  switch (exchange.method) {
+    case 'PUT':
+    case 'POST':
+      return new ObjectWriteResource(exchange, address, key);
+    case 'DELETE':
+      return new ObjectDeleteResource(exchange, address, key);
+    default:
+      return new ObjectReadResource(exchange, address, key);
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * An HTTP server on an ephemeral port over a node in a map, and a client for single requests.
+ */
+
+import { request as httpRequest } from 'node:http';
+import { readFileSync } from 'node:fs';
+import { HTTP_DEFAULTS } from '../../../src/api/http/http-options.ts';
+import { HttpServer } from '../../../src/api/http/http-server.ts';
+import { systemHost } from '../../../src/telemetry/system-host.ts';
+import { MapNode } from './map-node.ts';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { HttpOptions } from '../../../src/api/http/http-options.ts';
+import type { ByteString } from '../../../src/base/bytes.ts';
+import type { Host, Log, Metrics } from '../../../src/base/host.ts';
+import type { PartialProperties } from '../../../src/object/bucket-properties.ts';
+
+export interface Served {
+  readonly server: HttpServer;
+  readonly node: MapNode;
+  readonly host: Host;
+  readonly port: number;
+  readonly counts: ReadonlyMap<string, number>;
+  /** What was told to `onBug`; a test that expects none ends by looking here. */
+  readonly bugs: readonly unknown[];
+}
+
+const TYPES_FILE = new URL('../../../../test/transcripts/bucket-types.json', import.meta.url);
+
+const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} };
+
+export async function serve(options: Partial<HttpOptions> = {}): Promise<Served> {
+  const counts = new Map<string, number>();
+  const metrics: Metrics = {
+    count: (name, by = 1) => void counts.set(name, (counts.get(name) ?? 0) + by),
+    gauge() {},
+    observe() {},
+  };
+  const host = systemHost(SILENT, metrics);
+  const node = new MapNode(host, { reapAfterMs: 500 });
+  const types = JSON.parse(readFileSync(TYPES_FILE, 'utf8')) as Record<string, PartialProperties>;
+  for (const [name, properties] of Object.entries(types)) {
+    await node.createBucketType(name as ByteString, properties);
+    await node.activateBucketType(name as ByteString);
+  }
+  const bugs: unknown[] = [];
+  const server = new HttpServer(host, node, {
+    ...HTTP_DEFAULTS,
+    stats: () => ({ node_gets: 1, nodename: 'dev1@127.0.0.1' }),
+    onBug: (error) => bugs.push(error),
+    ...options,
+  });
+  const port = await server.listen({ host: '127.0.0.1', port: 0 });
+  return { server, node, host, port, counts, bugs };
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+/** One request on a connection of its own; `line` is method and path. */
+export function ask(
+  port: number,
+  line: string,
+  send: {
+    readonly headers?: Readonly<Record<string, string | string[]>>;
+    readonly body?: string | Buffer;
+  } = {},
+): Promise<Reply> {
+  const [method = 'GET', path = '/'] = line.split(' ');
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(
+      { port, host: '127.0.0.1', method, path, headers: send.headers ?? {}, agent: false },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () => {
+          const { statusCode = 0, headers } = response;
+          resolve({ status: statusCode, headers, body: Buffer.concat(chunks) });
+        });
+      },
+    );
+    request.on('error', reject);
+    request.end(send.body);
+  });
+}
