@@ -1,0 +1,181 @@
+/** What operations do: add wins, reset-remove, contexts, preconditions, deferred removals. */
+
+import t from 'tap';
+import { applyOperation } from '../../src/datatype/apply.ts';
+import type { VersionVector } from '../../src/clock/version-vector.ts';
+import type { DatatypeName, DatatypeOperation } from '../../src/datatype/operation.ts';
+import { emptyState, type DatatypeState } from '../../src/datatype/state.ts';
+import { contextOf, valueOf } from '../../src/datatype/value.ts';
+import { actorOf, bs, mustJoin } from './replicas.ts';
+
+let counter = 0;
+
+function applied(
+  state: DatatypeState,
+  operation: DatatypeOperation,
+  options: { readonly actor?: number; readonly context?: VersionVector } = {},
+): DatatypeState {
+  counter += 1;
+  const outcome = applyOperation(state, operation, {
+    dot: { actor: actorOf(options.actor ?? 0), counter },
+    context: options.context,
+    nowMicros: counter,
+  });
+  if (outcome.kind !== 'applied') throw new Error(outcome.kind);
+  return outcome.state;
+}
+
+const empty = (name: DatatypeName): DatatypeState => emptyState(name, 14);
+const set = (adds: string[], removes: string[] = []): DatatypeOperation => ({
+  kind: 'set',
+  adds: adds.map(bs),
+  removes: removes.map(bs),
+});
+const elementsOf = (state: DatatypeState): unknown =>
+  (valueOf(state) as { elements: unknown }).elements;
+
+t.test('a counter is the sum of all increments, wherever they were made', (t) => {
+  const one = applied(empty('counter'), { kind: 'counter', increment: 5n });
+  const two = applied(one, { kind: 'counter', increment: -3n }, { actor: 1 });
+  const other = applied(one, { kind: 'counter', increment: 10n }, { actor: 2 });
+  t.same(valueOf(mustJoin(two, other)), { kind: 'counter', value: 12n });
+  t.equal(contextOf(two), undefined);
+  t.end();
+});
+
+t.test('an add that a remove had not seen wins', (t) => {
+  const base = applied(empty('set'), set(['a', 'b']));
+  const context = contextOf(base);
+  const removed = applied(base, set([], ['a']), context === undefined ? {} : { context });
+  const added = applied(base, set(['a']), { actor: 1 });
+  t.same(elementsOf(mustJoin(removed, added)), ['a', 'b']);
+  t.same(elementsOf(mustJoin(removed, base)), ['b'], 'what it had seen stays away');
+  t.end();
+});
+
+t.test('a removal changes no context, an addition does', (t) => {
+  const base = applied(empty('set'), set(['a']));
+  const context = contextOf(base) as VersionVector;
+  const removed = applied(base, set([], ['a']), { context });
+  t.same(contextOf(removed), context);
+  t.same(elementsOf(removed), []);
+  t.not(contextOf(applied(base, set(['b'])))?.get(actorOf(0)), context.get(actorOf(0)));
+  t.end();
+});
+
+t.test('without a context, removing what is not there refuses the whole operation', (t) => {
+  const base = applied(empty('set'), set(['a']));
+  const application = { dot: { actor: actorOf(0), counter: 99 }, context: undefined, nowMicros: 1 };
+  t.same(applyOperation(base, set(['z'], ['x']), application), {
+    kind: 'element-not-present',
+    element: 'x',
+  });
+  const field = { name: bs('zz'), kind: 'register' as const };
+  const remove: DatatypeOperation = { kind: 'map', removes: [field], updates: [] };
+  t.same(applyOperation(empty('map'), remove, application), { kind: 'field-not-present', field });
+  t.end();
+});
+
+t.test('a removal that is ahead of the replica waits for what it has seen', (t) => {
+  const early = applied(empty('set'), set(['a']));
+  const late = applied(early, set(['b']), { actor: 1 });
+  const context = contextOf(late) as VersionVector;
+  // Lands on a replica that has not heard of b yet.
+  const removed = applied(early, set([], ['a', 'b']), { context });
+  t.same(elementsOf(removed), []);
+  const caughtUp = mustJoin(removed, late);
+  t.same(elementsOf(caughtUp), [], 'b is removed on arrival');
+  t.equal(caughtUp.kind === 'causal' && caughtUp.deferred.length, 0, 'and then forgotten');
+  t.end();
+});
+
+t.test('removing a field resets it, and a concurrent update survives', (t) => {
+  const tags = { name: bs('tags'), kind: 'set' as const };
+  const update = (adds: string[]): DatatypeOperation => ({
+    kind: 'map',
+    removes: [],
+    updates: [{ field: tags, operation: set(adds) as never }],
+  });
+  const base = applied(empty('map'), update(['old']));
+  const context = contextOf(base) as VersionVector;
+  const removed = applied(base, { kind: 'map', removes: [tags], updates: [] }, { context });
+  t.same(valueOf(removed), { kind: 'map', fields: [] });
+  const updated = applied(base, update(['new']), { actor: 1 });
+  t.same(valueOf(mustJoin(removed, updated)), {
+    kind: 'map',
+    fields: [{ field: tags, value: { kind: 'set', elements: ['new'] } }],
+  });
+  t.end();
+});
+
+t.test('removes of an operation come before its updates', (t) => {
+  const field = { name: bs('c'), kind: 'counter' as const };
+  const add = (increment: bigint): DatatypeOperation => ({
+    kind: 'map',
+    removes: [],
+    updates: [{ field, operation: { kind: 'counter', increment } }],
+  });
+  const base = applied(empty('map'), add(5n));
+  const both = applied(base, { ...add(2n), removes: [field] } as DatatypeOperation, {
+    context: contextOf(base) as VersionVector,
+  });
+  t.same(valueOf(both), {
+    kind: 'map',
+    fields: [{ field, value: { kind: 'counter', value: 2n } }],
+  });
+  t.end();
+});
+
+t.test('a disabled flag stays as a field, and a concurrent enable wins', (t) => {
+  const field = { name: bs('ok'), kind: 'flag' as const };
+  const flag = (enable: boolean): DatatypeOperation => ({
+    kind: 'map',
+    removes: [],
+    updates: [{ field, operation: { kind: 'flag', enable } }],
+  });
+  const on = applied(empty('map'), flag(true));
+  const off = applied(on, flag(false), { context: contextOf(on) as VersionVector });
+  t.same(valueOf(off), {
+    kind: 'map',
+    fields: [{ field, value: { kind: 'flag', isEnabled: false } }],
+  });
+  const again = applied(on, flag(true), { actor: 1 });
+  t.same(valueOf(mustJoin(off, again)), {
+    kind: 'map',
+    fields: [{ field, value: { kind: 'flag', isEnabled: true } }],
+  });
+  t.end();
+});
+
+t.test('fields of one name are shown in the order counter, register, map, flag, set', (t) => {
+  const name = bs('x');
+  const state = applied(empty('map'), {
+    kind: 'map',
+    removes: [],
+    updates: [
+      { field: { name, kind: 'set' }, operation: { kind: 'set', adds: [], removes: [] } },
+      { field: { name, kind: 'flag' }, operation: { kind: 'flag', enable: true } },
+      { field: { name, kind: 'map' }, operation: { kind: 'map', removes: [], updates: [] } },
+      { field: { name, kind: 'register' }, operation: { kind: 'register', value: bs('v') } },
+      { field: { name, kind: 'counter' }, operation: { kind: 'counter', increment: 1n } },
+    ],
+  });
+  const value = valueOf(state);
+  t.same(value.kind === 'map' && value.fields.map(({ field }) => field.kind), [
+    'counter',
+    'register',
+    'map',
+    'flag',
+    'set',
+  ]);
+  t.end();
+});
+
+t.test('an operation of another type is refused', (t) => {
+  const application = { dot: { actor: actorOf(0), counter: 1 }, context: undefined, nowMicros: 1 };
+  t.same(applyOperation(empty('gset'), set(['a']), application), { kind: 'wrong-type' });
+  t.same(applyOperation(empty('set'), { kind: 'hll', adds: [] }, application), {
+    kind: 'wrong-type',
+  });
+  t.end();
+});
