@@ -10,8 +10,8 @@ import { DEFAULT_BUCKET_TYPE } from '../base/names.ts';
 import {
   CREATED_TYPE_PROPERTIES,
   DEFAULT_TYPE_PROPERTIES,
+  effectiveProperties,
   type BucketProperties,
-  type PartialProperties,
 } from '../object/bucket-properties.ts';
 import { bucketId, type BucketType, type ClusterState } from './cluster-state.ts';
 
@@ -39,7 +39,7 @@ export function effectiveBucketProperties(
   const { propertiesByBucket } = keptOf(state);
   let properties = propertiesByBucket.get(id);
   if (properties === undefined) {
-    properties = over(own, typeProperties);
+    properties = effectiveProperties(typeProperties, own);
     if (propertiesByBucket.size >= KEPT_BUCKETS_MAX) propertiesByBucket.clear();
     propertiesByBucket.set(id, properties);
   }
@@ -61,14 +61,15 @@ export function effectiveTypeProperties(
 
 /** The properties that a created type has or will have once it is active. */
 export function createdTypeProperties(bucketType: BucketType): BucketProperties {
-  return over(bucketType.properties, CREATED_TYPE_PROPERTIES);
+  return effectiveProperties(CREATED_TYPE_PROPERTIES, bucketType.properties);
 }
 
 function computeTypeProperties(
   state: ClusterState,
   type: ByteString,
 ): BucketProperties | undefined {
-  if (type === DEFAULT_BUCKET_TYPE) return over(state.defaultProperties, DEFAULT_TYPE_PROPERTIES);
+  if (type === DEFAULT_BUCKET_TYPE)
+    return effectiveProperties(DEFAULT_TYPE_PROPERTIES, state.defaultProperties);
   const bucketType = state.bucketTypes.get(type);
   return bucketType?.isActive === true ? createdTypeProperties(bucketType) : undefined;
 }
@@ -80,8 +81,4 @@ function keptOf(state: ClusterState): Kept {
     keptByState.set(state, kept);
   }
   return kept;
-}
-
-function over(own: PartialProperties, below: BucketProperties): BucketProperties {
-  return { ...below, ...own };
 }

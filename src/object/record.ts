@@ -15,6 +15,7 @@ import { crc32 } from 'node:zlib';
 import { Packr } from 'msgpackr';
 import type { Dot } from '../clock/version-vector.ts';
 import { ByteWriter } from '../base/byte-writer.ts';
+import { assert } from '../base/fault.ts';
 import { causalHashOf, causalitySizeHint, readCausality, writeCausality } from './causality.ts';
 import { describeSibling, readDescription } from './sibling-description.ts';
 import type { ObjectHead, Sibling, SiblingHead, StoredObject } from './stored-object.ts';
@@ -34,9 +35,15 @@ const DESCRIPTIONS_SIZE_HINT = 160;
 
 const packr = new Packr({ useRecords: false });
 
-/** Equal objects encode alike. The body of an object with one sibling is that sibling's value. */
+/**
+ * Equal objects encode alike. The body of an object with one sibling is that sibling's value. An
+ * object whose values were left out (what a head shows) has no record.
+ */
 export function encodeRecord(object: StoredObject): RecordParts {
   const { siblings } = object;
+  for (const { value, valueSizeBytes } of siblings) {
+    assert(value.length === valueSizeBytes, 'a value that was left out is never stored as empty');
+  }
   const body =
     siblings.length === 1
       ? (siblings[0] as Sibling).value

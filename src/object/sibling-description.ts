@@ -11,20 +11,20 @@
 
 import type { ByteString } from '../base/bytes.ts';
 import type { Dot } from '../clock/version-vector.ts';
-import type { IndexEntry, Link, Metadata, Sibling, SiblingHead } from './stored-object.ts';
+import type { IndexEntry, Link, Metadata, SiblingHead } from './stored-object.ts';
 
 type Field = string | number | null | undefined | readonly (string | null)[];
 
 const FIELD_COUNT_MIN = 4;
 const NO_METADATA: Metadata = {};
 
-export function describeSibling(sibling: Sibling): readonly Field[] {
+export function describeSibling(sibling: SiblingHead): readonly Field[] {
   const { metadata } = sibling;
   const fields: Field[] = [
     sibling.lastModifiedMicros,
     sibling.vtag,
     sibling.isTombstone ? 1 : 0,
-    sibling.value.length,
+    sibling.valueSizeBytes,
     metadata.contentType,
     metadata.charset,
     metadata.contentEncoding,

@@ -73,6 +73,13 @@ t.test('one value is the body, not a copy of it', (t) => {
   t.end();
 });
 
+t.test('an object whose values were left out has no record', (t) => {
+  const [object] = fc.sample(objects, { seed: 1, numRuns: 1 });
+  const siblings = object!.siblings.map((sibling) => ({ ...sibling, valueSizeBytes: 1_000 }));
+  t.throws(() => encodeRecord({ ...object!, siblings }));
+  t.end();
+});
+
 t.test('each flipped bit is noticed', (t) => {
   fc.assert(
     fc.property(objects, fc.nat(), (object, at) => {
