@@ -136,7 +136,8 @@ const WRONG: readonly (readonly [fact: string, text: string, message: string])[]
   [
     'a delete mode may be a word or a duration',
     `cluster: spine\ndelete_mode: never\n${NODE}`,
-    `c.yml, line 2: delete_mode must be keep, immediate, or a duration from 1ms to 365d ${DURATION_EXAMPLES}, not "never"`,
+    `c.yml, line 2: delete_mode must be keep, immediate, or a duration from 1ms to 365d ` +
+      `${DURATION_EXAMPLES}, not "never"`,
   ],
   [
     'a ring size is a power of two',

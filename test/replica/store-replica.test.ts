@@ -209,10 +209,13 @@ t.test('a merge with a hint keeps the hint, also where the object is known', asy
   t.same([...replica.hintCounts()], [[NODE_B, 1]]);
   await replica.merge(KEY, placementOf(KEY), record(theirs), NODE_B);
   await replica.merge(KEY, placementOf(KEY), record(theirs), NODE_C);
-  t.same([...replica.hintCounts()], [
-    [NODE_B, 1],
-    [NODE_C, 1],
-  ]);
+  t.same(
+    [...replica.hintCounts()],
+    [
+      [NODE_B, 1],
+      [NODE_C, 1],
+    ],
+  );
   const kept = [];
   for await (const batch of replica.hints(NODE_B)) kept.push(...batch);
   t.same(kept, [{ target: NODE_B, partition: partitionFor(KEY), key: KEY }]);

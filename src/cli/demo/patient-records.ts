@@ -52,22 +52,28 @@ export interface PatientRecord {
   readonly notes: readonly string[];
 }
 
-const FAMILY_NAMES =
-  'Ahmed Begum Brown Campbell Davies Evans Fletcher Green Hughes Iqbal Jones Khan Lewis MacDonald Nguyen Okafor Patel Quinn Roberts Singh Taylor Usman Vaughan Williams Young'.split(
-    ' ',
-  );
-const GIVEN_NAMES =
-  'Aisha Benjamin Catherine David Eleanor Farah George Hannah Isaac Jasmine Kofi Leah Mohammed Niamh Oliver Priya Quentin Rhys Sofia Thomas Una Victor Wren Yusuf Zoë'.split(
-    ' ',
-  );
-const STREETS =
-  'High Street,Station Road,Church Lane,Mill Lane,Victoria Road,Green Lane,Manor Road,Park Avenue,Queens Road,The Crescent'.split(
-    ',',
-  );
-const TOWNS =
-  'Aberystwyth,Bradford,Carlisle,Derby,Exeter,Falmouth,Grimsby,Hastings,Ipswich,Kendal,Leeds,Matlock,Norwich,Oldham,Penzance,Ripon,Stroud,Truro'.split(
-    ',',
-  );
+const FAMILY_NAMES = words(`
+  Ahmed Begum Brown Campbell Davies Evans Fletcher Green Hughes Iqbal Jones Khan Lewis
+  MacDonald Nguyen Okafor Patel Quinn Roberts Singh Taylor Usman Vaughan Williams Young
+`);
+const GIVEN_NAMES = words(`
+  Aisha Benjamin Catherine David Eleanor Farah George Hannah Isaac Jasmine Kofi Leah
+  Mohammed Niamh Oliver Priya Quentin Rhys Sofia Thomas Una Victor Wren Yusuf Zoë
+`);
+const STREETS = words(
+  `
+  High Street, Station Road, Church Lane, Mill Lane, Victoria Road, Green Lane, Manor
+  Road, Park Avenue, Queens Road, The Crescent
+`,
+  /,\s*/,
+);
+const TOWNS = words(
+  `
+  Aberystwyth, Bradford, Carlisle, Derby, Exeter, Falmouth, Grimsby, Hastings,
+  Ipswich, Kendal, Leeds, Matlock, Norwich, Oldham, Penzance, Ripon, Stroud, Truro
+`,
+  /,\s*/,
+);
 
 /** The NHS number of a serial, 0 <= serial < 500,000; different serials have different numbers. */
 export function nhsNumber(serial: number): string {
@@ -117,10 +123,10 @@ function day(random: SeededRandom, fromYear: number, years: number): string {
   return `${fromYear + random.integer(years)}-${month}-${date}`;
 }
 
-const WORDS =
-  'seen referred reviewed clinic discharge summary telephone contact updated address confirmed consent recorded follow-up appointment practice letter sent received no change'.split(
-    ' ',
-  );
+const WORDS = words(`
+  seen referred reviewed clinic discharge summary telephone contact updated address
+  confirmed consent recorded follow-up appointment practice letter sent received no change
+`);
 
 function notes(random: SeededRandom, sizeBytes: number): string[] {
   const lines: string[] = [];
@@ -132,4 +138,8 @@ function notes(random: SeededRandom, sizeBytes: number): string[] {
     total += line.length + 3;
   }
   return lines;
+}
+
+function words(text: string, separator: string | RegExp = /\s+/): string[] {
+  return text.trim().split(separator);
 }
