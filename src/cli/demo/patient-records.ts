@@ -141,5 +141,8 @@ function notes(random: SeededRandom, sizeBytes: number): string[] {
 }
 
 function words(text: string, separator: string | RegExp = /\s+/): string[] {
-  return text.trim().split(separator);
+  return text
+    .trim()
+    .split(separator)
+    .map((word) => word.replace(/\s+/g, ' '));
 }
