@@ -9,13 +9,15 @@
  */
 
 import { mkdir, open } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import type { FileHandle } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { Level } from 'level';
 import { Fault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { CommitBatch } from './group-commit.ts';
 import { JoinedReads } from './joined-reads.ts';
+import type { LevelBatch, LevelDatabase } from './level-database.ts';
 import type { ScanEntry, ScanRange, Store, StoreHealth, WriteOperation } from './store.ts';
 
 export interface LevelDbStoreOptions {
@@ -41,35 +43,6 @@ export interface LevelDbStoreOptions {
   readonly scansMax?: number;
 }
 
-/** What is used of LevelDB. */
-export interface LevelDatabase {
-  batch(): LevelBatch;
-  get(key: Buffer): Promise<Buffer | undefined>;
-  getMany(keys: Buffer[]): Promise<(Buffer | undefined)[]>;
-  iterator(options: LevelIteratorOptions): LevelIterator;
-  close(): Promise<void>;
-}
-
-export interface LevelBatch {
-  put(key: Buffer, value: Buffer): unknown;
-  del(key: Buffer): unknown;
-  write(options: { readonly sync: boolean }): Promise<void>;
-}
-
-export interface LevelIteratorOptions {
-  gte: Buffer;
-  lt: Buffer;
-  reverse: boolean;
-  limit: number;
-  values: boolean;
-  highWaterMarkBytes: number;
-}
-
-export interface LevelIterator {
-  nextv(size: number): Promise<(readonly [key: Buffer, value: Buffer | undefined])[]>;
-  close(): Promise<void>;
-}
-
 const MIB = 1024 * 1024;
 const PENDING_BYTES_MAX_DEFAULT = 64 * MIB;
 const PENDING_MAX_DEFAULT = 65_536;
@@ -87,7 +60,14 @@ const CORRUPT_LOG_INTERVAL_MS = 10_000;
 
 const EMPTY = Buffer.alloc(0);
 
+/** What opening found out about the past. */
+export interface LevelDbRecovery {
+  /** Parts of the log were damaged and have been dropped: acknowledged writes may be gone. */
+  readonly mayHaveForgotten: boolean;
+}
+
 export class LevelDbStore implements Store {
+  readonly mayHaveForgotten: boolean;
   readonly #host: Host;
   readonly #database: LevelDatabase;
   readonly #commit: GroupCommit;
@@ -98,7 +78,12 @@ export class LevelDbStore implements Store {
   #closing: Promise<void> | undefined;
 
   /** Takes over an open database; `openLevelDbStore` opens a real one. */
-  constructor(host: Host, database: LevelDatabase, options: LevelDbStoreOptions) {
+  constructor(
+    host: Host,
+    database: LevelDatabase,
+    options: LevelDbStoreOptions & Partial<LevelDbRecovery>,
+  ) {
+    this.mayHaveForgotten = options.mayHaveForgotten ?? false;
     this.#host = host;
     this.#database = database;
     const sync = (options.durability ?? 'fsync') === 'fsync';
@@ -240,7 +225,12 @@ export async function openLevelDbStore(
     });
     await database.open();
     await syncFolders(folder, firstMade);
-    return new LevelDbStore(host, database, options);
+    const dropped = await droppedLine(join(folder, 'LOG'));
+    if (dropped !== undefined) host.log.error('store.log_damaged', { folder, reason: dropped });
+    // The process may have died at the last opening before it had drawn the consequence.
+    const droppedBefore = await droppedLine(join(folder, 'LOG.old'));
+    const mayHaveForgotten = dropped !== undefined || droppedBefore !== undefined;
+    return new LevelDbStore(host, database, { ...options, mayHaveForgotten });
   } catch (error) {
     throw openFault(folder, error);
   }
@@ -257,6 +247,28 @@ async function syncFolders(folder: string, firstMade: string | undefined): Promi
       await handle.close();
     }
     if (current === last) return;
+  }
+}
+
+/**
+ * LevelDB drops what is damaged in the log it recovers from, opens all the same, and tells nobody but
+ * its own log file, which it starts afresh at each opening and keeps one of.
+ */
+async function droppedLine(file: string): Promise<string | undefined> {
+  let handle: FileHandle;
+  try {
+    handle = await open(file, 'r');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    // The file grows with each compaction; what the opening found stands at its beginning.
+    const buffer = Buffer.alloc(MIB);
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0);
+    return /\d+\.log: dropping \d+ bytes; .*/.exec(buffer.toString('latin1', 0, bytesRead))?.[0];
+  } finally {
+    await handle.close();
   }
 }
 

@@ -5,7 +5,15 @@
  */
 
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -151,6 +159,30 @@ t.test('a damaged table costs its own entries and no others', async (t) => {
   t.same(host.events, ['error store.corrupt_read'], 'one line, however many reads');
 });
 
+t.test('a damaged log is opened, and it is said that writes may be gone', async (t) => {
+  const folder = newFolder();
+  const { store, host } = await openStore(t, { folder });
+  for (let index = 0; index < 100; index += 1) await store.write([put(`k${index}`, 'value')]);
+  await store.close();
+  t.equal(store.mayHaveForgotten, false);
+  t.same(host.events, []);
+  const log = readdirSync(folder).find((name) => name.endsWith('.log')) ?? '';
+  const bytes = readFileSync(join(folder, log));
+  bytes.writeUInt8(bytes.readUInt8(1000) ^ 1, 1000);
+  writeFileSync(join(folder, log), bytes);
+  const { store: again, host: secondHost } = await openStore(t, { folder });
+  t.ok((await scanAll(again, ALL)).length < 100);
+  t.equal(again.mayHaveForgotten, true);
+  t.same(secondHost.events, ['error store.log_damaged']);
+  await again.close();
+  const { store: third, host: thirdHost } = await openStore(t, { folder });
+  t.equal(third.mayHaveForgotten, true, 'said again, should the node have died before it heard');
+  t.same(thirdHost.events, []);
+  await third.close();
+  const { store: fourth } = await openStore(t, { folder });
+  t.equal(fourth.mayHaveForgotten, false);
+});
+
 interface WriterReport {
   /** Keys whose writes were acknowledged, in order. */
   readonly acknowledged: string[];
@@ -202,6 +234,7 @@ t.test('a killed process loses no write it acknowledged', async (t) => {
       acknowledged.filter((key, index) => !values[index]?.toString().startsWith(key)),
       [],
     );
+    t.equal(store.mayHaveForgotten, false, 'a log that ends in the middle of a write is whole');
     await store.close();
   }
 });
