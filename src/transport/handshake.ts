@@ -1,0 +1,168 @@
+/**
+ * The handshake: who may talk to whom.
+ *
+ * Both ends of a link introduce themselves before anything else. A stranger, another cluster, a node
+ * of another name than was dialled, or an incarnation that has since been restarted is refused with a
+ * typed reason: a stale or misdirected link must never carry a write. Pure: facts in, verdict out.
+ */
+
+import { isFault } from '../base/fault.ts';
+import type { Epoch, NodeId } from '../base/names.ts';
+import { malformed, TupleReader } from '../peer/tuple-reader.ts';
+import type { WireTuple } from '../peer/tuple-reader.ts';
+
+/** The oldest and newest form of `src/peer/wire.ts` that this program reads and writes. */
+export const PROTOCOL_FROM = 1;
+export const PROTOCOL_TO = 1;
+
+const MAGIC = 'vertebra';
+const REFUSED = 'refused';
+
+/** What a node says of itself. */
+export interface Introduction {
+  readonly clusterName: string;
+  readonly node: NodeId;
+  /** Random, made with the node's store. */
+  readonly identity: string;
+  /** Rises with every start of the node. */
+  readonly incarnation: number;
+  /** Of the newest cluster state it has. */
+  readonly epoch: Epoch;
+}
+
+export interface Hello extends Introduction {
+  readonly protocolFrom: number;
+  readonly protocolTo: number;
+  /** Whom the caller dialled; in the answer, the caller. */
+  readonly dialled: NodeId;
+}
+
+const REFUSAL_REASONS = [
+  'protocol-version',
+  'other-cluster',
+  'wrong-node',
+  'same-name',
+  'stranger',
+  'old-incarnation',
+  'busy',
+] as const;
+export type RefusalReason = (typeof REFUSAL_REASONS)[number];
+
+export interface Refusal {
+  readonly reason: RefusalReason;
+  /** A sentence for the log of either side. */
+  readonly text: string;
+}
+
+/** What was last learnt of a node. */
+export type KnownPeer = Pick<Introduction, 'identity' | 'incarnation'>;
+
+export interface HelloContext {
+  readonly own: Introduction;
+  /** Whether the cluster state has such a member. */
+  readonly isMember: boolean;
+  readonly known: KnownPeer | undefined;
+}
+
+/** Undefined: welcome. */
+export function refusalFor(hello: Hello, context: HelloContext): Refusal | undefined {
+  const { own, isMember, known } = context;
+  if (hello.protocolTo < PROTOCOL_FROM || hello.protocolFrom > PROTOCOL_TO) {
+    const theirs = `${hello.protocolFrom} to ${hello.protocolTo}`;
+    const text = `${hello.node} speaks protocol ${theirs}, ${own.node} ${PROTOCOL_FROM} to ${PROTOCOL_TO}`;
+    return { reason: 'protocol-version', text };
+  }
+  if (hello.clusterName !== own.clusterName) {
+    const text = `${hello.node} is of cluster ${hello.clusterName}, ${own.node} of ${own.clusterName}`;
+    return { reason: 'other-cluster', text };
+  }
+  if (hello.dialled !== own.node) {
+    return { reason: 'wrong-node', text: `${hello.dialled} was meant, this is ${own.node}` };
+  }
+  if (hello.node === own.node) {
+    return { reason: 'same-name', text: `two nodes are called ${own.node}` };
+  }
+  if (!isMember) {
+    return { reason: 'stranger', text: `${hello.node} is no member of ${own.clusterName}` };
+  }
+  if (known !== undefined && isOutdated(hello, known)) {
+    const text = `incarnation ${hello.incarnation} of ${hello.node} has been followed by ${known.incarnation}`;
+    return { reason: 'old-incarnation', text };
+  }
+  return undefined;
+}
+
+/** Of two with one number but different stores, the one that came first stays. */
+function isOutdated(hello: Introduction, known: KnownPeer): boolean {
+  if (hello.incarnation !== known.incarnation) return hello.incarnation < known.incarnation;
+  return hello.identity !== known.identity;
+}
+
+export function helloToTuple(own: Introduction, dialled: NodeId): WireTuple {
+  const { clusterName, node, identity, incarnation, epoch } = own;
+  return [
+    MAGIC,
+    PROTOCOL_FROM,
+    PROTOCOL_TO,
+    clusterName,
+    node,
+    dialled,
+    identity,
+    incarnation,
+    epoch,
+  ];
+}
+
+export function refusalToTuple(refusal: Refusal): WireTuple {
+  return [REFUSED, refusal.reason, refusal.text];
+}
+
+export type Opening =
+  { readonly kind: 'hello'; readonly hello: Hello } | ({ readonly kind: 'refused' } & Refusal);
+
+/** The first message of a link; a `peer-malformed` fault for anything else. */
+export function tupleToOpening(tuple: unknown): Opening {
+  const reader = new TupleReader(tuple);
+  const mark = reader.text();
+  if (mark === REFUSED) {
+    const said = reader.text();
+    const reason = REFUSAL_REASONS.find((known) => known === said);
+    if (reason === undefined) throw malformed('unknown refusal');
+    return { kind: 'refused', reason, text: reader.text().slice(0, 500) };
+  }
+  if (mark !== MAGIC) throw malformed('no introduction');
+  const protocolFrom = reader.count();
+  const protocolTo = reader.count();
+  const clusterName = name(reader);
+  const node = name(reader) as NodeId;
+  const dialled = name(reader) as NodeId;
+  const identity = name(reader);
+  const incarnation = reader.count();
+  const epoch = reader.count() as Epoch;
+  // Fields after these belong to later protocols; the versions have been compared by then.
+  return {
+    kind: 'hello',
+    hello: {
+      protocolFrom,
+      protocolTo,
+      clusterName,
+      node,
+      dialled,
+      identity,
+      incarnation,
+      epoch,
+    },
+  };
+}
+
+/** What a fault or an error says, for a link's last words. */
+export function reasonOf(error: unknown): string {
+  if (isFault(error)) return error.message;
+  return error instanceof Error ? error.message : String(error);
+}
+
+function name(reader: TupleReader): string {
+  const text = reader.text();
+  if (text === '' || text.length > 255) throw malformed('name');
+  return text;
+}

@@ -1,0 +1,85 @@
+/**
+ * The gate: what this node knows of its peers' incarnations, and the one place that admits links.
+ *
+ * Links come in from the server and go out from the client; both ask here, so that a peer seen
+ * restarted through one is outdated on the other at once. A refusal is logged once a minute for each
+ * peer and reason, however often a misconfigured node knocks.
+ */
+
+import type { Host } from '../base/host.ts';
+import type { NodeId } from '../base/names.ts';
+import { refusalFor, helloToTuple } from './handshake.ts';
+import type { Hello, Introduction, KnownPeer, Refusal } from './handshake.ts';
+import type { WireTuple } from '../peer/tuple-reader.ts';
+
+const REFUSAL_LOG_INTERVAL_MS = 60_000;
+
+/** Strangers may invent names without end; past this many the oldest is forgotten. */
+const NAMES_MAX = 4_096;
+
+export interface PeerGateOptions {
+  /** What this node says of itself, now. */
+  readonly introduce: () => Introduction;
+  /** Whether links with this node are wanted: a member of the cluster state. */
+  readonly isMember: (node: NodeId) => boolean;
+}
+
+export class PeerGate {
+  readonly #host: Host;
+  readonly #options: PeerGateOptions;
+  readonly #known = new Map<NodeId, KnownPeer>();
+  readonly #loggedAtMs = new Map<string, number>();
+  readonly #listeners: ((introduction: Introduction) => void)[] = [];
+
+  constructor(host: Host, options: PeerGateOptions) {
+    this.#host = host;
+    this.#options = options;
+  }
+
+  /** The introduction to send to `dialled`. */
+  hello(dialled: NodeId): WireTuple {
+    return helloToTuple(this.#options.introduce(), dialled);
+  }
+
+  /** Admits the sender, and remembers its incarnation, or says why not. */
+  admit(hello: Hello): Refusal | undefined {
+    const refusal = refusalFor(hello, {
+      own: this.#options.introduce(),
+      isMember: this.#options.isMember(hello.node),
+      known: this.#known.get(hello.node),
+    });
+    if (refusal !== undefined) {
+      this.noteRefusal(hello.node, refusal);
+      return refusal;
+    }
+    this.#known.set(hello.node, hello);
+    for (const listener of this.#listeners) listener(hello);
+    return undefined;
+  }
+
+  /** `listener` hears of every peer that was admitted, on either kind of link. */
+  onAdmitted(listener: (introduction: Introduction) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** The newest incarnation seen of a node. */
+  incarnationOf(node: NodeId): number | undefined {
+    return this.#known.get(node)?.incarnation;
+  }
+
+  /** Counts a refusal, ours or the peer's, and logs it unless that was just done. */
+  noteRefusal(peer: string, refusal: Refusal): void {
+    this.#host.metrics.count('peer_links_refused');
+    const nowMs = this.#host.clock.monotonicMs();
+    const subject = `${refusal.reason} ${peer}`;
+    const loggedAtMs = this.#loggedAtMs.get(subject);
+    if (loggedAtMs !== undefined && nowMs - loggedAtMs < REFUSAL_LOG_INTERVAL_MS) return;
+    this.#loggedAtMs.delete(subject);
+    this.#loggedAtMs.set(subject, nowMs);
+    if (this.#loggedAtMs.size > NAMES_MAX) {
+      const [oldest] = this.#loggedAtMs.keys();
+      this.#loggedAtMs.delete(oldest ?? '');
+    }
+    this.#host.log.warn('peer.refused', { peer, refusal: refusal.reason, text: refusal.text });
+  }
+}

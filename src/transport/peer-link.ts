@@ -1,0 +1,184 @@
+/**
+ * The link to one peer: dialled again and again for as long as it is wanted.
+ *
+ * While it is not open, requests fail at once with `peer-unreachable`; nothing is ever kept for
+ * later, because the coordinator has a better use for the time: another replica. The pause before the
+ * next attempt grows, with jitter, so that a node that comes back is not met by all of its peers in
+ * one moment; when it calls us first, it is called back at once.
+ */
+
+import type { ChannelCredentials, Client } from '@grpc/grpc-js';
+import { Fault } from '../base/fault.ts';
+import type { Host } from '../base/host.ts';
+import type { NodeId } from '../base/names.ts';
+import type { PeerReply, PeerRequest } from '../peer/messages.ts';
+import { dial } from './channel.ts';
+import type { PeerAddress } from './channel.ts';
+import type { Refusal } from './handshake.ts';
+import { LinkSession } from './link-session.ts';
+import type { PeerGate } from './peer-gate.ts';
+import { LINK_PATH, sameBytes } from './peer-service.ts';
+import type { WindowOptions } from './pending-requests.ts';
+
+/** The first pause, as a part of the longest. */
+const FIRST_DELAY_FRACTION = 1 / 20;
+
+export interface LinkOptions {
+  readonly credentials: ChannelCredentials;
+  readonly window: WindowOptions;
+  readonly handshakeTimeoutMs: number;
+  readonly keepaliveMs: number;
+  readonly reconnectDelayMaxMs: number;
+  /** The link opened or broke. */
+  readonly changed: (node: NodeId, isOpen: boolean) => void;
+}
+
+export interface LinkStatus {
+  readonly node: NodeId;
+  readonly address: PeerAddress;
+  readonly isOpen: boolean;
+  /** Why it is not open. */
+  readonly reason: string;
+  readonly inFlightCount: number;
+  readonly inFlightBytes: number;
+}
+
+export class PeerLink {
+  readonly address: PeerAddress;
+  readonly #host: Host;
+  readonly #gate: PeerGate;
+  readonly #node: NodeId;
+  readonly #options: LinkOptions;
+  #client: Client | undefined;
+  #bulkClient: Client | undefined;
+  #session: LinkSession | undefined;
+  #isClosed = false;
+  #isUp = false;
+  #failures = 0;
+  #reason = 'not tried yet';
+  #cancelDial: () => void = () => {};
+
+  constructor(
+    ports: { readonly host: Host; readonly gate: PeerGate },
+    peer: { readonly node: NodeId; readonly address: PeerAddress },
+    options: LinkOptions,
+  ) {
+    this.#host = ports.host;
+    this.#gate = ports.gate;
+    this.#node = peer.node;
+    this.address = peer.address;
+    this.#options = options;
+    this.#dial();
+  }
+
+  get isOpen(): boolean {
+    return this.#isUp;
+  }
+
+  status(): LinkStatus {
+    return {
+      node: this.#node,
+      address: this.address,
+      isOpen: this.isOpen,
+      reason: this.isOpen ? '' : this.#reason,
+      inFlightCount: this.#session?.inFlightCount ?? 0,
+      inFlightBytes: this.#session?.inFlightBytes ?? 0,
+    };
+  }
+
+  request(request: PeerRequest, timeoutMs: number): Promise<PeerReply> {
+    const session = this.#session;
+    if (session === undefined || !session.isOpen) return Promise.reject(this.unreachable());
+    return session.request(request, timeoutMs);
+  }
+
+  /** A connection beside the link's own, for streams; undefined while there is no link. */
+  bulkClient(): Client | undefined {
+    if (!this.isOpen) return undefined;
+    this.#bulkClient ??= this.#newClient('bulk');
+    return this.#bulkClient;
+  }
+
+  unreachable(): Fault {
+    return new Fault('peer-unreachable', `no link to ${this.#node}: ${this.#reason}`);
+  }
+
+  /** The peer was heard from: dial now, and give up a session with an earlier incarnation of it. */
+  heard(incarnation: number): void {
+    if (this.#isClosed) return;
+    if (this.#session === undefined) {
+      this.#failures = 0;
+      this.#cancelDial();
+      this.#dial();
+    } else if (this.#session.isOpen && this.#session.peerIncarnation < incarnation) {
+      this.#session.close('the peer has been restarted');
+    }
+  }
+
+  /** Idempotent. */
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelDial();
+    this.#session?.close('closed');
+    this.#closeClients();
+  }
+
+  #dial(): void {
+    this.#client = this.#newClient('link');
+    const call = this.#client.makeBidiStreamRequest<Buffer, Buffer>(
+      LINK_PATH,
+      sameBytes,
+      sameBytes,
+    );
+    const { window, handshakeTimeoutMs } = this.#options;
+    this.#session = new LinkSession({ host: this.#host, gate: this.#gate }, call, {
+      options: { target: this.#node, window, handshakeTimeoutMs },
+      events: {
+        opened: () => this.#opened(),
+        ended: (reason, refusal) => this.#ended(reason, refusal),
+      },
+    });
+  }
+
+  #opened(): void {
+    this.#isUp = true;
+    this.#failures = 0;
+    this.#host.log.info('peer.linked', { peer: this.#node });
+    this.#options.changed(this.#node, true);
+  }
+
+  #ended(reason: string, refusal: Refusal | undefined): void {
+    const wasUp = this.#isUp;
+    this.#isUp = false;
+    this.#session = undefined;
+    this.#reason = reason;
+    this.#closeClients();
+    if (!this.#isClosed) this.#dialLater(refusal !== undefined);
+    if (!wasUp) return;
+    this.#host.metrics.count('peer_links_lost');
+    this.#host.log.warn('peer.lost', { peer: this.#node, why: reason });
+    this.#options.changed(this.#node, false);
+  }
+
+  #dialLater(wasRefused: boolean): void {
+    const maxMs = this.#options.reconnectDelayMaxMs;
+    const grownMs = maxMs * FIRST_DELAY_FRACTION * 2 ** Math.min(this.#failures, 30);
+    // Who refuses us will hardly change their mind within milliseconds.
+    const delayMs = wasRefused ? maxMs : Math.min(maxMs, grownMs);
+    const jitter = 0.5 + this.#host.random.integer(1_000) / 1_000;
+    this.#failures += 1;
+    this.#cancelDial = this.#host.clock.after(delayMs * jitter, () => this.#dial());
+  }
+
+  #newClient(use: 'link' | 'bulk'): Client {
+    const { credentials, keepaliveMs } = this.#options;
+    return dial(this.address, { credentials, keepaliveMs, use });
+  }
+
+  #closeClients(): void {
+    this.#client?.close();
+    this.#client = undefined;
+    this.#bulkClient?.close();
+    this.#bulkClient = undefined;
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * A bulk stream, seen from the node that is asked.
+ *
+ * Items are pulled from the handler only as fast as the peer takes them: those of one turn of the
+ * event loop share a frame, up to a size, and nothing is pulled while a frame's worth is on its way.
+ * When the peer leaves, or takes nothing for too long, the handler's iterator is ended with `return`.
+ */
+
+import { status } from '@grpc/grpc-js';
+import type { ServerWritableStream } from '@grpc/grpc-js';
+import { AssertionError, Fault, isFault } from '../base/fault.ts';
+import type { PeerStreamItem, PeerStreamRequest } from '../peer/messages.ts';
+import { malformed, TupleReader } from '../peer/tuple-reader.ts';
+import type { WireTuple } from '../peer/tuple-reader.ts';
+import { streamItemToTuple, tupleToStreamRequest } from '../peer/wire.ts';
+import { decodeFrame, encodeFrame, wireSize } from './frame.ts';
+import { reasonOf, tupleToOpening } from './handshake.ts';
+import type { Hello } from './handshake.ts';
+import { faultFields } from './link-message.ts';
+import type { ServerPorts } from './server-link.ts';
+
+/** A frame leaves when it has grown past this. */
+const FRAME_SIZE_BYTES = 64 * 1024;
+
+/** Bytes on their way at which no more items are pulled. */
+const UNTAKEN_MAX_BYTES = 256 * 1024;
+
+interface Question {
+  readonly hello: Hello;
+  readonly request: PeerStreamRequest;
+}
+
+export class ServerStream {
+  readonly #ports: ServerPorts;
+  readonly #call: ServerWritableStream<Buffer, Buffer>;
+  readonly #stallTimeoutMs: number;
+  #items: AsyncIterableIterator<PeerStreamItem> | undefined;
+  #entries: WireTuple[] = [];
+  #entriesBytes = 0;
+  #untakenBytes = 0;
+  #isFlushScheduled = false;
+  #isLeft = false;
+  /** Wakes who waits for the peer to take something. */
+  #wake: () => void = () => {};
+
+  /** `stallTimeoutMs`: how long the peer may take nothing. */
+  constructor(
+    ports: ServerPorts,
+    call: ServerWritableStream<Buffer, Buffer>,
+    stallTimeoutMs: number,
+  ) {
+    this.#ports = ports;
+    this.#call = call;
+    this.#stallTimeoutMs = stallTimeoutMs;
+    call.on('cancelled', () => this.leave());
+    call.on('error', () => this.leave());
+  }
+
+  /** Serves the call to its end; never rejects but for a bug. */
+  async serve(): Promise<void> {
+    const question = this.#readQuestion();
+    if (question === undefined) return;
+    try {
+      this.#items = this.#ports.handler.handleStream(question.hello.node, question.request);
+      await this.#pump(this.#items);
+    } catch (error) {
+      this.#explain(error);
+    }
+    if (this.#isLeft) return;
+    this.#flush();
+    this.#call.end();
+  }
+
+  /** Nobody wants the rest: ends the handler's work. Idempotent. */
+  leave(): void {
+    if (this.#isLeft) return;
+    this.#isLeft = true;
+    this.#wake();
+    // A generator that waits inside comes to this when it wakes; what it throws then is for nobody.
+    this.#items?.return?.().catch(() => {});
+  }
+
+  #readQuestion(): Question | undefined {
+    try {
+      const [opening, request] = decodeFrame(this.#call.request);
+      const hello = this.#admit(opening);
+      if (hello === undefined) return undefined;
+      const reader = new TupleReader(request);
+      reader.raw();
+      return { hello, request: tupleToStreamRequest(reader.raw()) };
+    } catch (error) {
+      this.#ports.host.metrics.count('peer_frames_malformed');
+      this.#call.emit('error', { code: status.INVALID_ARGUMENT, details: reasonOf(error) });
+      return undefined;
+    }
+  }
+
+  #admit(tuple: unknown): Hello | undefined {
+    const opening = tupleToOpening(tuple);
+    if (opening.kind !== 'hello') throw malformed('no introduction');
+    const refusal = this.#ports.gate.admit(opening.hello);
+    if (refusal === undefined) return opening.hello;
+    this.#call.emit('error', { code: status.PERMISSION_DENIED, details: refusal.text });
+    return undefined;
+  }
+
+  async #pump(items: AsyncIterableIterator<PeerStreamItem>): Promise<void> {
+    while (!this.#isLeft) {
+      const result = await items.next();
+      if (result.done === true || this.#isLeft) return;
+      this.#push([streamItemToTuple(result.value)]);
+      if (this.#untakenBytes >= UNTAKEN_MAX_BYTES) await this.#untilTaken();
+    }
+  }
+
+  #push(entry: WireTuple): void {
+    this.#entries.push(entry);
+    this.#entriesBytes += wireSize(entry);
+    if (this.#entriesBytes >= FRAME_SIZE_BYTES) {
+      this.#flush();
+    } else if (!this.#isFlushScheduled) {
+      this.#isFlushScheduled = true;
+      setImmediate(() => {
+        this.#isFlushScheduled = false;
+        this.#flush();
+      });
+    }
+  }
+
+  #flush(): void {
+    if (this.#entries.length === 0 || this.#isLeft) return;
+    const frame = encodeFrame(this.#entries, this.#entriesBytes);
+    this.#entries = [];
+    this.#entriesBytes = 0;
+    this.#untakenBytes += frame.length;
+    this.#call.write(frame, () => {
+      this.#untakenBytes -= frame.length;
+      this.#wake();
+    });
+  }
+
+  /** Resolves when half of what was on its way has been taken, or the peer left. */
+  async #untilTaken(): Promise<void> {
+    const { clock } = this.#ports.host;
+    while (!this.#isLeft && this.#untakenBytes > UNTAKEN_MAX_BYTES / 2) {
+      await new Promise<void>((resolve) => {
+        const cancelStall = clock.after(this.#stallTimeoutMs, () => {
+          this.#fail(new Fault('timeout', 'the peer took nothing in time'));
+          this.leave();
+        });
+        this.#wake = () => {
+          cancelStall();
+          resolve();
+        };
+      });
+    }
+  }
+
+  #explain(error: unknown): void {
+    if (error instanceof AssertionError) throw error;
+    if (isFault(error)) {
+      this.#push(faultFields(error));
+    } else {
+      this.#ports.host.log.error('peer.stream_failed', { error });
+      this.#push(faultFields(new Fault('peer-closed', 'the peer failed to answer')));
+    }
+  }
+
+  #fail(fault: Fault): void {
+    this.#ports.host.metrics.count('peer_streams_stalled');
+    this.#call.emit('error', { code: status.DEADLINE_EXCEEDED, details: fault.message });
+  }
+}
