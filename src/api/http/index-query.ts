@@ -49,7 +49,7 @@ export function parseIndexQuery(
   if (range !== undefined && 'status' in range) return range;
   const filter = parseRegex(query, field);
   if (filter !== undefined && 'status' in filter) return filter;
-  const position = parsePosition(query);
+  const position = parsePosition(query, field);
   if (position !== undefined && 'status' in position) return position;
   return {
     field,
@@ -127,9 +127,18 @@ function parseRegex(
   return textAnswer(400, `Invalid term regular expression "${expression}" : ${compiled.reason}`);
 }
 
-function parsePosition(query: Query): IndexPosition | undefined | Answer {
+function parsePosition(query: Query, field: ByteString): IndexPosition | undefined | Answer {
   const text = query.get('continuation');
   if (text === undefined || text === '') return undefined;
   const position = decodeContinuation(text);
-  return position ?? textAnswer(400, 'Invalid "continuation". It is none that this server made');
+  // One made for another index could hold a term that this one has no order for.
+  const isOfField = position !== undefined && isTermOf(field, position.term);
+  return isOfField
+    ? position
+    : textAnswer(400, 'Invalid "continuation". It is none that this server made');
+}
+
+function isTermOf(field: ByteString, term: ByteString): boolean {
+  const outcome = parseIndexEntry(field, term);
+  return outcome.kind === 'entry' && outcome.entry.term === term;
 }

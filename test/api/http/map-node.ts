@@ -240,9 +240,8 @@ export class MapNode implements NodeService {
   }
 
   #indexPairs(scan: IndexScan): IndexPair[] {
-    if (scan.field === '$key' || scan.field === '$bucket') {
-      return this.#keysOf(scan).map((key) => [key, key]);
-    }
+    if (scan.field === '$key') return this.#keysOf(scan).map((key) => [key, key]);
+    if (scan.field === '$bucket') return this.#keysOf(scan).map((key) => [scan.bucket, key]);
     const properties = this.bucketProperties(scan.type, scan.bucket) as BucketProperties;
     const pairs: IndexPair[] = [];
     for (const { key, object } of this.entries.values()) {

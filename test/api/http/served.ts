@@ -28,7 +28,8 @@ const TYPES_FILE = new URL('../../../../test/transcripts/bucket-types.json', imp
 
 const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
-export async function serve(options: Partial<HttpOptions> = {}): Promise<Served> {
+/** `atPort` 0 is any free one. */
+export async function serve(options: Partial<HttpOptions> = {}, atPort = 0): Promise<Served> {
   const counts = new Map<string, number>();
   const metrics: Metrics = {
     count: (name, by = 1) => void counts.set(name, (counts.get(name) ?? 0) + by),
@@ -49,7 +50,7 @@ export async function serve(options: Partial<HttpOptions> = {}): Promise<Served>
     onBug: (error) => bugs.push(error),
     ...options,
   });
-  const port = await server.listen({ host: '127.0.0.1', port: 0 });
+  const port = await server.listen({ host: '127.0.0.1', port: atPort });
   return { server, node, host, port, counts, bugs };
 }
 
@@ -83,6 +84,7 @@ export function ask(
       },
     );
     request.on('error', reject);
-    request.end(send.body);
+    // Text beside it would make node:http send the headers as UTF-8.
+    request.end(Buffer.from(send.body ?? ''));
   });
 }
