@@ -25,6 +25,8 @@ export class ShakyStore implements Store {
   #fencedAfter = Infinity;
   #isFenced = false;
   writeCount = 0;
+  /** Writes wait for it. */
+  gate: Promise<void> = Promise.resolve();
   /** A key that cannot be read. */
   corruptKey: Buffer | undefined;
 
@@ -72,6 +74,7 @@ export class ShakyStore implements Store {
     const before = this.#lastWrite;
     this.#lastWrite = (async () => {
       await before;
+      await this.gate;
       await this.#pass(6);
       await this.memory.write(copies);
       this.#underWay.shift();

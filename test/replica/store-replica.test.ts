@@ -5,6 +5,7 @@ import type { NodeId, ObjectKey } from '../../src/base/names.ts';
 import { EMPTY_VERSION_VECTOR } from '../../src/clock/version-vector.ts';
 import type { VersionVector } from '../../src/clock/version-vector.ts';
 import { causalHash } from '../../src/object/causality.ts';
+import { mergeObjects } from '../../src/object/reconcile.ts';
 import { decodeHead, decodeRecord } from '../../src/object/record.ts';
 import type { NewContent } from '../../src/object/requests.ts';
 import type { StoredObject } from '../../src/object/stored-object.ts';
@@ -25,7 +26,7 @@ import {
 } from './replica-world.ts';
 import { ShakyStore } from './shaky-store.ts';
 import { readTruth } from './store-truth.ts';
-import { VirtualHost } from './virtual-host.ts';
+import { settle, VirtualHost } from './virtual-host.ts';
 
 const KEY = objectKey('999 123 4567');
 const NODE_B = 'b@host' as NodeId;
@@ -131,17 +132,65 @@ t.test('changes that come while a write is under way share the next one', async 
 t.test('a merge that adds nothing is answered when what it found is durable', async (t) => {
   const { replica, store } = await open();
   const theirs = record(await foreignObject('theirs'));
-  const order: string[] = [];
-  const first = replica.merge(KEY, placementOf(KEY), theirs, undefined).then(() => {
-    order.push('first');
+  let openGate = (): void => {};
+  store.gate = new Promise((resolve) => {
+    openGate = resolve;
   });
-  const second = replica.merge(KEY, placementOf(KEY), theirs, undefined).then(async () => {
-    order.push('second');
-    t.ok(await store.memory.get(encodeObjectKey(partitionFor(KEY), KEY)));
-  });
-  await Promise.all([first, second]);
-  t.same(order, ['first', 'second']);
+  let answered = 0;
+  const count = () => {
+    answered += 1;
+  };
+  const merges = [replica.merge(KEY, placementOf(KEY), theirs, undefined).then(count)];
+  await settle();
+  merges.push(replica.merge(KEY, placementOf(KEY), theirs, undefined).then(count));
+  await settle();
+  t.equal(answered, 0, 'the first is on its way to the disk, and the second waits for it');
+  openGate();
+  await Promise.all(merges);
+  t.equal(store.writeCount, 2, 'the identity, and one write for both');
 });
+
+for (const stop of ['no stop', 'a clean stop'] as const) {
+  t.test(
+    `a copy that a peer brought back does not continue its chain, after ${stop}`,
+    async (t) => {
+      const { host, replica, identity, store } = await open();
+      const { partition } = placementOf(KEY);
+      const old = await write(replica, KEY, { content: content('v1') });
+      const last = await write(replica, KEY, { content: content('v2'), context: old.context });
+      await replica.addHint({ target: NODE_B, partition, key: KEY });
+      await replica.settleHint({ target: NODE_B, partition, key: KEY }, record(last), true);
+      t.equal(await replica.get(KEY, partition), undefined);
+
+      await replica.merge(KEY, placementOf(KEY), record(old), undefined);
+      let present = replica;
+      if (stop === 'a clean stop') {
+        await replica.close();
+        await identity.close();
+        present = (await openReplica(host, store)).replica;
+      }
+      const next = await write(present, KEY, { content: content('v3'), context: old.context });
+      t.same(valuesOf(mergeObjects(next, last)), ['v2', 'v3'], 'neither has seen the other');
+      const after = await write(present, KEY, { content: content('v4'), context: next.context });
+      t.equal(after.context.size, next.context.size, 'the fresh chain goes on');
+    },
+  );
+}
+
+t.test(
+  'a client that knows more of this node than its copy does begins a fresh chain',
+  async (t) => {
+    const { replica } = await open();
+    const { partition } = placementOf(KEY);
+    const first = await write(replica, KEY, { content: content('v1') });
+    const last = await write(replica, KEY, { content: TOMBSTONE, context: first.context });
+    t.equal(await replica.reap(KEY, placementOf(KEY), causalHash(last)), true);
+    const next = await write(replica, KEY, { content: content('v2'), context: first.context });
+    t.same(valuesOf(mergeObjects(next, last)), ['v2']);
+    t.equal(mergeObjects(next, last).siblings.length, 2);
+    t.ok(await replica.get(KEY, partition));
+  },
+);
 
 t.test('a record that is not sound is refused as malformed', async (t) => {
   const { replica, store } = await open();
