@@ -41,6 +41,6 @@ export function descent(state: ClusterState, earlier: ClusterState): 'yes' | 'no
   return ancestor === hashState(earlier).toString('hex') ? 'yes' : 'no';
 }
 
-export function isSame(left: ClusterState, right: ClusterState): boolean {
+function isSame(left: ClusterState, right: ClusterState): boolean {
   return left === right || hashState(left).equals(hashState(right));
 }

@@ -1,0 +1,195 @@
+/**
+ * The epoch agreement: which state is epoch e+1, decided by the voters of epoch e.
+ *
+ * Single-decree Paxos for each epoch. The invariant: at most one state is ever chosen for an epoch,
+ * because any two majorities share a voter, a voter keeps its promises, and a proposer adopts what
+ * it hears was accepted. Nothing here waits, sends or saves: a request goes in, the reply and the
+ * record that must be durable *before the reply leaves* come out.
+ *
+ * A record that was lost takes its promises with it, so a node that finds none is `unsure`: it may
+ * propose but does not vote until others have told it that there is nothing it could have forgotten.
+ *
+ * Source: Lamport 2001, "Paxos Made Simple".
+ */
+
+import type { Epoch, NodeId } from '../base/names.ts';
+import type { ClusterState } from './cluster-state.ts';
+import { hashState } from './state-document.ts';
+import { descent, succeeds } from './succession.ts';
+
+/** Totally ordered and never used twice: `life` differs for each record a node has begun. */
+export interface Ballot {
+  readonly round: number;
+  readonly node: NodeId;
+  readonly life: number;
+}
+
+export interface AcceptedState {
+  readonly ballot: Ballot;
+  readonly state: ClusterState;
+}
+
+/** What a node must not forget. The promises are for the epoch after `state`'s. */
+export interface AgreementRecord {
+  /** The newest state known to be chosen. */
+  readonly state: ClusterState;
+  readonly promised: Ballot | undefined;
+  readonly accepted: AcceptedState | undefined;
+  /** The highest round this node has begun itself. */
+  readonly round: number;
+  /** Drawn when the record was begun. */
+  readonly life: number;
+  /** `unsure`: it may have voted and lost the record. `abstains`: it may have, for this epoch. */
+  readonly vote: 'free' | 'abstains' | 'unsure';
+}
+
+export type AgreementRequest =
+  | {
+      readonly kind: 'prepare';
+      readonly epoch: Epoch;
+      /** The hash of the state before. */
+      readonly parent: Buffer;
+      readonly ballot: Ballot;
+    }
+  | { readonly kind: 'accept'; readonly ballot: Ballot; readonly state: ClusterState }
+  /** This state is chosen. */
+  | { readonly kind: 'learn'; readonly state: ClusterState }
+  /** What could I have forgotten? */
+  | { readonly kind: 'survey' };
+
+export type AgreementReply =
+  | { readonly kind: 'promised'; readonly accepted: AcceptedState | undefined }
+  | { readonly kind: 'accepted' }
+  /** A higher ballot has the promise. */
+  | { readonly kind: 'refused'; readonly promised: Ballot }
+  /** The asker is behind: `epoch` is known here. */
+  | { readonly kind: 'behind'; readonly epoch: Epoch }
+  /** The answerer is behind: it knows no more than `epoch`. */
+  | { readonly kind: 'lagging'; readonly epoch: Epoch }
+  | { readonly kind: 'abstained' }
+  /** Asker and answerer hold different states of one epoch. */
+  | { readonly kind: 'diverged'; readonly epoch: Epoch }
+  | { readonly kind: 'learnt'; readonly epoch: Epoch }
+  | {
+      readonly kind: 'surveyed';
+      readonly epoch: Epoch;
+      /** Whether it has, or may have, promised or accepted anything for the epoch after. */
+      readonly hasVoted: boolean;
+      readonly isSure: boolean;
+    };
+
+export interface Answer {
+  /** The very record that was given if nothing is to be saved. */
+  readonly record: AgreementRecord;
+  readonly reply: AgreementReply;
+}
+
+/** Those whose majority decides the epoch after `state`. */
+export function votersOf(state: ClusterState): NodeId[] {
+  return state.members
+    .filter(({ status }) => status === 'valid' || status === 'leaving')
+    .map(({ id }) => id);
+}
+
+export function majorityOf(voterCount: number): number {
+  return Math.floor(voterCount / 2) + 1;
+}
+
+export function isBallotBelow(left: Ballot, right: Ballot): boolean {
+  if (left.round !== right.round) return left.round < right.round;
+  if (left.node !== right.node) return left.node < right.node;
+  return left.life < right.life;
+}
+
+/** A voter's answer to one request. */
+export function answer(record: AgreementRecord, request: AgreementRequest): Answer {
+  switch (request.kind) {
+    case 'prepare':
+      return answerPrepare(record, request);
+    case 'accept':
+      return answerAccept(record, request.ballot, request.state);
+    case 'learn':
+      return answerLearn(record, request.state);
+    case 'survey': {
+      // Who abstains may have voted, and others must count on it.
+      const hasVoted = record.promised !== undefined || record.vote === 'abstains';
+      const isSure = record.vote !== 'unsure';
+      return { record, reply: { kind: 'surveyed', epoch: record.state.epoch, hasVoted, isSure } };
+    }
+  }
+}
+
+/** The record of a node that acts on `state`, a chosen one, from now on. */
+export function adopt(record: AgreementRecord, state: ClusterState): AgreementRecord {
+  if (state.epoch <= record.state.epoch) return record;
+  return {
+    ...record,
+    state,
+    promised: undefined,
+    accepted: undefined,
+    vote: record.vote === 'free' ? 'free' : 'unsure',
+  };
+}
+
+/** The next ballot of `node`, above `seen`, and the record that remembers it. */
+export function nextBallot(
+  record: AgreementRecord,
+  node: NodeId,
+  seen: Ballot | undefined,
+): { readonly record: AgreementRecord; readonly ballot: Ballot } {
+  const round = Math.max(record.round, record.promised?.round ?? 0, seen?.round ?? 0) + 1;
+  return { record: { ...record, round }, ballot: { round, node, life: record.life } };
+}
+
+function answerPrepare(
+  record: AgreementRecord,
+  request: Extract<AgreementRequest, { kind: 'prepare' }>,
+): Answer {
+  const { epoch, parent, ballot } = request;
+  const misplaced = misplacedReply(record, epoch);
+  if (misplaced !== undefined) return { record, reply: misplaced };
+  if (!parent.equals(hashState(record.state))) {
+    return { record, reply: { kind: 'diverged', epoch: record.state.epoch } };
+  }
+  if (record.vote !== 'free') return { record, reply: { kind: 'abstained' } };
+  if (record.promised !== undefined && isBallotBelow(ballot, record.promised)) {
+    return { record, reply: { kind: 'refused', promised: record.promised } };
+  }
+  return {
+    record: { ...record, promised: ballot },
+    reply: { kind: 'promised', accepted: record.accepted },
+  };
+}
+
+function answerAccept(record: AgreementRecord, ballot: Ballot, state: ClusterState): Answer {
+  const misplaced = misplacedReply(record, state.epoch);
+  if (misplaced !== undefined) return { record, reply: misplaced };
+  if (!succeeds(state, record.state)) {
+    return { record, reply: { kind: 'diverged', epoch: record.state.epoch } };
+  }
+  if (record.vote !== 'free') return { record, reply: { kind: 'abstained' } };
+  if (record.promised !== undefined && isBallotBelow(ballot, record.promised)) {
+    return { record, reply: { kind: 'refused', promised: record.promised } };
+  }
+  return {
+    record: { ...record, promised: ballot, accepted: { ballot, state } },
+    reply: { kind: 'accepted' },
+  };
+}
+
+function answerLearn(record: AgreementRecord, state: ClusterState): Answer {
+  const isKin = state.epoch < record.state.epoch || descent(state, record.state) !== 'no';
+  if (!isKin || state.clusterName !== record.state.clusterName) {
+    return { record, reply: { kind: 'diverged', epoch: record.state.epoch } };
+  }
+  const next = adopt(record, state);
+  return { record: next, reply: { kind: 'learnt', epoch: next.state.epoch } };
+}
+
+/** The answer to a request about another epoch than the one that is next here. */
+function misplacedReply(record: AgreementRecord, epoch: Epoch): AgreementReply | undefined {
+  const known = record.state.epoch;
+  if (epoch <= known) return { kind: 'behind', epoch: known };
+  if (epoch > known + 1) return { kind: 'lagging', epoch: known };
+  return undefined;
+}

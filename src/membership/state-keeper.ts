@@ -1,0 +1,320 @@
+/**
+ * The state keeper: this node's newest cluster state and its vote on the next.
+ *
+ * The one invariant: nothing leaves that is not on stable storage. Requests are answered one after
+ * the other; a record that changed is saved before its reply is given, and a state before anyone
+ * acts on it. The log is the only truth at a start, so a crash at any point loses nothing that was
+ * told to another.
+ *
+ * A node that finds no record at its start may be new, or may have lost its disk with promises on it.
+ * It asks the others (`survey`) until enough have answered to meet every majority it could have been
+ * part of; what they have not heard of, it cannot have voted for.
+ */
+
+import { assert, Fault, isFault } from '../base/fault.ts';
+import type { Host } from '../base/host.ts';
+import type { Epoch, NodeId } from '../base/names.ts';
+import {
+  answer,
+  majorityOf,
+  nextBallot,
+  votersOf,
+  type AgreementRecord,
+  type AgreementReply,
+  type AgreementRequest,
+  type Ballot,
+} from './agreement.ts';
+import {
+  decodeRecord,
+  decodeReply,
+  decodeRequest,
+  encodeRecord,
+  encodeReply,
+  encodeRequest,
+} from './agreement-codec.ts';
+import type { AgreementLog, AgreementPeers } from './agreement-ports.ts';
+import type { ClusterState } from './cluster-state.ts';
+import { decodeState, encodeState } from './state-document.ts';
+
+export interface StateKeeperOptions {
+  readonly id: NodeId;
+  /** Epoch 1, for a node whose log is empty. */
+  readonly initialState: ClusterState;
+  /** Called for each newer state after it was saved; must not throw. */
+  readonly onState?: (state: ClusterState) => void;
+  /** For one request to a peer. Default 2,000. */
+  readonly requestTimeoutMs?: number;
+  /** Between two surveys. Default 500. */
+  readonly surveyIntervalMs?: number;
+}
+
+/** Requests waiting for their turn at most; more are turned away. */
+const WAITING_MAX = 64;
+
+export class StateKeeper {
+  readonly id: NodeId;
+  readonly #host: Host;
+  readonly #log: AgreementLog;
+  readonly #peers: AgreementPeers;
+  readonly #onState: (state: ClusterState) => void;
+  readonly #requestTimeoutMs: number;
+  readonly #surveyIntervalMs: number;
+  #record: AgreementRecord;
+  #turn: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  #isFetching = false;
+  #isSurveying = false;
+  #isClosed = false;
+  /** Ends the pause between two surveys. */
+  #wake: () => void = () => {};
+
+  private constructor(
+    host: Host,
+    ports: { readonly log: AgreementLog; readonly peers: AgreementPeers },
+    opened: { readonly record: AgreementRecord; readonly options: StateKeeperOptions },
+  ) {
+    const { options } = opened;
+    this.id = options.id;
+    this.#host = host;
+    this.#log = ports.log;
+    this.#peers = ports.peers;
+    this.#record = opened.record;
+    this.#onState = options.onState ?? (() => {});
+    this.#requestTimeoutMs = options.requestTimeoutMs ?? 2_000;
+    this.#surveyIntervalMs = options.surveyIntervalMs ?? 500;
+  }
+
+  /**
+   * Reads the log, or begins it. Rejects with `store-corrupt` for a damaged record and `config` for
+   * another cluster's.
+   */
+  static async open(
+    host: Host,
+    ports: { readonly log: AgreementLog; readonly peers: AgreementPeers },
+    options: StateKeeperOptions,
+  ): Promise<StateKeeper> {
+    const bytes = await ports.log.load();
+    const record =
+      bytes === undefined
+        ? newRecord(options.initialState, host.random.integer(2 ** 32))
+        : decodeRecord(bytes);
+    const { clusterName } = options.initialState;
+    if (record.state.clusterName !== clusterName) {
+      throw new Fault(
+        'config',
+        `the store belongs to cluster ${record.state.clusterName}, not to ${clusterName}`,
+      );
+    }
+    if (bytes === undefined) await ports.log.save(encodeRecord(record));
+    const keeper = new StateKeeper(host, ports, { record, options });
+    keeper.#survey();
+    return keeper;
+  }
+
+  /** The newest state that this node has saved. */
+  state(): ClusterState {
+    return this.#record.state;
+  }
+
+  /** Whether this node votes, or why it does not yet. */
+  vote(): AgreementRecord['vote'] {
+    return this.#record.vote;
+  }
+
+  /** Answers a peer's `agree` message. Rejects with `malformed`, `overload` or the store's fault. */
+  async handle(message: Buffer): Promise<Buffer> {
+    return encodeReply(await this.answer(decodeRequest(message)));
+  }
+
+  /** Answers a request, this node's own ones too; the reply is given when the record is saved. */
+  answer(request: AgreementRequest): Promise<AgreementReply> {
+    return this.#inTurn(async () => {
+      const { record, reply } = answer(this.#record, request);
+      await this.#save(record);
+      if (reply.kind === 'diverged') this.#noteDivergence();
+      return reply;
+    });
+  }
+
+  /** Acts on a state that was chosen, if it is newer than what this node has. */
+  async learn(state: ClusterState): Promise<void> {
+    await this.answer({ kind: 'learn', state });
+  }
+
+  /** A ballot that was never used before and never will be again. */
+  beginBallot(seen: Ballot | undefined): Promise<Ballot> {
+    return this.#inTurn(async () => {
+      const { record, ballot } = nextBallot(this.#record, this.id, seen);
+      await this.#save(record);
+      return ballot;
+    });
+  }
+
+  /** The answer to a peer's `state` request. */
+  documentAbove(epoch: Epoch): Buffer | undefined {
+    return this.#record.state.epoch > epoch ? encodeState(this.#record.state) : undefined;
+  }
+
+  /** Fetches the state of a peer that has shown a higher epoch; one fetch at a time. */
+  heardEpoch(source: NodeId, epoch: Epoch): void {
+    if (epoch <= this.#record.state.epoch || this.#isFetching || this.#isClosed) return;
+    void this.fetchFrom(source);
+  }
+
+  /** Learns what `source` knows, if that is more; a peer that cannot be reached changes nothing. */
+  async fetchFrom(source: NodeId): Promise<void> {
+    if (this.#isFetching) return;
+    this.#isFetching = true;
+    try {
+      const { epoch } = this.#record.state;
+      const document = await this.#peers.fetchState(source, epoch, this.#requestTimeoutMs);
+      if (document !== undefined && !this.#isClosed) await this.learn(decodeState(document));
+    } catch (error) {
+      this.#noteFailure('membership.fetch_failed', source, error);
+    } finally {
+      this.#isFetching = false;
+    }
+  }
+
+  /** One request to a peer; undefined if it did not answer, or not in a way that can be read. */
+  async ask(
+    target: NodeId,
+    request: AgreementRequest,
+    timeoutMs = this.#requestTimeoutMs,
+  ): Promise<AgreementReply | undefined> {
+    if (target === this.id) return this.answer(request);
+    try {
+      const patienceMs = Math.min(timeoutMs, this.#requestTimeoutMs);
+      return decodeReply(await this.#peers.agree(target, encodeRequest(request), patienceMs));
+    } catch (error) {
+      this.#noteFailure('membership.agree_failed', target, error);
+      return undefined;
+    }
+  }
+
+  /** Stops surveying; requests are turned away from now on. Idempotent. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#wake();
+    await this.#turn;
+  }
+
+  #inTurn<T>(step: () => Promise<T>): Promise<T> {
+    if (this.#isClosed) return Promise.reject(new Fault('closed', 'the node is closing'));
+    if (this.#waiting >= WAITING_MAX) {
+      this.#host.metrics.count('membership.overload');
+      return Promise.reject(new Fault('overload', 'too many agreement messages are waiting'));
+    }
+    this.#waiting += 1;
+    const result = this.#turn.then(step).finally(() => {
+      this.#waiting -= 1;
+    });
+    // The next one's turn comes whether this one succeeds or not.
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
+  async #save(record: AgreementRecord): Promise<void> {
+    const before = this.#record;
+    if (record === before) return;
+    await this.#log.save(encodeRecord(record));
+    this.#record = record;
+    if (record.state === before.state) return;
+    this.#host.metrics.gauge('membership.epoch', record.state.epoch);
+    this.#host.log.info('membership.epoch', { epoch: record.state.epoch });
+    this.#onState(record.state);
+    this.#survey();
+  }
+
+  /** Surveys until this node may vote; one loop at a time. */
+  #survey(): void {
+    if (this.#record.vote !== 'unsure' || this.#isSurveying || this.#isClosed) return;
+    this.#isSurveying = true;
+    void this.#surveyUntilSure()
+      .catch((error: unknown) => this.#noteFailure('membership.survey_failed', this.id, error))
+      .then(() => {
+        this.#isSurveying = false;
+        // A newer state may have come while the loop was ending.
+        this.#survey();
+      });
+  }
+
+  async #surveyUntilSure(): Promise<void> {
+    while (!this.#isClosed && this.#record.vote === 'unsure') {
+      const { state } = this.#record;
+      const others = votersOf(state).filter((node) => node !== this.id);
+      const replies = await Promise.all(others.map((node) => this.#surveyOne(node)));
+      if (this.#isClosed) return;
+      const verdict = surveyVerdict(state.epoch, replies);
+      if (verdict === 'unsure') {
+        const answered = replies.filter((reply) => reply !== undefined).length;
+        this.#host.log.info('membership.survey', { answered, asked: others.length });
+        await this.#pause(this.#surveyIntervalMs);
+      } else {
+        await this.#settleVote(state, verdict);
+      }
+    }
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#host.clock.after(delayMs, resolve);
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
+  async #surveyOne(node: NodeId): Promise<Surveyed | undefined> {
+    const reply = await this.ask(node, { kind: 'survey' });
+    if (reply?.kind !== 'surveyed') return undefined;
+    if (reply.epoch > this.#record.state.epoch) await this.fetchFrom(node);
+    return reply;
+  }
+
+  async #settleVote(surveyed: ClusterState, vote: 'free' | 'abstains'): Promise<void> {
+    await this.#inTurn(async () => {
+      if (this.#record.state !== surveyed) return;
+      assert(this.#record.promised === undefined, 'who is unsure has promised nothing');
+      await this.#save({ ...this.#record, vote });
+      this.#host.log.info('membership.vote', { vote });
+    });
+  }
+
+  #noteDivergence(): void {
+    this.#host.metrics.count('membership.diverged');
+    this.#host.log.error('membership.diverged', { epoch: this.#record.state.epoch });
+  }
+
+  #noteFailure(event: string, peer: NodeId, error: unknown): void {
+    // A bug must not pass for a peer that is away.
+    if (!isFault(error)) throw error;
+    this.#host.metrics.count(event);
+    this.#host.log.debug(event, { peer, code: error.code });
+  }
+}
+
+type Surveyed = Extract<AgreementReply, { kind: 'surveyed' }>;
+
+/**
+ * Whether those who answered meet every majority that this node may have been part of. Only those
+ * who are sure of their own memory count, unless everyone has answered: then nobody is left who
+ * could know more, as at the very first start.
+ */
+function surveyVerdict(
+  epoch: Epoch,
+  replies: readonly (Surveyed | undefined)[],
+): 'free' | 'abstains' | 'unsure' {
+  const answered = replies.filter((reply) => reply !== undefined && reply.epoch <= epoch);
+  const voterCount = replies.length + 1;
+  const needed = Math.min(replies.length, voterCount - majorityOf(voterCount) + 1);
+  const sureCount = answered.filter((reply) => reply?.isSure === true).length;
+  if (sureCount < needed && answered.length < replies.length) return 'unsure';
+  const isPending = answered.some((reply) => reply?.epoch === epoch && reply.hasVoted);
+  return isPending ? 'abstains' : 'free';
+}
+
+function newRecord(state: ClusterState, life: number): AgreementRecord {
+  return { state, promised: undefined, accepted: undefined, round: 0, life, vote: 'unsure' };
+}

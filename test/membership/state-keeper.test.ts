@@ -1,0 +1,160 @@
+/** The state keeper at its edges: what it reads at a start, and what it does when saving fails. */
+
+import t from 'tap';
+import { Fault, isFault } from '../../src/base/fault.ts';
+import type { Host } from '../../src/base/host.ts';
+import type { Epoch } from '../../src/base/names.ts';
+import { encodeRequest } from '../../src/membership/agreement-codec.ts';
+import type { AgreementLog, AgreementPeers } from '../../src/membership/agreement-ports.ts';
+import type { ClusterState } from '../../src/membership/cluster-state.ts';
+import { Proposer } from '../../src/membership/proposer.ts';
+import { decodeState, hashState } from '../../src/membership/state-document.ts';
+import { StateKeeper } from '../../src/membership/state-keeper.ts';
+import { successorOf } from '../../src/membership/succession.ts';
+import { nodeOf, stateOf } from './states.ts';
+
+const ALONE = stateOf(1, 8);
+const NEXT = successorOf(ALONE, { defaultProperties: { n_val: 1 } });
+
+/** A host whose timers never fire: nothing here waits for time. */
+function stillHost(): Host {
+  return {
+    clock: { wallMicros: () => 0, monotonicMs: () => 0, after: () => () => {} },
+    random: { bytes: (size) => Buffer.alloc(size), integer: () => 0 },
+    log: { debug() {}, info() {}, warn() {}, error() {} },
+    metrics: { count() {}, gauge() {}, observe() {} },
+  };
+}
+
+const nobody: AgreementPeers = {
+  agree: () => Promise.reject(new Fault('peer-unreachable', 'nobody is there')),
+  fetchState: () => Promise.reject(new Fault('peer-unreachable', 'nobody is there')),
+};
+
+class OneFile implements AgreementLog {
+  saved: Buffer | undefined;
+  isFenced = false;
+
+  load(): Promise<Buffer | undefined> {
+    return Promise.resolve(this.saved);
+  }
+
+  save(record: Buffer): Promise<void> {
+    if (this.isFenced) return Promise.reject(new Fault('store-fenced', 'the disk is gone'));
+    this.saved = record;
+    return Promise.resolve();
+  }
+}
+
+function open(log: AgreementLog, initialState: ClusterState, peers = nobody) {
+  return StateKeeper.open(stillHost(), { log, peers }, { id: nodeOf(0), initialState });
+}
+
+/** A keeper that is alone, and so free to vote. */
+async function openAlone(log: AgreementLog): Promise<StateKeeper> {
+  const keeper = await open(log, ALONE);
+  while (keeper.vote() !== 'free') await Promise.resolve();
+  return keeper;
+}
+
+t.test('the stored state wins over the configured one', async (t) => {
+  const log = new OneFile();
+  const keeper = await openAlone(log);
+  await keeper.learn(NEXT);
+  await keeper.close();
+  const again = await open(log, ALONE);
+  t.ok(hashState(again.state()).equals(hashState(NEXT)));
+  t.equal(again.vote(), 'free');
+  await again.close();
+});
+
+t.test('another cluster’s store and a damaged record stop the start', async (t) => {
+  const log = new OneFile();
+  await (await open(log, ALONE)).close();
+  await t.rejects(open(log, { ...ALONE, clusterName: 'other' }), { code: 'config' });
+  log.saved = log.saved?.subarray(0, -1);
+  await t.rejects(open(log, ALONE), { code: 'store-corrupt' });
+});
+
+t.test('a reply whose record could not be saved is not given', async (t) => {
+  const log = new OneFile();
+  const keeper = await openAlone(log);
+  log.isFenced = true;
+  const ballot = { round: 1, node: nodeOf(0), life: 0 };
+  const message = encodeRequest({
+    kind: 'prepare',
+    epoch: 2 as Epoch,
+    parent: hashState(ALONE),
+    ballot,
+  });
+  await t.rejects(keeper.handle(message), { code: 'store-fenced' });
+  await t.rejects(keeper.learn(NEXT), { code: 'store-fenced' });
+  t.equal(keeper.state().epoch, 1, 'nor is the state acted upon');
+  const proposer = new Proposer(stillHost(), keeper);
+  const change = () => ({ kind: 'changed' as const, state: NEXT });
+  await t.rejects(proposer.propose<never>(change, 1_000), { code: 'store-fenced' });
+  await keeper.close();
+});
+
+t.test('the state is shown to those who have less', async (t) => {
+  const keeper = await openAlone(new OneFile());
+  t.equal(keeper.documentAbove(1 as Epoch), undefined);
+  await keeper.learn(NEXT);
+  const document = keeper.documentAbove(1 as Epoch) as Buffer;
+  t.ok(hashState(decodeState(document)).equals(hashState(NEXT)));
+  await keeper.close();
+});
+
+t.test('messages that cannot be read, or are too many, are turned away', async (t) => {
+  const keeper = await openAlone(new OneFile());
+  await t.rejects(keeper.handle(Buffer.from('hello')), { code: 'malformed' });
+  const survey = encodeRequest({ kind: 'survey' });
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 200 }, () => keeper.handle(survey)),
+  );
+  const refused = outcomes.filter((each) => each.status === 'rejected');
+  t.equal(outcomes.length - refused.length, 64);
+  t.ok(refused.every(({ reason }) => isFault(reason, 'overload')));
+  await t.resolves(keeper.handle(survey), 'and afterwards it is open again');
+  await keeper.close();
+  await keeper.close();
+  await t.rejects(keeper.handle(survey), { code: 'closed' });
+});
+
+t.test('a peer that sends an unreadable state changes nothing', async (t) => {
+  const peers: AgreementPeers = {
+    ...nobody,
+    fetchState: () => Promise.resolve(Buffer.from('{"format":1}')),
+  };
+  const keeper = await open(new OneFile(), stateOf(2, 8), peers);
+  await keeper.fetchFrom(nodeOf(1));
+  t.equal(keeper.state().epoch, 1);
+  await keeper.close();
+});
+
+t.test('a change that refuses ends the proposal and costs no ballot', async (t) => {
+  const keeper = await openAlone(new OneFile());
+  const proposer = new Proposer(stillHost(), keeper);
+  t.same(await proposer.propose(() => ({ kind: 'exists' }) as const, 1_000), { kind: 'exists' });
+  t.same(await proposer.propose(() => ({ kind: 'exists' }) as const, 0), {
+    kind: 'timeout',
+    mayTakeEffect: false,
+  });
+  t.equal(keeper.state().epoch, 1);
+  await keeper.close();
+});
+
+t.test('more proposals than can wait are turned away', async (t) => {
+  const keeper = await openAlone(new OneFile());
+  const proposer = new Proposer(stillHost(), keeper);
+  const change = (state: ClusterState) => ({
+    kind: 'changed' as const,
+    state: successorOf(state, {}),
+  });
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: 70 }, () => proposer.propose<never>(change, 1_000)),
+  );
+  t.equal(outcomes.filter(({ status }) => status === 'rejected').length, 6);
+  t.equal(keeper.state().epoch, 65);
+  await keeper.close();
+});
