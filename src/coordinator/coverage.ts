@@ -1,0 +1,306 @@
+/**
+ * Coverage: a question to the whole cluster, each partition answered by one node.
+ *
+ * The plan names the fewest nodes that together hold every partition; each streams its answers in
+ * order, and they are merged into one ordered stream. When a node is lost on the way, a new plan
+ * finds other holders for its partitions, and they go on strictly after the last item it sent, so
+ * that nothing is missed and nothing comes twice. Memory is bounded by two batches of each node; the
+ * reader's pace is the brake.
+ *
+ * Like Riak's, these answers are those of one replica: what has not reached it yet is not there.
+ */
+
+import type { ByteString } from '../base/bytes.ts';
+import { Fault, isFault } from '../base/fault.ts';
+import type { NodeId, Partition } from '../base/names.ts';
+import { compareIntegerTerms, fieldTypeOf } from '../object/index-entries.ts';
+import type {
+  CoverageShare,
+  IndexScan,
+  PeerStreamItem,
+  PeerStreamRequest,
+} from '../peer/messages.ts';
+import { coveragePlan } from '../ring/coverage-plan.ts';
+import { Cursor, CursorHeap, type Order } from './ordered-merge.ts';
+import type { CoordinatorPorts } from './ports.ts';
+
+export type IndexMatch = readonly [term: ByteString, key: ByteString];
+
+export interface CoverageOptions {
+  /** No progress of a node for this long ends the query with a `timeout` fault. */
+  readonly timeoutMs: number;
+}
+
+/** One kind of question: how to ask it, and how its answers are ordered. */
+interface Question<T> {
+  /** Replicas of each key. */
+  readonly n: number;
+  readonly order: Order<T>;
+  /** Items at most; no limit if undefined. */
+  readonly limit: number | undefined;
+  /** `after`: only what comes strictly after it is of interest. */
+  request(share: CoverageShare, after: T | undefined): PeerStreamRequest;
+  items(item: PeerStreamItem): readonly T[];
+}
+
+/** Items handed on at once. */
+const BATCH_MAX = 1_000;
+
+export class CoverageCoordinator {
+  readonly #ports: CoordinatorPorts;
+
+  constructor(ports: CoordinatorPorts) {
+    this.#ports = ports;
+  }
+
+  /** Names in order, without duplicates. `n`: the least n_val of the type's buckets. */
+  listBuckets(
+    type: ByteString,
+    n: number,
+    options: CoverageOptions,
+  ): AsyncIterableIterator<readonly ByteString[]> {
+    return this.#ask(
+      {
+        n,
+        order: compareBytes,
+        limit: undefined,
+        request: (share) => ({ verb: 'list-buckets', share, type }),
+        items: namesOf,
+      },
+      options,
+    );
+  }
+
+  /** Keys in order, without duplicates. */
+  listKeys(
+    bucket: { readonly type: ByteString; readonly bucket: ByteString },
+    n: number,
+    options: CoverageOptions,
+  ): AsyncIterableIterator<readonly ByteString[]> {
+    const { type, bucket: name } = bucket;
+    return this.#ask(
+      {
+        n,
+        order: compareBytes,
+        limit: undefined,
+        request: (share) => ({ verb: 'list-keys', share, type, bucket: name }),
+        items: namesOf,
+      },
+      options,
+    );
+  }
+
+  /** Entries by term, then by key; at most `scan.limit` in all. */
+  index(
+    scan: IndexScan,
+    n: number,
+    options: CoverageOptions,
+  ): AsyncIterableIterator<readonly IndexMatch[]> {
+    return this.#ask(
+      {
+        n,
+        order: indexOrder(scan.field),
+        limit: scan.limit,
+        request: (share, after) => ({
+          verb: 'index',
+          share,
+          query: after === undefined ? scan : { ...scan, after: { term: after[0], key: after[1] } },
+        }),
+        items: (item) => (item.kind === 'index-entries' ? item.entries : wrongKind(item)),
+      },
+      options,
+    );
+  }
+
+  #ask<T>(question: Question<T>, options: CoverageOptions): AsyncIterableIterator<readonly T[]> {
+    return new CoverageQuery(this.#ports, question, options);
+  }
+}
+
+/** The node that a cursor reads from, and for which partitions. */
+interface Share {
+  readonly node: NodeId;
+  readonly partitions: readonly Partition[];
+}
+
+class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
+  readonly #ports: CoordinatorPorts;
+  readonly #question: Question<T>;
+  readonly #options: CoverageOptions;
+  readonly #heap: CursorHeap<T, Share>;
+  readonly #lost = new Set<NodeId>();
+  /** Cursors that have not shown their next item. */
+  #hungry: Cursor<T, Share>[] = [];
+  #left: number;
+  #lastGiven: T | undefined;
+  #hasBegun = false;
+  #isClosed = false;
+
+  constructor(ports: CoordinatorPorts, question: Question<T>, options: CoverageOptions) {
+    this.#ports = ports;
+    this.#question = question;
+    this.#options = options;
+    this.#heap = new CursorHeap(question.order);
+    this.#left = question.limit ?? Number.POSITIVE_INFINITY;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<readonly T[], undefined>> {
+    try {
+      const batch = await this.#nextBatch();
+      if (batch.length > 0) return { done: false, value: batch };
+    } catch (error) {
+      this.#close();
+      throw error;
+    }
+    this.#close();
+    return { done: true, value: undefined };
+  }
+
+  /** Ends the query at once, even while `next` waits. */
+  return(): Promise<IteratorResult<readonly T[], undefined>> {
+    this.#close();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  #close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const cursor of [...this.#hungry, ...this.#heap.all()]) cursor.close();
+  }
+
+  /** Empty: all is read. */
+  async #nextBatch(): Promise<readonly T[]> {
+    if (!this.#hasBegun) {
+      this.#hasBegun = true;
+      this.#open(undefined, undefined);
+    }
+    while (!this.#isClosed && this.#left > 0) {
+      await this.#feed();
+      if (this.#isClosed || this.#heap.least === undefined) break;
+      const batch = this.#takeBatch(Math.min(this.#left, BATCH_MAX));
+      this.#left -= batch.length;
+      if (batch.length > 0) return batch;
+    }
+    return [];
+  }
+
+  /** Items in order until the batch is full or a cursor must be waited for. */
+  #takeBatch(max: number): T[] {
+    const batch: T[] = [];
+    const heap = this.#heap;
+    while (batch.length < max && this.#hungry.length === 0) {
+      const cursor = heap.least;
+      if (cursor === undefined) break;
+      const item = cursor.take();
+      if (this.#isNew(item)) {
+        batch.push(item);
+        this.#lastGiven = item;
+      }
+      if (cursor.head === undefined) {
+        heap.removeLeast();
+        this.#hungry.push(cursor);
+      } else heap.settleLeast();
+    }
+    return batch;
+  }
+
+  /** The same bucket lies on many nodes. */
+  #isNew(item: T): boolean {
+    return this.#lastGiven === undefined || this.#question.order(this.#lastGiven, item) !== 0;
+  }
+
+  /** Waits until every cursor shows its next item or has ended. */
+  async #feed(): Promise<void> {
+    for (;;) {
+      const cursor = this.#hungry.at(-1);
+      if (cursor === undefined || this.#isClosed) return;
+      try {
+        const hasMore = await cursor.fill();
+        this.#hungry.pop();
+        if (hasMore) this.#heap.add(cursor);
+      } catch (error) {
+        if (this.#isClosed) return;
+        this.#hungry.pop();
+        cursor.close();
+        if (!isFault(error) || error.code === 'timeout') throw error;
+        this.#ports.host.metrics.count('coverage_restarts_total');
+        this.#lost.add(cursor.source.node);
+        this.#open(cursor.source.partitions, cursor.last);
+      }
+    }
+  }
+
+  /** Opens streams for `partitions` (all of them if undefined), going on after `after`. */
+  #open(partitions: readonly Partition[] | undefined, after: T | undefined): void {
+    const { view, peer, host, self } = this.#ports;
+    const wanted = partitions === undefined ? undefined : new Set(partitions);
+    const plan = coveragePlan(view.ring(), this.#question.n, {
+      mayAsk: (node) => view.isUp(node) && !this.#lost.has(node),
+      localNode: self,
+      seed: host.random.integer(view.ring().nodes.length),
+    });
+    const isMissed = plan.uncovered.some((partition) => wanted?.has(partition) ?? true);
+    if (isMissed) {
+      throw new Fault('peer-unreachable', 'of some partitions no replica answers');
+    }
+    for (const share of plan.shares) {
+      const asked = share.partitions.filter((partition) => wanted?.has(partition) ?? true);
+      if (asked.length === 0) continue;
+      const request = this.#question.request({ partitions: asked }, after);
+      const items = peer.stream(share.node, request, this.#options.timeoutMs);
+      const batches = new Answers(items, this.#question, after);
+      this.#hungry.push(new Cursor({ node: share.node, partitions: asked }, batches));
+    }
+  }
+}
+
+/** The items of one node's stream, without those up to `after`. */
+class Answers<T> implements AsyncIterator<readonly T[]> {
+  readonly #stream: AsyncIterator<PeerStreamItem>;
+  readonly #question: Question<T>;
+  readonly #after: T | undefined;
+
+  constructor(stream: AsyncIterator<PeerStreamItem>, question: Question<T>, after: T | undefined) {
+    this.#stream = stream;
+    this.#question = question;
+    this.#after = after;
+  }
+
+  async next(): Promise<IteratorResult<readonly T[], undefined>> {
+    const result = await this.#stream.next();
+    if (result.done === true) return { done: true, value: undefined };
+    const items = this.#question.items(result.value);
+    const after = this.#after;
+    if (after === undefined) return { done: false, value: items };
+    const { order } = this.#question;
+    return { done: false, value: items.filter((item) => order(after, item) < 0) };
+  }
+
+  async return(): Promise<IteratorResult<readonly T[], undefined>> {
+    await this.#stream.return?.();
+    return { done: true, value: undefined };
+  }
+}
+
+/** By term, integers by value and all else bytewise, and then by key. */
+function indexOrder(field: ByteString): Order<IndexMatch> {
+  const compareTerms = fieldTypeOf(field) === 'int' ? compareIntegerTerms : compareBytes;
+  return (left, right) => compareTerms(left[0], right[0]) || compareBytes(left[1], right[1]);
+}
+
+function compareBytes(left: ByteString, right: ByteString): number {
+  if (left === right) return 0;
+  return left < right ? -1 : 1;
+}
+
+function namesOf(item: PeerStreamItem): readonly ByteString[] {
+  return item.kind === 'names' ? item.names : wrongKind(item);
+}
+
+function wrongKind(item: PeerStreamItem): never {
+  throw new Fault('peer-malformed', `a peer answered a query with ${item.kind}`);
+}

@@ -1,0 +1,71 @@
+/**
+ * What a node is told at its making, with units and defaults.
+ */
+
+import type { NodeId } from '../base/names.ts';
+import type { ClusterState } from '../membership/cluster-state.ts';
+
+export interface NodeLimits {
+  /** Client requests under way; more are refused as overload. */
+  readonly requestsMax: number;
+  /** Bytes of the values that they bring. */
+  readonly requestBytesMax: number;
+  /** Listings and index queries under way. */
+  readonly coverageMax: number;
+  /** Objects under read repair at once; more are skipped. */
+  readonly readRepairsMax: number;
+  readonly readRepairBytesMax: number;
+  readonly objectSizeMaxBytes: number;
+  readonly siblingsMax: number;
+}
+
+export interface NodeTimings {
+  /** Between two pings to each member. */
+  readonly heartbeatMs: number;
+  /** Heartbeats without a round trip after which a member is down. */
+  readonly missesMax: number;
+  /** How long a start waits for members that do not answer. */
+  readonly startGraceMs: number;
+  /** How long a read that is otherwise complete waits for the object before asking another. */
+  readonly spareDelayMs: number;
+  /** For each request of a read repair. */
+  readonly readRepairTimeoutMs: number;
+  /** For a change of properties to be agreed, and then to be known everywhere. */
+  readonly agreeTimeoutMs: number;
+  readonly spreadTimeoutMs: number;
+  /** How long a stop waits for requests under way. */
+  readonly drainTimeoutMs: number;
+}
+
+export interface NodeOptions {
+  readonly id: NodeId;
+  /** Epoch 1, as configured: acted on by a node whose store holds no state. */
+  readonly initialState: ClusterState;
+  /** The store was restored, repaired or found damaged. Default false. */
+  readonly mayHaveForgotten?: boolean;
+  /** Called at the start and with each newer state; must not throw. */
+  readonly stateChanged?: (state: ClusterState) => void;
+  readonly limits?: Partial<NodeLimits>;
+  readonly timings?: Partial<NodeTimings>;
+}
+
+export const NODE_LIMITS: NodeLimits = {
+  requestsMax: 50_000,
+  requestBytesMax: 512 * 1024 * 1024,
+  coverageMax: 64,
+  readRepairsMax: 128,
+  readRepairBytesMax: 64 * 1024 * 1024,
+  objectSizeMaxBytes: 50 * 1024 * 1024,
+  siblingsMax: 100,
+};
+
+export const NODE_TIMINGS: NodeTimings = {
+  heartbeatMs: 250,
+  missesMax: 4,
+  startGraceMs: 1_000,
+  spareDelayMs: 30,
+  readRepairTimeoutMs: 5_000,
+  agreeTimeoutMs: 10_000,
+  spreadTimeoutMs: 5_000,
+  drainTimeoutMs: 10_000,
+};

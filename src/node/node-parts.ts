@@ -1,0 +1,177 @@
+/**
+ * The parts of a running node, opened in the order in which they rest on each other.
+ *
+ * Identity first, because nothing may be written before the node knows who it is; then the agreed
+ * state, the replica, and what coordinates and answers on top of them.
+ */
+
+import type { Host } from '../base/host.ts';
+import type { NodeId } from '../base/names.ts';
+import { CoverageCoordinator } from '../coordinator/coverage.ts';
+import { DeleteCoordinator } from '../coordinator/delete.ts';
+import { GetCoordinator } from '../coordinator/get.ts';
+import { ActiveLists } from '../coordinator/participants.ts';
+import type { CoordinatorPorts } from '../coordinator/ports.ts';
+import { PutCoordinator } from '../coordinator/put.ts';
+import { ReadRepair } from '../coordinator/read-repair.ts';
+import { Liveness } from '../membership/liveness.ts';
+import { Proposer } from '../membership/proposer.ts';
+import { StateKeeper } from '../membership/state-keeper.ts';
+import type { Peer, PeerHandler } from '../peer/peer.ts';
+import { openIdentity, type Identity } from '../replica/identity.ts';
+import { STORE_REPLICA_DEFAULTS, StoreReplica } from '../replica/store-replica.ts';
+import type { Store } from '../storage/store.ts';
+import { PeerAgreement, StoreAgreementLog } from './agreement-wiring.ts';
+import { CatchUp } from './catch-up.ts';
+import { Heartbeats } from './heartbeats.ts';
+import type { NodeLimits, NodeOptions, NodeTimings } from './node-options.ts';
+import { PeerRequests } from './peer-requests.ts';
+import { PropertyChanges } from './property-changes.ts';
+import { RoutingPeer } from './routing-peer.ts';
+import { Topology } from './topology.ts';
+
+export interface NodeParts {
+  readonly identity: Identity;
+  readonly keeper: StateKeeper;
+  readonly topology: Topology;
+  readonly liveness: Liveness;
+  readonly catchUp: CatchUp;
+  readonly heartbeats: Heartbeats;
+  readonly replica: StoreReplica;
+  readonly gets: GetCoordinator;
+  readonly puts: PutCoordinator;
+  readonly deletes: DeleteCoordinator;
+  readonly coverage: CoverageCoordinator;
+  readonly changes: PropertyChanges;
+  /** What peers are answered by. */
+  readonly requests: PeerHandler;
+}
+
+export interface NodePorts {
+  readonly host: Host;
+  readonly store: Store;
+  /** To this node itself too. */
+  readonly peer: RoutingPeer;
+  readonly options: NodeOptions;
+  readonly limits: NodeLimits;
+  readonly timings: NodeTimings;
+}
+
+export async function openParts(ports: NodePorts): Promise<NodeParts> {
+  const { host, store, options, limits } = ports;
+  const identity = await openIdentity(store, host, {
+    mayHaveForgotten: options.mayHaveForgotten ?? false,
+  });
+  const membership = await openMembership(ports, identity);
+  const { topology } = membership;
+  const replica = await StoreReplica.open(
+    host,
+    {
+      store,
+      identity,
+      properties: (type, bucket) => topology.propertiesOrDefault(type, bucket),
+    },
+    {
+      ...STORE_REPLICA_DEFAULTS,
+      objectSizeMaxBytes: limits.objectSizeMaxBytes,
+      siblingsMax: limits.siblingsMax,
+    },
+  );
+  const coordinators = makeCoordinators(ports, topology, replica);
+  const { keeper, catchUp, heartbeats } = membership;
+  const requests = new PeerRequests({
+    host,
+    store,
+    replica,
+    topology,
+    catchUp,
+    puts: coordinators.puts,
+    incarnation: identity.incarnation,
+    agree: (message) => keeper.handle(message),
+    heardPing: (source) => heartbeats.heardPing(source),
+  });
+  return { identity, replica, requests, ...membership, ...coordinators };
+}
+
+type Membership = Pick<
+  NodeParts,
+  'keeper' | 'topology' | 'liveness' | 'catchUp' | 'heartbeats' | 'changes'
+>;
+
+async function openMembership(ports: NodePorts, identity: Identity): Promise<Membership> {
+  const { host, store, peer, options, timings } = ports;
+  const liveness = new Liveness(options.id, {
+    heartbeatMs: timings.heartbeatMs,
+    missesMax: timings.missesMax,
+  });
+  // The first states may be learnt while the keeper is still being opened.
+  let opened: { readonly topology: Topology; readonly heartbeats: Heartbeats } | undefined;
+  const keeper = await StateKeeper.open(
+    host,
+    { log: new StoreAgreementLog(store), peers: new PeerAgreement(peer) },
+    {
+      id: options.id,
+      initialState: options.initialState,
+      onState: (state) => {
+        if (opened === undefined) return;
+        const changes = opened.topology.adopt(state, host.clock.monotonicMs());
+        opened.heartbeats.noteChanges(changes);
+        options.stateChanged?.(state);
+      },
+    },
+  );
+  const topology = new Topology(keeper.state(), liveness);
+  liveness.setMembers(membersOf(keeper), host.clock.monotonicMs());
+  const catchUp = new CatchUp(keeper);
+  const heartbeats = new Heartbeats(
+    {
+      host,
+      peer,
+      self: options.id,
+      incarnation: identity.incarnation,
+      topology,
+      liveness,
+      heardEpoch: (node, epoch) => catchUp.heard(node, epoch),
+      returned: () => {},
+    },
+    { intervalMs: timings.heartbeatMs, timeoutMs: timings.heartbeatMs * timings.missesMax },
+  );
+  opened = { topology, heartbeats };
+  const changes = new PropertyChanges(
+    { metrics: host.metrics, proposer: new Proposer(host, keeper), heartbeats },
+    timings,
+  );
+  return { keeper, topology, liveness, catchUp, heartbeats, changes };
+}
+
+function membersOf(keeper: StateKeeper): NodeId[] {
+  return keeper.state().members.map(({ id }) => id);
+}
+
+type Coordinators = Pick<NodeParts, 'gets' | 'puts' | 'deletes' | 'coverage'>;
+
+function makeCoordinators(
+  nodePorts: NodePorts,
+  topology: Topology,
+  replica: StoreReplica,
+): Coordinators {
+  const { host, options, limits, timings } = nodePorts;
+  const peer: Peer = nodePorts.peer;
+  const ports: CoordinatorPorts = {
+    host,
+    peer,
+    self: options.id,
+    view: topology,
+    lists: new ActiveLists(topology),
+    onTombstone: () => {},
+  };
+  const repair = new ReadRepair(host, peer, {
+    inFlightMax: limits.readRepairsMax,
+    inFlightBytesMax: limits.readRepairBytesMax,
+    timeoutMs: timings.readRepairTimeoutMs,
+  });
+  const gets = new GetCoordinator(ports, repair, { spareDelayMs: timings.spareDelayMs });
+  const puts = new PutCoordinator(ports, replica, gets);
+  const deletes = new DeleteCoordinator(ports, gets, puts);
+  return { gets, puts, deletes, coverage: new CoverageCoordinator(ports) };
+}

@@ -1,0 +1,358 @@
+/**
+ * A node: everything it is, behind the two faces it shows.
+ *
+ * To the edges it is a `NodeService`, to its peers a `PeerHandler`. It owns no logic of its own but
+ * its life: opening what it rests on, letting requests in and out, and stopping so that its next start
+ * may go on with the same actors.
+ */
+
+import type { ByteString } from '../base/bytes.ts';
+import { Fault, isFault } from '../base/fault.ts';
+import { sleep, type Host } from '../base/host.ts';
+import { DEFAULT_BUCKET_TYPE, type Epoch, type NodeId, type ObjectKey } from '../base/names.ts';
+import type { ClusterState } from '../membership/cluster-state.ts';
+import {
+  createdTypeProperties,
+  effectiveTypeProperties,
+} from '../membership/effective-properties.ts';
+import type { BucketProperties, PartialProperties } from '../object/bucket-properties.ts';
+import type {
+  DeleteOutcome,
+  DeleteRequest,
+  Failure,
+  GetOutcome,
+  GetRequest,
+  PutOutcome,
+  PutRequest,
+} from '../object/requests.ts';
+import type {
+  IndexScan,
+  PeerReply,
+  PeerRequest,
+  PeerStreamItem,
+  PeerStreamRequest,
+} from '../peer/messages.ts';
+import type { Peer, PeerHandler } from '../peer/peer.ts';
+import type { Store } from '../storage/store.ts';
+import { Admission } from './admission.ts';
+import { CoverageAdmission } from './coverage-admission.ts';
+import {
+  NODE_LIMITS,
+  NODE_TIMINGS,
+  type NodeLimits,
+  type NodeOptions,
+  type NodeTimings,
+} from './node-options.ts';
+import { openParts, type NodeParts } from './node-parts.ts';
+import type {
+  BucketTypeStatus,
+  CoverageOptions,
+  NodeService,
+  PreferenceListEntry,
+  PropertiesOutcome,
+} from './node-service.ts';
+import { RoutingPeer } from './routing-peer.ts';
+
+const OVERLOAD: Failure = { kind: 'overload' };
+
+export class VertebraNode implements NodeService, PeerHandler {
+  readonly id: NodeId;
+  readonly #host: Host;
+  readonly #store: Store;
+  readonly #peer: RoutingPeer;
+  readonly #options: NodeOptions;
+  readonly #limits: NodeLimits;
+  readonly #timings: NodeTimings;
+  readonly #admission: Admission;
+  readonly #coverageAdmission: CoverageAdmission;
+  #parts: NodeParts | undefined;
+  #life: 'new' | 'starting' | 'serving' | 'stopping' | 'stopped' = 'new';
+  #stopped: Promise<void> | undefined;
+
+  /** `peer` reaches the other nodes; the store is this node's, and closed when it stops. */
+  constructor(host: Host, store: Store, peer: Peer, options: NodeOptions) {
+    this.id = options.id;
+    this.#host = host;
+    this.#store = store;
+    this.#peer = new RoutingPeer(options.id, this, peer);
+    this.#options = options;
+    this.#limits = { ...NODE_LIMITS, ...options.limits };
+    this.#timings = { ...NODE_TIMINGS, ...options.timings };
+    this.#admission = new Admission(host.metrics, {
+      requestsMax: this.#limits.requestsMax,
+      bytesMax: this.#limits.requestBytesMax,
+    });
+    this.#coverageAdmission = new CoverageAdmission(host.metrics, this.#limits.coverageMax);
+  }
+
+  /** Resolves when clients may be served. Rejects with the fault that keeps the node from it. */
+  async start(): Promise<void> {
+    if (this.#life !== 'new') throw new Fault('closed', 'a node starts once');
+    this.#life = 'starting';
+    const parts = await openParts({
+      host: this.#host,
+      store: this.#store,
+      peer: this.#peer,
+      options: this.#options,
+      limits: this.#limits,
+      timings: this.#timings,
+    });
+    this.#parts = parts;
+    // From now on this node can introduce itself, so that links may be opened.
+    this.#options.stateChanged?.(parts.topology.state());
+    await parts.heartbeats.start(this.#timings.startGraceMs);
+    await parts.catchUp.underWay;
+    if (this.#life === 'starting') this.#life = 'serving';
+    this.#host.log.info('node.started', { node: this.id, epoch: parts.topology.epoch });
+  }
+
+  /**
+   * Finishes what is under way and closes the store, so that the next start goes on with the same
+   * actors. Idempotent.
+   */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    this.#life = 'stopping';
+    const { clock, log } = this.#host;
+    await Promise.race([this.#admission.close(), sleep(clock, this.#timings.drainTimeoutMs)]);
+    const parts = this.#parts;
+    parts?.heartbeats.stop();
+    await parts?.replica.close();
+    await parts?.keeper.close();
+    this.#life = 'stopped';
+    try {
+      await parts?.identity.close();
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      log.warn('node.stopped-uncleanly', { code: error.code });
+    }
+    await this.#store.close();
+    log.info('node.stopped', { node: this.id });
+  }
+
+  async get(request: GetRequest): Promise<GetOutcome> {
+    const parts = this.#serving();
+    if ('kind' in parts) return parts;
+    if (!this.#admission.tryEnter(0)) return OVERLOAD;
+    try {
+      if (parts.catchUp.underWay !== undefined) await parts.catchUp.underWay;
+      return await parts.gets.get(request);
+    } finally {
+      this.#admission.leave(0);
+    }
+  }
+
+  async put(request: PutRequest): Promise<PutOutcome> {
+    const parts = this.#serving();
+    if ('kind' in parts) return parts;
+    const sizeBytes = request.content.value.length;
+    if (!this.#admission.tryEnter(sizeBytes)) return OVERLOAD;
+    try {
+      if (parts.catchUp.underWay !== undefined) await parts.catchUp.underWay;
+      return await parts.puts.put(request);
+    } finally {
+      this.#admission.leave(sizeBytes);
+    }
+  }
+
+  async delete(request: DeleteRequest): Promise<DeleteOutcome> {
+    const parts = this.#serving();
+    if ('kind' in parts) return parts;
+    if (!this.#admission.tryEnter(0)) return OVERLOAD;
+    try {
+      if (parts.catchUp.underWay !== undefined) await parts.catchUp.underWay;
+      return await parts.deletes.delete(request);
+    } finally {
+      this.#admission.leave(0);
+    }
+  }
+
+  bucketProperties(type: ByteString, bucket: ByteString): BucketProperties | undefined {
+    return this.#mustParts().topology.properties(type, bucket);
+  }
+
+  setBucketProperties(
+    type: ByteString,
+    bucket: ByteString,
+    changes: PartialProperties,
+  ): Promise<PropertiesOutcome> {
+    return this.#mustParts().changes.setBucket(type, bucket, changes);
+  }
+
+  resetBucketProperties(type: ByteString, bucket: ByteString): Promise<PropertiesOutcome> {
+    return this.#mustParts().changes.resetBucket(type, bucket);
+  }
+
+  bucketTypeProperties(type: ByteString): BucketProperties | undefined {
+    return effectiveTypeProperties(this.state(), type);
+  }
+
+  setBucketTypeProperties(
+    type: ByteString,
+    changes: PartialProperties,
+  ): Promise<PropertiesOutcome> {
+    return this.#mustParts().changes.setType(type, changes);
+  }
+
+  createBucketType(type: ByteString, properties: PartialProperties): Promise<PropertiesOutcome> {
+    return this.#mustParts().changes.createType(type, properties);
+  }
+
+  activateBucketType(type: ByteString): Promise<PropertiesOutcome> {
+    return this.#mustParts().changes.activateType(type);
+  }
+
+  /** The default type first, then the created ones by name. */
+  bucketTypes(): readonly BucketTypeStatus[] {
+    const state = this.state();
+    const defaults = effectiveTypeProperties(state, DEFAULT_BUCKET_TYPE);
+    const created = [...state.bucketTypes]
+      .map(([name, bucketType]) => ({
+        name,
+        isActive: bucketType.isActive,
+        properties: createdTypeProperties(bucketType),
+      }))
+      .sort((left, right) => (left.name < right.name ? -1 : 1));
+    return defaults === undefined
+      ? created
+      : [{ name: DEFAULT_BUCKET_TYPE, isActive: true, properties: defaults }, ...created];
+  }
+
+  listBuckets(
+    type: ByteString,
+    options: CoverageOptions,
+  ): AsyncIterableIterator<readonly ByteString[]> {
+    const { coverage } = this.#mustServe();
+    const n = this.#leastN(type);
+    return this.#coverageAdmission.admit(() => coverage.listBuckets(type, n, options));
+  }
+
+  listKeys(
+    type: ByteString,
+    bucket: ByteString,
+    options: CoverageOptions,
+  ): AsyncIterableIterator<readonly ByteString[]> {
+    const { coverage, topology } = this.#mustServe();
+    const n = mustKnow(topology.properties(type, bucket)).n_val;
+    return this.#coverageAdmission.admit(() => coverage.listKeys({ type, bucket }, n, options));
+  }
+
+  index(
+    scan: IndexScan,
+    options: CoverageOptions,
+  ): AsyncIterableIterator<readonly (readonly [term: ByteString, key: ByteString])[]> {
+    const { coverage, topology } = this.#mustServe();
+    const n = mustKnow(topology.properties(scan.type, scan.bucket)).n_val;
+    return this.#coverageAdmission.admit(() => coverage.index(scan, n, options));
+  }
+
+  preferenceList(key: ObjectKey): readonly PreferenceListEntry[] | undefined {
+    const { topology } = this.#mustParts();
+    const place = topology.place(key);
+    if (place === undefined) return undefined;
+    const { positions } = topology
+      .ring()
+      .activePreferenceList(place.partition, place.properties.n_val, (node) => topology.isUp(node));
+    return positions.map(({ partition, node, isPrimary }) => ({ partition, node, isPrimary }));
+  }
+
+  state(): ClusterState {
+    return this.#mustParts().topology.state();
+  }
+
+  readiness(): { readonly isReady: boolean; readonly reason: string } {
+    if (this.#life !== 'serving') return { isReady: false, reason: `the node is ${this.#life}` };
+    const health = this.#store.health();
+    if (health.kind === 'fenced') {
+      return { isReady: false, reason: `the store takes no writes: ${health.reason}` };
+    }
+    return { isReady: true, reason: 'serving' };
+  }
+
+  liveMembers(): readonly NodeId[] {
+    return this.#mustParts().liveness.liveNodes();
+  }
+
+  handle(source: NodeId, request: PeerRequest, timeoutMs: number): Promise<PeerReply> {
+    const parts = this.#parts;
+    // Who is about to go answers no pings, so that others stop counting on it.
+    const isAway = this.#life === 'stopping' && request.verb === 'ping';
+    if (parts === undefined || isAway || this.#life === 'stopped') {
+      return Promise.reject(this.#closedFault());
+    }
+    return parts.requests.handle(source, request, timeoutMs);
+  }
+
+  handleStream(source: NodeId, request: PeerStreamRequest): AsyncIterableIterator<PeerStreamItem> {
+    const parts = this.#parts;
+    if (parts === undefined || this.#life === 'stopped') throw this.#closedFault();
+    return parts.requests.handleStream(source, request);
+  }
+
+  /** What this node tells a peer when a link opens; undefined before its store has been opened. */
+  introduction():
+    | {
+        readonly clusterName: string;
+        readonly node: NodeId;
+        /** Random, made with the store; bytes as latin1. */
+        readonly identity: string;
+        readonly incarnation: number;
+        readonly epoch: Epoch;
+      }
+    | undefined {
+    if (this.#parts === undefined) return undefined;
+    const { identity, topology } = this.#parts;
+    return {
+      clusterName: topology.state().clusterName,
+      node: this.id,
+      identity: identity.identity,
+      incarnation: identity.incarnation,
+      epoch: topology.epoch,
+    };
+  }
+
+  /** The transport says that the link to `node` opened or broke. */
+  linkChanged(node: NodeId, isOpen: boolean): void {
+    this.#parts?.heartbeats.linkChanged(node, isOpen);
+  }
+
+  #serving(): NodeParts | Failure {
+    if (this.#parts !== undefined && this.#life === 'serving') return this.#parts;
+    return { kind: 'unavailable', reason: `the node is ${this.#life}` };
+  }
+
+  #mustServe(): NodeParts {
+    if (this.#life !== 'serving') throw this.#closedFault();
+    return this.#mustParts();
+  }
+
+  #mustParts(): NodeParts {
+    if (this.#parts === undefined) throw this.#closedFault();
+    return this.#parts;
+  }
+
+  #closedFault(): Fault {
+    return new Fault('closed', `the node is ${this.#life}`);
+  }
+
+  /** A plan for it covers all buckets of the type, whatever their own n_val. */
+  #leastN(type: ByteString): number {
+    const { topology } = this.#mustParts();
+    const state = topology.state();
+    let n = mustKnow(effectiveTypeProperties(state, type)).n_val;
+    const prefix = `${type.length}:${type}`;
+    for (const [id, { n_val: own }] of state.bucketProperties) {
+      if (own !== undefined && own < n && id.startsWith(prefix)) n = own;
+    }
+    return n;
+  }
+}
+
+function mustKnow(properties: BucketProperties | undefined): BucketProperties {
+  if (properties === undefined) throw new Fault('malformed', 'the bucket type is unknown');
+  return properties;
+}

@@ -1,0 +1,153 @@
+/**
+ * What this node does for its peers: one small answer for each verb.
+ *
+ * A request about a bucket type that is unknown here is no reason to guess: the asker knows more, so
+ * its state is fetched first. A node whose store takes no writes answers no pings, so that others
+ * stand in for it.
+ */
+
+import { Fault, unreachable } from '../base/fault.ts';
+import type { Host } from '../base/host.ts';
+import type { NodeId, ObjectKey } from '../base/names.ts';
+import type { PutCoordinator } from '../coordinator/put.ts';
+import { encodeState } from '../membership/state-document.ts';
+import { sliceHead } from '../object/record.ts';
+import type { PutRequest } from '../object/requests.ts';
+import type {
+  PeerReply,
+  PeerRequest,
+  PeerStreamItem,
+  PeerStreamRequest,
+} from '../peer/messages.ts';
+import type { PeerHandler } from '../peer/peer.ts';
+import type { Placement, Replica } from '../replica/replica.ts';
+import type { Store } from '../storage/store.ts';
+import type { CatchUp } from './catch-up.ts';
+import type { Topology } from './topology.ts';
+
+export interface PeerRequestsPorts {
+  readonly host: Host;
+  readonly store: Store;
+  readonly replica: Replica;
+  readonly puts: PutCoordinator;
+  readonly topology: Topology;
+  readonly catchUp: CatchUp;
+  readonly incarnation: number;
+  /** A voter's answer, durable before it leaves. */
+  readonly agree: (message: Buffer) => Promise<Buffer>;
+  readonly heardPing: (source: NodeId) => void;
+}
+
+export class PeerRequests implements PeerHandler {
+  readonly #ports: PeerRequestsPorts;
+
+  constructor(ports: PeerRequestsPorts) {
+    this.#ports = ports;
+  }
+
+  async handle(source: NodeId, request: PeerRequest, timeoutMs: number): Promise<PeerReply> {
+    const { replica, topology, host } = this.#ports;
+    switch (request.verb) {
+      case 'ping':
+        return this.#pong(source, request);
+      case 'get': {
+        const { key, headOnly } = request;
+        const { partition } = topology.place(key) ?? (await this.#mustPlace(source, key));
+        host.metrics.count(headOnly ? 'vnode_heads' : 'vnode_gets');
+        return { kind: 'object', record: await replica.getRecord(key, partition, headOnly) };
+      }
+      case 'merge': {
+        const { key, record, hintFor } = request;
+        const placement = topology.place(key) ?? (await this.#mustPlace(source, key));
+        host.metrics.count('vnode_puts');
+        await replica.merge(key, placement, record, hintFor);
+        return { kind: 'done' };
+      }
+      case 'put':
+        return this.#put(source, request.request, timeoutMs);
+      case 'reap': {
+        const { key, tombstoneHash } = request;
+        const placement = topology.place(key) ?? (await this.#mustPlace(source, key));
+        return { kind: 'reaped', isGone: await replica.reap(key, placement, tombstoneHash) };
+      }
+      case 'agree':
+        return { kind: 'agreement', message: await this.#ports.agree(request.message) };
+      case 'state': {
+        const isNewer = topology.epoch > request.aboveEpoch;
+        return { kind: 'state', document: isNewer ? encodeState(topology.state()) : undefined };
+      }
+      case 'tree':
+        return { kind: 'tree', segments: await replica.tree(request.partition, request.nVal) };
+      default:
+        return unreachable(request);
+    }
+  }
+
+  async *handleStream(
+    _source: NodeId,
+    request: PeerStreamRequest,
+  ): AsyncIterableIterator<PeerStreamItem> {
+    const { replica } = this.#ports;
+    switch (request.verb) {
+      case 'list-buckets':
+        for await (const names of replica.listBuckets(request.share, request.type)) {
+          yield { kind: 'names', names };
+        }
+        return;
+      case 'list-keys': {
+        const { share, type, bucket } = request;
+        for await (const names of replica.listKeys(share, type, bucket)) {
+          yield { kind: 'names', names };
+        }
+        return;
+      }
+      case 'index':
+        for await (const entries of replica.index(request.share, request.query)) {
+          yield { kind: 'index-entries', entries };
+        }
+        return;
+      case 'heads': {
+        const { partition, nVal, segments } = request;
+        for await (const heads of replica.heads(partition, nVal, segments)) {
+          yield { kind: 'heads', heads };
+        }
+        return;
+      }
+      default:
+        unreachable(request);
+    }
+  }
+
+  #pong(source: NodeId, ping: Extract<PeerRequest, { verb: 'ping' }>): PeerReply {
+    const { store, topology, catchUp, incarnation, heardPing } = this.#ports;
+    catchUp.heard(source, ping.epoch);
+    const health = store.health();
+    if (health.kind !== 'ready') throw new Fault('store-fenced', health.reason);
+    heardPing(source);
+    return { kind: 'pong', epoch: topology.epoch, incarnation };
+  }
+
+  async #put(source: NodeId, request: PutRequest, timeoutMs: number): Promise<PeerReply> {
+    const { puts, topology, catchUp } = this.#ports;
+    await catchUp.underWay;
+    if (topology.place(request.key) === undefined) await catchUp.fetchFrom(source);
+    const ownMs = request.timeoutMs ?? timeoutMs;
+    const outcome = await puts.coordinate({ ...request, timeoutMs: Math.min(ownMs, timeoutMs) });
+    if (outcome.kind === 'declined') {
+      throw new Fault(outcome.isOverload ? 'overload' : 'peer-refused', outcome.reason);
+    }
+    if (outcome.kind !== 'stored') return { kind: 'failed', failure: outcome };
+    const { record } = outcome;
+    if (request.returning === 'nothing') return { kind: 'stored', record: undefined };
+    return { kind: 'stored', record: request.returning === 'head' ? sliceHead(record) : record };
+  }
+
+  /** The asker knows a type that is unknown here, so it has the newer state. */
+  async #mustPlace(source: NodeId, key: ObjectKey): Promise<Placement> {
+    const { topology, catchUp } = this.#ports;
+    await catchUp.fetchFrom(source);
+    const placement = topology.place(key);
+    if (placement === undefined) throw new Fault('peer-refused', 'the bucket type is unknown');
+    return placement;
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * Listings and index queries over the whole cluster.
+ */
+
+import t from 'tap';
+import { utf8ToByteString, type ByteString } from '../../src/base/bytes.ts';
+import { DEFAULT_BUCKET_TYPE, type NodeId } from '../../src/base/names.ts';
+import type { IndexScan } from '../../src/peer/messages.ts';
+import { TestCluster } from './cluster-harness.ts';
+import { N1, N2, N3, Teller } from './told.ts';
+
+const BUCKET = utf8ToByteString('b');
+const OPTIONS = { timeoutMs: 5_000 };
+const AGES = ['-10', '-9', '0', '7', '10', '100', '12345678901234567890'];
+
+async function all<T>(
+  cluster: TestCluster,
+  query: AsyncIterableIterator<readonly T[]>,
+): Promise<T[]> {
+  const items: T[] = [];
+  for (;;) {
+    const batch = await cluster.settle(query.next());
+    if (batch.done === true) return items;
+    items.push(...batch.value);
+  }
+}
+
+/** Stores keys k-0000 … with an age each, at all replicas. */
+async function filled(count: number, nodeCount = 5): Promise<{ teller: Teller; keys: string[] }> {
+  const teller = new Teller(await TestCluster.start({ nodeCount }));
+  const { cluster } = teller;
+  const keys = Array.from({ length: count }, (_, index) => `k-${String(index).padStart(4, '0')}`);
+  const writes = keys.map((name, index) => {
+    const id = cluster.ids[index % nodeCount] as NodeId;
+    const age = AGES[index % AGES.length] as string;
+    return cluster.node(id).put({
+      key: { type: DEFAULT_BUCKET_TYPE, bucket: BUCKET, key: utf8ToByteString(name) },
+      content: {
+        metadata: {
+          indexes: [{ field: utf8ToByteString('age_int'), term: utf8ToByteString(age) }],
+        },
+        value: Buffer.from(name),
+        isTombstone: false,
+      },
+      returning: 'nothing',
+      w: 3,
+    });
+  });
+  await cluster.settle(Promise.all(writes));
+  return { teller, keys };
+}
+
+function ages(more: Partial<IndexScan> = {}): IndexScan {
+  return {
+    type: DEFAULT_BUCKET_TYPE,
+    bucket: BUCKET,
+    field: utf8ToByteString('age_int'),
+    from: utf8ToByteString('-10'),
+    to: utf8ToByteString('12345678901234567890'),
+    after: undefined,
+    limit: undefined,
+    ...more,
+  };
+}
+
+t.test('every key is listed once, in order, from any node', async (t) => {
+  const { teller, keys } = await filled(300);
+  const { cluster } = teller;
+  for (const id of [N1, N2]) {
+    const query = cluster.node(id).listKeys(DEFAULT_BUCKET_TYPE, BUCKET, OPTIONS);
+    t.same(await all(cluster, query), keys);
+  }
+});
+
+t.test('a bucket that lies on all nodes is listed once', async (t) => {
+  const { teller } = await filled(50);
+  const { cluster } = teller;
+  for (const bucket of ['a', 'z']) {
+    const key = { type: DEFAULT_BUCKET_TYPE, bucket: utf8ToByteString(bucket), key: BUCKET };
+    await teller.put(N1, key, { text: 'x', w: 3 });
+  }
+  const query = cluster.node(N3).listBuckets(DEFAULT_BUCKET_TYPE, OPTIONS);
+  t.same(await all(cluster, query), ['a', 'b', 'z']);
+});
+
+t.test('index entries come by term, integers by value, and then by key', async (t) => {
+  const { teller, keys } = await filled(100);
+  const { cluster } = teller;
+  const expected = AGES.flatMap((age, at) => {
+    return keys.filter((_, index) => index % AGES.length === at).map((key) => [age, key]);
+  });
+  t.same(await all(cluster, cluster.node(N1).index(ages(), OPTIONS)), expected);
+  const page = await all(cluster, cluster.node(N2).index(ages({ limit: 33 }), OPTIONS));
+  t.same(page, expected.slice(0, 33));
+  const [term, key] = page.at(-1) as readonly [ByteString, ByteString];
+  const rest = ages({ after: { term, key } });
+  t.same(await all(cluster, cluster.node(N3).index(rest, OPTIONS)), expected.slice(33));
+});
+
+t.test('nothing is missed while a node is down', async (t) => {
+  const { teller, keys } = await filled(200);
+  const { cluster } = teller;
+  cluster.crash(N2);
+  const unnoticed = cluster.node(N1).listKeys(DEFAULT_BUCKET_TYPE, BUCKET, OPTIONS);
+  t.same(await all(cluster, unnoticed), keys);
+  await cluster.untilUp(...cluster.ids.filter((id) => id !== N2));
+  const query = cluster.node(N1).listKeys(DEFAULT_BUCKET_TYPE, BUCKET, OPTIONS);
+  t.same(await all(cluster, query), keys);
+});
+
+t.test('a node that dies on the way is replaced, and nothing comes twice', async (t) => {
+  const { teller, keys } = await filled(1_500);
+  const { cluster } = teller;
+  const query = cluster.node(N1).listKeys(DEFAULT_BUCKET_TYPE, BUCKET, OPTIONS);
+  const first = await cluster.settle(query.next());
+  t.notOk(first.done);
+  t.ok((first.value ?? []).length < keys.length);
+  const asked = cluster.streamed.filter(({ source }) => source === N1).map(({ target }) => target);
+  cluster.crash(asked[0] as NodeId);
+  const rest = await all(cluster, query);
+  t.same([...(first.value ?? []), ...rest], keys);
+  t.equal(cluster.counted(N1, 'coverage_restarts_total'), 1);
+});
+
+t.test('partitions without a live replica end the query with a fault', async (t) => {
+  const { teller } = await filled(10);
+  const { cluster } = teller;
+  const lost = cluster.ids.slice(1, 4);
+  for (const id of lost) cluster.crash(id);
+  await cluster.untilUp(...cluster.ids.filter((id) => !lost.includes(id)));
+  const query = cluster.node(N1).listKeys(DEFAULT_BUCKET_TYPE, BUCKET, OPTIONS);
+  await t.rejects(all(cluster, query), { code: 'peer-unreachable' });
+});
+
+t.test('queries past the limit are refused until one has ended', async (t) => {
+  const cluster = await TestCluster.start({ nodeCount: 3, limits: { coverageMax: 1 } });
+  const list = (): AsyncIterableIterator<readonly ByteString[]> => {
+    return cluster.node(N1).listBuckets(DEFAULT_BUCKET_TYPE, OPTIONS);
+  };
+  const first = list();
+  t.throws(list, { code: 'overload' });
+  await first.return?.();
+  t.same(await all(cluster, list()), []);
+  t.same(await all(cluster, list()), []);
+});

@@ -1,0 +1,84 @@
+/**
+ * Starting and stopping: when a node serves, and what its next start goes on with.
+ */
+
+import t from 'tap';
+import { utf8ToByteString } from '../../src/base/bytes.ts';
+import { TestCluster } from './cluster-harness.ts';
+import { content, contextOf, N1, N2, N3, Teller, told } from './told.ts';
+
+t.test(
+  'after a clean stop a node goes on with its actor, after a crash with a new one',
+  async (t) => {
+    const teller = new Teller(await TestCluster.start({ nodeCount: 1 }));
+    const { cluster } = teller;
+    const key = cluster.keyWhere(() => true);
+    const sizeAfter = async (text: string): Promise<number> => {
+      return contextOf(await teller.put(N1, key, { text, returning: 'head' })).size;
+    };
+    t.equal(await sizeAfter('a'), 1);
+    await cluster.stop(N1);
+    await cluster.restart(N1);
+    t.equal(await sizeAfter('b'), 1);
+    cluster.crash(N1);
+    await cluster.restart(N1);
+    t.equal(await sizeAfter('c'), 2);
+    t.same(told(await teller.get(N1, key)), ['c']);
+    t.equal(cluster.node(N1).introduction()?.incarnation, 3);
+  },
+);
+
+t.test('a node that comes back serves only after it has caught up', async (t) => {
+  const teller = new Teller(await TestCluster.start({ nodeCount: 3 }));
+  const { cluster } = teller;
+  cluster.crash(N3);
+  await cluster.untilUp(N1, N2);
+  await teller.makeType('late', { n_val: 1 });
+  await cluster.restart(N3);
+  t.equal(cluster.node(N3).bucketTypeProperties(utf8ToByteString('late'))?.n_val, 1);
+  t.same(cluster.node(N3).readiness(), { isReady: true, reason: 'serving' });
+});
+
+t.test('a node that finds nobody serves after a moment of grace', async (t) => {
+  const cluster = await TestCluster.start({ nodeCount: 3 });
+  for (const id of cluster.ids) cluster.crash(id);
+  const startMs = cluster.time.nowMs;
+  await cluster.restart(N2);
+  t.ok(cluster.time.nowMs - startMs <= 1_100);
+  t.ok(cluster.node(N2).readiness().isReady);
+  t.same(cluster.node(N2).liveMembers(), [N2]);
+});
+
+t.test('a stop lets requests under way finish, and refuses new ones', async (t) => {
+  const cluster = await TestCluster.start({ nodeCount: 3 });
+  const key = cluster.keyWhere(() => true);
+  const node = cluster.node(N1);
+  for (const id of [N2, N3]) cluster.link(id, N1, { kind: 'slow', delayMs: 200 });
+  const underWay = node.put({ key, content: content('a'), returning: 'nothing' });
+  const stopping = node.stop();
+  t.match(await node.put({ key, content: content('b'), returning: 'nothing' }), {
+    kind: 'unavailable',
+  });
+  t.notOk(node.readiness().isReady);
+  t.same(await cluster.settle(underWay), { kind: 'stored', object: undefined });
+  await cluster.settle(stopping);
+  await cluster.settle(node.stop());
+  t.match(await node.get({ key }), { kind: 'unavailable' });
+  await t.rejects(node.handle(N2, { verb: 'get', key, headOnly: true }, 100), { code: 'closed' });
+});
+
+t.test('a stop does not wait for ever', async (t) => {
+  const cluster = await TestCluster.start({ nodeCount: 3, timings: { drainTimeoutMs: 500 } });
+  const key = cluster.keyWhere(() => true);
+  cluster.isolate(N1, 'silent');
+  const stuck = cluster.node(N1).get({ key });
+  const startMs = cluster.time.nowMs;
+  await cluster.settle(cluster.node(N1).stop());
+  t.equal(cluster.time.nowMs - startMs, 500);
+  t.same(await cluster.settle(stuck), { kind: 'timeout' });
+});
+
+t.test('a node starts once', async (t) => {
+  const cluster = await TestCluster.start({ nodeCount: 1 });
+  await t.rejects(cluster.node(N1).start(), { code: 'closed' });
+});
