@@ -78,8 +78,14 @@ export function encodeReply(reply: AgreementReply): Buffer {
     case 'diverged':
     case 'learnt':
       return pack([reply.kind, reply.epoch]);
-    case 'surveyed':
-      return pack(['surveyed', reply.epoch, reply.hasVoted, reply.isSure]);
+    case 'surveyed': {
+      const { epoch, promised, accepted, hasProposed, isSure } = reply;
+      const ballots = [promised, accepted?.ballot].map((ballot) =>
+        ballot === undefined ? null : ballotToFields(ballot),
+      );
+      const documents = accepted === undefined ? [] : [encodeState(accepted.state)];
+      return pack(['surveyed', epoch, hasProposed, isSure, ...ballots], ...documents);
+    }
   }
 }
 
@@ -103,12 +109,17 @@ export function decodeReply(bytes: Buffer): AgreementReply {
       mustHold(fields, 1, documents, 0);
       return { kind, epoch: asEpoch(fields[0]) };
     case 'surveyed': {
-      mustHold(fields, 3, documents, 0);
-      const [epoch, hasVoted, isSure] = fields;
+      const [epoch, hasProposed, isSure, promised, ballot] = fields;
+      mustHold(fields, 5, documents, ballot === null ? 0 : 1);
       return {
         kind,
         epoch: asEpoch(epoch),
-        hasVoted: asBoolean(hasVoted),
+        promised: promised === null ? undefined : asBallot(promised),
+        accepted:
+          ballot === null
+            ? undefined
+            : { ballot: asBallot(ballot), state: decodeState(mustDocument(documents, 0)) },
+        hasProposed: asBoolean(hasProposed),
         isSure: asBoolean(isSure),
       };
     }
@@ -151,7 +162,7 @@ function recordFrom(bytes: Buffer): AgreementRecord {
   const [format, round, life, vote, promised, ballot] = fields;
   if (kind !== 'record' || format !== RECORD_FORMAT) throw malformed('its format is unknown');
   mustHold(fields, 6, documents, ballot === null ? 1 : 2);
-  if (vote !== 'free' && vote !== 'abstains' && vote !== 'unsure') throw malformed('no vote');
+  if (vote !== 'free' && vote !== 'unsure') throw malformed('no vote');
   return {
     state: decodeState(mustDocument(documents, 0)),
     promised: promised === null ? undefined : asBallot(promised),

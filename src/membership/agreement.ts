@@ -7,7 +7,9 @@
  * record that must be durable *before the reply leaves* come out.
  *
  * A record that was lost takes its promises with it, so a node that finds none is `unsure`: it may
- * propose but does not vote until others have told it that there is nothing it could have forgotten.
+ * propose but does not vote until others have told it what it could have forgotten. It then takes
+ * over the highest promise and acceptance it heard of: refusing more than it promised is always safe,
+ * and so is reporting what was really proposed; only an acceptance it never gave would count.
  *
  * Source: Lamport 2001, "Paxos Made Simple".
  */
@@ -39,8 +41,8 @@ export interface AgreementRecord {
   readonly round: number;
   /** Drawn when the record was begun. */
   readonly life: number;
-  /** `unsure`: it may have voted and lost the record. `abstains`: it may have, for this epoch. */
-  readonly vote: 'free' | 'abstains' | 'unsure';
+  /** `unsure`: it may have voted and lost the record. */
+  readonly vote: 'free' | 'unsure';
 }
 
 export type AgreementRequest =
@@ -73,8 +75,11 @@ export type AgreementReply =
   | {
       readonly kind: 'surveyed';
       readonly epoch: Epoch;
-      /** Whether it has, or may have, promised or accepted anything for the epoch after. */
-      readonly hasVoted: boolean;
+      /** For the epoch after. */
+      readonly promised: Ballot | undefined;
+      readonly accepted: AcceptedState | undefined;
+      /** Whether it has ever begun a round itself. */
+      readonly hasProposed: boolean;
       readonly isSure: boolean;
     };
 
@@ -111,10 +116,13 @@ export function answer(record: AgreementRecord, request: AgreementRequest): Answ
     case 'learn':
       return answerLearn(record, request.state);
     case 'survey': {
-      // Who abstains may have voted, and others must count on it.
-      const hasVoted = record.promised !== undefined || record.vote === 'abstains';
-      const isSure = record.vote !== 'unsure';
-      return { record, reply: { kind: 'surveyed', epoch: record.state.epoch, hasVoted, isSure } };
+      const { promised, accepted, round, vote, state } = record;
+      const hasProposed = round > 0;
+      const isSure = vote === 'free';
+      return {
+        record,
+        reply: { kind: 'surveyed', epoch: state.epoch, promised, accepted, hasProposed, isSure },
+      };
     }
   }
 }

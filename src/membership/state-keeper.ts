@@ -8,7 +8,9 @@
  *
  * A node that finds no record at its start may be new, or may have lost its disk with promises on it.
  * It asks the others (`survey`) until enough have answered to meet every majority it could have been
- * part of; what they have not heard of, it cannot have voted for.
+ * part of, and takes over the highest promise and acceptance among them. A round that still counts on
+ * a lost promise may not have reached them yet; so unless nobody has proposed anything, the survey
+ * that decides is made when every such round has timed out.
  */
 
 import { assert, Fault, isFault } from '../base/fault.ts';
@@ -17,6 +19,7 @@ import type { Epoch, NodeId } from '../base/names.ts';
 import {
   answer,
   majorityOf,
+  isBallotBelow,
   nextBallot,
   votersOf,
   type AgreementRecord,
@@ -48,6 +51,9 @@ export interface StateKeeperOptions {
   readonly surveyIntervalMs?: number;
 }
 
+/** A round asks twice: for promises, then for acceptances. */
+const ROUND_REQUESTS = 2;
+
 /** Requests waiting for their turn at most; more are turned away. */
 const WAITING_MAX = 64;
 
@@ -59,6 +65,7 @@ export class StateKeeper {
   readonly #onState: (state: ClusterState) => void;
   readonly #requestTimeoutMs: number;
   readonly #surveyIntervalMs: number;
+  readonly #openedAtMs: number;
   #record: AgreementRecord;
   #turn: Promise<unknown> = Promise.resolve();
   #waiting = 0;
@@ -82,6 +89,7 @@ export class StateKeeper {
     this.#onState = options.onState ?? (() => {});
     this.#requestTimeoutMs = options.requestTimeoutMs ?? 2_000;
     this.#surveyIntervalMs = options.surveyIntervalMs ?? 500;
+    this.#openedAtMs = host.clock.monotonicMs();
   }
 
   /**
@@ -245,15 +253,21 @@ export class StateKeeper {
       const others = votersOf(state).filter((node) => node !== this.id);
       const replies = await Promise.all(others.map((node) => this.#surveyOne(node)));
       if (this.#isClosed) return;
-      const verdict = surveyVerdict(state.epoch, replies);
-      if (verdict === 'unsure') {
+      const recovered = recoverVote(state.epoch, replies, this.#isPastOldRounds());
+      if (recovered === undefined) {
         const answered = replies.filter((reply) => reply !== undefined).length;
         this.#host.log.info('membership.survey', { answered, asked: others.length });
         await this.#pause(this.#surveyIntervalMs);
       } else {
-        await this.#settleVote(state, verdict);
+        await this.#settleVote(state, recovered);
       }
     }
+  }
+
+  /** Whether every round that a lost record may have promised something to has timed out. */
+  #isPastOldRounds(): boolean {
+    const elapsedMs = this.#host.clock.monotonicMs() - this.#openedAtMs;
+    return elapsedMs > ROUND_REQUESTS * this.#requestTimeoutMs;
   }
 
   #pause(delayMs: number): Promise<void> {
@@ -273,12 +287,12 @@ export class StateKeeper {
     return reply;
   }
 
-  async #settleVote(surveyed: ClusterState, vote: 'free' | 'abstains'): Promise<void> {
+  async #settleVote(surveyed: ClusterState, recovered: RecoveredVote): Promise<void> {
     await this.#inTurn(async () => {
       if (this.#record.state !== surveyed) return;
       assert(this.#record.promised === undefined, 'who is unsure has promised nothing');
-      await this.#save({ ...this.#record, vote });
-      this.#host.log.info('membership.vote', { vote });
+      await this.#save({ ...this.#record, ...recovered, vote: 'free' });
+      this.#host.log.info('membership.vote', { isPending: recovered.accepted !== undefined });
     });
   }
 
@@ -297,22 +311,39 @@ export class StateKeeper {
 
 type Surveyed = Extract<AgreementReply, { kind: 'surveyed' }>;
 
+type RecoveredVote = Pick<AgreementRecord, 'promised' | 'accepted'>;
+
 /**
- * Whether those who answered meet every majority that this node may have been part of. Only those
- * who are sure of their own memory count, unless everyone has answered: then nobody is left who
- * could know more, as at the very first start.
+ * What this node may have promised and accepted, once those who answered meet every majority that it
+ * may have been part of; undefined before that. Only those who are sure of their own memory count,
+ * unless everyone has answered: then nobody is left who could know more, as at the very first start.
  */
-function surveyVerdict(
+function recoverVote(
   epoch: Epoch,
   replies: readonly (Surveyed | undefined)[],
-): 'free' | 'abstains' | 'unsure' {
-  const answered = replies.filter((reply) => reply !== undefined && reply.epoch <= epoch);
+  isPastOldRounds: boolean,
+): RecoveredVote | undefined {
+  const answered = replies.filter((reply) => reply !== undefined).filter((r) => r.epoch <= epoch);
   const voterCount = replies.length + 1;
   const needed = Math.min(replies.length, voterCount - majorityOf(voterCount) + 1);
-  const sureCount = answered.filter((reply) => reply?.isSure === true).length;
-  if (sureCount < needed && answered.length < replies.length) return 'unsure';
-  const isPending = answered.some((reply) => reply?.epoch === epoch && reply.hasVoted);
-  return isPending ? 'abstains' : 'free';
+  const sureCount = answered.filter(({ isSure }) => isSure).length;
+  const hasAll = answered.length === replies.length;
+  if (sureCount < needed && !hasAll) return undefined;
+  const isQuiet =
+    hasAll && answered.every(({ promised, hasProposed }) => promised === undefined && !hasProposed);
+  if (!isQuiet && !isPastOldRounds) return undefined;
+  let promised: Ballot | undefined;
+  let accepted: AgreementRecord['accepted'];
+  for (const reply of answered) {
+    if (reply.epoch !== epoch) continue;
+    if (isHigher(reply.promised, promised)) promised = reply.promised;
+    if (isHigher(reply.accepted?.ballot, accepted?.ballot)) accepted = reply.accepted;
+  }
+  return { promised, accepted };
+}
+
+function isHigher(ballot: Ballot | undefined, than: Ballot | undefined): boolean {
+  return ballot !== undefined && (than === undefined || isBallotBelow(than, ballot));
 }
 
 function newRecord(state: ClusterState, life: number): AgreementRecord {

@@ -62,7 +62,9 @@ const anyReply: fc.Arbitrary<AgreementReply> = fc.oneof(
   fc.record({
     kind: fc.constant('surveyed' as const),
     epoch: anyEpoch,
-    hasVoted: fc.boolean(),
+    promised: fc.option(anyBallot, { nil: undefined }),
+    accepted: fc.option(anyAccepted, { nil: undefined }),
+    hasProposed: fc.boolean(),
     isSure: fc.boolean(),
   }),
 );
@@ -73,7 +75,7 @@ const anyRecord: fc.Arbitrary<AgreementRecord> = fc.record({
   accepted: fc.option(anyAccepted, { nil: undefined }),
   round: fc.nat(),
   life: fc.nat(),
-  vote: fc.constantFrom('free' as const, 'abstains' as const, 'unsure' as const),
+  vote: fc.constantFrom('free' as const, 'unsure' as const),
 });
 
 /** Whether `decode` takes the bytes; anything but a fault is a bug and is thrown. */

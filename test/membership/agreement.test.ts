@@ -258,3 +258,13 @@ t.test('a new cluster votes when all of its nodes have met', async (t) => {
     ['free', 'free', 'free'],
   );
 });
+
+t.test('a proposal among nodes that still meet does not keep them from voting', async (t) => {
+  for (let seed = 1; seed <= 10; seed += 1) {
+    const world = new AgreementWorld(5, seed);
+    for (const node of world.nodes) void world.start(node);
+    await world.run(5_000, () => world.nodes.some(({ keeper }) => keeper?.vote() === 'free'));
+    const outcome = await outcomeOf(world, world.nodes[0] as WorldNode, 'early', 20_000);
+    t.equal(outcome?.kind, 'changed', `seed ${seed}`);
+  }
+});

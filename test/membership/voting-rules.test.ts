@@ -87,21 +87,28 @@ t.test('other epochs and other histories are not voted on', (t) => {
   t.end();
 });
 
-t.test('who is not free does not vote, but learns and can be asked', (t) => {
-  for (const vote of ['unsure', 'abstains'] as const) {
-    const record = recordOf({ vote });
-    t.same(prepare(record, ballot(1)).reply, { kind: 'abstained' });
-    t.same(accept(record, ballot(1), X).reply, { kind: 'abstained' });
-    t.same(answer(record, { kind: 'survey' }).reply, {
-      kind: 'surveyed',
-      epoch: 1,
-      hasVoted: vote === 'abstains',
-      isSure: vote === 'abstains',
-    });
-    const learnt = answer(record, { kind: 'learn', state: X }).record;
-    t.equal(learnt.state, X);
-    t.equal(learnt.vote, 'unsure', 'and asks again for the epoch after');
-  }
+t.test('who is unsure does not vote, but learns and can be asked', (t) => {
+  const record = recordOf({ vote: 'unsure' });
+  t.same(prepare(record, ballot(1)).reply, { kind: 'abstained' });
+  t.same(accept(record, ballot(1), X).reply, { kind: 'abstained' });
+  t.same(answer(record, { kind: 'survey' }).reply, {
+    kind: 'surveyed',
+    epoch: 1,
+    promised: undefined,
+    accepted: undefined,
+    hasProposed: false,
+    isSure: false,
+  });
+  const learnt = answer(record, { kind: 'learn', state: X }).record;
+  t.equal(learnt.state, X);
+  t.equal(learnt.vote, 'unsure', 'and asks again for the epoch after');
+  t.end();
+});
+
+t.test('a survey shows what was promised and accepted', (t) => {
+  const { record } = accept(recordOf(), ballot(3), X);
+  const { reply } = answer(record, { kind: 'survey' });
+  t.match(reply, { promised: ballot(3), accepted: { ballot: ballot(3) }, isSure: true });
   t.end();
 });
 
