@@ -27,8 +27,8 @@ export interface HeartbeatPorts {
   readonly liveness: Liveness;
   /** A peer acts on this epoch. */
   readonly heardEpoch: (node: NodeId, epoch: Epoch) => void;
-  /** A member is up again. */
   readonly returned: (node: NodeId) => void;
+  readonly lost: (node: NodeId) => void;
 }
 
 /** Between two looks at who has taken over a new state. */
@@ -72,11 +72,12 @@ export class Heartbeats {
   }
 
   noteChanges(changes: readonly LivenessChange[]): void {
-    const { host, returned } = this.#ports;
+    const { host, returned, lost } = this.#ports;
     for (const { node, isUp } of changes) {
       host.metrics.count(isUp ? 'nodes_returned_total' : 'nodes_lost_total');
       host.log.info(isUp ? 'node.up' : 'node.down', { node });
       if (isUp) returned(node);
+      else lost(node);
     }
   }
 

@@ -133,6 +133,7 @@ async function openMembership(ports: NodePorts, identity: Identity): Promise<Mem
       liveness,
       heardEpoch: (node, epoch) => catchUp.heard(node, epoch),
       returned: () => {},
+      lost: (node) => peer.abandon(node),
     },
     { intervalMs: timings.heartbeatMs, timeoutMs: timings.heartbeatMs * timings.missesMax },
   );

@@ -289,7 +289,7 @@ export class VertebraNode implements NodeService, PeerHandler {
 
   handleStream(source: NodeId, request: PeerStreamRequest): AsyncIterableIterator<PeerStreamItem> {
     const parts = this.#parts;
-    if (parts === undefined || this.#life === 'stopped') throw this.#closedFault();
+    if (parts === undefined || this.#life === 'stopped') return failedStream(this.#closedFault());
     return parts.requests.handleStream(source, request);
   }
 
@@ -350,6 +350,15 @@ export class VertebraNode implements NodeService, PeerHandler {
     }
     return n;
   }
+}
+
+/** A stream whose first `next` throws. */
+function failedStream(fault: Fault): AsyncIterableIterator<PeerStreamItem> {
+  const stream: AsyncIterableIterator<PeerStreamItem> = {
+    [Symbol.asyncIterator]: () => stream,
+    next: () => Promise.reject(fault),
+  };
+  return stream;
 }
 
 function mustKnow(properties: BucketProperties | undefined): BucketProperties {

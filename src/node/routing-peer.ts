@@ -1,9 +1,12 @@
 /**
  * The peer port of a node: to itself without encoding, to all others by the transport.
  *
- * So a coordinator has one path, whoever holds the replica.
+ * So a coordinator has one path, whoever holds the replica. When a peer is found to be down, what was
+ * asked of it is given up at once: nobody waits out a deadline for a node that is gone, and nothing
+ * that was on its way to it stays in memory.
  */
 
+import { Fault } from '../base/fault.ts';
 import type { NodeId } from '../base/names.ts';
 import type {
   PeerReply,
@@ -13,10 +16,14 @@ import type {
 } from '../peer/messages.ts';
 import type { Peer, PeerHandler } from '../peer/peer.ts';
 
+type Abandon = (fault: Fault) => void;
+
 export class RoutingPeer implements Peer {
   readonly #self: NodeId;
   readonly #local: PeerHandler;
   readonly #remote: Peer;
+  /** Requests under way to each node; the transport bounds them. */
+  readonly #underWay = new Map<NodeId, Set<Abandon>>();
 
   constructor(self: NodeId, local: PeerHandler, remote: Peer) {
     this.#self = self;
@@ -25,9 +32,22 @@ export class RoutingPeer implements Peer {
   }
 
   request(target: NodeId, request: PeerRequest, timeoutMs: number): Promise<PeerReply> {
-    return target === this.#self
-      ? this.#local.handle(this.#self, request, timeoutMs)
-      : this.#remote.request(target, request, timeoutMs);
+    if (target === this.#self) return this.#local.handle(this.#self, request, timeoutMs);
+    const underWay = this.#underWayTo(target);
+    return new Promise((resolve, reject) => {
+      const abandon: Abandon = reject;
+      underWay.add(abandon);
+      this.#remote.request(target, request, timeoutMs).then(
+        (reply) => {
+          underWay.delete(abandon);
+          resolve(reply);
+        },
+        (error: unknown) => {
+          underWay.delete(abandon);
+          reject(error);
+        },
+      );
+    });
   }
 
   stream(
@@ -38,5 +58,23 @@ export class RoutingPeer implements Peer {
     return target === this.#self
       ? this.#local.handleStream(this.#self, request)
       : this.#remote.stream(target, request, idleTimeoutMs);
+  }
+
+  /** Ends every request under way to `target` with `peer-closed`: it may have been carried out. */
+  abandon(target: NodeId): void {
+    const underWay = this.#underWay.get(target);
+    if (underWay === undefined || underWay.size === 0) return;
+    this.#underWay.delete(target);
+    const fault = new Fault('peer-closed', `${target} is down`);
+    for (const abandon of underWay) abandon(fault);
+  }
+
+  #underWayTo(target: NodeId): Set<Abandon> {
+    let underWay = this.#underWay.get(target);
+    if (underWay === undefined) {
+      underWay = new Set();
+      this.#underWay.set(target, underWay);
+    }
+    return underWay;
   }
 }

@@ -171,6 +171,19 @@ t.test('silence of too many ends as a timeout', async (t) => {
   t.equal(cluster.time.nowMs - startMs, 1_000);
 });
 
+t.test('nobody waits out a deadline for a node that is found to be down', async (t) => {
+  const teller = new Teller(await TestCluster.start({ nodeCount: 5 }));
+  const { cluster } = teller;
+  const key = cluster.keyWhere((nodes) => nodes[0] === N1);
+  const [, second, third] = partsOf(cluster, key).primaries as [NodeId, NodeId, NodeId];
+  await teller.put(N1, key, { text: 'a', w: 3 });
+  for (const id of [second, third]) cluster.isolate(id, 'silent');
+  const startMs = cluster.time.nowMs;
+  t.same(await teller.put(N1, key, { text: 'b' }), STORED);
+  t.same(told(await teller.get(N1, key)), ['b']);
+  t.ok(cluster.time.nowMs - startMs < 3_000, 'both were found to be down, and stood in for');
+});
+
 t.test('a replica that does not answer is owed a hint', async (t) => {
   const teller = new Teller(await TestCluster.start({ nodeCount: 3 }));
   const { cluster } = teller;
