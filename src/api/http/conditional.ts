@@ -15,13 +15,12 @@ export interface Validators {
   readonly lastModifiedMicros: number;
 }
 
-/** Whether anything here looks at the state before an action. */
+/** Whether a write has to look at the state first; `If-Modified-Since` alone is no reason for Riak. */
 export function isConditional(headers: IncomingHttpHeaders): boolean {
   return (
     headers['if-match'] !== undefined ||
     headers['if-none-match'] !== undefined ||
-    headers['if-unmodified-since'] !== undefined ||
-    headers['if-modified-since'] !== undefined
+    headers['if-unmodified-since'] !== undefined
   );
 }
 

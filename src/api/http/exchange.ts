@@ -15,6 +15,13 @@ export interface HttpContext {
   readonly options: HttpOptions;
 }
 
+/** A request as it comes from node:http. */
+export interface Call {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly isContinueExpected: boolean;
+}
+
 export class Exchange {
   readonly context: HttpContext;
   readonly request: IncomingMessage;
@@ -29,20 +36,12 @@ export class Exchange {
   /** The rest of the request will not be read: the connection ends with the answer. */
   mustClose = false;
 
-  constructor(
-    context: HttpContext,
-    call: {
-      readonly request: IncomingMessage;
-      readonly response: ServerResponse;
-      readonly query: Query;
-      readonly isContinueExpected: boolean;
-    },
-  ) {
+  constructor(context: HttpContext, call: Call, query: Query) {
     this.context = context;
     this.request = call.request;
     this.response = call.response;
-    this.query = call.query;
     this.isContinueExpected = call.isContinueExpected;
+    this.query = query;
     this.method = call.request.method ?? '';
     this.headers = call.request.headers;
   }

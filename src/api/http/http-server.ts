@@ -22,17 +22,11 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Host } from '../../base/host.ts';
 import type { NodeService } from '../../node/node-service.ts';
 import type { Answer } from './answer.ts';
-import type { HttpContext } from './exchange.ts';
+import type { Call, HttpContext } from './exchange.ts';
 import type { HttpOptions } from './http-options.ts';
 
 /** Names are at most this long, so that they fit the stores' keys. */
 const URL_LENGTH_MAX = 65_536;
-
-interface Call {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly isContinueExpected: boolean;
-}
 
 /** What one connection has under way. */
 interface Lane {
@@ -161,7 +155,7 @@ export class HttpServer {
     const url = call.request.url ?? '/';
     const mark = url.indexOf('?');
     const query = new Query(mark < 0 ? '' : url.slice(mark + 1));
-    const exchange = new Exchange(this.#context, { ...call, query });
+    const exchange = new Exchange(this.#context, call, query);
     try {
       const answer = await this.#answer(exchange, mark < 0 ? url : url.slice(0, mark));
       if (answer === undefined) {

@@ -14,6 +14,7 @@ import { MultipartWriter } from './multipart.ts';
 import { contextHeader } from './object-answer.ts';
 import { partHeaders } from './object-headers.ts';
 import { newBoundary } from './transmission.ts';
+import { DEFAULT_BUCKET_TYPE } from '../../base/names.ts';
 import type { ByteString } from '../../base/bytes.ts';
 import type { ObjectKey } from '../../base/names.ts';
 import type { Link, StoredObject } from '../../object/stored-object.ts';
@@ -63,7 +64,7 @@ export class LinkWalkResource implements Resource {
 
   findFault(): Answer | undefined {
     // A typed bucket refuses walks of any form.
-    if (this.#address.form === 'types') return undefined;
+    if (this.#address.type !== DEFAULT_BUCKET_TYPE) return undefined;
     const steps = parseSteps(this.#texts);
     if (steps === undefined) {
       return textAnswer(
@@ -77,7 +78,7 @@ export class LinkWalkResource implements Resource {
   }
 
   refuse(): Answer | undefined {
-    return this.#address.form === 'types'
+    return this.#address.type !== DEFAULT_BUCKET_TYPE
       ? textAnswer(403, 'Link-walking is not allowed on keys stored in bucket-types.')
       : undefined;
   }

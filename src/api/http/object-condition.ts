@@ -26,7 +26,10 @@ export async function readForConditions(
   key: ObjectKey,
   read: ReadOptions,
 ): Promise<Existence> {
-  if (!isConditional(exchange.headers)) return PRESENT;
+  const { headers, method } = exchange;
+  // For PUT the coordinator looks at it; other methods do no more than read.
+  const isReadAsked = method !== 'PUT' && headers['x-riak-if-not-modified'] !== undefined;
+  if (!isReadAsked && !isConditional(headers)) return PRESENT;
   const outcome = await exchange.context.service.get({ key, ...read });
   if (outcome.kind === 'found') {
     const { object } = outcome;
@@ -36,7 +39,7 @@ export async function readForConditions(
   if (outcome.kind === 'not-found') {
     return { kind: 'missing', answer: textAnswer(404, 'not found\n') };
   }
-  return { kind: 'failed', answer: failureToAnswer(outcome, exchange.method) };
+  return { kind: 'failed', answer: failureToAnswer(outcome, method) };
 }
 
 /** The context a header carries, undefined where there is none, or the answer to a broken one. */

@@ -15,10 +15,6 @@ export class BodyBudget {
     this.#limitBytes = limitBytes;
   }
 
-  get usedBytes(): number {
-    return this.#usedBytes;
-  }
-
   tryTake(sizeBytes: number): boolean {
     if (this.#usedBytes + sizeBytes > this.#limitBytes) return false;
     this.#usedBytes += sizeBytes;

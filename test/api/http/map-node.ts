@@ -27,6 +27,7 @@ import { isTombstone, showObject } from '../../../src/object/show.ts';
 import { randomVtag } from '../../../src/object/vtag.ts';
 import { keyToString } from '../../../src/base/names.ts';
 import type { NodeIdentity } from '../../../src/clock/actor.ts';
+import type { Actor } from '../../../src/clock/version-vector.ts';
 import type { ByteString } from '../../../src/base/bytes.ts';
 import type { Host } from '../../../src/base/host.ts';
 import type { NodeId, ObjectKey } from '../../../src/base/names.ts';
@@ -50,6 +51,7 @@ import type { IndexScan } from '../../../src/peer/messages.ts';
 
 interface Entry {
   readonly key: ObjectKey;
+  readonly actor: Actor;
   readonly object: StoredObject;
 }
 
@@ -64,7 +66,7 @@ export class MapNode implements NodeService {
   readonly #host: Host;
   readonly #reapAfterMs: number;
   #state: ClusterState;
-  #writeCount = 0;
+  #actorCount = 0;
 
   constructor(host: Host, options: { readonly reapAfterMs: number }) {
     this.#host = host;
@@ -139,21 +141,26 @@ export class MapNode implements NodeService {
   }
 
   #write(key: ObjectKey, context: PutRequest['context'], content: NewContent): StoredObject {
-    this.#writeCount += 1;
-    const properties = this.bucketProperties(key.type, key.bucket) as BucketProperties;
-    const identity = 'map-node' as NodeIdentity;
-    // Each write is an actor of its own: a dot is never issued twice, which is all that counts.
-    const actor = encodeActor({ identity, actorEpoch: 1, keyEpoch: this.#writeCount });
-    const object = applyWrite(this.entries.get(keyToString(key))?.object, {
+    const id = keyToString(key);
+    const entry = this.entries.get(id);
+    const actor = entry?.actor ?? this.#newActor();
+    const object = applyWrite(entry?.object, {
       context: context ?? EMPTY_VERSION_VECTOR,
       content,
-      dot: { actor, counter: 1 },
-      properties,
+      dot: { actor, counter: (entry?.object.context.get(actor) ?? 0) + 1 },
+      properties: this.bucketProperties(key.type, key.bucket) as BucketProperties,
       nowMicros: this.#host.clock.wallMicros(),
       vtag: randomVtag(this.#host.random),
     });
-    this.entries.set(keyToString(key), { key, object });
+    this.entries.set(id, { key, actor, object });
     return object;
+  }
+
+  /** A key that was forgotten gets another, so that no dot is issued twice. */
+  #newActor(): Actor {
+    this.#actorCount += 1;
+    const identity = 'map-node' as NodeIdentity;
+    return encodeActor({ identity, actorEpoch: 1, keyEpoch: this.#actorCount });
   }
 
   bucketProperties(type: ByteString, bucket: ByteString): BucketProperties | undefined {

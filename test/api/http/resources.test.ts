@@ -262,8 +262,19 @@ t.test('conditions on a missing key', async (t) => {
   t.equal(await statusOf('DELETE', { 'if-none-match': '*' }), 404);
   t.equal(await statusOf('POST', { 'if-none-match': '"x"' }), 204);
   t.equal(await statusOf('PUT', { 'if-none-match': '*', 'if-modified-since': 'x' }), 412);
+  const past = 'Sat, 01 Jan 2000 00:00:00 GMT';
+  t.equal(await statusOf('PUT', { 'if-modified-since': past }), 204, 'does not read alone');
   t.equal(await statusOf('PUT', { 'x-riak-vclock': 'rubbish' }), 400);
   t.equal(await statusOf('GET', { 'if-none-match': '*' }), 304);
+  const { headers } = await ask(port, `GET ${KEY}`);
+  const context = headers['x-riak-vclock'] as string;
+  const other = '/types/siblings/buckets/b/keys/other';
+  const remove = { 'x-riak-vclock': context, 'x-riak-if-not-modified': context };
+  t.equal((await ask(port, `DELETE ${other}`, { headers: remove })).status, 404);
+  t.equal(
+    (await ask(port, `DELETE ${other}`, { headers: { 'x-riak-vclock': context } })).status,
+    204,
+  );
 });
 
 t.test('a walk over siblings names them all, and stops at its bounds', async (t) => {
