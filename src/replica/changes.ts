@@ -7,10 +7,14 @@
 
 import { assert } from '../base/fault.ts';
 import type { NodeId } from '../base/names.ts';
+import { covers, descends, merge } from '../clock/version-vector.ts';
+import type { VersionVector } from '../clock/version-vector.ts';
 import { causalHash } from '../object/causality.ts';
 import { mergeHeads, mergeObjects } from '../object/reconcile.ts';
 import type { StoredObject } from '../object/stored-object.ts';
+import { isTombstone } from '../object/show.ts';
 import { copyOf, objectOf } from './copy.ts';
+import type { Copy } from './copy.ts';
 import type { Change, KeySlot } from './key-slot.ts';
 import type { OwnChains } from './own-chains.ts';
 
@@ -49,18 +53,35 @@ export class MergeChange implements Change {
 
   apply(slot: KeySlot): boolean {
     const local = slot.copy;
-    const remote = this.#remote;
-    const merged = local === undefined ? remote : mergeHeads(local.head, remote);
-    if (merged === remote) {
-      this.#chains.meet(slot.id, local?.head.context, remote.context);
-      slot.replace({ head: remote, record: this.#record, object: remote });
-    } else if (local !== undefined && merged !== local.head) {
-      const object = objectOf(local);
-      if (object === undefined) return false;
-      this.#chains.meet(slot.id, local.head.context, remote.context);
-      slot.replace(copyOf(mergeObjects(object, remote)));
-    }
+    if (local === undefined) this.#arrive(slot);
+    else if (!this.#mergeInto(slot, local)) return false;
     for (const target of this.hintTargets) slot.setHint(target, true);
+    return true;
+  }
+
+  /** Becomes the copy where there is none, but for what a reaped tombstone had superseded. */
+  #arrive(slot: KeySlot): void {
+    const remote = this.#remote;
+    const { pastContext } = slot;
+    this.#chains.meet(slot.id, pastContext, remote.context);
+    const object = pastContext === undefined ? remote : withPast(remote, pastContext);
+    if (object === remote) slot.replace({ head: remote, record: this.#record, object: remote });
+    else if (object !== undefined) slot.replace(copyOf(object));
+  }
+
+  /** False: the values of the copy are needed. */
+  #mergeInto(slot: KeySlot, local: Copy): boolean {
+    const remote = this.#remote;
+    const merged = mergeHeads(local.head, remote);
+    if (merged === local.head) return true;
+    const object = merged === remote ? remote : objectOf(local);
+    if (object === undefined) return false;
+    this.#chains.meet(slot.id, local.head.context, remote.context);
+    slot.replace(
+      object === remote
+        ? { head: remote, record: this.#record, object: remote }
+        : copyOf(mergeObjects(object, remote)),
+    );
     return true;
   }
 
@@ -90,9 +111,8 @@ export class ReapChange implements Change {
     const { copy } = slot;
     this.#isGone = copy === undefined;
     if (copy === undefined) return true;
-    if (!copy.head.siblings.every((sibling) => sibling.isTombstone)) return true;
-    if (!causalHash(copy.head).equals(this.#tombstoneHash)) return true;
-    slot.remove();
+    if (!isTombstone(copy.head) || !isSame(copy, this.#tombstoneHash)) return true;
+    slot.reap();
     this.#isGone = true;
     return true;
   }
@@ -138,8 +158,8 @@ export interface HintSettlement {
   readonly target: NodeId;
   /** Everyone hints are kept for: the copy stays while it is owed to another. */
   readonly targets: readonly NodeId[];
-  /** The causal hash of what the target has confirmed. */
-  readonly confirmedHash: Buffer;
+  /** The causal hash of what the target has confirmed; undefined: there was no copy. */
+  readonly confirmedHash: Buffer | undefined;
   readonly dropCopy: boolean;
 }
 
@@ -160,7 +180,7 @@ export class SettleHintChange implements Change {
   apply(slot: KeySlot): boolean {
     const { target, confirmedHash, dropCopy } = this.#request;
     const { copy } = slot;
-    if (copy !== undefined && !causalHash(copy.head).equals(confirmedHash)) return true;
+    if (copy !== undefined && !isSame(copy, confirmedHash)) return true;
     slot.setHint(target, false);
     const isOwed = this.hintTargets.some((other) => slot.hasHint(other));
     if (dropCopy && copy !== undefined && !isOwed) slot.remove();
@@ -174,4 +194,15 @@ export class SettleHintChange implements Change {
   fail(error: unknown): void {
     this.#settlement.reject(error);
   }
+}
+
+function isSame(copy: Copy, hash: Buffer | undefined): boolean {
+  return hash !== undefined && causalHash(copy.head).equals(hash);
+}
+
+/** What of `object` lives after all that `past` covers has died; undefined: nothing. */
+function withPast(object: StoredObject, past: VersionVector): StoredObject | undefined {
+  if (descends(object.context, past)) return object;
+  const siblings = object.siblings.filter(({ dot }) => !covers(past, dot));
+  return siblings.length === 0 ? undefined : { context: merge(object.context, past), siblings };
 }

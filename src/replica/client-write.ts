@@ -7,6 +7,7 @@
  */
 
 import type { Host } from '../base/host.ts';
+import { EMPTY_VERSION_VECTOR, merge } from '../clock/version-vector.ts';
 import type { Dot } from '../clock/version-vector.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
 import { applyWrite } from '../object/reconcile.ts';
@@ -88,11 +89,13 @@ export class ClientWriteChange implements Change {
   /** Undefined: siblings of the copy live on, and their values are not known. */
   #objectAfter(slot: KeySlot): StoredObject | undefined {
     const { host, chains } = this.#ports;
-    const { context, content } = this.#write;
-    const { copy } = slot;
-    const local = copy?.head.context;
+    const { content } = this.#write;
+    const { copy, pastContext } = slot;
+    const local = copy?.head.context ?? pastContext;
+    // What a reaped tombstone had superseded is not to come back beside the new value.
+    const context = merge(this.#write.context, pastContext ?? EMPTY_VERSION_VECTOR);
     // The slot stands still while values are read, so the dot of the first try is still right.
-    this.#dot ??= chains.next(slot.id, { local, client: context });
+    this.#dot ??= chains.next(slot.id, { local, client: this.#write.context });
     const write = {
       context,
       content,

@@ -10,9 +10,10 @@
 import { causalHash } from '../object/causality.ts';
 import { indexEntriesOf } from '../object/index-entries.ts';
 import { sliceHead } from '../object/record.ts';
+import { isTombstone } from '../object/show.ts';
 import type { IndexEntry, ObjectHead } from '../object/stored-object.ts';
 import { assert } from '../base/fault.ts';
-import { encodeIndexKey, encodeObjectKey } from '../storage/keys.ts';
+import { encodeIndexKey, encodeObjectKey, encodeTombKey } from '../storage/keys.ts';
 import type { WriteOperation } from '../storage/store.ts';
 import type { Copy } from './copy.ts';
 import { termCodec } from './index-order.ts';
@@ -32,6 +33,7 @@ export function copyOperations(
   else if (wasStored) operations.push({ kind: 'remove', key: objectKey });
 
   addIndexOperations(operations, slot, change);
+  addTombOperation(operations, slot, change);
 
   assert(slot.tree !== undefined, 'a slot that is changed has its tree');
   const segment = slot.tree.update(slot.place.key, {
@@ -47,6 +49,22 @@ function objectPut(key: Buffer, { record }: Copy): WriteOperation {
   const head = sliceHead(record) ?? EMPTY;
   const body = record.subarray(head.length);
   return body.length > 0 ? { kind: 'put', key, head, body } : { kind: 'put', key, head };
+}
+
+function addTombOperation(
+  operations: WriteOperation[],
+  { place }: KeySlot,
+  { before, after, wasStored }: NonNullable<SlotChanges['copy']>,
+): void {
+  // Of a copy that cannot be read nobody knows whether it was one.
+  const wasTombstone = before === undefined ? wasStored : isTombstone(before);
+  const isNowTombstone = after !== undefined && isTombstone(after.head);
+  if (isNowTombstone) {
+    if (before !== undefined && wasTombstone) return;
+    operations.push({ kind: 'put', key: encodeTombKey(place.partition, place.key), head: EMPTY });
+  } else if (wasTombstone) {
+    operations.push({ kind: 'remove', key: encodeTombKey(place.partition, place.key) });
+  }
 }
 
 function addIndexOperations(

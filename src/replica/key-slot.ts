@@ -10,6 +10,7 @@
 import type { ByteString } from '../base/bytes.ts';
 import { assert } from '../base/fault.ts';
 import type { NodeId, ObjectKey } from '../base/names.ts';
+import type { VersionVector } from '../clock/version-vector.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
 import type { ObjectHead } from '../object/stored-object.ts';
 import type { HashTree } from '../storage/hash-tree.ts';
@@ -38,6 +39,8 @@ export interface KeyPlace extends Placement {
   readonly key: ObjectKey;
 }
 
+const NO_HINTS: SlotChanges['hints'] = [];
+
 export class KeySlot {
   readonly id: ByteString;
   readonly place: KeyPlace;
@@ -60,8 +63,10 @@ export class KeySlot {
   #storedHead: ObjectHead | undefined;
   #isStored = false;
   #isCopyChanged = false;
-  readonly #hints = new Map<NodeId, boolean>();
-  readonly #changedHints = new Set<NodeId>();
+  #pastContext: VersionVector | undefined;
+  /** Whether they are kept, after all changes so far and as the store was last told. */
+  readonly #hints = new Map<NodeId, { isKept: boolean; isStored: boolean }>();
+  #areHintsChanged = false;
 
   constructor(id: ByteString, place: KeyPlace) {
     this.id = id;
@@ -76,7 +81,7 @@ export class KeySlot {
 
   /** Whether there is something for the store to be told. */
   get isDirty(): boolean {
-    return this.#isCopyChanged || this.#changedHints.size > 0;
+    return this.#isCopyChanged || this.#areHintsChanged;
   }
 
   /** What index and tree stand for, as the store was last told; undefined: nothing, or unknown. */
@@ -89,11 +94,17 @@ export class KeySlot {
     return this.#copy;
   }
 
-  /** Takes in what the store holds, before any change. */
-  load(found: FoundCopy): void {
+  /** While there is no copy: what the tombstone that was reaped from here had seen. */
+  get pastContext(): VersionVector | undefined {
+    return this.#pastContext;
+  }
+
+  /** Takes in what the store holds, and the graveyard if that is nothing, before any change. */
+  load(found: FoundCopy, pastContext: VersionVector | undefined): void {
     assert(!this.#isLoaded, 'a slot is loaded once');
     this.#isLoaded = true;
     this.#isStored = found.kind !== 'absent';
+    if (found.kind === 'absent') this.#pastContext = pastContext;
     if (found.kind === 'copy') this.#storedHead = found.copy.head;
     if (found.kind === 'damaged') this.#storedHead = found.head;
     this.loadValues(found);
@@ -107,7 +118,14 @@ export class KeySlot {
 
   replace(copy: Copy): void {
     this.#copy = copy;
+    this.#pastContext = undefined;
     this.#isCopyChanged = true;
+  }
+
+  /** Removes a tombstone that all replicas have confirmed. */
+  reap(): void {
+    this.#pastContext = this.#copy?.head.context;
+    this.remove();
   }
 
   remove(): void {
@@ -120,38 +138,58 @@ export class KeySlot {
   }
 
   loadHint(target: NodeId, isStored: boolean): void {
-    this.#hints.set(target, isStored);
+    this.#hints.set(target, { isKept: isStored, isStored });
   }
 
   /** Whether a hint for `target` is kept; only for targets that the change asked for. */
   hasHint(target: NodeId): boolean {
-    const isKept = this.#hints.get(target);
-    assert(isKept !== undefined, 'a change names the hints that it looks at');
-    return isKept;
+    return this.#mustHint(target).isKept;
   }
 
   setHint(target: NodeId, isKept: boolean): void {
-    if (this.hasHint(target) === isKept) return;
-    this.#hints.set(target, isKept);
-    // Twice turned is as it was.
-    if (!this.#changedHints.delete(target)) this.#changedHints.add(target);
+    const hint = this.#mustHint(target);
+    if (hint.isKept === isKept) return;
+    hint.isKept = isKept;
+    this.#areHintsChanged = true;
   }
 
   /** What has changed since the store was last told; the caller tells it now. */
   takeChanges(): SlotChanges {
     const changes = {
       copy: this.#isCopyChanged
-        ? { before: this.#storedHead, after: this.#copy, wasStored: this.#isStored }
+        ? {
+            before: this.#storedHead,
+            after: this.#copy,
+            wasStored: this.#isStored,
+            reapedContext: this.#pastContext,
+          }
         : undefined,
-      hints: [...this.#changedHints].map((target) => ({ target, isKept: this.hasHint(target) })),
+      hints: this.#takeHints(),
     };
     if (this.#isCopyChanged) {
       this.#storedHead = this.#copy?.head;
       this.#isStored = this.#copy !== undefined;
     }
     this.#isCopyChanged = false;
-    this.#changedHints.clear();
     return changes;
+  }
+
+  #takeHints(): SlotChanges['hints'] {
+    if (!this.#areHintsChanged) return NO_HINTS;
+    this.#areHintsChanged = false;
+    const changed: { readonly target: NodeId; readonly isKept: boolean }[] = [];
+    for (const [target, hint] of this.#hints) {
+      if (hint.isKept === hint.isStored) continue;
+      hint.isStored = hint.isKept;
+      changed.push({ target, isKept: hint.isKept });
+    }
+    return changed;
+  }
+
+  #mustHint(target: NodeId): { isKept: boolean; isStored: boolean } {
+    const hint = this.#hints.get(target);
+    assert(hint !== undefined, 'a change names the hints that it looks at');
+    return hint;
   }
 }
 
@@ -163,6 +201,8 @@ export interface SlotChanges {
         readonly after: Copy | undefined;
         /** Whether the store has an entry, readable or not. */
         readonly wasStored: boolean;
+        /** What the copy had seen, if it was reaped. */
+        readonly reapedContext: VersionVector | undefined;
       }
     | undefined;
   readonly hints: readonly { readonly target: NodeId; readonly isKept: boolean }[];

@@ -2,10 +2,13 @@
  * Ordered merge: many ordered sequences of names become one.
  *
  * A binary heap of cursors, one batch of each source in memory; the first batches are fetched
- * together, later ones when their source runs dry. Equal names all come through.
+ * some at a time, later ones when their source runs dry. Equal names all come through.
  */
 
 import type { ByteString } from '../base/bytes.ts';
+
+/** Sources that are asked for their first batch at once. */
+const OPENINGS_MAX = 16;
 
 interface Cursor {
   readonly source: AsyncGenerator<ByteString[]>;
@@ -20,8 +23,11 @@ export async function* mergeInOrder(
 ): AsyncIterableIterator<ByteString[]> {
   const heap: Cursor[] = [];
   const cursors = sources.map((source): Cursor => ({ source, batch: [], index: 0 }));
-  const filled = await Promise.all(cursors.map(fill));
-  for (const [index, cursor] of cursors.entries()) if (filled[index] === true) push(heap, cursor);
+  for (let from = 0; from < cursors.length; from += OPENINGS_MAX) {
+    const opened = cursors.slice(from, from + OPENINGS_MAX);
+    const filled = await Promise.all(opened.map(fill));
+    for (const [index, cursor] of opened.entries()) if (filled[index] === true) push(heap, cursor);
+  }
 
   let names: ByteString[] = [];
   for (let top = heap[0]; top !== undefined; top = heap[0]) {

@@ -73,10 +73,14 @@ export interface Replica {
   hintCounts(): ReadonlyMap<NodeId, number>;
   /**
    * Removes a hint whose object the target has confirmed, unless the copy has changed since
-   * `record` was read; with `dropCopy` the copy goes in the same batch (this node is no replica).
+   * `record` was read (undefined: there was no copy to hand off); with `dropCopy` the copy goes in
+   * the same batch (this node is no replica), unless it is owed to another node too.
    */
-  settleHint(hint: Hint, record: Buffer, dropCopy: boolean): Promise<void>;
-  /** Removes the copy if it is exactly this tombstone; false if it is something else. */
+  settleHint(hint: Hint, record: Buffer | undefined, dropCopy: boolean): Promise<void>;
+  /**
+   * Removes the copy if it is exactly this tombstone; false if it is something else. For a while
+   * after, what the tombstone had superseded is not taken back, however late it comes.
+   */
   reap(key: ObjectKey, placement: Placement, tombstoneHash: Buffer): Promise<boolean>;
 
   /** Names in order, without duplicates, from the partitions asked for; bounded batches. */
@@ -91,6 +95,9 @@ export interface Replica {
     scan: IndexScan,
   ): AsyncIterableIterator<(readonly [term: ByteString, key: ByteString])[]>;
 
+  /** Keys of a partition whose copies are tombstones, in bounded batches. */
+  tombstones(partition: Partition): AsyncIterableIterator<readonly ObjectKey[]>;
+
   /** Hash-tree segments of a partition for objects of this n_val, 8 bytes each. */
   tree(partition: Partition, nVal: number): Promise<Buffer>;
   /** Heads of the keys that fall into these segments, in key order. */
@@ -99,4 +106,9 @@ export interface Replica {
     nVal: number,
     segments: readonly number[],
   ): AsyncIterableIterator<{ readonly key: ObjectKey; readonly head: Buffer }[]>;
+  /**
+   * Counts these segments of a tree again from the copies themselves and corrects them; how many
+   * were wrong. Reads the whole partition: only for segments that differ where no copies do.
+   */
+  recountTree(partition: Partition, nVal: number, segments: readonly number[]): Promise<number>;
 }

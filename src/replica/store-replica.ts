@@ -19,29 +19,35 @@ import { decodeHead, decodeRecord, recordCausalHash, sliceHead } from '../object
 import type { StoredObject } from '../object/stored-object.ts';
 import type { CoverageShare, IndexScan } from '../peer/messages.ts';
 import { HashTrees } from '../storage/hash-tree.ts';
-import { encodeHintKey, encodeObjectKey } from '../storage/keys.ts';
+import type { HashTree } from '../storage/hash-tree.ts';
+import { decodeTombKey, encodeHintKey, encodeObjectKey, tombRange } from '../storage/keys.ts';
 import type { Store, WriteOperation } from '../storage/store.ts';
 import { HintChange, MergeChange, ReapChange, SettleHintChange } from './changes.ts';
 import { ClientWriteChange } from './client-write.ts';
 import type { ObjectLimits } from './client-write.ts';
 import { copyOperations } from './copy-operations.ts';
 import { scanBuckets, scanIndex, scanKeys } from './coverage-scans.ts';
+import { Graveyard } from './graveyard.ts';
+import type { GraveyardOptions } from './graveyard.ts';
 import { HintLedger } from './hint-ledger.ts';
 import type { Identity } from './identity.ts';
 import type { KeySlot, SlotChanges } from './key-slot.ts';
 import { OwnChains } from './own-chains.ts';
 import { scanHeads } from './partition-scan.ts';
 import type { CoordinatedOutcome, CoordinatedWrite, Hint, Placement, Replica } from './replica.ts';
+import { recountTree } from './tree-recount.ts';
 import { WritePath } from './write-path.ts';
 import type { WritePathOptions } from './write-path.ts';
 
-export interface StoreReplicaOptions extends ObjectLimits, WritePathOptions {}
+export interface StoreReplicaOptions extends ObjectLimits, WritePathOptions, GraveyardOptions {}
 
 export const STORE_REPLICA_DEFAULTS: StoreReplicaOptions = {
   objectSizeMaxBytes: 50 * 1024 * 1024,
   siblingsMax: 100,
   changesMax: 32_768,
   bytesMax: 256 * 1024 * 1024,
+  graveMs: 600_000,
+  gravesMax: 65_536,
 };
 
 export interface StoreReplicaPorts {
@@ -62,8 +68,10 @@ export class StoreReplica implements Replica {
   readonly #trees: HashTrees;
   readonly #ledger: HintLedger;
   readonly #chains: OwnChains;
+  readonly #graveyard: Graveyard;
   readonly #writePath: WritePath;
   readonly #suspects = new Set<ByteString>();
+  #recounting: Promise<unknown> = Promise.resolve();
 
   private constructor(
     host: Host,
@@ -77,12 +85,14 @@ export class StoreReplica implements Replica {
     this.#ledger = ports.ledger;
     this.#trees = new HashTrees(ports.store);
     this.#chains = new OwnChains(ports.identity);
+    this.#graveyard = new Graveyard(host, options);
     const stored = { store: ports.store, trees: this.#trees };
     this.#writePath = new WritePath(host, stored, {
       options,
       operations: (slot, changes) => this.#operations(slot, changes),
       written: (slot, changes) => this.#onWritten(slot, changes),
       lost: () => this.#chains.closeAll(),
+      graveOf: (id) => this.#graveyard.find(id),
       isSuspect: (id) => this.#suspects.has(id),
       damaged: (id) => this.#onDamaged(id),
     });
@@ -175,9 +185,13 @@ export class StoreReplica implements Replica {
     return this.#ledger.counts();
   }
 
-  settleHint({ target, partition, key }: Hint, record: Buffer, dropCopy: boolean): Promise<void> {
-    const confirmedHash = recordCausalHash(record);
-    if (confirmedHash === undefined) {
+  settleHint(
+    { target, partition, key }: Hint,
+    record: Buffer | undefined,
+    dropCopy: boolean,
+  ): Promise<void> {
+    const confirmedHash = record && recordCausalHash(record);
+    if (record !== undefined && confirmedHash === undefined) {
       return Promise.reject(new Fault('malformed', 'a confirmed record is not sound'));
     }
     const targets = [...new Set([target, ...this.#ledger.counts().keys()])];
@@ -214,6 +228,12 @@ export class StoreReplica implements Replica {
     return scanIndex(this.#store, share, scan);
   }
 
+  async *tombstones(partition: Partition): AsyncIterableIterator<readonly ObjectKey[]> {
+    for await (const batch of this.#store.scan({ ...tombRange(partition), keysOnly: true })) {
+      yield batch.map(({ key }) => decodeTombKey(key).key);
+    }
+  }
+
   async tree(partition: Partition, nVal: number): Promise<Buffer> {
     const tree = await this.#trees.load(partition, nVal);
     return tree.segments();
@@ -227,8 +247,37 @@ export class StoreReplica implements Replica {
     return scanHeads(this.#store, {
       partition,
       segments: new Set(segments),
-      isCounted: ({ type, bucket }) => this.#properties(type, bucket).n_val === nVal,
+      isCounted: (key) => this.#isCounted(key, nVal),
     });
+  }
+
+  async recountTree(
+    partition: Partition,
+    nVal: number,
+    segments: readonly number[],
+  ): Promise<number> {
+    const tree = await this.#trees.load(partition, nVal);
+    // Two counts at once would correct the same error twice.
+    const recount = this.#recounting.then(() =>
+      recountTree(this.#store, {
+        tree,
+        segments: new Set(segments),
+        isCounted: (key) => this.#isCounted(key, nVal),
+        slots: () => this.#slotsOf(tree),
+      }),
+    );
+    this.#recounting = recount.catch(() => {});
+    const count = await recount;
+    this.#host.metrics.count('replica.segments.corrected', count);
+    return count;
+  }
+
+  *#slotsOf(tree: HashTree): Iterable<KeySlot> {
+    for (const slot of this.#writePath.slots()) if (slot.tree === tree) yield slot;
+  }
+
+  #isCounted({ type, bucket }: ObjectKey, nVal: number): boolean {
+    return this.#properties(type, bucket).n_val === nVal;
   }
 
   async #read(
@@ -264,7 +313,11 @@ export class StoreReplica implements Replica {
 
   #onWritten(slot: KeySlot, changes: SlotChanges): void {
     for (const { target, isKept } of changes.hints) this.#ledger.note(target, isKept);
-    if (changes.copy !== undefined) this.#suspects.delete(slot.id);
+    if (changes.copy === undefined) return;
+    this.#suspects.delete(slot.id);
+    const { after, reapedContext } = changes.copy;
+    if (after !== undefined) this.#graveyard.open(slot.id);
+    else if (reapedContext !== undefined) this.#graveyard.bury(slot.id, reapedContext);
   }
 
   #onDamaged(id: ByteString): void {

@@ -13,6 +13,7 @@ import { assert, Fault, isFault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import { keyToString } from '../base/names.ts';
 import type { NodeId } from '../base/names.ts';
+import type { VersionVector } from '../clock/version-vector.ts';
 import type { ByteString } from '../base/bytes.ts';
 import { encodeHintKey, encodeObjectKey } from '../storage/keys.ts';
 import type { HashTrees } from '../storage/hash-tree.ts';
@@ -36,6 +37,8 @@ export interface WritePathPorts {
   written(slot: KeySlot, changes: SlotChanges): void;
   /** The store refused or failed: what the slot held may never be in it. */
   lost(slot: KeySlot): void;
+  /** What a tombstone reaped from this key not long ago had seen. */
+  graveOf(id: ByteString): VersionVector | undefined;
   /** Whether the copy was found damaged, so that its sound head proves nothing. */
   isSuspect(id: ByteString): boolean;
   /** A copy was met that cannot be read. */
@@ -66,9 +69,9 @@ export class WritePath {
     this.#options = ports.options;
   }
 
-  /** Keys with a change under way. */
-  get keyCount(): number {
-    return this.#slots.size;
+  /** The keys with a change under way. */
+  slots(): IterableIterator<KeySlot> {
+    return this.#slots.values();
   }
 
   /** Takes a change on its way; it is settled or fails, once, a refused one before this returns. */
@@ -199,7 +202,7 @@ export class WritePath {
     const found = this.#ports.isSuspect(slot.id)
       ? await this.#read(slot, () => this.#store.get(objectKey), readWhole)
       : await this.#read(slot, () => this.#store.getHead(objectKey), readHead);
-    slot.load(found);
+    slot.load(found, this.#ports.graveOf(slot.id));
   }
 
   async #readValues(slot: KeySlot): Promise<void> {

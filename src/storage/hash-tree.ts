@@ -54,17 +54,29 @@ export class HashTree {
     const offset = segment * SEGMENT_SIZE;
     if (before !== undefined) this.#toggle(offset, mixed(keyHash, before));
     if (after !== undefined) this.#toggle(offset, mixed(keyHash, after));
+    return this.#row(segment);
+  }
+
+  /** Toggles a segment by 8 bytes that a recount found it to be off; the result is to be written. */
+  correct(segment: number, by: Buffer): WriteOperation {
+    assert(by.length === SEGMENT_SIZE, 'a segment is corrected as a whole');
+    this.#toggle(segment * SEGMENT_SIZE, { high: by.readInt32BE(0), low: by.readInt32BE(4) });
+    return this.#row(segment);
+  }
+
+  /** All segments, as a copy. */
+  segments(): Buffer {
+    return Buffer.from(this.#segments);
+  }
+
+  #row(segment: number): WriteOperation {
+    const offset = segment * SEGMENT_SIZE;
     const { partition, nVal } = this;
     const rowKey = encodeTreeKey({ partition, nVal, segment });
     const high = this.#segments.readInt32BE(offset);
     const low = this.#segments.readInt32BE(offset + 4);
     if (high === 0 && low === 0) return { kind: 'remove', key: rowKey };
     return { kind: 'put', key: rowKey, head: segmentBytes({ high, low }) };
-  }
-
-  /** All segments, as a copy. */
-  segments(): Buffer {
-    return Buffer.from(this.#segments);
   }
 
   #toggle(offset: number, { high, low }: Hash64): void {

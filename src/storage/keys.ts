@@ -4,6 +4,7 @@
  *   object   'o' partition type bucket key
  *   index    'i' type bucket field term key partition
  *   hint     'h' target partition type bucket key
+ *   tomb     'd' partition type bucket key
  *   tree     't' partition n_val segment
  *   meta     'm' name
  *
@@ -47,6 +48,7 @@ export interface IndexTerm {
 const OBJECT = 'o';
 const INDEX = 'i';
 const HINT = 'h';
+const TOMB = 'd';
 const TREE = 't';
 const META = 'm';
 
@@ -117,6 +119,18 @@ export function decodeHintKey(bytes: Buffer): {
   const reader = new KeyReader(bytes, HINT);
   const target = byteStringToUtf8(reader.name()) as NodeId;
   return { target, partition: reader.u16() as Partition, key: reader.objectKey() };
+}
+
+/** Notes that the copy of a key is a tombstone, for who looks for what can be reaped. */
+export function encodeTombKey(partition: Partition, key: ObjectKey): Buffer {
+  return byteStringToBytes(
+    joined(TOMB + u16(partition) + named(key.type) + named(key.bucket) + key.key),
+  );
+}
+
+export function decodeTombKey(bytes: Buffer): { partition: Partition; key: ObjectKey } {
+  const reader = new KeyReader(bytes, TOMB);
+  return { partition: reader.u16() as Partition, key: reader.objectKey() };
 }
 
 /** Where a segment of a hash tree is kept. */
@@ -218,6 +232,11 @@ export function allHintsRange(): KeyRange {
 /** All hints for one node, by partition, type, bucket and key. */
 export function hintRange(target: NodeId): KeyRange {
   return prefixRange(hintPrefix(target));
+}
+
+/** The tombstones of a partition, by type, bucket and key. */
+export function tombRange(partition: Partition): KeyRange {
+  return prefixRange(TOMB + u16(partition));
 }
 
 /** The hash-tree segments of a partition, for every n_val or for one. */

@@ -289,7 +289,7 @@ t.test(
         }
         for (const hint of player.hinted) assert(truth.hints.has(hint), 'hints are kept');
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
     t.pass('in every history');
   },
@@ -308,7 +308,7 @@ t.test('without crashes the copy is exactly the merge of all that was acknowledg
         assert.deepEqual(held && causalHash(held), expected && causalHash(expected));
       }
     }),
-    { numRuns: 200 },
+    { numRuns: 100 },
   );
   t.pass('in every history');
 });
@@ -321,7 +321,7 @@ t.test('whatever is dropped, reaped and brought back, no dot is issued twice', a
       await player.wait();
       await readTruth(player.store, propertiesOf);
     }),
-    { numRuns: 500 },
+    { numRuns: 300 },
   );
   t.pass('in every history');
 });

@@ -180,7 +180,7 @@ for (const stop of ['no stop', 'a clean stop'] as const) {
 t.test(
   'a client that knows more of this node than its copy does begins a fresh chain',
   async (t) => {
-    const { replica } = await open();
+    const { replica } = await open({ graveMs: 0 });
     const { partition } = placementOf(KEY);
     const first = await write(replica, KEY, { content: content('v1') });
     const last = await write(replica, KEY, { content: TOMBSTONE, context: first.context });
@@ -318,6 +318,94 @@ t.test('a reap removes exactly the tombstone it names', async (t) => {
   t.equal((await readTruth(store, propertiesOf)).objects.size, 0);
 });
 
+t.test('what a reaped tombstone had superseded stays dead, however late it comes', async (t) => {
+  const { host, replica, store } = await open({ graveMs: 1000 });
+  const place = placementOf(KEY);
+  const theirs = await foreignObject('theirs');
+  await replica.merge(KEY, place, record(theirs), undefined);
+  const dead = await write(replica, KEY, { content: TOMBSTONE, context: theirs.context });
+  await replica.reap(KEY, place, causalHash(dead));
+
+  await replica.merge(KEY, place, record(theirs), undefined);
+  t.equal(await replica.get(KEY, place.partition), undefined, 'the older value is absorbed');
+  const other = await foreignObject('of someone who had not seen the delete');
+  await replica.merge(KEY, place, record(mergeObjects(theirs, other)), undefined);
+  const revived = await replica.get(KEY, place.partition);
+  t.same(valuesOf(revived), ['of someone who had not seen the delete']);
+  t.same(valuesOf(mergeObjects(revived ?? dead, theirs)), valuesOf(revived));
+  await readTruth(store, propertiesOf);
+
+  const again = await write(replica, KEY, {
+    content: TOMBSTONE,
+    context: revived?.context ?? new Map(),
+  });
+  await replica.reap(KEY, place, causalHash(again));
+  await host.advance(1000);
+  await replica.merge(KEY, place, record(theirs), undefined);
+  t.same(valuesOf(await replica.get(KEY, place.partition)), ['theirs'], 'the grave is forgotten');
+});
+
+t.test(
+  'a key that is written anew after a reap knows what was dead, and its actor goes on',
+  async (t) => {
+    const { replica, store } = await open();
+    const place = placementOf(KEY);
+    let last = await write(replica, KEY, { content: content('v') });
+    for (let round = 0; round < 5; round += 1) {
+      const dead = await write(replica, KEY, { content: TOMBSTONE, context: last.context });
+      t.equal(await replica.reap(KEY, place, causalHash(dead)), true);
+      const next = await write(replica, KEY, { content: content(`v${round}`) });
+      t.same(valuesOf(mergeObjects(next, last)), [`v${round}`]);
+      t.equal(next.siblings.length, 1);
+      t.equal(next.context.size, 1, 'contexts do not grow');
+      last = next;
+    }
+    await readTruth(store, propertiesOf);
+  },
+);
+
+t.test('a tombstone that a peer still has is taken back, to be reaped again', async (t) => {
+  const { replica } = await open();
+  const place = placementOf(KEY);
+  const live = await write(replica, KEY, { content: content('v') });
+  const dead = await write(replica, KEY, { content: TOMBSTONE, context: live.context });
+  await replica.reap(KEY, place, causalHash(dead));
+  await replica.merge(KEY, place, record(dead), undefined);
+  t.same(await replica.getRecord(KEY, place.partition, false), record(dead));
+  t.equal(await replica.reap(KEY, place, causalHash(dead)), true);
+});
+
+t.test('the tombstones of a partition are found', async (t) => {
+  const { replica } = await open();
+  const keys = Array.from({ length: 100 }, (_, index) => objectKey(`key ${index}`));
+  for (const [index, key] of keys.entries()) {
+    const live = await write(replica, key, { content: content('v') });
+    if (index % 2 === 0) continue;
+    await write(replica, key, { content: TOMBSTONE, context: live.context });
+  }
+  const partition = partitionFor(KEY);
+  const found: string[] = [];
+  for await (const batch of replica.tombstones(partition))
+    found.push(...batch.map(({ key }) => key));
+  const expected = keys.filter((key, index) => index % 2 === 1 && partitionFor(key) === partition);
+  t.same(found, expected.map(({ key }) => key).sort());
+  t.ok(found.length > 0);
+});
+
+t.test('a hint without a copy is settled as such, unless a copy has come', async (t) => {
+  const { replica } = await open();
+  const hint = { target: NODE_B, partition: partitionFor(KEY), key: KEY };
+  await replica.addHint(hint);
+  await replica.merge(KEY, placementOf(KEY), record(await foreignObject('theirs')), undefined);
+  await replica.settleHint(hint, undefined, true);
+  t.equal(replica.hintCounts().get(NODE_B), 1);
+  const other = { ...hint, key: objectKey('without a copy') };
+  await replica.addHint({ ...other, partition: partitionFor(other.key) });
+  t.equal(replica.hintCounts().get(NODE_B), 2);
+  await replica.settleHint({ ...other, partition: partitionFor(other.key) }, undefined, true);
+  t.equal(replica.hintCounts().get(NODE_B), 1);
+});
+
 t.test('a tombstone beside a live sibling is not reaped', async (t) => {
   const { replica } = await open();
   await write(replica, KEY, { content: content('v') });
@@ -423,4 +511,32 @@ t.test('heads of a few segments are those of their keys, and no others', async (
   const expected = inPartition.filter((key) => wanted.includes(segmentOf(key)));
   t.same(found, expected.map(({ key }) => key).sort());
   for await (const batch of replica.heads(partition, 2, wanted)) t.same(batch, []);
+});
+
+t.test('a recount corrects the segments that are wrong, while writes go on', async (t) => {
+  const { replica, store } = await open();
+  const keys = Array.from({ length: 400 }, (_, index) => objectKey(`key ${index}`)).filter(
+    (key) => partitionFor(key) === partitionFor(KEY),
+  );
+  for (const key of keys) await write(replica, key, { content: content('v') });
+  const partition = partitionFor(KEY);
+  const damaged = keys.slice(0, 3);
+  for (const key of damaged) {
+    const object = await replica.getRecord(key, partition, false);
+    await damage(store, key, 60);
+    t.equal(await replica.getRecord(key, partition, true), undefined, 'the head is gone');
+    await replica.merge(key, placementOf(key), object ?? Buffer.alloc(0), undefined);
+  }
+  await t.rejects(readTruth(store, propertiesOf), /counts exactly/);
+
+  const segments = keys.map(segmentOf);
+  const writes = keys.map((key) => write(replica, key, { content: content('meanwhile') }));
+  const counts = [
+    replica.recountTree(partition, 3, segments),
+    replica.recountTree(partition, 3, segments),
+  ];
+  await Promise.all(writes);
+  t.same(await Promise.all(counts), [new Set(damaged.map(segmentOf)).size, 0]);
+  await readTruth(store, propertiesOf);
+  t.equal(await replica.recountTree(partition, 3, segments), 0);
 });

@@ -12,11 +12,13 @@ import type { BucketProperties } from '../../src/object/bucket-properties.ts';
 import { causalHash } from '../../src/object/causality.ts';
 import { encodeIntegerTerm, indexEntriesOf } from '../../src/object/index-entries.ts';
 import { decodeRecord } from '../../src/object/record.ts';
+import { isTombstone } from '../../src/object/show.ts';
 import type { StoredObject } from '../../src/object/stored-object.ts';
 import { entryHash, SEGMENT_COUNT, SEGMENT_SIZE, segmentOf } from '../../src/storage/hash-tree.ts';
 import {
   decodeHintKey,
   decodeObjectKey,
+  decodeTombKey,
   decodeTreeKey,
   encodeIndexKey,
 } from '../../src/storage/keys.ts';
@@ -39,6 +41,7 @@ export async function readTruth(store: Store, propertiesOf: PropertiesOf): Promi
   const objects = new Map<ByteString, { key: ObjectKey; object: StoredObject }>();
   const [index, expectedIndex] = [new Set<string>(), new Set<string>()];
   const hints = new Set<string>();
+  const [tombs, expectedTombs] = [new Set<string>(), new Set<string>()];
   const [trees, expectedTrees] = [new Map<string, Buffer>(), new Map<string, Buffer>()];
 
   for await (const batch of store.scan({ from: Buffer.of(0), to: Buffer.of(0xff) })) {
@@ -49,6 +52,7 @@ export async function readTruth(store: Store, propertiesOf: PropertiesOf): Promi
         const { target, key } = decodeHintKey(bytes);
         hints.add(`${target}/${keyToString(key)}`);
       }
+      if (space === 'd') tombs.add(keyToString(decodeTombKey(bytes).key));
       if (space === 't') {
         const { partition, nVal, segment } = decodeTreeKey(bytes);
         value.copy(treeOf(trees, `${partition}/${nVal}`), segment * SEGMENT_SIZE);
@@ -58,6 +62,7 @@ export async function readTruth(store: Store, propertiesOf: PropertiesOf): Promi
       const object = decodeRecord(Buffer.from(value));
       assert(object !== undefined, 'a stored record is sound');
       objects.set(keyToString(key), { key, object });
+      if (isTombstone(object)) expectedTombs.add(keyToString(key));
       const properties = propertiesOf(key);
       for (const { field, term } of indexEntriesOf(object, properties)) {
         const ordered = field.endsWith('_int') ? encodeIntegerTerm(term) : term;
@@ -69,6 +74,7 @@ export async function readTruth(store: Store, propertiesOf: PropertiesOf): Promi
     }
   }
   assert.deepEqual([...index].sort(), [...expectedIndex].sort(), 'index entries are the objects’');
+  assert.deepEqual(tombs, expectedTombs, 'tombstones are noted, and nothing else');
   const names = new Set([...trees.keys(), ...expectedTrees.keys()]);
   for (const name of names) {
     const [found, expected] = [treeOf(trees, name), treeOf(expectedTrees, name)];

@@ -16,17 +16,20 @@ import {
   decodeIndexMatch,
   decodeMetaKey,
   decodeObjectKey,
+  decodeTombKey,
   decodeTreeKey,
   encodeHintKey,
   encodeIndexKey,
   encodeMetaKey,
   encodeObjectKey,
+  encodeTombKey,
   encodeTreeKey,
   hintRange,
   indexRange,
   keyAfter,
   objectKeyRange,
   partitionRange,
+  tombRange,
   treeRange,
   typeRange,
 } from '../../src/storage/keys.ts';
@@ -171,22 +174,28 @@ t.test('a term range holds its inclusive ends and starts behind the page before'
   t.end();
 });
 
-t.test('the ranges of hints and trees hold one target, one partition, one n_val', (t) => {
-  fc.assert(
-    fc.property(nodeId, nodeId, partition, partition, objectKey, (n1, n2, p1, p2, key) => {
-      const hint = encodeHintKey(n2, p2, key);
-      t.equal(holds(hintRange(n1), hint), Buffer.from(n1).equals(Buffer.from(n2)));
-      t.equal(holds(allHintsRange(), hint), true);
-      t.equal(holds(allHintsRange(), encodeObjectKey(p1, key)), false);
-      const row = encodeTreeKey({ partition: p2, nVal: 3, segment: 0xffff });
-      t.equal(holds(treeRange(p1), row), p1 === p2);
-      t.equal(holds(treeRange(p1, 3), row), p1 === p2);
-      t.equal(holds(treeRange(p1, 4), row), false);
-    }),
-    { numRuns: 300 },
-  );
-  t.end();
-});
+t.test(
+  'the ranges of hints, tombstones and trees hold one target, one partition, one n_val',
+  (t) => {
+    fc.assert(
+      fc.property(nodeId, nodeId, partition, partition, objectKey, (n1, n2, p1, p2, key) => {
+        const hint = encodeHintKey(n2, p2, key);
+        t.equal(holds(hintRange(n1), hint), Buffer.from(n1).equals(Buffer.from(n2)));
+        t.equal(holds(allHintsRange(), hint), true);
+        t.equal(holds(allHintsRange(), encodeObjectKey(p1, key)), false);
+        const tomb = encodeTombKey(p2, key);
+        t.same(decodeTombKey(tomb), { partition: p2, key });
+        t.equal(holds(tombRange(p1), tomb), p1 === p2);
+        const row = encodeTreeKey({ partition: p2, nVal: 3, segment: 0xffff });
+        t.equal(holds(treeRange(p1), row), p1 === p2);
+        t.equal(holds(treeRange(p1, 3), row), p1 === p2);
+        t.equal(holds(treeRange(p1, 4), row), false);
+      }),
+      { numRuns: 300 },
+    );
+    t.end();
+  },
+);
 
 t.test('nothing lies between a key and the key after it', (t) => {
   fc.assert(

@@ -1,0 +1,86 @@
+/** Own chains: when this node's actor of a key goes on, and when a fresh one begins. */
+
+import t from 'tap';
+import type { ByteString } from '../../src/base/bytes.ts';
+import { EMPTY_VERSION_VECTOR } from '../../src/clock/version-vector.ts';
+import type { Dot, VersionVector } from '../../src/clock/version-vector.ts';
+import { openIdentity } from '../../src/replica/identity.ts';
+import { OwnChains } from '../../src/replica/own-chains.ts';
+import { MemoryStore } from '../../src/storage/memory-store.ts';
+import { text } from './replica-world.ts';
+import { VirtualHost } from './virtual-host.ts';
+
+const KEY = text('key');
+
+async function open() {
+  const [host, store] = [new VirtualHost(), new MemoryStore()];
+  const identity = await openIdentity(store, host);
+  const chains = new OwnChains(identity);
+  return { host, store, identity, chains };
+}
+
+/** Issues a dot on a copy with this context, and gives the copy's context after it. */
+function issue(chains: OwnChains, local: VersionVector | undefined, id = KEY) {
+  const dot = chains.next(id, { local, client: EMPTY_VERSION_VECTOR });
+  chains.begin(id);
+  return { dot, context: new Map([...(local ?? []), [dot.actor, dot.counter]]) };
+}
+
+function isNextOf(dot: Dot, before: Dot): boolean {
+  return dot.actor === before.actor && dot.counter === before.counter + 1;
+}
+
+t.test('a copy that is held goes on with its actor', async (t) => {
+  const { chains } = await open();
+  const first = issue(chains, undefined);
+  t.equal(first.dot.counter, 1);
+  t.ok(isNextOf(issue(chains, first.context).dot, first.dot));
+});
+
+t.test('a dot that was not issued after all does not reopen a closed chain', async (t) => {
+  const { chains } = await open();
+  const { dot, context } = issue(chains, undefined);
+  chains.meet(KEY, context, new Map([[dot.actor, dot.counter + 1]]));
+  const local = new Map([[dot.actor, dot.counter + 1]]);
+  const refused = chains.next(KEY, { local, client: EMPTY_VERSION_VECTOR });
+  t.not(refused.actor, dot.actor);
+  const issued = chains.next(KEY, { local, client: EMPTY_VERSION_VECTOR });
+  t.not(issued.actor, dot.actor);
+});
+
+t.test('dots of others, and own ones that the copy has, close nothing', async (t) => {
+  const { chains, identity } = await open();
+  const other = await open();
+  const { dot, context } = issue(chains, undefined);
+  const theirs = issue(
+    new OwnChains(await openIdentity(other.store, new VirtualHost(5))),
+    undefined,
+  );
+  chains.meet(KEY, context, new Map([...context, ...theirs.context]));
+  t.ok(isNextOf(issue(chains, context).dot, dot));
+  await identity.close();
+});
+
+t.test('when dots may be lost every chain is closed, and begins anew once', async (t) => {
+  const { chains } = await open();
+  const keys = ['a', 'b', 'c'].map(text);
+  const before = keys.map((id) => issue(chains, undefined, id));
+  chains.closeAll();
+  const after = keys.map((id, index) => issue(chains, before[index]?.context, id));
+  for (const [index, { dot, context }] of after.entries()) {
+    t.not(dot.actor, before[index]?.dot.actor);
+    t.ok(isNextOf(issue(chains, context, keys[index]).dot, dot));
+  }
+});
+
+t.test('more closed chains than are remembered close them all', async (t) => {
+  const { chains, store, identity } = await open();
+  const held = issue(chains, undefined);
+  const met = issue(chains, undefined, text('met'));
+  for (let index = 0; index <= 65_536; index += 1) {
+    chains.meet(`${index}` as ByteString, undefined, met.context);
+  }
+  t.not(issue(chains, held.context).dot.actor, held.dot.actor);
+  await identity.close();
+  t.equal((await openIdentity(store, new VirtualHost())).actorEpoch, identity.actorEpoch + 1);
+});
