@@ -13,16 +13,11 @@ import {
   type BucketProperties,
   type PartialProperties,
 } from '../object/bucket-properties.ts';
+import type { PropertyRefusal } from '../object/property-validation.ts';
 import { bucketId, type BucketType, type ClusterState } from './cluster-state.ts';
 import { effectiveBucketProperties, effectiveTypeProperties } from './effective-properties.ts';
 import { encodeState, isShallow, STATE_SIZE_MAX_BYTES } from './state-document.ts';
 import { successorOf, type StateParts } from './succession.ts';
-
-/** One refused property and the reason for it. */
-export interface PropertyRefusal {
-  readonly property: string;
-  readonly reason: string;
-}
 
 export type CheckedProperties =
   /** In the form in which they are kept. */

@@ -69,7 +69,7 @@ export class StateKeeper {
   #record: AgreementRecord;
   #turn: Promise<unknown> = Promise.resolve();
   #waiting = 0;
-  #isFetching = false;
+  #fetch: Promise<void> | undefined;
   #isSurveying = false;
   #isClosed = false;
   /** Ends the pause between two surveys. */
@@ -163,24 +163,24 @@ export class StateKeeper {
     return this.#record.state.epoch > epoch ? encodeState(this.#record.state) : undefined;
   }
 
-  /** Fetches the state of a peer that has shown a higher epoch; one fetch at a time. */
-  heardEpoch(source: NodeId, epoch: Epoch): void {
-    if (epoch <= this.#record.state.epoch || this.#isFetching || this.#isClosed) return;
-    void this.fetchFrom(source);
+  /**
+   * Learns what `source` knows, if that is more. One fetch at a time: who comes while one is under
+   * way waits for that. Never rejects for a peer that cannot be reached.
+   */
+  fetchFrom(source: NodeId): Promise<void> {
+    this.#fetch ??= this.#fetchFrom(source).finally(() => {
+      this.#fetch = undefined;
+    });
+    return this.#fetch;
   }
 
-  /** Learns what `source` knows, if that is more; a peer that cannot be reached changes nothing. */
-  async fetchFrom(source: NodeId): Promise<void> {
-    if (this.#isFetching) return;
-    this.#isFetching = true;
+  async #fetchFrom(source: NodeId): Promise<void> {
+    const { epoch } = this.#record.state;
     try {
-      const { epoch } = this.#record.state;
       const document = await this.#peers.fetchState(source, epoch, this.#requestTimeoutMs);
       if (document !== undefined && !this.#isClosed) await this.learn(decodeState(document));
     } catch (error) {
       this.#noteFailure('membership.fetch_failed', source, error);
-    } finally {
-      this.#isFetching = false;
     }
   }
 

@@ -28,14 +28,19 @@ export interface ClaimCost {
   readonly moved: number;
 }
 
-/** Trials of a swap or gift at most in one search; about 20 ns each. */
-const TRIALS_MAX = 2_000_000;
+/** Trials of a swap or gift at most in one search; about 50 ns each. */
+const TRIALS_MAX = 1_500_000;
 
 export class ClaimSearch {
   readonly #rules: ClaimRules;
-  readonly #owners: number[];
-  readonly #countByNode: number[];
+  readonly #owners: Int32Array;
+  readonly #locationByNode: Int32Array;
+  readonly #previous: Int32Array;
+  readonly #countByNode: Int32Array;
+  /** What each partition's owner costs there. */
+  readonly #costs: Float64Array;
   readonly #fewest: number;
+  readonly #reach: number;
   readonly #locationWeight: number;
   readonly #nodeWeight: number;
   #trialsLeft = TRIALS_MAX;
@@ -43,12 +48,16 @@ export class ClaimSearch {
   /** `owners` is balanced to ±1 over the nodes of `rules.locationByNode`. */
   constructor(rules: ClaimRules, owners: readonly number[]) {
     this.#rules = rules;
-    this.#owners = [...owners];
-    this.#countByNode = rules.locationByNode.map(() => 0);
-    for (const node of owners) this.#countByNode[node] = (this.#countByNode[node] ?? 0) + 1;
+    this.#owners = Int32Array.from(owners);
+    this.#locationByNode = Int32Array.from(rules.locationByNode);
+    this.#previous = Int32Array.from(rules.previous);
+    this.#countByNode = new Int32Array(rules.locationByNode.length);
+    for (const node of owners) this.#recount(node, 1);
     this.#fewest = Math.floor(rules.ringSize / rules.locationByNode.length);
+    this.#reach = Math.max(rules.nodeSpacing, rules.locationSpacing);
     this.#locationWeight = rules.ringSize + 1;
     this.#nodeWeight = this.#locationWeight * rules.ringSize * rules.locationSpacing;
+    this.#costs = Float64Array.from(owners, (_, partition) => this.#costAt(partition));
   }
 
   /** Takes improving steps until there are none, or the trials are used up. */
@@ -57,106 +66,115 @@ export class ClaimSearch {
     while (improved && this.#trialsLeft > 0) {
       improved = false;
       for (let partition = 0; partition < this.#rules.ringSize; partition += 1) {
-        while (this.#trialsLeft > 0 && this.#costAt(partition) > 0 && this.#step(partition)) {
+        while (this.#trialsLeft > 0 && at(this.#costs, partition) > 0 && this.#step(partition)) {
           improved = true;
         }
       }
     }
   }
 
-  owners(): readonly number[] {
-    return this.#owners;
-  }
-
-  cost(): ClaimCost {
-    return claimCost(this.#rules, this.#owners);
+  owners(): number[] {
+    return [...this.#owners];
   }
 
   /** Takes the best improving step that changes the owner of `partition`; false if there is none. */
   #step(partition: number): boolean {
-    const current = this.#ownerAt(partition);
+    const current = at(this.#owners, partition);
     let bestGain = 0;
     let bestNode = -1;
     let bestPartner = -1;
     for (let partner = 0; partner < this.#rules.ringSize; partner += 1) {
-      const node = this.#ownerAt(partner);
+      const node = at(this.#owners, partner);
       if (node === current) continue;
       const gain = this.#gainOfSwap(partition, partner);
       if (gain <= bestGain) continue;
       [bestGain, bestNode, bestPartner] = [gain, node, partner];
     }
-    if (this.#count(current) > this.#fewest) {
+    if (at(this.#countByNode, current) > this.#fewest) {
       for (let node = 0; node < this.#countByNode.length; node += 1) {
-        if (node === current || this.#count(node) > this.#fewest) continue;
+        if (node === current || at(this.#countByNode, node) > this.#fewest) continue;
         const gain = this.#gainOfGift(partition, node);
         if (gain <= bestGain) continue;
         [bestGain, bestNode, bestPartner] = [gain, node, -1];
       }
     }
     if (bestNode === -1) return false;
-    if (bestPartner === -1) this.#recount(current, bestNode);
-    else this.#owners[bestPartner] = current;
     this.#owners[partition] = bestNode;
+    if (bestPartner === -1) {
+      this.#recount(current, -1);
+      this.#recount(bestNode, 1);
+    } else {
+      this.#owners[bestPartner] = current;
+      this.#reprice(bestPartner);
+    }
+    this.#reprice(partition);
     return true;
   }
 
   #gainOfSwap(left: number, right: number): number {
     this.#trialsLeft -= 1;
-    const [leftNode, rightNode] = [this.#ownerAt(left), this.#ownerAt(right)];
-    const before = this.#costAt(left) + this.#costAt(right);
+    const before = at(this.#costs, left) + at(this.#costs, right);
+    const leftNode = at(this.#owners, left);
+    const rightNode = at(this.#owners, right);
     this.#owners[left] = rightNode;
     this.#owners[right] = leftNode;
-    const after = this.#costAt(left) + this.#costAt(right);
+    const leftCost = this.#costAt(left);
+    // Most swaps are ruled out by one side alone.
+    const gain = leftCost >= before ? 0 : before - leftCost - this.#costAt(right);
     this.#owners[left] = leftNode;
     this.#owners[right] = rightNode;
-    return before - after;
+    return gain;
   }
 
   #gainOfGift(partition: number, node: number): number {
     this.#trialsLeft -= 1;
-    const current = this.#ownerAt(partition);
-    const before = this.#costAt(partition);
+    const current = at(this.#owners, partition);
     this.#owners[partition] = node;
     const after = this.#costAt(partition);
     this.#owners[partition] = current;
-    return before - after;
+    return at(this.#costs, partition) - after;
   }
 
-  #recount(giver: number, taker: number): void {
-    this.#countByNode[giver] = this.#count(giver) - 1;
-    this.#countByNode[taker] = this.#count(taker) + 1;
+  #recount(node: number, by: number): void {
+    this.#countByNode[node] = at(this.#countByNode, node) + by;
+  }
+
+  /** Computes anew what a change of the owner of `partition` has touched. */
+  #reprice(partition: number): void {
+    const { ringSize } = this.#rules;
+    for (let distance = 1 - this.#reach; distance < this.#reach; distance += 1) {
+      const place = (partition + distance + ringSize) % ringSize;
+      this.#costs[place] = this.#costAt(place);
+    }
   }
 
   /** What `partition`'s owner costs here: the pairs it is too close in, and whether it moved. */
   #costAt(partition: number): number {
-    const { ringSize, nodeSpacing, locationSpacing, locationByNode, previous } = this.#rules;
-    const node = this.#ownerAt(partition);
-    const location = locationByNode[node];
-    const reach = Math.max(nodeSpacing, locationSpacing);
-    let cost = hasMoved(previous[partition], node) ? 1 : 0;
-    for (let distance = 1; distance < reach; distance += 1) {
-      const ahead = this.#ownerAt((partition + distance) % ringSize);
-      const behind = this.#ownerAt((partition - distance + ringSize) % ringSize);
+    const { ringSize, nodeSpacing, locationSpacing } = this.#rules;
+    const owners = this.#owners;
+    const locations = this.#locationByNode;
+    const node = at(owners, partition);
+    const location = at(locations, node);
+    let cost = hasMoved(at(this.#previous, partition), node) ? 1 : 0;
+    for (let distance = 1; distance < this.#reach; distance += 1) {
+      const ahead = at(owners, (partition + distance) % ringSize);
+      const behind = at(owners, (partition - distance + ringSize) % ringSize);
       if (distance < nodeSpacing) {
         if (ahead === node) cost += this.#nodeWeight;
         if (behind === node) cost += this.#nodeWeight;
       }
       if (distance < locationSpacing) {
-        if (locationByNode[ahead] === location) cost += this.#locationWeight;
-        if (locationByNode[behind] === location) cost += this.#locationWeight;
+        if (at(locations, ahead) === location) cost += this.#locationWeight;
+        if (at(locations, behind) === location) cost += this.#locationWeight;
       }
     }
     return cost;
   }
+}
 
-  #ownerAt(partition: number): number {
-    // The index is below the ring size by construction; an assertion would double the search's cost.
-    return this.#owners[partition] as number;
-  }
-
-  #count(node: number): number {
-    return this.#countByNode[node] as number;
-  }
+/** An element known to be there; an assertion here would double the cost of a search. */
+function at(values: Int32Array | Float64Array, index: number): number {
+  return values[index] as number;
 }
 
 /** Judges a whole ring. */

@@ -122,6 +122,8 @@ function bestOwners(rules: ClaimRules): readonly number[] {
     const cost = claimCost(rules, search.owners());
     if (bestCost !== undefined && compareCosts(bestCost, cost) <= 0) continue;
     [best, bestCost] = [search.owners(), cost];
+    // The starts are in the order of what they move.
+    if (cost.nodesTooClose === 0 && cost.locationsTooClose === 0) break;
   }
   assert(best !== undefined, 'there is always a ring made from nothing');
   return best;

@@ -172,7 +172,9 @@ export class AgreementWorld {
       if (epoch === undefined) continue;
       for (const target of this.nodes) {
         if (target === source || this.#isCut(source, target)) continue;
-        target.keeper?.heardEpoch(source.id, epoch);
+        if (target.keeper !== undefined && target.keeper.state().epoch < epoch) {
+          void target.keeper.fetchFrom(source.id);
+        }
       }
     }
   }
