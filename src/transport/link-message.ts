@@ -55,13 +55,14 @@ export function readReplyMessage(message: unknown): ReplyMessage {
   return { kind: 'fault', id, fault: readFault(message.slice(1)) };
 }
 
-/** The tail of a fault message: `[nil, code, text]`. */
+/** The tail of a fault message: `[nil, code, text]`; a code unknown here is `peer-malformed`. */
 export function readFault(fields: readonly unknown[]): Fault {
   const [mark, code, text] = fields;
-  if (fields.length !== 3 || mark !== null || typeof text !== 'string' || !isFaultCode(code)) {
+  if (fields.length !== 3 || mark !== null || typeof text !== 'string') {
     throw malformed('not a fault');
   }
-  return new Fault(code, text.slice(0, FAULT_TEXT_MAX));
+  // A later program may have codes that this one does not know.
+  return new Fault(isFaultCode(code) ? code : 'peer-malformed', text.slice(0, FAULT_TEXT_MAX));
 }
 
 export function faultFields(fault: Fault): WireTuple {

@@ -74,7 +74,7 @@ export class PeerServer {
   close(): void {
     for (const link of this.#newcomers) link.close();
     for (const link of this.#linkByPeer.values()) link.close();
-    for (const stream of this.#streams) stream.leave();
+    for (const stream of this.#streams) stream.close();
     this.#server.forceShutdown();
   }
 

@@ -52,8 +52,8 @@ export class ServerStream {
     this.#ports = ports;
     this.#call = call;
     this.#stallTimeoutMs = stallTimeoutMs;
-    call.on('cancelled', () => this.leave());
-    call.on('error', () => this.leave());
+    call.on('cancelled', () => this.#leave());
+    call.on('error', () => this.#leave());
   }
 
   /** Serves the call to its end; never rejects but for a bug. */
@@ -71,8 +71,13 @@ export class ServerStream {
     this.#call.end();
   }
 
-  /** Nobody wants the rest: ends the handler's work. Idempotent. */
-  leave(): void {
+  /** Ends the call and the handler's work. Idempotent. */
+  close(): void {
+    if (!this.#isLeft) this.#fail(status.UNAVAILABLE, 'the node stops');
+  }
+
+  /** Nobody wants the rest: ends the handler's work. */
+  #leave(): void {
     if (this.#isLeft) return;
     this.#isLeft = true;
     this.#wake();
@@ -90,7 +95,7 @@ export class ServerStream {
       return { hello, request: tupleToStreamRequest(reader.raw()) };
     } catch (error) {
       this.#ports.host.metrics.count('peer_frames_malformed');
-      this.#call.emit('error', { code: status.INVALID_ARGUMENT, details: reasonOf(error) });
+      this.#fail(status.INVALID_ARGUMENT, reasonOf(error));
       return undefined;
     }
   }
@@ -100,7 +105,7 @@ export class ServerStream {
     if (opening.kind !== 'hello') throw malformed('no introduction');
     const refusal = this.#ports.gate.admit(opening.hello);
     if (refusal === undefined) return opening.hello;
-    this.#call.emit('error', { code: status.PERMISSION_DENIED, details: refusal.text });
+    this.#fail(status.PERMISSION_DENIED, refusal.text);
     return undefined;
   }
 
@@ -145,8 +150,8 @@ export class ServerStream {
     while (!this.#isLeft && this.#untakenBytes > UNTAKEN_MAX_BYTES / 2) {
       await new Promise<void>((resolve) => {
         const cancelStall = clock.after(this.#stallTimeoutMs, () => {
-          this.#fail(new Fault('timeout', 'the peer took nothing in time'));
-          this.leave();
+          this.#ports.host.metrics.count('peer_streams_stalled');
+          this.#fail(status.DEADLINE_EXCEEDED, 'the peer took nothing in time');
         });
         this.#wake = () => {
           cancelStall();
@@ -158,6 +163,7 @@ export class ServerStream {
 
   #explain(error: unknown): void {
     if (error instanceof AssertionError) throw error;
+    if (this.#isLeft) return;
     if (isFault(error)) {
       this.#push(faultFields(error));
     } else {
@@ -166,8 +172,7 @@ export class ServerStream {
     }
   }
 
-  #fail(fault: Fault): void {
-    this.#ports.host.metrics.count('peer_streams_stalled');
-    this.#call.emit('error', { code: status.DEADLINE_EXCEEDED, details: fault.message });
+  #fail(code: status, details: string): void {
+    this.#call.emit('error', { code, details });
   }
 }

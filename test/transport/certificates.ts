@@ -1,0 +1,89 @@
+/**
+ * Certificates for tests, made on the spot: an authority and what it vouches for. Just enough of
+ * X.509 v3 in DER for TLS to be content, so that no tool and no private key in the repository is
+ * needed. Source: RFC 5280.
+ */
+
+import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PeerTls } from '../../src/transport/channel.ts';
+
+const ECDSA_WITH_SHA256 = oid(0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02);
+const COMMON_NAME = oid(0x55, 0x04, 0x03);
+const BASIC_CONSTRAINTS = oid(0x55, 0x1d, 0x13);
+const SUBJECT_ALT_NAME = oid(0x55, 0x1d, 0x11);
+
+export class Authority {
+  readonly #name: string;
+  readonly #keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** Writes three PEM files into `folder` for a node that is reached at 127.0.0.1. */
+  issue(folder: string, node: string): PeerTls {
+    const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const files = {
+      caFile: join(folder, `${node}-ca.pem`),
+      certFile: join(folder, `${node}.pem`),
+      keyFile: join(folder, `${node}.key`),
+    };
+    const address = extension(SUBJECT_ALT_NAME, sequence(tlv(0x87, Buffer.of(127, 0, 0, 1))));
+    const isAuthority = extension(BASIC_CONSTRAINTS, sequence(tlv(0x01, Buffer.of(0xff))));
+    writeFileSync(files.caFile, this.#certificate(this.#name, this.#keys.publicKey, isAuthority));
+    writeFileSync(files.certFile, this.#certificate(node, keys.publicKey, address));
+    writeFileSync(files.keyFile, keys.privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    return files;
+  }
+
+  #certificate(subject: string, publicKey: KeyObject, extensionField: Buffer): string {
+    const algorithm = sequence(ECDSA_WITH_SHA256);
+    const body = sequence(
+      tlv(0xa0, tlv(0x02, Buffer.of(2))),
+      tlv(0x02, Buffer.concat([Buffer.of(1), randomBytes(8)])),
+      algorithm,
+      distinguishedName(this.#name),
+      sequence(time(-1), time(1)),
+      distinguishedName(subject),
+      publicKey.export({ type: 'spki', format: 'der' }),
+      tlv(0xa3, sequence(extensionField)),
+    );
+    const signature = sign('sha256', body, this.#keys.privateKey);
+    const der = sequence(body, algorithm, tlv(0x03, Buffer.concat([Buffer.of(0), signature])));
+    const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
+    return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n');
+  }
+}
+
+/** Tag, length, value. */
+function tlv(tag: number, value: Buffer): Buffer {
+  const { length } = value;
+  const size =
+    length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
+  return Buffer.concat([Buffer.of(tag, ...size), value]);
+}
+
+function sequence(...fields: readonly Buffer[]): Buffer {
+  return tlv(0x30, Buffer.concat(fields));
+}
+
+function oid(...bytes: readonly number[]): Buffer {
+  return tlv(0x06, Buffer.of(...bytes));
+}
+
+function distinguishedName(name: string): Buffer {
+  return sequence(tlv(0x31, sequence(COMMON_NAME, tlv(0x0c, Buffer.from(name)))));
+}
+
+function extension(id: Buffer, value: Buffer): Buffer {
+  return sequence(id, tlv(0x04, value));
+}
+
+/** So many days from now. */
+function time(days: number): Buffer {
+  const at = new Date(Date.now() + days * 86_400_000).toISOString();
+  return tlv(0x18, Buffer.from(`${at.slice(0, 19).replace(/[-:T]/g, '')}Z`));
+}
