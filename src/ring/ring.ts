@@ -181,33 +181,50 @@ export class Ring {
     list: ActivePreferenceList,
     isUp: (node: NodeId) => boolean,
   ): ActivePreferenceList {
-    const candidates = this.#fallbackOrder(list, isUp);
+    const upInList: NodeId[] = [];
+    for (const { node } of list.replicas) if (isUp(node)) upInList.push(node);
+    let vacancies = 0;
+    for (const { node } of list.positions) if (!upInList.includes(node)) vacancies += 1;
+    const candidates = this.#fallbacksPast(list, vacancies, isUp);
+    if (candidates.length < vacancies) candidates.push(...upInList);
     if (candidates.length === 0) return { positions: [], replicas: [] };
     let taken = 0;
-    const positions = list.positions.map((place): ActivePosition => {
-      if (isUp(place.node)) return place;
+    const positions: ActivePosition[] = [];
+    for (const place of list.positions) {
+      if (upInList.includes(place.node)) {
+        positions.push(place);
+        continue;
+      }
       const node = candidates[taken % candidates.length];
       assert(node !== undefined, 'a fallback was found');
       taken += 1;
-      return { ...place, node, isPrimary: false };
-    });
+      const { position, partition, primary } = place;
+      positions.push({ position, partition, node, primary, isPrimary: false });
+    }
     return { positions, replicas: countPositions(positions) };
   }
 
-  /** The up nodes past the list in walking order, and after them those of the list itself. */
-  #fallbackOrder(list: ActivePreferenceList, isUp: (node: NodeId) => boolean): NodeId[] {
-    const inList = new Set(list.replicas.map(({ node }) => node));
-    const met = new Set(inList);
+  /** Up nodes that are not of the list, in the order of the walk past it; `wanted` at most. */
+  #fallbacksPast(
+    list: ActivePreferenceList,
+    wanted: number,
+    isUp: (node: NodeId) => boolean,
+  ): NodeId[] {
     const past: NodeId[] = [];
+    let unmet = this.nodes.length - list.replicas.length;
+    if (unmet === 0) return past;
+    const met = new Set<NodeId>();
+    for (const { node } of list.replicas) met.add(node);
     let at = list.positions.at(-1)?.partition ?? (0 as Partition);
-    while (met.size < this.nodes.length && past.length < list.positions.length) {
+    while (unmet > 0 && past.length < wanted) {
       at = this.#after(at);
       const node = this.ownerOf(at);
       if (met.has(node)) continue;
       met.add(node);
+      unmet -= 1;
       if (isUp(node)) past.push(node);
     }
-    return [...past, ...[...inList].filter((node) => isUp(node))];
+    return past;
   }
 
   #after(partition: Partition): Partition {
@@ -216,7 +233,12 @@ export class Ring {
 }
 
 function countPositions(positions: readonly Position[]): PositionCount[] {
-  const countByNode = new Map<NodeId, number>();
-  for (const { node } of positions) countByNode.set(node, (countByNode.get(node) ?? 0) + 1);
-  return [...countByNode].map(([node, count]) => ({ node, count }));
+  const counts: { node: NodeId; count: number }[] = [];
+  for (const { node } of positions) {
+    // Lists are short: looking through them costs less than a map.
+    const known = counts.find((each) => each.node === node);
+    if (known === undefined) counts.push({ node, count: 1 });
+    else known.count += 1;
+  }
+  return counts;
 }
