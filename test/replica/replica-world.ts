@@ -2,7 +2,9 @@
 
 import { utf8ToByteString } from '../../src/base/bytes.ts';
 import type { ByteString } from '../../src/base/bytes.ts';
-import type { ObjectKey, Partition } from '../../src/base/names.ts';
+import type { NodeId, ObjectKey, Partition } from '../../src/base/names.ts';
+import { EMPTY_VERSION_VECTOR } from '../../src/clock/version-vector.ts';
+import type { VersionVector } from '../../src/clock/version-vector.ts';
 import { CREATED_TYPE_PROPERTIES } from '../../src/object/bucket-properties.ts';
 import type { BucketProperties } from '../../src/object/bucket-properties.ts';
 import { encodeRecord, joinRecord } from '../../src/object/record.ts';
@@ -15,7 +17,8 @@ import { STORE_REPLICA_DEFAULTS, StoreReplica } from '../../src/replica/store-re
 import type { StoreReplicaOptions } from '../../src/replica/store-replica.ts';
 import { partitionOf } from '../../src/ring/partition.ts';
 import type { Store } from '../../src/storage/store.ts';
-import type { VirtualHost } from './virtual-host.ts';
+import { ShakyStore } from './shaky-store.ts';
+import { VirtualHost } from './virtual-host.ts';
 
 export const RING_SIZE = 8;
 
@@ -85,4 +88,34 @@ export async function openReplica(
   };
   const replica = await StoreReplica.open(host, ports, { ...STORE_REPLICA_DEFAULTS, ...options });
   return { identity, replica };
+}
+
+export const KEY = objectKey('999 123 4567');
+export const NODE_B = 'b@host' as NodeId;
+export const NODE_C = 'c@host' as NodeId;
+
+export async function openWorld(options: Partial<StoreReplicaOptions> = {}) {
+  const host = new VirtualHost();
+  const store = new ShakyStore(host.random);
+  return { host, store, ...(await openReplica(host, store, options)) };
+}
+
+/** Writes and waits until it is durable. */
+export async function write(
+  replica: StoreReplica,
+  key: ObjectKey,
+  what: { readonly content: NewContent; readonly context?: VersionVector },
+): Promise<StoredObject> {
+  const { content, context = EMPTY_VERSION_VECTOR } = what;
+  const outcome = await replica.coordinate(key, placementOf(key), { context, content });
+  if (outcome.kind !== 'issued') throw new Error(`not issued: ${outcome.kind}`);
+  await outcome.durable;
+  return outcome.object;
+}
+
+/** What another node would have made of the same key. */
+export async function foreignObject(value: string): Promise<StoredObject> {
+  const host = new VirtualHost(value.length * 7919 + value.charCodeAt(0));
+  const { replica } = await openReplica(host, new ShakyStore(host.random));
+  return write(replica, KEY, { content: content(value) });
 }
