@@ -96,4 +96,4 @@ export interface NodeService {
   liveMembers(): readonly NodeId[];
 }
 
-export type { Failure, PropertyRefusal };
+export type { Failure, IndexScan, PropertyRefusal };

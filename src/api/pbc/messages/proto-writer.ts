@@ -36,11 +36,6 @@ export class ProtoWriter {
     return this.#bytes.subarray(this.#start, this.#position);
   }
 
-  /** Gives up the frame that was begun. */
-  abandon(): void {
-    this.#position = this.#start;
-  }
-
   bool(field: number, value: boolean): void {
     this.#reserve(6);
     this.#varint((field << 3) | VARINT_WIRE);

@@ -1,0 +1,80 @@
+/**
+ * An object's siblings as RpbContent and back.
+ *
+ * User metadata and links keep their order and their gaps; index entries are checked and sorted. What
+ * the server gives (vtag, times) is never taken from a client.
+ */
+
+import { parseIndexEntries } from '../../object/index-entries.ts';
+import { NO_ITEMS } from './messages/message-type.ts';
+import type { ByteString } from '../../base/bytes.ts';
+import type { IndexRefusal } from '../../object/index-entries.ts';
+import type { NewContent } from '../../object/requests.ts';
+import type { IndexEntry, Metadata, Sibling } from '../../object/stored-object.ts';
+import type { RpbContent, RpbPair } from './messages/content-messages.ts';
+import type { InputOf, MessageOf } from './messages/message-type.ts';
+import type { Mutable } from './request-values.ts';
+
+type Content = MessageOf<typeof RpbContent>;
+type Pair = MessageOf<typeof RpbPair>;
+
+const MICROS_PER_SECOND = 1_000_000;
+const NO_VALUE = Buffer.alloc(0);
+const EMPTY = '' as ByteString;
+
+export type ContentOutcome =
+  | { readonly kind: 'content'; readonly content: NewContent }
+  | { readonly kind: 'refused'; readonly refusals: readonly IndexRefusal[] };
+
+/** `isUnindexed`: nothing will look at the index entries, so they are kept as they are. */
+export function contentToNew(content: Content, isUnindexed: () => boolean): ContentOutcome {
+  const metadata: Mutable<Metadata> = {};
+  if (content.content_type !== undefined) metadata.contentType = content.content_type;
+  if (content.charset !== undefined) metadata.charset = content.charset;
+  if (content.content_encoding !== undefined) metadata.contentEncoding = content.content_encoding;
+  if (content.links.length > 0) metadata.links = content.links;
+  if (content.usermeta.length > 0) metadata.userMetadata = content.usermeta.map(pairToTuple);
+  if (content.indexes.length > 0) {
+    const outcome = parseIndexEntries(content.indexes.map(pairToTuple));
+    if (outcome.kind === 'entries') metadata.indexes = outcome.entries;
+    else if (isUnindexed()) metadata.indexes = content.indexes.map(pairToEntry);
+    else return outcome;
+  }
+  const isTombstone = content.deleted === true;
+  const value = isTombstone ? NO_VALUE : content.value;
+  return { kind: 'content', content: { metadata, value, isTombstone } };
+}
+
+/** With `headOnly` the values stay at home. */
+export function siblingsToContent(
+  siblings: readonly Sibling[],
+  headOnly: boolean,
+): readonly InputOf<typeof RpbContent>[] {
+  return siblings.map((sibling) => siblingToContent(sibling, headOnly));
+}
+
+function siblingToContent(sibling: Sibling, headOnly: boolean): InputOf<typeof RpbContent> {
+  const { metadata, lastModifiedMicros } = sibling;
+  const lastModified = Math.floor(lastModifiedMicros / MICROS_PER_SECOND);
+  return {
+    value: headOnly ? NO_VALUE : sibling.value,
+    content_type: metadata.contentType,
+    charset: metadata.charset,
+    content_encoding: metadata.contentEncoding,
+    vtag: sibling.vtag as ByteString,
+    links: metadata.links ?? NO_ITEMS,
+    last_mod: lastModified,
+    last_mod_usecs: lastModifiedMicros - lastModified * MICROS_PER_SECOND,
+    usermeta: metadata.userMetadata?.map(([key, value]) => ({ key, value })) ?? NO_ITEMS,
+    indexes: metadata.indexes?.map(({ field, term }) => ({ key: field, value: term })) ?? NO_ITEMS,
+    deleted: sibling.isTombstone ? true : undefined,
+  };
+}
+
+function pairToTuple({ key, value }: Pair): readonly [ByteString, ByteString] {
+  return [key, value ?? EMPTY];
+}
+
+function pairToEntry({ key, value }: Pair): IndexEntry {
+  return { field: key, term: value ?? EMPTY };
+}

@@ -1,0 +1,66 @@
+/**
+ * What a handler is: a request in, an answer out. It decides nothing but how the protocol says it.
+ *
+ * An answer is one reply, now or later, or a stream of replies of which the last says so itself.
+ */
+
+import { RpbErrorResp } from './messages/server-messages.ts';
+import type { ByteString } from '../../base/bytes.ts';
+import type { Random } from '../../base/host.ts';
+import type { NodeService } from '../../node/node-service.ts';
+import type { Fields, Message, MessageInput, MessageType } from './messages/message-type.ts';
+
+/** Classes of expensive work that an operator may switch off (`cluster.job.riak_kv.…`). */
+export type JobClass =
+  | 'list_buckets'
+  | 'stream_list_buckets'
+  | 'list_keys'
+  | 'stream_list_keys'
+  | 'secondary_index'
+  | 'stream_secondary_index'
+  | 'map_reduce'
+  | 'map_reduce_js';
+
+/** One connection, as its handlers see it. */
+export interface Session {
+  readonly node: NodeService;
+  readonly random: Random;
+  readonly disabledJobs: ReadonlySet<JobClass>;
+  /** An answer of one message may not become larger. */
+  readonly replySizeMaxBytes: number;
+  /** What the client set, given back when it asks; nothing else comes of it. */
+  clientId: Buffer;
+}
+
+export interface Reply {
+  readonly type: MessageType<Fields>;
+  readonly value: MessageInput<Fields>;
+  /** The connection ends after this one. */
+  readonly isFinal: boolean;
+}
+
+export type Answer = Reply | Promise<Reply> | AsyncIterable<Reply>;
+
+/** Rejects, and throws from a stream, only faults; anything else is a bug. */
+export type Handler<F extends Fields> = (request: Message<F>, session: Session) => Answer;
+
+export function reply<F extends Fields>(type: MessageType<F>, value: MessageInput<F>): Reply {
+  return { type, value, isFinal: false };
+}
+
+/** Names appear in `text` byte for byte, so each of its characters is one byte. */
+export function errorReply(text: string): Reply {
+  return reply(RpbErrorResp, { errmsg: text as ByteString, errcode: 0 });
+}
+
+/** For requests that make no sense, where Riak's handler crashes and takes the connection along. */
+export function malformedReply(reason: string): Reply {
+  return { ...errorReply(`Error processing incoming message: ${reason}`), isFinal: true };
+}
+
+/** The refusal, if this class of work is switched off. */
+export function findJobRefusal(session: Session, job: JobClass): Reply | undefined {
+  return session.disabledJobs.has(job)
+    ? errorReply(`Operation '{riak_kv,${job}}' is not enabled`)
+    : undefined;
+}

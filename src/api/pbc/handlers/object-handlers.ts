@@ -1,0 +1,198 @@
+/**
+ * Get, put and delete.
+ *
+ * Names are checked in Riak's order (bucket, key, type) and before the type is looked up. A delete
+ * takes empty names as they are.
+ */
+
+import { encodeContext } from '../../../clock/context.ts';
+import { equals } from '../../../clock/version-vector.ts';
+import { randomKey } from '../../../object/vtag.ts';
+import { contentToNew, siblingsToContent } from '../content-values.ts';
+import { failureToErrorText, indexEntriesErrorText } from '../error-text.ts';
+import { errorReply, malformedReply, reply } from '../handler.ts';
+import { RpbDelResp } from '../messages/delete-messages.ts';
+import { RpbGetResp } from '../messages/get-messages.ts';
+import { RpbPutResp } from '../messages/put-messages.ts';
+import { bucketTypeOf, contextOf, setQuorum, setRequestOptions } from '../request-values.ts';
+import type { ByteString } from '../../../base/bytes.ts';
+import type { ObjectKey } from '../../../base/names.ts';
+import type { VersionVector } from '../../../clock/version-vector.ts';
+import type {
+  DeleteRequest,
+  GetOutcome,
+  GetRequest,
+  PutOutcome,
+  PutRequest,
+  WriteCondition,
+} from '../../../object/requests.ts';
+import type { Reply, Session } from '../handler.ts';
+import type { RpbDelReq } from '../messages/delete-messages.ts';
+import type { RpbGetReq } from '../messages/get-messages.ts';
+import type { MessageOf } from '../messages/message-type.ts';
+import type { RpbPutReq } from '../messages/put-messages.ts';
+import type { Mutable } from '../request-values.ts';
+
+const NOT_A_CONTEXT = 'the vclock is none that this server made';
+const NOTHING_FOUND = reply(RpbGetResp, {});
+const UNCHANGED = reply(RpbGetResp, { unchanged: true });
+const STORED = reply(RpbPutResp, {});
+const DELETED = reply(RpbDelResp, {});
+
+interface Names {
+  readonly bucket: ByteString;
+  readonly key: ByteString | undefined;
+  readonly type: ByteString | undefined;
+}
+
+/** The refusal of names that must not be empty, if one is. */
+export function findEmptyName({ bucket, key, type }: Names): Reply | undefined {
+  if (bucket === '') return errorReply('Bucket cannot be zero-length');
+  if (key === '') return errorReply('Key cannot be zero-length');
+  return type === '' ? errorReply('Type cannot be zero-length') : undefined;
+}
+
+export function getObject(
+  message: MessageOf<typeof RpbGetReq>,
+  session: Session,
+): Reply | Promise<Reply> {
+  const refusal = findEmptyName(message);
+  if (refusal !== undefined) return refusal;
+  const known = contextOf(message.if_modified);
+  if (known.kind === 'refused') return malformedReply(NOT_A_CONTEXT);
+  const request = getRequestOf(message);
+  return session.node.get(request).then((outcome) => getReply(outcome, message, known.context));
+}
+
+function getRequestOf(message: MessageOf<typeof RpbGetReq>): GetRequest {
+  const { bucket, key, type } = message;
+  const request: Mutable<GetRequest> = { key: { type: bucketTypeOf(type), bucket, key } };
+  if (message.head === true) request.headOnly = true;
+  if (message.basic_quorum !== undefined) request.basicQuorum = message.basic_quorum;
+  if (message.notfound_ok !== undefined) request.notFoundOk = message.notfound_ok;
+  setQuorum(request, 'r', message.r);
+  setQuorum(request, 'pr', message.pr);
+  setRequestOptions(request, message);
+  return request;
+}
+
+function getReply(
+  outcome: GetOutcome,
+  message: MessageOf<typeof RpbGetReq>,
+  known: VersionVector | undefined,
+): Reply {
+  if (outcome.kind === 'found') {
+    const { context, siblings } = outcome.object;
+    if (known !== undefined && equals(known, context)) return UNCHANGED;
+    return reply(RpbGetResp, {
+      content: siblingsToContent(siblings, message.head === true),
+      vclock: encodeContext(context),
+    });
+  }
+  if (outcome.kind !== 'not-found') return errorReply(failureToErrorText(outcome));
+  return message.deletedvclock === true && outcome.tombstoneContext !== undefined
+    ? reply(RpbGetResp, { vclock: encodeContext(outcome.tombstoneContext) })
+    : NOTHING_FOUND;
+}
+
+export function putObject(
+  message: MessageOf<typeof RpbPutReq>,
+  session: Session,
+): Reply | Promise<Reply> {
+  const refusal = findEmptyName(message);
+  if (refusal !== undefined) return refusal;
+  const known = contextOf(message.vclock);
+  if (known.kind === 'refused') return malformedReply(NOT_A_CONTEXT);
+
+  const { bucket } = message;
+  const type = bucketTypeOf(message.type);
+  const content = contentToNew(
+    message.content,
+    () => session.node.bucketProperties(type, bucket)?.write_once === true,
+  );
+  if (content.kind === 'refused') {
+    return session.node.bucketTypeProperties(type) === undefined
+      ? errorReply(failureToErrorText({ kind: 'unknown-bucket-type', type }))
+      : errorReply(indexEntriesErrorText(content.refusals));
+  }
+
+  const generatedKey =
+    message.key === undefined ? (randomKey(session.random) as ByteString) : undefined;
+  const key: ObjectKey = { type, bucket, key: message.key ?? (generatedKey as ByteString) };
+  const request: Mutable<PutRequest> = {
+    key,
+    content: content.content,
+    returning: returningOf(message),
+  };
+  setPutOptions(request, message, known.context);
+  return session.node.put(request).then((outcome) => putReply(outcome, request, generatedKey));
+}
+
+function setPutOptions(
+  request: Mutable<PutRequest>,
+  message: MessageOf<typeof RpbPutReq>,
+  context: VersionVector | undefined,
+): void {
+  if (context !== undefined) request.context = context;
+  const condition = conditionOf(message, context);
+  if (condition !== undefined) request.condition = condition;
+  if (message.asis === true) request.asIs = true;
+  setQuorum(request, 'w', message.w);
+  setQuorum(request, 'dw', message.dw);
+  setQuorum(request, 'pw', message.pw);
+  setRequestOptions(request, message);
+}
+
+/** With both the head wins. */
+function returningOf(message: MessageOf<typeof RpbPutReq>): PutRequest['returning'] {
+  if (message.return_head === true) return 'head';
+  return message.return_body === true ? 'body' : 'nothing';
+}
+
+/** With both `if_none_match` decides. */
+function conditionOf(
+  message: MessageOf<typeof RpbPutReq>,
+  context: VersionVector | undefined,
+): WriteCondition | undefined {
+  if (message.if_none_match === true) return { kind: 'none-match' };
+  return message.if_not_modified === true ? { kind: 'not-modified', context } : undefined;
+}
+
+function putReply(
+  outcome: PutOutcome,
+  { returning }: PutRequest,
+  generatedKey: ByteString | undefined,
+): Reply {
+  if (outcome.kind !== 'stored') return errorReply(failureToErrorText(outcome));
+  const { object } = outcome;
+  if (object === undefined) {
+    return generatedKey === undefined ? STORED : reply(RpbPutResp, { key: generatedKey });
+  }
+  return reply(RpbPutResp, {
+    content: siblingsToContent(object.siblings, returning === 'head'),
+    vclock: encodeContext(object.context),
+    key: generatedKey,
+  });
+}
+
+export function deleteObject(
+  message: MessageOf<typeof RpbDelReq>,
+  session: Session,
+): Reply | Promise<Reply> {
+  const known = contextOf(message.vclock);
+  if (known.kind === 'refused') return malformedReply(NOT_A_CONTEXT);
+  const { bucket, key, type } = message;
+  const request: Mutable<DeleteRequest> = { key: { type: bucketTypeOf(type), bucket, key } };
+  if (known.context !== undefined) request.context = known.context;
+  for (const name of ['rw', 'r', 'w', 'pr', 'pw', 'dw'] as const) {
+    setQuorum(request, name, message[name]);
+  }
+  setRequestOptions(request, message);
+  return session.node
+    .delete(request)
+    .then((outcome) =>
+      outcome.kind === 'deleted' || outcome.kind === 'not-found'
+        ? DELETED
+        : errorReply(failureToErrorText(outcome)),
+    );
+}

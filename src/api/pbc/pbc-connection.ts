@@ -1,0 +1,274 @@
+/**
+ * One client connection: requests strictly in order, one at a time, replies in the same order.
+ *
+ * Requests behind the one under way stay in the decoder as bytes; when there are too many the socket
+ * is not read, and TCP makes the client wait. A stream of replies goes on only while the client
+ * reads. Whatever a client sends, it gets an answer or a closed connection.
+ */
+
+import { isFault } from '../../base/fault.ts';
+import { faultToErrorText } from './error-text.ts';
+import { FrameDecoder } from './framing.ts';
+import { errorReply, malformedReply } from './handler.ts';
+import { ReplyQueue } from './reply-queue.ts';
+import { findRoute } from './routes.ts';
+import type { Socket } from 'node:net';
+import type { Host } from '../../base/host.ts';
+import type { ByteBudget } from './byte-budget.ts';
+import type { Frame } from './framing.ts';
+import type { Answer, Reply, Session } from './handler.ts';
+import type { ProtoWriter } from './messages/proto-writer.ts';
+import type { PbcOptions } from './pbc-options.ts';
+
+/** Bytes behind the request under way above which the socket is not read. */
+const READ_AHEAD_MAX_BYTES = 64 * 1024;
+/** What each connection may hold without asking the budget. */
+const UNBUDGETED_BYTES = 64 * 1024;
+/** A client is not slow as long as it sends this much. */
+const SLOWEST_BYTES_PER_MS = 64;
+
+/** How long a client may keep its side open after the last reply. */
+const LINGER_MAX_MS = 5000;
+
+/** What all connections of a server share. */
+export interface ConnectionContext {
+  readonly host: Host;
+  readonly options: PbcOptions;
+  readonly writer: ProtoWriter;
+  readonly budget: ByteBudget;
+}
+
+export class PbcConnection {
+  readonly #socket: Socket;
+  readonly #session: Session;
+  readonly #context: ConnectionContext;
+  readonly #decoder: FrameDecoder;
+  readonly #replies: ReplyQueue;
+  /** A request is under way. */
+  #isBusy = false;
+  /** Size of the request under way. */
+  #busyBytes = 0;
+  /** The client will send nothing more. */
+  #hasInputEnded = false;
+  /** No more requests are served; the socket ends when the last reply has left. */
+  #isEnding = false;
+  #endedAtMs: number | undefined;
+  #isPaused = false;
+  #budgetedBytes = 0;
+  #lastActiveMs: number;
+  /** Called when the client has read, or has gone. */
+  #onRoom: (() => void) | undefined;
+
+  constructor(socket: Socket, session: Session, context: ConnectionContext) {
+    const { options, writer, host } = context;
+    this.#socket = socket;
+    this.#session = session;
+    this.#context = context;
+    this.#decoder = new FrameDecoder(options.frameSizeMaxBytes);
+    this.#replies = new ReplyQueue(socket, writer, options.outputMaxBytes);
+    this.#lastActiveMs = host.clock.monotonicMs();
+    socket.on('data', (piece: Buffer) => this.#receive(piece));
+    socket.on('drain', () => this.#resume());
+    socket.on('end', () => {
+      this.#hasInputEnded = true;
+      this.#serve();
+    });
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => this.#closed());
+  }
+
+  /** Serves no more requests; what is under way is answered first. */
+  end(): void {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    if (!this.#isBusy) this.#endSocket();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /** Ends the connection of a client that keeps it waiting. Called every now and then. */
+  checkTimeouts(nowMs: number): void {
+    const { options, host } = this.#context;
+    if (this.#replies.hasStalled(nowMs, options.stallTimeoutMs)) {
+      host.metrics.count('pbc_connections_stalled_total');
+      this.destroy();
+      return;
+    }
+    if (this.#isBusy) return;
+    if (this.#endedAtMs !== undefined) {
+      // The client has its last reply, and does not end its side.
+      if (nowMs - this.#endedAtMs > LINGER_MAX_MS && !this.#replies.hasUnsent) this.destroy();
+      return;
+    }
+    const restedMs = nowMs - this.#lastActiveMs;
+    if (this.#decoder.isWithinFrame) {
+      const grantedMs = this.#decoder.bufferedBytes / SLOWEST_BYTES_PER_MS;
+      if (restedMs <= options.frameTimeoutMs + grantedMs) return;
+    } else if (restedMs <= options.idleTimeoutMs) {
+      return;
+    }
+    host.metrics.count('pbc_connections_idle_total');
+    this.end();
+  }
+
+  #receive(piece: Buffer): void {
+    if (this.#isEnding) return;
+    // While a cut frame comes in, the time runs from its first byte.
+    if (!this.#decoder.isWithinFrame) this.#lastActiveMs = this.#context.host.clock.monotonicMs();
+    this.#decoder.push(piece);
+    this.#serve();
+  }
+
+  /** Serves what is there, until a request takes its time or the client does not read. */
+  #serve(): void {
+    while (!this.#isBusy && !this.#isEnding && this.#replies.hasRoom) {
+      const outcome = this.#decoder.next();
+      if (outcome.kind === 'incomplete') {
+        this.#isEnding = this.#hasInputEnded;
+        break;
+      }
+      if (outcome.kind === 'frame') this.#start(outcome.frame);
+      else this.#refuseStream(outcome.kind);
+    }
+    if (this.#isEnding && !this.#isBusy) this.#endSocket();
+    else this.#limitReceiving();
+  }
+
+  #start(frame: Frame): void {
+    this.#lastActiveMs = this.#context.host.clock.monotonicMs();
+    const answer = this.#answer(frame);
+    if ('value' in answer) {
+      this.#send(answer);
+      return;
+    }
+    this.#isBusy = true;
+    this.#busyBytes = frame.body.length;
+    if (answer instanceof Promise) answer.then(this.#finish, this.#fail);
+    else this.#stream(answer).then(this.#goOn, this.#fail);
+  }
+
+  #answer({ code, body }: Frame): Answer {
+    const { metrics } = this.#context.host;
+    const route = findRoute(code);
+    if (route === undefined) {
+      metrics.count('pbc_unknown_codes_total');
+      return errorReply(`Unknown message code: ${code}`);
+    }
+    try {
+      return route(body, this.#session, this.#context.options);
+    } catch (error) {
+      if (!isFault(error, 'malformed')) return this.#failureReply(error);
+      metrics.count('pbc_malformed_total');
+      return malformedReply(error.message);
+    }
+  }
+
+  /** The stream of bytes makes no sense from here on. */
+  #refuseStream(kind: 'empty' | 'too-large'): void {
+    this.#context.host.metrics.count('pbc_malformed_total');
+    // A frame without a code is not answered, as with Riak.
+    if (kind === 'too-large') this.#send(errorReply('Invalid message packet, reason: invalid'));
+    this.#isEnding = true;
+  }
+
+  async #stream(replies: AsyncIterable<Reply>): Promise<void> {
+    for await (const reply of replies) {
+      this.#send(reply);
+      if (!this.#replies.hasRoom) await this.#room();
+      if (this.#socket.destroyed) return;
+    }
+  }
+
+  #room(): Promise<void> {
+    if (this.#socket.destroyed) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onRoom = resolve;
+    });
+  }
+
+  readonly #finish = (reply: Reply): void => {
+    this.#send(reply);
+    this.#goOn();
+  };
+
+  readonly #fail = (error: unknown): void => {
+    this.#finish(this.#failureReply(error));
+  };
+
+  #failureReply(error: unknown): Reply {
+    const { host, options } = this.#context;
+    if (isFault(error)) {
+      host.metrics.count('pbc_faults_total');
+      return errorReply(faultToErrorText(error));
+    }
+    host.metrics.count('pbc_bugs_total');
+    options.onBug(error);
+    return malformedReply('internal error');
+  }
+
+  readonly #goOn = (): void => {
+    this.#isBusy = false;
+    this.#busyBytes = 0;
+    this.#lastActiveMs = this.#context.host.clock.monotonicMs();
+    this.#serve();
+  };
+
+  #send(reply: Reply): void {
+    if (this.#socket.destroyed) return;
+    if (this.#endedAtMs === undefined) this.#replies.add(reply);
+    if (reply.isFinal) this.#isEnding = true;
+  }
+
+  #resume(): void {
+    const onRoom = this.#onRoom;
+    this.#onRoom = undefined;
+    onRoom?.();
+    this.#serve();
+  }
+
+  /** Reads from the socket only while what is read can be held. */
+  #limitReceiving(): void {
+    const isWaiting = this.#isBusy || !this.#replies.hasRoom;
+    const shouldPause = isWaiting && this.#decoder.bufferedBytes > READ_AHEAD_MAX_BYTES;
+    if (shouldPause !== this.#isPaused) {
+      this.#isPaused = shouldPause;
+      if (shouldPause) this.#socket.pause();
+      else this.#socket.resume();
+    }
+    if (!this.#isEnding && !this.#isWithinBudget()) {
+      this.#context.host.metrics.count('pbc_overload_total');
+      this.#send({ ...errorReply('overload'), isFinal: true });
+      if (!this.#isBusy) this.#endSocket();
+    }
+  }
+
+  #isWithinBudget(): boolean {
+    const held = this.#decoder.bufferedBytes + this.#busyBytes;
+    const wanted = held <= UNBUDGETED_BYTES ? 0 : held;
+    const more = wanted - this.#budgetedBytes;
+    if (more > 0 && !this.#context.budget.take(more)) return false;
+    if (more < 0) this.#context.budget.giveBack(-more);
+    this.#budgetedBytes = wanted;
+    return true;
+  }
+
+  #endSocket(): void {
+    if (this.#endedAtMs !== undefined) return;
+    this.#endedAtMs = this.#context.host.clock.monotonicMs();
+    this.#replies.flush();
+    this.#socket.end();
+    // What still comes is not looked at, but must be read for the client's end to be seen.
+    this.#socket.resume();
+  }
+
+  #closed(): void {
+    this.#isEnding = true;
+    this.#context.budget.giveBack(this.#budgetedBytes);
+    this.#budgetedBytes = 0;
+    const onRoom = this.#onRoom;
+    this.#onRoom = undefined;
+    onRoom?.();
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * Bucket properties as RpbBucketProps and back.
+ *
+ * Only what Riak's message has a field for travels. Hooks are taken only where the `has_` field
+ * beside them is set, and always shown with it. What a value may be is for the node to say.
+ */
+
+import { byteStringToUtf8, utf8ToByteString } from '../../base/bytes.ts';
+import { numberToQuorum, quorumToNumber } from './request-values.ts';
+import type {
+  BucketProperties,
+  CommitHook,
+  ModuleFunction,
+  PartialProperties,
+  PropertyValue,
+} from '../../object/bucket-properties.ts';
+import type { RpbBucketProps, RpbCommitHook, RpbModFun } from './messages/bucket-messages.ts';
+import type { InputOf, MessageOf } from './messages/message-type.ts';
+
+const SAME_NAMES = [
+  'n_val',
+  'allow_mult',
+  'last_write_wins',
+  'old_vclock',
+  'young_vclock',
+  'big_vclock',
+  'small_vclock',
+  'basic_quorum',
+  'notfound_ok',
+  'search',
+  'consistent',
+  'write_once',
+  'hll_precision',
+] as const;
+
+const QUORUMS = ['pr', 'r', 'w', 'pw', 'dw', 'rw'] as const;
+const TEXTS = ['backend', 'search_index', 'datatype'] as const;
+
+const REPL_BY_MODE = { FALSE: false, REALTIME: 'realtime', FULLSYNC: 'fullsync', TRUE: true };
+
+/** The changes a client asks for. Their values are not checked: `default` is no quorum, but here. */
+export function messageToChanges(message: MessageOf<typeof RpbBucketProps>): PartialProperties {
+  const changes: Record<string, PropertyValue> = {};
+  for (const name of SAME_NAMES) {
+    const value = message[name];
+    if (value !== undefined) changes[name] = value;
+  }
+  for (const name of QUORUMS) {
+    const value = message[name];
+    if (value !== undefined) changes[name] = numberToQuorum(value) ?? 'default';
+  }
+  for (const name of TEXTS) {
+    const value = message[name];
+    if (value !== undefined) changes[name] = byteStringToUtf8(value);
+  }
+  if (message.has_precommit === true) changes['precommit'] = message.precommit.map(toHook);
+  if (message.has_postcommit === true) changes['postcommit'] = message.postcommit.map(toHook);
+  if (message.chash_keyfun !== undefined)
+    changes['chash_keyfun'] = toFunction(message.chash_keyfun);
+  if (message.linkfun !== undefined) changes['linkfun'] = toFunction(message.linkfun);
+  if (message.repl !== undefined) changes['repl'] = REPL_BY_MODE[message.repl];
+  return changes;
+}
+
+/** `showsWriteOnce`: untyped buckets show it always, others only where it is set. */
+export function propertiesToMessage(
+  properties: BucketProperties,
+  showsWriteOnce: boolean,
+): InputOf<typeof RpbBucketProps> {
+  return {
+    n_val: properties.n_val,
+    allow_mult: properties.allow_mult,
+    last_write_wins: properties.last_write_wins,
+    precommit: properties.precommit.map(fromHook),
+    has_precommit: true,
+    postcommit: properties.postcommit.map(fromHook),
+    has_postcommit: true,
+    chash_keyfun: fromFunction(properties.chash_keyfun),
+    linkfun: isFunction(properties.linkfun) ? fromFunction(properties.linkfun) : undefined,
+    old_vclock: properties.old_vclock,
+    young_vclock: properties.young_vclock,
+    big_vclock: properties.big_vclock,
+    small_vclock: properties.small_vclock,
+    ...quorumFields(properties),
+    basic_quorum: properties.basic_quorum,
+    notfound_ok: properties.notfound_ok,
+    backend: textField(properties['backend']),
+    search: typeof properties['search'] === 'boolean' ? properties['search'] : undefined,
+    repl: replMode(properties['repl']),
+    search_index: textField(properties['search_index']),
+    datatype: textField(properties.datatype),
+    consistent: properties.consistent,
+    write_once: showsWriteOnce || properties.write_once ? properties.write_once : undefined,
+    hll_precision: properties.hll_precision,
+  };
+}
+
+function quorumFields(properties: BucketProperties): Record<(typeof QUORUMS)[number], number> {
+  const { pr, r, w, pw, dw, rw } = properties;
+  return {
+    pr: quorumToNumber(pr),
+    r: quorumToNumber(r),
+    w: quorumToNumber(w),
+    pw: quorumToNumber(pw),
+    dw: quorumToNumber(dw),
+    rw: quorumToNumber(rw),
+  };
+}
+
+function textField(value: PropertyValue | undefined) {
+  return typeof value === 'string' ? utf8ToByteString(value) : undefined;
+}
+
+function replMode(value: PropertyValue | undefined) {
+  const modes = Object.keys(REPL_BY_MODE) as (keyof typeof REPL_BY_MODE)[];
+  return modes.find((mode) => REPL_BY_MODE[mode] === value);
+}
+
+function toFunction({ module, function: fun }: MessageOf<typeof RpbModFun>): ModuleFunction {
+  return { mod: byteStringToUtf8(module), fun: byteStringToUtf8(fun) };
+}
+
+function fromFunction({ mod, fun }: ModuleFunction): InputOf<typeof RpbModFun> {
+  return { module: utf8ToByteString(mod), function: utf8ToByteString(fun) };
+}
+
+/** A hook that names nothing is passed on as the empty name. */
+function toHook({ modfun, name }: MessageOf<typeof RpbCommitHook>): CommitHook {
+  if (modfun !== undefined) return toFunction(modfun);
+  return { name: name === undefined ? '' : byteStringToUtf8(name) };
+}
+
+function fromHook(hook: CommitHook): InputOf<typeof RpbCommitHook> {
+  return 'name' in hook ? { name: utf8ToByteString(hook.name) } : { modfun: fromFunction(hook) };
+}
+
+function isFunction(value: PropertyValue): value is ModuleFunction {
+  return typeof value === 'object' && value !== null && 'mod' in value && 'fun' in value;
+}

@@ -1,0 +1,82 @@
+/**
+ * Replies on their way to one client: what one tick brings leaves in one write.
+ *
+ * A client that does not read is noticed: the owner asks for room before it serves more, and whether
+ * the queue has stalled from time to time.
+ */
+
+import { encodeFrame } from './framing.ts';
+import type { Socket } from 'node:net';
+import type { Reply } from './handler.ts';
+import type { ProtoWriter } from './messages/proto-writer.ts';
+
+/** A client is not slow as long as it takes this much. */
+const SLOWEST_BYTES_PER_MS = 64;
+
+export class ReplyQueue {
+  readonly #socket: Socket;
+  readonly #writer: ProtoWriter;
+  readonly #sizeMaxBytes: number;
+  #frames: Buffer[] = [];
+  #queuedBytes = 0;
+  #isFlushDue = false;
+  #unsentBytes = 0;
+  #unsentSinceMs = 0;
+
+  constructor(socket: Socket, writer: ProtoWriter, sizeMaxBytes: number) {
+    this.#socket = socket;
+    this.#writer = writer;
+    this.#sizeMaxBytes = sizeMaxBytes;
+  }
+
+  /** Whether more may be added; if not, the socket's `drain` says when. */
+  get hasRoom(): boolean {
+    return this.#queuedBytes + this.#socket.writableLength <= this.#sizeMaxBytes;
+  }
+
+  get hasUnsent(): boolean {
+    return this.#queuedBytes + this.#socket.writableLength > 0;
+  }
+
+  add({ type, value }: Reply): void {
+    const frame = encodeFrame(this.#writer, type, value);
+    this.#frames.push(frame);
+    this.#queuedBytes += frame.length;
+    // What is above the limit must reach the socket now, or its `drain` would not come.
+    if (this.#queuedBytes > this.#sizeMaxBytes) this.flush();
+    else if (!this.#isFlushDue) {
+      this.#isFlushDue = true;
+      process.nextTick(this.#flushWhenDue);
+    }
+  }
+
+  flush(): void {
+    const frames = this.#frames;
+    if (frames.length === 0) return;
+    this.#frames = [];
+    this.#queuedBytes = 0;
+    if (frames.length === 1) {
+      this.#socket.write(frames[0] as Buffer);
+      return;
+    }
+    this.#socket.cork();
+    for (const frame of frames) this.#socket.write(frame);
+    this.#socket.uncork();
+  }
+
+  /** Whether the client has taken nothing for too long. */
+  hasStalled(nowMs: number, timeoutMs: number): boolean {
+    const unsentBytes = this.#socket.writableLength;
+    if (unsentBytes === 0 || unsentBytes !== this.#unsentBytes) {
+      this.#unsentBytes = unsentBytes;
+      this.#unsentSinceMs = nowMs;
+      return false;
+    }
+    return nowMs - this.#unsentSinceMs > timeoutMs + unsentBytes / SLOWEST_BYTES_PER_MS;
+  }
+
+  readonly #flushWhenDue = (): void => {
+    this.#isFlushDue = false;
+    this.flush();
+  };
+}

@@ -1,0 +1,121 @@
+/**
+ * Which handler answers which message: one line for each.
+ *
+ * What is not here is an unknown code, as Riak answers it: search, time series, replication, and
+ * also replies that come as requests.
+ */
+
+import { assert } from '../../base/fault.ts';
+import { queryIndex } from './handlers/index-handler.ts';
+import { listBuckets, listKeys } from './handlers/listing-handlers.ts';
+import { foldObjects } from './handlers/object-fold-handler.ts';
+import { deleteObject, getObject, putObject } from './handlers/object-handlers.ts';
+import { getPreferenceList } from './handlers/preference-list-handler.ts';
+import {
+  getBucket,
+  getBucketType,
+  resetBucket,
+  setBucket,
+  setBucketType,
+} from './handlers/properties-handlers.ts';
+import {
+  getClientId,
+  getServerInfo,
+  ping,
+  setClientId,
+  startTls,
+} from './handlers/server-handlers.ts';
+import { errorReply } from './handler.ts';
+import {
+  RpbGetBucketReq,
+  RpbGetBucketTypeReq,
+  RpbListBucketsReq,
+  RpbListKeysReq,
+  RpbResetBucketReq,
+  RpbSetBucketReq,
+  RpbSetBucketTypeReq,
+} from './messages/bucket-messages.ts';
+import {
+  DtFetchReq,
+  DtUpdateReq,
+  RpbCounterGetReq,
+  RpbCounterUpdateReq,
+} from './messages/datatype-messages.ts';
+import { RpbDelReq } from './messages/delete-messages.ts';
+import { RpbGetReq } from './messages/get-messages.ts';
+import {
+  RpbCSBucketReq,
+  RpbGetBucketKeyPreflistReq,
+  RpbIndexReq,
+} from './messages/index-messages.ts';
+import { RpbMapRedReq } from './messages/map-reduce-messages.ts';
+import { decodeMessage } from './messages/message-type.ts';
+import { RpbPutReq } from './messages/put-messages.ts';
+import {
+  RpbGetClientIdReq,
+  RpbGetServerInfoReq,
+  RpbPingReq,
+  RpbSetClientIdReq,
+  RpbStartTls,
+} from './messages/server-messages.ts';
+import type { Answer, Handler, Session } from './handler.ts';
+import type { Fields, MessageType } from './messages/message-type.ts';
+import type { ReaderLimits } from './messages/proto-reader.ts';
+
+/** Reads a request and answers it; throws the fault `malformed` where it cannot be read. */
+type Route = (body: Buffer, session: Session, limits: ReaderLimits) => Answer;
+
+const ROUTES: readonly (readonly [code: number, route: Route])[] = [
+  route(RpbPingReq, ping),
+  route(RpbGetClientIdReq, getClientId),
+  route(RpbSetClientIdReq, setClientId),
+  route(RpbGetServerInfoReq, getServerInfo),
+  route(RpbGetReq, getObject),
+  route(RpbPutReq, putObject),
+  route(RpbDelReq, deleteObject),
+  route(RpbListBucketsReq, listBuckets),
+  route(RpbListKeysReq, listKeys),
+  route(RpbGetBucketReq, getBucket),
+  route(RpbSetBucketReq, setBucket),
+  route(RpbResetBucketReq, resetBucket),
+  route(RpbGetBucketTypeReq, getBucketType),
+  route(RpbSetBucketTypeReq, setBucketType),
+  route(RpbGetBucketKeyPreflistReq, getPreferenceList),
+  route(RpbIndexReq, queryIndex),
+  route(RpbCSBucketReq, foldObjects),
+  route(RpbStartTls, startTls),
+  route(RpbMapRedReq, notInThisVersion('MapReduce is')),
+  route(RpbCounterUpdateReq, notInThisVersion('Counters are')),
+  route(RpbCounterGetReq, notInThisVersion('Counters are')),
+  route(DtFetchReq, notInThisVersion('Data types are')),
+  route(DtUpdateReq, notInThisVersion('Data types are')),
+];
+
+const ROUTE_BY_CODE: readonly (Route | undefined)[] = routesByCode();
+
+export function findRoute(code: number): Route | undefined {
+  return ROUTE_BY_CODE[code];
+}
+
+function route<F extends Fields>(
+  type: MessageType<F>,
+  handler: Handler<F>,
+): readonly [number, Route] {
+  assert(type.code !== undefined, `${type.name} can be a frame`);
+  return [
+    type.code,
+    (body, session, limits) => handler(decodeMessage(type, body, limits), session),
+  ];
+}
+
+/** For messages whose code is known and whose turn has not come. */
+function notInThisVersion(what: string): Handler<Fields> {
+  const refusal = errorReply(`${what} not available in this version`);
+  return () => refusal;
+}
+
+function routesByCode(): readonly (Route | undefined)[] {
+  const byCode = Array.from<Route | undefined>({ length: 256 });
+  for (const [code, found] of ROUTES) byCode[code] = found;
+  return byCode;
+}

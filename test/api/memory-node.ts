@@ -1,0 +1,351 @@
+/**
+ * A node that keeps everything in memory: the real causality, properties and index entries, without
+ * ring, peers and disk. So that an API can be tested by itself.
+ *
+ * It answers as a cluster of three would where an API can tell: quorums are checked against n_val.
+ */
+
+import { FIRST_EPOCH } from '../../src/membership/initial-state.ts';
+import { actorPrefix, nextDot } from '../../src/clock/actor.ts';
+import { EMPTY_VERSION_VECTOR, equals } from '../../src/clock/version-vector.ts';
+import {
+  activateBucketType,
+  createBucketType,
+  resetBucketProperties,
+  setBucketProperties,
+  setBucketTypeProperties,
+} from '../../src/membership/changes.ts';
+import {
+  effectiveBucketProperties,
+  effectiveTypeProperties,
+} from '../../src/membership/effective-properties.ts';
+import { keyToString } from '../../src/base/names.ts';
+import { resolveQuorum } from '../../src/object/bucket-properties.ts';
+import { indexEntriesOf, compareIntegerTerms } from '../../src/object/index-entries.ts';
+import { validateProperties } from '../../src/object/property-validation.ts';
+import { applyWrite } from '../../src/object/reconcile.ts';
+import { isTombstone, showObject } from '../../src/object/show.ts';
+import { randomVtag } from '../../src/object/vtag.ts';
+import type { NodeIdentity } from '../../src/clock/actor.ts';
+import type { ByteString } from '../../src/base/bytes.ts';
+import type { Host } from '../../src/base/host.ts';
+import type { NodeId, ObjectKey, Partition } from '../../src/base/names.ts';
+import type { BucketType, ClusterState } from '../../src/membership/cluster-state.ts';
+import type { ChangeOutcome, PropertyCheck } from '../../src/membership/changes.ts';
+import type {
+  CoverageOptions,
+  IndexScan,
+  NodeService,
+  PropertiesOutcome,
+} from '../../src/node/node-service.ts';
+import type {
+  BucketProperties,
+  PartialProperties,
+  Quorum,
+} from '../../src/object/bucket-properties.ts';
+import type {
+  DeleteOutcome,
+  DeleteRequest,
+  Failure,
+  GetOutcome,
+  GetRequest,
+  NewContent,
+  PutOutcome,
+  PutRequest,
+  RequestOptions,
+} from '../../src/object/requests.ts';
+import type { StoredObject } from '../../src/object/stored-object.ts';
+
+const RING_SIZE = 64;
+const NODE_COUNT = 3;
+const REAP_DELAY_MS = 3000;
+const BATCH_COUNT = 100;
+const NO_CONTENT: NewContent = { metadata: {}, value: Buffer.alloc(0), isTombstone: true };
+
+type Match = readonly [term: ByteString, key: ByteString];
+
+interface Entry {
+  readonly key: ObjectKey;
+  readonly object: StoredObject;
+}
+
+export class MemoryNode implements NodeService {
+  readonly id = 'dev1@127.0.0.1' as NodeId;
+  readonly #host: Host;
+  readonly #entries = new Map<string, Entry>();
+  readonly #prefix = actorPrefix('node-one' as NodeIdentity, 1);
+  #keyEpoch = 0;
+  #state: ClusterState;
+
+  constructor(host: Host, bucketTypes: Readonly<Record<string, PartialProperties>> = {}) {
+    this.#host = host;
+    this.#state = {
+      clusterName: 'memory',
+      epoch: FIRST_EPOCH,
+      ancestors: [],
+      ringSize: RING_SIZE,
+      members: [],
+      ownerByPartition: [],
+      defaultProperties: {},
+      bucketTypes: new Map<ByteString, BucketType>(),
+      bucketProperties: new Map(),
+    };
+    for (const [name, properties] of Object.entries(bucketTypes)) {
+      const type = name as ByteString;
+      const change = { type, properties };
+      this.#change(createBucketType(this.#state, change, this.#check('type-create')));
+      this.#change(activateBucketType(this.#state, type));
+    }
+  }
+
+  async get(request: GetRequest): Promise<GetOutcome> {
+    const properties = this.bucketProperties(request.key.type, request.key.bucket);
+    if (properties === undefined) return unknownType(request.key);
+    const { r, pr } = { ...properties, ...request };
+    const failure = this.#findFailure(request, properties, [r, pr]);
+    if (failure !== undefined) return failure;
+    const confirms = request.nodeConfirms ?? properties.node_confirms;
+    if (confirms > NODE_COUNT) {
+      return { kind: 'insufficient-nodes', needed: confirms, got: NODE_COUNT };
+    }
+    const stored = this.#entries.get(keyToString(request.key))?.object;
+    if (stored === undefined) return { kind: 'not-found', tombstoneContext: undefined };
+    const object = showObject(stored, properties);
+    return isTombstone(object)
+      ? { kind: 'not-found', tombstoneContext: object.context }
+      : { kind: 'found', object };
+  }
+
+  async put(request: PutRequest): Promise<PutOutcome> {
+    const properties = this.bucketProperties(request.key.type, request.key.bucket);
+    if (properties === undefined) return unknownType(request.key);
+    const { w, dw, pw } = { ...properties, ...request };
+    const confirms = request.nodeConfirms ?? 0;
+    const failure =
+      this.#findFailure(request, properties, [w, dw, pw, confirms]) ??
+      this.#conditionFailure(request);
+    if (failure !== undefined) return failure;
+    const object = this.#write(request, properties);
+    const isReturned = request.returning !== 'nothing' && !properties.write_once;
+    return { kind: 'stored', object: isReturned ? showObject(object, properties) : undefined };
+  }
+
+  async delete(request: DeleteRequest): Promise<DeleteOutcome> {
+    const { key } = request;
+    const properties = this.bucketProperties(key.type, key.bucket);
+    if (properties === undefined) return unknownType(key);
+    const { rw, r, w, pr, pw, dw } = { ...properties, ...request };
+    const quorums = [rw, r, w, pw, dw, request.context === undefined ? pr : 0];
+    const failure = this.#findFailure(request, properties, quorums);
+    if (failure !== undefined) return failure;
+    const stored = this.#entries.get(keyToString(key))?.object;
+    if (request.context === undefined && (stored === undefined || isTombstone(stored))) {
+      return { kind: 'not-found' };
+    }
+    const context = request.context ?? stored?.context ?? EMPTY_VERSION_VECTOR;
+    this.#write({ key, context, content: NO_CONTENT }, properties);
+    return { kind: 'deleted' };
+  }
+
+  bucketProperties(type: ByteString, bucket: ByteString): BucketProperties | undefined {
+    return effectiveBucketProperties(this.#state, type, bucket);
+  }
+
+  bucketTypeProperties(type: ByteString): BucketProperties | undefined {
+    return effectiveTypeProperties(this.#state, type);
+  }
+
+  async setBucketProperties(
+    type: ByteString,
+    bucket: ByteString,
+    changes: PartialProperties,
+  ): Promise<PropertiesOutcome> {
+    const request = { type, bucket, changes };
+    return this.#change(setBucketProperties(this.#state, request, this.#check('bucket')));
+  }
+
+  async resetBucketProperties(type: ByteString, bucket: ByteString): Promise<PropertiesOutcome> {
+    return this.#change(resetBucketProperties(this.#state, { type, bucket }));
+  }
+
+  async setBucketTypeProperties(
+    type: ByteString,
+    changes: PartialProperties,
+  ): Promise<PropertiesOutcome> {
+    const check = this.#check('type-update');
+    return this.#change(setBucketTypeProperties(this.#state, { type, changes }, check));
+  }
+
+  async createBucketType(
+    type: ByteString,
+    properties: PartialProperties,
+  ): Promise<PropertiesOutcome> {
+    const check = this.#check('type-create');
+    return this.#change(createBucketType(this.#state, { type, properties }, check));
+  }
+
+  async activateBucketType(type: ByteString): Promise<PropertiesOutcome> {
+    return this.#change(activateBucketType(this.#state, type));
+  }
+
+  bucketTypes() {
+    return [...this.#state.bucketTypes].map(([name, { isActive }]) => ({
+      name,
+      isActive,
+      properties: effectiveTypeProperties(this.#state, name) as BucketProperties,
+    }));
+  }
+
+  async *listBuckets(type: ByteString, _options: CoverageOptions) {
+    const names = new Set<ByteString>();
+    for (const { key } of this.#entries.values()) if (key.type === type) names.add(key.bucket);
+    yield [...names];
+  }
+
+  async *listKeys(type: ByteString, bucket: ByteString, _options: CoverageOptions) {
+    yield* batches(this.#keysOf(type, bucket).map(({ key }) => key.key));
+  }
+
+  async *index(scan: IndexScan, _options: CoverageOptions) {
+    const properties = this.bucketProperties(scan.type, scan.bucket) as BucketProperties;
+    const compare = scan.field.endsWith('_int') ? compareIntegerTerms : compareBytes;
+    const matches = this.#keysOf(scan.type, scan.bucket)
+      .flatMap((entry) => matchesOf(entry, scan, properties))
+      .filter(([term]) => scan.field === '$bucket' || isWithin(term, scan, compare))
+      .sort((left, right) => compare(left[0], right[0]) || compareBytes(left[1], right[1]))
+      .filter(([term, key]) => {
+        const { after } = scan;
+        if (after === undefined) return true;
+        return (compare(term, after.term) || compareBytes(key, after.key)) > 0;
+      });
+    yield* batches(matches.slice(0, scan.limit));
+  }
+
+  preferenceList(key: ObjectKey) {
+    const properties = this.bucketProperties(key.type, key.bucket);
+    if (properties === undefined) return undefined;
+    return Array.from({ length: properties.n_val }, (_, index) => ({
+      partition: (index % RING_SIZE) as Partition,
+      node: `dev${(index % NODE_COUNT) + 1}@127.0.0.1` as NodeId,
+      isPrimary: true,
+    }));
+  }
+
+  state(): ClusterState {
+    return this.#state;
+  }
+
+  readiness() {
+    return { isReady: true, reason: 'in memory' };
+  }
+
+  liveMembers(): readonly NodeId[] {
+    return [this.id];
+  }
+
+  #keysOf(type: ByteString, bucket: ByteString): readonly Entry[] {
+    return [...this.#entries.values()].filter(
+      ({ key }) => key.type === type && key.bucket === bucket,
+    );
+  }
+
+  #findFailure(
+    request: RequestOptions,
+    properties: BucketProperties,
+    quorums: readonly Quorum[],
+  ): Failure | undefined {
+    const n = request.nVal ?? properties.n_val;
+    if (n < 1 || n > properties.n_val) return { kind: 'n-val-violation', n };
+    if (quorums.some((quorum) => resolveQuorum(quorum, n) > n))
+      return { kind: 'n-val-violation', n };
+    return request.timeoutMs === 0 ? { kind: 'timeout' } : undefined;
+  }
+
+  #conditionFailure({ key, condition }: PutRequest): Failure | undefined {
+    if (condition === undefined) return undefined;
+    const stored = this.#entries.get(keyToString(key))?.object;
+    const isThere = stored !== undefined && !isTombstone(stored);
+    if (condition.kind === 'none-match') return isThere ? { kind: 'match-found' } : undefined;
+    if (!isThere) return { kind: 'nothing-to-match' };
+    const isSame = condition.context !== undefined && equals(condition.context, stored.context);
+    return isSame ? undefined : { kind: 'modified' };
+  }
+
+  #write(
+    { key, context, content }: Pick<PutRequest, 'key' | 'context' | 'content'>,
+    properties: BucketProperties,
+  ): StoredObject {
+    const name = keyToString(key);
+    const local = this.#entries.get(name)?.object;
+    const dot = nextDot({
+      prefix: this.#prefix,
+      local: local?.context,
+      client: context ?? EMPTY_VERSION_VECTOR,
+      isContinuous: local !== undefined,
+      freshKeyEpoch: () => (this.#keyEpoch += 1),
+    });
+    const object = applyWrite(local, {
+      context: context ?? EMPTY_VERSION_VECTOR,
+      content,
+      dot,
+      properties,
+      nowMicros: this.#host.clock.wallMicros(),
+      vtag: randomVtag(this.#host.random),
+    });
+    const entry = { key, object };
+    this.#entries.set(name, entry);
+    if (isTombstone(object)) {
+      this.#host.clock.after(REAP_DELAY_MS, () => {
+        if (this.#entries.get(name) === entry) this.#entries.delete(name);
+      });
+    }
+    return object;
+  }
+
+  #check(level: 'type-create' | 'type-update' | 'bucket'): PropertyCheck {
+    return (changes, existing) => {
+      const outcome = validateProperties(changes, { level, existing, ringSize: RING_SIZE });
+      return outcome.kind === 'valid'
+        ? { kind: 'accepted', properties: outcome.changes }
+        : { kind: 'refused', refusals: outcome.refusals };
+    };
+  }
+
+  #change(outcome: ChangeOutcome): PropertiesOutcome {
+    if (outcome.kind === 'changed') this.#state = outcome.state;
+    return outcome.kind === 'changed' || outcome.kind === 'unchanged'
+      ? { kind: 'changed' }
+      : outcome;
+  }
+}
+
+function unknownType({ type }: ObjectKey): Failure {
+  return { kind: 'unknown-bucket-type', type };
+}
+
+function matchesOf({ key, object }: Entry, { field }: IndexScan, properties: BucketProperties) {
+  if (field === '$bucket') return [[key.bucket, key.key] as Match];
+  if (field === '$key') return [[key.key, key.key] as Match];
+  return indexEntriesOf(object, properties)
+    .filter((entry) => entry.field === field)
+    .map(({ term }): Match => [term, key.key]);
+}
+
+function isWithin(
+  term: ByteString,
+  { from, to }: IndexScan,
+  compare: (left: ByteString, right: ByteString) => number,
+): boolean {
+  return compare(term, from) >= 0 && compare(term, to) <= 0;
+}
+
+function compareBytes(left: ByteString, right: ByteString): number {
+  if (left === right) return 0;
+  return left < right ? -1 : 1;
+}
+
+function* batches<T>(items: readonly T[]): Generator<readonly T[]> {
+  for (let start = 0; start < items.length; start += BATCH_COUNT) {
+    yield items.slice(start, start + BATCH_COUNT);
+  }
+}

@@ -1,0 +1,258 @@
+/** Handlers: what requests mean that the recorded exchanges do not show. */
+
+import t from 'tap';
+import type { Test } from 'tap';
+import {
+  RpbListBucketsReq,
+  RpbListKeysReq,
+} from '../../../src/api/pbc/messages/bucket-messages.ts';
+import { RpbDelReq } from '../../../src/api/pbc/messages/delete-messages.ts';
+import { RpbGetReq } from '../../../src/api/pbc/messages/get-messages.ts';
+import {
+  RpbCSBucketReq,
+  RpbGetBucketKeyPreflistReq,
+  RpbIndexReq,
+} from '../../../src/api/pbc/messages/index-messages.ts';
+import { RpbPutReq } from '../../../src/api/pbc/messages/put-messages.ts';
+import { RpbPingReq } from '../../../src/api/pbc/messages/server-messages.ts';
+import {
+  RpbGetBucketTypeReq,
+  RpbSetBucketReq,
+} from '../../../src/api/pbc/messages/bucket-messages.ts';
+import { BareClient, errorText, frame, name, serve } from './served.ts';
+import type { ServeOptions } from './served.ts';
+import type {
+  MessageInput,
+  Fields,
+  MessageType,
+} from '../../../src/api/pbc/messages/message-type.ts';
+
+const GET = { bucket: name('b'), key: name('k') };
+const CONTENT = { value: Buffer.from('v') };
+
+async function connected(t: Test, options: ServeOptions = {}) {
+  const { server, port, node } = await serve(options);
+  t.teardown(() => server.close());
+  const client = await BareClient.connect(port);
+  const ask = <F extends Fields>(type: MessageType<F>, value: MessageInput<F>) =>
+    client.ask(type, value);
+  return { client, node, ask };
+}
+
+t.test('a context that is none ends the connection', async (t) => {
+  const vclock = Buffer.from('rubbish');
+  for (const request of [
+    frame(RpbGetReq, { ...GET, if_modified: vclock }),
+    frame(RpbPutReq, { ...GET, vclock, content: CONTENT }),
+    frame(RpbDelReq, { ...GET, vclock }),
+  ]) {
+    const { client } = await connected(t);
+    client.socket.write(request);
+    t.match(errorText(await client.next()), /^Error processing incoming message: /);
+    t.equal(await client.next(), 'closed');
+  }
+});
+
+t.test('a time-out of 0 is over at once, but not for index queries', async (t) => {
+  const { ask } = await connected(t);
+  t.equal(errorText(await ask(RpbGetReq, { ...GET, timeout: 0 })), 'timeout');
+  t.equal(errorText(await ask(RpbListKeysReq, { bucket: name('b'), timeout: 0 })), 'timeout');
+  const query = { bucket: name('b'), index: name('a_bin'), qtype: 'eq', key: name('x') } as const;
+  t.match(await ask(RpbIndexReq, { ...query, timeout: 0 }), { value: { keys: [] } });
+  t.match(
+    await ask(RpbGetReq, { ...GET, timeout: 0xffff_ffff }),
+    { name: 'RpbGetResp' },
+    'the longest is still one',
+  );
+});
+
+t.test('empty names of types are names that no type has', async (t) => {
+  const { ask } = await connected(t);
+  const type = name('');
+  t.equal(errorText(await ask(RpbDelReq, { ...GET, type })), 'no_type');
+  t.equal(
+    errorText(await ask(RpbListKeysReq, { bucket: name('b'), type })),
+    "No bucket-type named ''",
+  );
+  t.equal(errorText(await ask(RpbGetBucketTypeReq, { type })), 'Invalid bucket type: <<>>');
+  t.match(await ask(RpbDelReq, { bucket: name(''), key: name('') }), { name: 'RpbDelResp' });
+});
+
+t.test('an unknown type is told where Riak would not answer', async (t) => {
+  const { ask } = await connected(t);
+  const type = name('unknown');
+  const text = "No bucket-type named 'unknown'";
+  const query = { bucket: name('b'), index: name('a_bin'), qtype: 'eq', key: name('x') } as const;
+  t.equal(errorText(await ask(RpbIndexReq, { ...query, type })), text);
+  t.equal(errorText(await ask(RpbGetBucketKeyPreflistReq, { ...GET, type })), text);
+  t.equal(
+    errorText(await ask(RpbCSBucketReq, { bucket: name('b'), start_key: name(''), type })),
+    text,
+  );
+  const indexes = [{ key: name('colour'), value: name('red') }];
+  t.equal(
+    errorText(await ask(RpbPutReq, { ...GET, type, content: { ...CONTENT, indexes } })),
+    'no_type',
+    'before its index entries are looked at',
+  );
+});
+
+t.test('work that is switched off is refused', async (t) => {
+  const { ask } = await connected(t, {
+    disabledJobs: new Set(['list_keys', 'stream_list_buckets', 'secondary_index']),
+  });
+  const refusal = (job: string) => `Operation '{riak_kv,${job}}' is not enabled`;
+  t.equal(errorText(await ask(RpbListKeysReq, { bucket: name('b') })), refusal('list_keys'));
+  t.equal(
+    errorText(await ask(RpbListBucketsReq, { stream: true })),
+    refusal('stream_list_buckets'),
+  );
+  t.match(await ask(RpbListBucketsReq, {}), { name: 'RpbListBucketsResp' });
+  const query = { bucket: name('b'), index: name('a_bin'), qtype: 'eq', key: name('x') } as const;
+  t.equal(errorText(await ask(RpbIndexReq, query)), refusal('secondary_index'));
+  t.match(await ask(RpbIndexReq, { ...query, stream: true }), { value: { done: true } });
+});
+
+t.test('an answer of one message stays within its limit', async (t) => {
+  const { ask } = await connected(t, { replySizeMaxBytes: 1000 });
+  for (let index = 0; index < 40; index += 1) {
+    const indexes = [{ key: name('a_bin'), value: name('x'.repeat(20)) }];
+    await ask(RpbPutReq, {
+      bucket: name(`bucket-${index}`),
+      key: name('k'),
+      content: { ...CONTENT, indexes },
+    });
+    await ask(RpbPutReq, {
+      bucket: name('b'),
+      key: name(`k${index}`),
+      content: { ...CONTENT, indexes },
+    });
+  }
+  t.equal(
+    errorText(await ask(RpbListBucketsReq, {})),
+    'Too many buckets for one message, ask for a stream',
+  );
+  const query = {
+    bucket: name('b'),
+    index: name('A_BIN'),
+    qtype: 'range',
+    range_min: name('a'),
+    range_max: name('z'),
+  } as const;
+  t.match(errorText(await ask(RpbIndexReq, query)), /^Too many results for one message/);
+  t.match(await ask(RpbIndexReq, { ...query, max_results: 2 }), { value: { keys: ['k0', 'k1'] } });
+});
+
+t.test('pages of a query with an expression are full of what matches', async (t) => {
+  const { ask } = await connected(t);
+  for (const term of ['aa', 'ab', 'ba', 'bb', 'ca', 'da']) {
+    const indexes = [{ key: name('t_bin'), value: name(term) }];
+    await ask(RpbPutReq, {
+      bucket: name('b'),
+      key: name(`k-${term}`),
+      content: { ...CONTENT, indexes },
+    });
+  }
+  const query = {
+    bucket: name('b'),
+    index: name('t_bin'),
+    qtype: 'range',
+    range_min: name('a'),
+    range_max: name('z'),
+    term_regex: name('a$'),
+    max_results: 2,
+  } as const;
+  const first = await ask(RpbIndexReq, query);
+  t.match(first, { value: { keys: ['k-aa', 'k-ba'] } });
+  const continuation = first.value['continuation'] as Buffer;
+  const second = await ask(RpbIndexReq, { ...query, continuation });
+  t.match(second, { value: { keys: ['k-ca', 'k-da'] } });
+  const third = await ask(RpbIndexReq, {
+    ...query,
+    continuation: second.value['continuation'] as Buffer,
+  });
+  t.match(third, { value: { keys: [], continuation: undefined } });
+});
+
+t.test('an expression from outside costs no more than its length', async (t) => {
+  const { ask } = await connected(t);
+  const indexes = [{ key: name('t_bin'), value: name(`${'a'.repeat(5000)}!`) }];
+  await ask(RpbPutReq, { ...GET, content: { ...CONTENT, indexes } });
+  const query = {
+    bucket: name('b'),
+    index: name('t_bin'),
+    qtype: 'range',
+    range_min: name('a'),
+    range_max: name('z'),
+  } as const;
+  const startMs = performance.now();
+  await ask(RpbIndexReq, { ...query, term_regex: name('^(a+)+$') });
+  t.ok(performance.now() - startMs < 5000, 'no back-tracking');
+  const refused = async (regex: string) =>
+    errorText(await ask(RpbIndexReq, { ...query, term_regex: name(regex) }));
+  t.match(
+    await refused('(a{400})(b{400})(c{400})'),
+    /^Invalid term regular expression .*counted repetitions/,
+  );
+  t.match(await refused('a'.repeat(2000)), /^Invalid term regular expression .*longer than/);
+  t.match(await refused('(?=a)'), /^Invalid term regular expression /);
+  t.match(await refused('(a)\\1'), /^Invalid term regular expression /);
+});
+
+t.test('a fold over objects honours its ends and skips what is deleted', async (t) => {
+  const { client, ask } = await connected(t);
+  for (const key of ['a', 'b', 'c', 'd', 'e']) {
+    await ask(RpbPutReq, { bucket: name('b'), key: name(key), content: CONTENT });
+  }
+  await ask(RpbDelReq, { bucket: name('b'), key: name('c') });
+  const fold = async (value: MessageInput<typeof RpbCSBucketReq.fields>) => {
+    client.send(RpbCSBucketReq, value);
+    const keys: unknown[] = [];
+    for (;;) {
+      const reply = await client.next();
+      if (reply === 'closed' || reply.name !== 'RpbCSBucketResp') return errorText(reply);
+      for (const { key } of reply.value['objects'] as { key: string }[]) keys.push(key);
+      if (reply.value['done'] === true) return keys.join('');
+    }
+  };
+  const bucket = name('b');
+  t.equal(await fold({ bucket, start_key: name('') }), 'abde', 'to the end of the bucket');
+  t.equal(await fold({ bucket, start_key: name('a'), end_key: name('d') }), 'ab');
+  t.equal(
+    await fold({
+      bucket,
+      start_key: name('a'),
+      end_key: name('d'),
+      start_incl: false,
+      end_incl: true,
+    }),
+    'bd',
+  );
+  t.equal(await fold({ bucket, start_key: name('a'), max_results: 0 }), '');
+  t.equal(
+    await fold({ bucket, start_key: name('a'), continuation: Buffer.from('x') }),
+    'Invalid continuation',
+  );
+});
+
+t.test('a quorum of a bucket cannot be the default of itself', async (t) => {
+  const { ask } = await connected(t);
+  const props = { r: 0xffff_fffb };
+  t.equal(
+    errorText(await ask(RpbSetBucketReq, { bucket: name('b'), props })),
+    'Invalid bucket properties: [{r,not_valid_quorum}]',
+  );
+});
+
+t.test('a frame of a known code with a body it cannot have is passed over', async (t) => {
+  const { client } = await connected(t);
+  client.socket.write(Buffer.from('0000000301ffff', 'hex'));
+  t.match(await client.next(), { name: 'RpbPingResp' });
+  t.match(await client.ask(RpbPingReq, {}), { name: 'RpbPingResp' });
+});
+
+t.test('an answer sent as a request is an unknown code', async (t) => {
+  const { client } = await connected(t);
+  client.socket.write(Buffer.from('0000000102', 'hex'));
+  t.equal(errorText(await client.next()), 'Unknown message code: 2');
+});
