@@ -76,6 +76,11 @@ export class HttpServer {
       socket.end('HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\n\r\n');
     });
     this.#server.on('drop', () => host.metrics.count('http_connections_refused_total'));
+    // Such as no more file descriptors: one connection is lost, the server goes on.
+    this.#server.on('error', (error: NodeJS.ErrnoException) => {
+      host.metrics.count('http_accept_failed_total');
+      host.log.warn('http.accept-failed', { code: error.code });
+    });
   }
 
   /** Resolves with the port; rejects with the fault `config` where the address cannot be had. */

@@ -15,7 +15,7 @@ import type { ByteString } from '../../base/bytes.ts';
 
 const DEFAULT_CONTENT_TYPE = 'application/octet-stream';
 
-export function contentTypeOf(metadata: Metadata): string {
+function contentTypeOf(metadata: Metadata): string {
   const contentType = escapeControls(metadata.contentType ?? DEFAULT_CONTENT_TYPE);
   return metadata.charset === undefined
     ? contentType

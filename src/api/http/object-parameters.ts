@@ -15,7 +15,7 @@ import type { Query } from './query.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-export interface ObjectParameters {
+interface ObjectParameters {
   readonly read: ReadOptions;
   readonly write: WriteOptions;
   readonly rw: Quorum | undefined;

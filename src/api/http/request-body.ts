@@ -26,7 +26,7 @@ export class BodyBudget {
   }
 }
 
-export type BodyOutcome =
+type BodyOutcome =
   | { readonly kind: 'read'; readonly body: Buffer }
   /** Beyond the limit; what is left of it is not read. */
   | { readonly kind: 'too-large' }
