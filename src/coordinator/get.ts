@@ -10,6 +10,7 @@
  * Source: DeCandia et al. 2007, "Dynamo", section 4.5.
  */
 
+import { isFault } from '../base/fault.ts';
 import type { ObjectKey, Partition } from '../base/names.ts';
 import { isTombstone, showHead, showObject } from '../object/show.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
@@ -27,7 +28,7 @@ import {
   validateRead,
   type ReadRequirement,
 } from './requirement.ts';
-import { ReadTally } from './tally.ts';
+import { ReadTally, type ReplicaFailure } from './tally.ts';
 
 export interface GetOptions {
   /** How long a read that is otherwise complete waits for the object before asking another. */
@@ -154,7 +155,7 @@ class Read {
     else if (reply.kind === 'object') {
       this.#tally.reply(slot.participant, this.#replies.accept(slot, record, isWhole));
     } else {
-      this.#lose(slot, 'failed');
+      this.#lose(slot, 'failed', false);
     }
     this.#advance();
   }
@@ -162,15 +163,16 @@ class Read {
   #onFault(slot: Slot, error: unknown, isWhole: boolean): void {
     if (isWhole) this.#wholeInFlight -= 1;
     const failure = replicaFailure(error);
-    if (slot.reply === 'pending') this.#lose(slot, failure);
+    if (slot.reply === 'pending') this.#lose(slot, failure, isFault(error, 'store-corrupt'));
     else this.#replies.acceptObject(slot, undefined);
     this.#advance();
   }
 
   /** A replica fails; if the quorum hangs on it, a node past the list stands in. */
-  #lose(slot: Slot, failure: 'failed' | 'overloaded' | 'timed-out'): void {
+  #lose(slot: Slot, failure: ReplicaFailure, isDamaged: boolean): void {
     const { participant } = slot;
-    this.#replies.fail(slot, failure);
+    if (isDamaged) this.#replies.failDamaged(slot);
+    else this.#replies.fail(slot, failure);
     const canReplace =
       this.#plan.isSloppy && failure !== 'timed-out' && this.#tally.needs(participant);
     const standIn = canReplace ? this.#findStandIn(participant) : undefined;

@@ -1,11 +1,12 @@
 /**
  * Read repair: after a read has been answered, replicas that held less are given the rest.
  *
- * A replica is stale if the merge of all replies adds something to its copy. A primary that held
- * nothing is given a copy; a stand-in that held nothing is not, for it would only be handed on, nor
- * is anyone given a tombstone it never had a reason for: the others may be reaping it just now.
- * Repair is a merge like any other, so it is idempotent and may be cut off anywhere. What would go
- * beyond the limits is skipped and counted: the next read, or anti-entropy, finds it again.
+ * A replica is stale if the merge of all replies adds something to its copy, or if its copy cannot be
+ * read any more. A primary that held nothing is given a copy; a stand-in that held nothing is not, for
+ * it would only be handed on, nor is anyone given a tombstone it never had a reason for: the others
+ * may be reaping it just now. Repair is a merge like any other, so it is idempotent and may be cut off
+ * anywhere. What would go beyond the limits is skipped and counted: the next read, or anti-entropy,
+ * finds it again.
  */
 
 import { isFault } from '../base/fault.ts';
@@ -83,7 +84,7 @@ export class ReadRepair {
   async #mend(key: ObjectKey, slot: Slot, record: Buffer): Promise<void> {
     const { node, primaryCount, hintTargets } = slot.participant;
     const place = primaryCount > 0 ? 'primary' : 'fallback';
-    const state = slot.reply === 'absent' ? 'notfound' : 'outofdate';
+    const state = slot.head === undefined ? 'notfound' : 'outofdate';
     this.#host.metrics.count(`read_repairs_${place}_${state}_count`);
     const hintFor = hintTargets[0];
     const request = { verb: 'merge', key, record, hintFor } as const;
@@ -130,6 +131,8 @@ function staleSlots(replies: ReadReplies): Slot[] {
   if (target === undefined) return [];
   const isDeleted = isTombstone(target);
   return slots.filter((slot) => {
+    // A damaged copy is replaced by whatever the others hold.
+    if (slot.isDamaged) return true;
     if (slot.reply === 'absent') return !isDeleted && slot.participant.primaryCount > 0;
     return slot.head !== undefined && adds(slot.head, target);
   });

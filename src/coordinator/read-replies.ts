@@ -29,6 +29,8 @@ export interface Slot {
   isAskedForObject: boolean;
   /** It was asked for the whole record, and could not send it. */
   isUnreadable: boolean;
+  /** It holds a copy that cannot be read any more. */
+  isDamaged: boolean;
 }
 
 function newSlot(participant: Participant): Slot {
@@ -41,6 +43,7 @@ function newSlot(participant: Participant): Slot {
     object: undefined,
     isAskedForObject: false,
     isUnreadable: false,
+    isDamaged: false,
   };
 }
 
@@ -95,7 +98,8 @@ export class ReadReplies {
   /** The first reply of a replica: its record or head, or no copy. Says what it counts for. */
   accept(slot: Slot, record: Buffer | undefined, isWhole: boolean): ReadReply {
     this.#pendingCount -= 1;
-    slot.reply = record === undefined ? this.#acceptAbsence() : this.#meet(slot, record, isWhole);
+    if (record === undefined) this.#hasAbsence = true;
+    slot.reply = record === undefined ? 'absent' : this.#meet(slot, record, isWhole);
     return slot.reply;
   }
 
@@ -104,6 +108,13 @@ export class ReadReplies {
     const isSound = record !== undefined && this.#meet(slot, record, true) !== 'failed';
     slot.isUnreadable = !isSound;
     return isSound;
+  }
+
+  /** The first reply of a replica was that its copy is damaged. */
+  failDamaged(slot: Slot): void {
+    this.#hasAbsence = true;
+    slot.isDamaged = true;
+    this.fail(slot, 'failed');
   }
 
   /** The first reply of a replica was a fault. */
@@ -122,11 +133,6 @@ export class ReadReplies {
   holdsAll(slot: Slot): boolean {
     const target = this.#target;
     return slot.head !== undefined && target !== undefined && !adds(slot.head, target);
-  }
-
-  #acceptAbsence(): ReadReply {
-    this.#hasAbsence = true;
-    return 'absent';
   }
 
   #meet(slot: Slot, record: Buffer, isWhole: boolean): ReadReply {

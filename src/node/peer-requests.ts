@@ -54,7 +54,12 @@ export class PeerRequests implements PeerHandler {
         const { key, headOnly } = request;
         const { partition } = topology.place(key) ?? (await this.#mustPlace(source, key));
         host.metrics.count(headOnly ? 'vnode_heads' : 'vnode_gets');
-        return { kind: 'object', record: await replica.getRecord(key, partition, headOnly) };
+        const record = await replica.getRecord(key, partition, headOnly);
+        if (record === undefined && replica.isDamaged(key)) {
+          // It held something: its word that there is nothing must not count.
+          throw new Fault('store-corrupt', 'the copy is damaged');
+        }
+        return { kind: 'object', record };
       }
       case 'merge': {
         const { key, record, hintFor } = request;

@@ -49,6 +49,8 @@ export interface Replica {
   get(key: ObjectKey, partition: Partition): Promise<StoredObject | undefined>;
   /** The record's bytes, or just its head; both decode with `object/record.ts`. */
   getRecord(key: ObjectKey, partition: Partition, headOnly: boolean): Promise<Buffer | undefined>;
+  /** Whether a read found the copy damaged and nothing has overwritten it since. */
+  isDamaged(key: ObjectKey): boolean;
   /** Reads the copy, applies the write, issues its dot, and starts to store the result. */
   coordinate(
     key: ObjectKey,

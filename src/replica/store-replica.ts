@@ -136,6 +136,10 @@ export class StoreReplica implements Replica {
     return headOnly ? sliceHead(bytes) : bytes;
   }
 
+  isDamaged(key: ObjectKey): boolean {
+    return this.#suspects.size > 0 && this.#suspects.has(keyToString(key));
+  }
+
   coordinate(
     key: ObjectKey,
     placement: Placement,

@@ -31,6 +31,7 @@ import {
   encodeStreamItem,
   encodeStreamRequest,
 } from '../../src/peer/wire.ts';
+import { encodeObjectKey } from '../../src/storage/keys.ts';
 import { MemoryStore } from '../../src/storage/memory-store.ts';
 import type { Store, StoreHealth, WriteOperation } from '../../src/storage/store.ts';
 import { ProcessClock, VirtualTime } from './virtual-time.ts';
@@ -197,7 +198,18 @@ export class TestCluster {
     this.#mustProcess(id).store.fence('a test says so');
   }
 
-  /** What `source` sends to `target` from now on; both directions where `isMutual`. */
+  /** Flips a bit in the copy that `id` holds. */
+  async corrupt(id: NodeId, key: ObjectKey): Promise<void> {
+    const [first] = this.node(id).preferenceList(key) ?? [];
+    const kept = this.#stores.get(id);
+    if (first === undefined || kept === undefined) throw new Error('no such copy');
+    const objectKey = encodeObjectKey(first.partition, key);
+    const bytes = Buffer.from((await kept.get(objectKey)) ?? Buffer.alloc(1));
+    bytes.writeUInt8(bytes.readUInt8(bytes.length - 1) ^ 1, bytes.length - 1);
+    await kept.write([{ kind: 'put', key: objectKey, head: bytes }]);
+  }
+
+  /** What `source` sends to `target` from now on. */
   link(source: NodeId, target: NodeId, state: LinkState): void {
     this.#links.set(`${source}>${target}`, state);
   }

@@ -78,6 +78,21 @@ t.test('a replica that was away is repaired by the next read', async (t) => {
   t.equal(cluster.counted(N2, 'read_repairs'), 1, 'what is whole is not repaired');
 });
 
+t.test('a damaged copy says nothing, and is replaced by the next read', async (t) => {
+  const teller = new Teller(await TestCluster.start({ nodeCount: 3 }));
+  const { cluster } = teller;
+  const key = cluster.keyWhere(() => true);
+  cluster.link(N1, N3, { kind: 'silent' });
+  await teller.put(N1, key, { text: 'a', timeoutMs: 300 });
+  cluster.heal();
+  await cluster.corrupt(N2, key);
+  // N2 is damaged and N3 never had it: were both to count, the write would seem lost.
+  cluster.link(N1, N2, { kind: 'slow', delayMs: 50 });
+  t.same(told(await teller.get(N2, key)), ['a']);
+  await cluster.time.advance(200);
+  for (const id of [N2, N3]) t.same(await teller.copyAt(id, key), ['a']);
+});
+
 t.test('replicas that hold different siblings are each given the others', async (t) => {
   const teller = new Teller(await TestCluster.start({ nodeCount: 3 }));
   const { cluster } = teller;
