@@ -251,9 +251,11 @@ export class StateKeeper {
     while (!this.#isClosed && this.#record.vote === 'unsure') {
       const { state } = this.#record;
       const others = votersOf(state).filter((node) => node !== this.id);
+      // Judged before asking: an answer must be younger than the last round that it has to show.
+      const isPastOldRounds = this.#isPastOldRounds();
       const replies = await Promise.all(others.map((node) => this.#surveyOne(node)));
       if (this.#isClosed) return;
-      const recovered = recoverVote(state.epoch, replies, this.#isPastOldRounds());
+      const recovered = recoverVote(state.epoch, replies, isPastOldRounds);
       if (recovered === undefined) {
         const answered = replies.filter((reply) => reply !== undefined).length;
         this.#host.log.info('membership.survey', { answered, asked: others.length });
