@@ -10,6 +10,7 @@ import { readFileSync } from 'node:fs';
 import { Client, credentials, ServerCredentials } from '@grpc/grpc-js';
 import type { ChannelCredentials, ChannelOptions } from '@grpc/grpc-js';
 import { Fault } from '../base/fault.ts';
+import { FRAME_MAX_BYTES } from './frame.ts';
 
 /** Where a node listens for its peers. */
 export interface PeerAddress {
@@ -28,9 +29,6 @@ export interface PeerCredentials {
   readonly client: ChannelCredentials;
   readonly server: ServerCredentials;
 }
-
-/** The largest frame that is read; the largest object, with its siblings, must fit. */
-export const FRAME_MAX_BYTES = 128 * 1024 * 1024;
 
 /** What may be on its way unread, for each use: enough to fill a fast network's pipe. */
 const FLOW_CONTROL_WINDOW_BYTES = { link: 4 * 1024 * 1024, bulk: 1024 * 1024 } as const;

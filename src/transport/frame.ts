@@ -29,6 +29,12 @@ const RESERVE_START_SPACE = 2_048;
 /** msgpackr does not start in a buffer that has less than this left, nor fill its last bytes. */
 const PACK_SLACK_SIZE_BYTES = 4_096;
 
+/** The largest frame that is read. */
+export const FRAME_MAX_BYTES = 128 * 1024 * 1024;
+
+/** The largest message: alone in a frame it still fits, whatever the estimate missed. */
+export const MESSAGE_MAX_BYTES = 120 * 1024 * 1024;
+
 const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
 
@@ -64,6 +70,11 @@ export function wireSize(value: WireValue): number {
   let sizeBytes = 5;
   for (const element of value) sizeBytes += wireSize(element);
   return sizeBytes;
+}
+
+/** What is told instead of a message that no frame could hold. */
+export function tooLarge(sizeBytes: number): Fault {
+  return new Fault('malformed', `${sizeBytes} bytes are too many for one message between nodes`);
 }
 
 function malformedFrame(what: string): Fault {

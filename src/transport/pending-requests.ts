@@ -112,6 +112,9 @@ export class PendingRequests {
   }
 }
 
+/** Stands there for the moment until the promise's own functions are known. */
+const NOTHING = (): void => {};
+
 interface PendingRequestOptions {
   readonly sizeBytes: number;
   readonly deadlineMs: number;
@@ -123,8 +126,8 @@ export class PendingRequest implements Outgoing {
   readonly deadlineMs: number;
   readonly reply: Promise<PeerReply>;
   readonly #tuple: WireTuple;
-  #resolve: (reply: PeerReply) => void = () => {};
-  #reject: (fault: Error) => void = () => {};
+  #resolve: (reply: PeerReply) => void = NOTHING;
+  #reject: (fault: Error) => void = NOTHING;
   #isSettled = false;
 
   constructor(id: number, tuple: WireTuple, options: PendingRequestOptions) {

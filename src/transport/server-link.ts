@@ -16,7 +16,7 @@ import type { PeerReply, PeerRequest } from '../peer/messages.ts';
 import type { PeerHandler } from '../peer/peer.ts';
 import type { WireTuple } from '../peer/tuple-reader.ts';
 import { replyToTuple, tupleToRequest } from '../peer/wire.ts';
-import { decodeFrame, encodeFrame, wireSize } from './frame.ts';
+import { decodeFrame, encodeFrame, MESSAGE_MAX_BYTES, tooLarge, wireSize } from './frame.ts';
 import { FrameWriter } from './frame-writer.ts';
 import type { Outgoing } from './frame-writer.ts';
 import { reasonOf, refusalToTuple, tupleToOpening } from './handshake.ts';
@@ -218,9 +218,11 @@ class Reply implements Outgoing {
   readonly #message: WireTuple;
 
   constructor(id: number, deadlineMs: number, fields: WireTuple) {
-    this.#message = [id, ...fields];
+    const sizeBytes = wireSize(fields);
+    const isSendable = sizeBytes <= MESSAGE_MAX_BYTES;
+    this.#message = [id, ...(isSendable ? fields : faultFields(tooLarge(sizeBytes)))];
     this.#deadlineMs = deadlineMs;
-    this.sizeBytes = wireSize(this.#message);
+    this.sizeBytes = isSendable ? sizeBytes : 100;
   }
 
   toMessage(nowMs: number): WireTuple | undefined {

@@ -13,7 +13,7 @@ import type { PeerStreamItem, PeerStreamRequest } from '../peer/messages.ts';
 import { malformed, TupleReader } from '../peer/tuple-reader.ts';
 import type { WireTuple } from '../peer/tuple-reader.ts';
 import { streamItemToTuple, tupleToStreamRequest } from '../peer/wire.ts';
-import { decodeFrame, encodeFrame, wireSize } from './frame.ts';
+import { decodeFrame, encodeFrame, MESSAGE_MAX_BYTES, tooLarge, wireSize } from './frame.ts';
 import { reasonOf, tupleToOpening } from './handshake.ts';
 import type { Hello } from './handshake.ts';
 import { faultFields } from './link-message.ts';
@@ -64,6 +64,7 @@ export class ServerStream {
       this.#items = this.#ports.handler.handleStream(question.hello.node, question.request);
       await this.#pump(this.#items);
     } catch (error) {
+      this.#endItems();
       this.#explain(error);
     }
     if (this.#isLeft) return;
@@ -81,6 +82,10 @@ export class ServerStream {
     if (this.#isLeft) return;
     this.#isLeft = true;
     this.#wake();
+    this.#endItems();
+  }
+
+  #endItems(): void {
     // A generator that waits inside comes to this when it wakes; what it throws then is for nobody.
     this.#items?.return?.().catch(() => {});
   }
@@ -119,8 +124,10 @@ export class ServerStream {
   }
 
   #push(entry: WireTuple): void {
+    const sizeBytes = wireSize(entry);
+    if (sizeBytes > MESSAGE_MAX_BYTES) throw tooLarge(sizeBytes);
     this.#entries.push(entry);
-    this.#entriesBytes += wireSize(entry);
+    this.#entriesBytes += sizeBytes;
     if (this.#entriesBytes >= FRAME_SIZE_BYTES) {
       this.#flush();
     } else if (!this.#isFlushScheduled) {

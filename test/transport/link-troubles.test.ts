@@ -171,6 +171,28 @@ t.test('past the window of bytes too, but one large request alone is let through
   t.equal(await codeOf(large()), 'no fault');
 });
 
+t.test('a message that no frame could hold is refused by itself', async (t) => {
+  const record = Buffer.alloc(125 * 1024 * 1024);
+  const pair = await linked(
+    t,
+    handlerOf({
+      handle: (_source, request) =>
+        Promise.resolve(request.verb === 'get' ? { kind: 'object', record } : pong(request)),
+      async *handleStream() {
+        yield { kind: 'heads', heads: [{ key: KEY, head: record }] };
+      },
+    }),
+  );
+  const next = pair.peer.request(ANSWERER, ping(1), 5_000);
+  const merge = { verb: 'merge', key: KEY, record, hintFor: undefined } as const;
+  const get = { verb: 'get', key: KEY, headOnly: false } as const;
+  t.equal(await codeOf(pair.peer.request(ANSWERER, merge, 5_000)), 'malformed');
+  t.equal(await codeOf(pair.peer.request(ANSWERER, get, 5_000)), 'malformed');
+  t.equal(await codeOf(pair.peer.stream(ANSWERER, LIST_BUCKETS, 5_000).next()), 'malformed');
+  t.same(await next, pong(ping(1)));
+  t.ok(pair.peer.isLinked(ANSWERER));
+});
+
 /** A TCP relay that can stop to pass anything on, without closing; without a port it never does. */
 class Relay {
   readonly #sockets: Socket[] = [];
