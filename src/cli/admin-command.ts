@@ -1,0 +1,89 @@
+/**
+ * `vertebra admin`: an operator's commands to a running node, over its admin socket.
+ */
+
+import type { Command } from 'commander';
+import { askNode } from '../admin/admin-client.ts';
+import { adminSocketPath } from '../admin/admin-socket.ts';
+import { readConfigFile } from '../config/config-file.ts';
+
+const TIMEOUT_MS = 60_000;
+
+interface NodeOptions {
+  readonly config: string;
+  readonly node?: string;
+  readonly json?: boolean;
+}
+
+export function addAdminCommands(program: Command): void {
+  const admin = program
+    .command('admin')
+    .description('commands to a running node')
+    .option('--config <file>', 'the cluster.yml', 'cluster.yml')
+    .option('--node <name>', 'the node to ask; default the first of the file')
+    .option('--json', 'print JSON');
+
+  const ask = async (command: string, options: Record<string, unknown> = {}): Promise<void> => {
+    const target = admin.opts<NodeOptions>();
+    const result = await askNode(socketOf(target), { command, arguments: options }, TIMEOUT_MS);
+    if (target.json === true || typeof result !== 'string') {
+      console.log(JSON.stringify(result, undefined, 2));
+    } else console.log(result);
+  };
+
+  admin
+    .command('status')
+    .description('whether the node serves, and what it sees of the others')
+    .action(() => ask('status'));
+
+  const types = admin.command('bucket-type').description('bucket types');
+  types
+    .command('create <type> [properties]')
+    .description('create a type; properties are JSON, {"props":{…}}')
+    .action((type: string, text?: string) =>
+      ask('bucket-type create', { type, properties: propertiesOf(type, text) }),
+    );
+  types
+    .command('update <type> <properties>')
+    .description('change properties of a type')
+    .action((type: string, text: string) =>
+      ask('bucket-type update', { type, properties: propertiesOf(type, text) }),
+    );
+  types
+    .command('activate <type>')
+    .description('let a created type be used')
+    .action((type: string) => ask('bucket-type activate', { type }));
+  types
+    .command('status <type>')
+    .description('the state and properties of a type')
+    .action((type: string) => ask('bucket-type status', { type }));
+  types
+    .command('list')
+    .description('all types')
+    .action(() => ask('bucket-type list'));
+}
+
+function socketOf(target: NodeOptions): string {
+  const { nodes } = readConfigFile(target.config);
+  const node =
+    target.node === undefined ? nodes[0] : nodes.find(({ name }) => name === target.node);
+  if (node === undefined) throw new Error(`${target.node} is not a node of ${target.config}`);
+  return adminSocketPath(node.dataDir);
+}
+
+/** Riak's form: an object with `props`. */
+function propertiesOf(type: string, text: string | undefined): unknown {
+  if (text === undefined) return {};
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    throw new Error(`Cannot create bucket type ${type}: invalid json`);
+  }
+  const isObject = typeof document === 'object' && document !== null;
+  const properties = isObject ? (document as Record<string, unknown>)['props'] : undefined;
+  if (properties === undefined) {
+    throw new Error(`Cannot create bucket type ${type}: no props field found in json`);
+  }
+  return properties;
+}

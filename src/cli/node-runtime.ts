@@ -1,0 +1,180 @@
+/**
+ * One running node: the only place where the real parts are put together.
+ *
+ * Opened from the bottom up (store, node, links, the two client APIs, the admin socket) and closed
+ * from the top down: no new requests, then those under way, then the store.
+ */
+
+import { AdminServer } from '../admin/admin-server.ts';
+import { adminSocketPath } from '../admin/admin-socket.ts';
+import { bucketTypeCommands } from '../admin/bucket-type-commands.ts';
+import { statusCommands } from '../admin/status-commands.ts';
+import { HttpServer } from '../api/http/http-server.ts';
+import { HTTP_DEFAULTS } from '../api/http/http-options.ts';
+import { PbcServer } from '../api/pbc/pbc-server.ts';
+import { Fault } from '../base/fault.ts';
+import type { Host } from '../base/host.ts';
+import type { NodeId } from '../base/names.ts';
+import type { ClusterConfig, NodeConfig } from '../config/cluster-config.ts';
+import type { ClusterState } from '../membership/cluster-state.ts';
+import { initialState } from '../membership/initial-state.ts';
+import { VertebraNode } from '../node/node.ts';
+import { openLevelDbStore, type LevelDbStore } from '../storage/leveldb-store.ts';
+import type { MetricsRegistry } from '../telemetry/metrics-registry.ts';
+import { readPeerCredentials, type PeerAddress } from '../transport/channel.ts';
+import { GrpcPeer } from '../transport/grpc-peer.ts';
+import { PeerGate } from '../transport/peer-gate.ts';
+import { PeerServer } from '../transport/peer-server.ts';
+import { nodeStats } from './node-stats.ts';
+
+export interface RuntimeOptions {
+  readonly config: ClusterConfig;
+  readonly self: NodeConfig;
+  readonly host: Host;
+  readonly metrics: MetricsRegistry;
+  /** Told of a bug: the node must not go on. */
+  readonly onBug: (error: unknown) => void;
+}
+
+export class NodeRuntime {
+  readonly node: VertebraNode;
+  readonly #options: RuntimeOptions;
+  readonly #peer: GrpcPeer;
+  readonly #peerServer: PeerServer;
+  readonly #http: HttpServer;
+  readonly #pbc: PbcServer;
+  #admin: AdminServer | undefined;
+  #peersListening: Promise<unknown> | undefined;
+
+  private constructor(options: RuntimeOptions, store: LevelDbStore) {
+    const { config, host, self } = options;
+    this.#options = options;
+    const gate = new PeerGate(host, {
+      introduce: () => this.#introduction(),
+      isMember: (id) => this.node.state().members.some((member) => member.id === id),
+    });
+    const credentials = readPeerCredentials(config.peerTls);
+    const { keepaliveMs, handshakeTimeoutMs } = config.peer;
+    this.#peer = new GrpcPeer(host, gate, {
+      ...config.peer,
+      credentials: credentials.client,
+      linkChanged: (id, isOpen) => this.node.linkChanged(id, isOpen),
+    });
+    this.node = new VertebraNode(host, store, this.#peer, {
+      id: self.name,
+      initialState: configuredState(config),
+      mayHaveForgotten: store.mayHaveForgotten,
+      stateChanged: (state) => this.#stateChanged(state),
+      limits: {
+        requestsMax: config.limits.requests,
+        objectSizeMaxBytes: config.limits.objectSizeBytes,
+        siblingsMax: config.limits.siblings,
+      },
+      timings: {
+        heartbeatMs: config.peer.heartbeatIntervalMs,
+        missesMax: Math.max(
+          2,
+          Math.round(config.peer.downAfterMs / config.peer.heartbeatIntervalMs),
+        ),
+      },
+    });
+    this.#peerServer = new PeerServer({ host, gate }, this.node, {
+      credentials: credentials.server,
+      concurrency: config.peer.concurrency,
+      keepaliveMs,
+      handshakeTimeoutMs,
+    });
+    const { disabledJobs, limits, timeouts } = config;
+    this.#http = new HttpServer(host, this.node, {
+      ...HTTP_DEFAULTS,
+      bodyLimitBytes: limits.bodySizeBytes,
+      headerLimitBytes: limits.headerSizeBytes,
+      connectionsMax: limits.connections,
+      idleTimeoutMs: timeouts.idleMs,
+      disabledJobs,
+      stats: nodeStats({ ...options, node: this.node }),
+      onBug: options.onBug,
+    });
+    this.#pbc = new PbcServer(host, this.node, {
+      connectionsMax: limits.connections,
+      idleTimeoutMs: timeouts.idleMs,
+      disabledJobs,
+      onBug: options.onBug,
+    });
+  }
+
+  /** Resolves when clients are served; rejects with a fault whose message an operator can act on. */
+  static async start(options: RuntimeOptions): Promise<NodeRuntime> {
+    const { config, host, self } = options;
+    const store = await openLevelDbStore(host, {
+      folder: `${self.dataDir}/store`,
+      durability: config.durability,
+      ...config.store,
+    });
+    const runtime = new NodeRuntime(options, store);
+    try {
+      await runtime.#open();
+    } catch (error) {
+      await runtime.stop();
+      throw error;
+    }
+    return runtime;
+  }
+
+  /** Idempotent; what is under way is finished within the configured time. */
+  async stop(): Promise<void> {
+    const graceMs = this.#options.config.timeouts.shutdownMs / 2;
+    await Promise.all([this.#admin?.close(), this.#http.close(graceMs), this.#pbc.close()]);
+    await this.node.stop();
+    this.#peerServer.close();
+    this.#peer.close();
+  }
+
+  async #open(): Promise<void> {
+    const { self } = this.#options;
+    await this.node.start();
+    await this.#peersListening;
+    await this.#http.listen({ host: self.listenHost, port: self.httpPort });
+    await this.#pbc.listen({ host: self.listenHost, port: self.pbcPort });
+    this.#admin = await AdminServer.listen(
+      adminSocketPath(self.dataDir),
+      new Map([...bucketTypeCommands(this.node), ...statusCommands(this.node)]),
+    );
+  }
+
+  /** Links follow the members; the port opens when this node can say who it is. */
+  #stateChanged(state: ClusterState): void {
+    const { self } = this.#options;
+    const addresses = new Map<NodeId, PeerAddress>();
+    for (const { id, host, peerPort } of state.members) {
+      if (id !== self.name) addresses.set(id, { host, port: peerPort });
+    }
+    this.#peer.setPeers(addresses);
+    if (this.#peersListening !== undefined || this.node.introduction() === undefined) return;
+    this.#peersListening = this.#peerServer.listen({ host: self.listenHost, port: self.peerPort });
+    // Awaited when the node has started; a rejection must not stop the process before that.
+    this.#peersListening.catch(() => undefined);
+  }
+
+  #introduction(): NonNullable<ReturnType<VertebraNode['introduction']>> {
+    const introduction = this.node.introduction();
+    if (introduction === undefined) throw new Fault('closed', 'the node has not been opened');
+    return introduction;
+  }
+}
+
+function configuredState(config: ClusterConfig): ClusterState {
+  return initialState({
+    clusterName: config.clusterName,
+    ringSize: config.ringSize,
+    members: config.nodes.map(({ name, host, httpPort, pbcPort, peerPort, location }) => ({
+      id: name,
+      host,
+      httpPort,
+      pbcPort,
+      peerPort,
+      location,
+    })),
+    defaultProperties: config.bucketDefaults,
+  }).state;
+}

@@ -1,0 +1,91 @@
+/**
+ * The command line.
+ *
+ * Others script against it, so names and exit codes are kept: 0 done, 1 it could not be done (one
+ * sentence on stderr), 2 the command line itself was wrong.
+ */
+
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { addAdminCommands } from './admin-command.ts';
+import { addConfigCommands } from './config-command.ts';
+import { runDemo } from './demo/demo.ts';
+import { runDev } from './dev-command.ts';
+import { runNode } from './start-command.ts';
+
+export async function runProgram(argv: readonly string[], entryPoint: string): Promise<void> {
+  const program = createProgram(entryPoint);
+  try {
+    await program.parseAsync([...argv]);
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Help and version are no errors; commander has printed what there is to say.
+      process.exitCode = error.exitCode === 0 ? 0 : 2;
+      return;
+    }
+    console.error(`vertebra: ${error instanceof Error ? error.message : String(error)}`);
+    process.exitCode = 1;
+  }
+}
+
+function createProgram(entryPoint: string): Command {
+  const program = new Command('vertebra')
+    .description('A distributed key-value store that speaks Riak')
+    .exitOverride()
+    .showHelpAfterError();
+
+  program
+    .command('start')
+    .description('run one node in the foreground')
+    .requiredOption('--config <file>', 'the cluster.yml')
+    .requiredOption('--node <name>', 'the name of the node in it')
+    .option('--data <folder>', 'the data folder, in place of the one in the file')
+    .action((options: { config: string; node: string; data?: string }) => runNode(options));
+
+  program
+    .command('dev')
+    .description('run a whole cluster on this machine')
+    .option('--config <file>', 'run the nodes of this cluster.yml')
+    .option('--nodes <count>', 'nodes to run', wholeNumber, 3)
+    .option(
+      '--base-port <port>',
+      'node i has HTTP port+10·i+8, PB +7, peer +9',
+      wholeNumber,
+      10_000,
+    )
+    .option('--data <folder>', 'where the nodes keep their data', 'data')
+    .option('--bucket-types <file>', 'JSON of name → properties: created and activated')
+    .action((options: DevArguments) => runDev(options, entryPoint));
+
+  program
+    .command('demo')
+    .description('load patients, kill a node, and show that nothing acknowledged is lost')
+    .option('--records <count>', 'patients', wholeNumber, 10_000)
+    .option('--seed <number>', 'what the patients are made from', wholeNumber, 1)
+    .option('--nodes <count>', 'nodes to run', wholeNumber, 3)
+    .option('--base-port <port>', 'as for dev', wholeNumber, 20_000)
+    .action((options: DemoArguments) => runDemo(options, entryPoint));
+
+  addConfigCommands(program);
+  addAdminCommands(program);
+  return program;
+}
+
+export interface DevArguments {
+  readonly config?: string;
+  readonly nodes: number;
+  readonly basePort: number;
+  readonly data: string;
+  readonly bucketTypes?: string;
+}
+
+export interface DemoArguments {
+  readonly records: number;
+  readonly seed: number;
+  readonly nodes: number;
+  readonly basePort: number;
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(text);
+}

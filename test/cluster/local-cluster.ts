@@ -1,0 +1,65 @@
+/**
+ * A cluster of real processes for tests: real gRPC, LevelDB and both APIs, on free ports of loopback.
+ */
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { DevCluster, type DevNode } from '../../src/cli/dev-cluster.ts';
+import { devNodes, writeDevConfig } from '../../src/cli/dev-command.ts';
+
+/** The compiled `main.js` beside the compiled tests. */
+export const ENTRY_POINT = resolve(import.meta.dirname, '../../src/main.js');
+
+export interface LocalCluster {
+  readonly cluster: DevCluster;
+  readonly nodes: readonly DevNode[];
+  readonly dataFolder: string;
+  readonly configPath: string;
+  /** Stops the nodes and removes their data. */
+  readonly close: () => Promise<void>;
+}
+
+export async function startCluster(
+  nodeCount: number,
+  bucketTypes: Readonly<Record<string, unknown>> = {},
+): Promise<LocalCluster> {
+  const dataFolder = mkdtempSync(join(tmpdir(), 'vertebra-test-'));
+  const basePort = await freeBasePort(nodeCount);
+  const configPath = writeDevConfig({ nodes: nodeCount, basePort, data: dataFolder });
+  const nodes = devNodes(configPath);
+  const cluster = new DevCluster({ configPath, nodes, entryPoint: ENTRY_POINT });
+  await cluster.start();
+  await cluster.ensureBucketTypes(bucketTypes);
+  const close = async (): Promise<void> => {
+    await cluster.stop();
+    rmSync(dataFolder, { recursive: true, force: true });
+  };
+  return { cluster, nodes, dataFolder, configPath, close };
+}
+
+/** A base whose block of ports is free now; test files run side by side, so it is drawn. */
+export async function freeBasePort(nodeCount: number): Promise<number> {
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    const base = 20_000 + 100 * Math.floor(Math.random() * 120);
+    const ports = Array.from({ length: nodeCount * 10 }, (_, index) => base + 10 + index);
+    const free = await Promise.all(ports.map(isFree));
+    if (free.every(Boolean)) return base;
+  }
+  throw new Error('no block of ports is free');
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const probe = createServer();
+    probe.once('error', () => {
+      done(false);
+    });
+    probe.listen(port, '127.0.0.1', () => {
+      probe.close(() => {
+        done(true);
+      });
+    });
+  });
+}
