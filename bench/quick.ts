@@ -1,0 +1,172 @@
+/**
+ * `npm run bench:quick`: one table, one run, one machine.
+ *
+ * (a) the substrate: LevelDB by itself; (b) one node that holds all, n=1; (c) three nodes, n=3 r=2 w=2.
+ * All over Protocol Buffers with 1 KiB values and 32 connections, closed loop, durability fsync. The
+ * generator is this process and shares the machine with the nodes. Compare ratios within one run; the
+ * absolute figures are the machine's.
+ */
+
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { build, type Histogram } from 'hdr-histogram-js';
+import { VertebraClient } from '../src/client/client.ts';
+import { DevCluster } from '../src/cli/dev-cluster.ts';
+import { devNodes, writeDevConfig } from '../src/cli/dev-command.ts';
+import { textTable } from '../src/cli/text-table.ts';
+import { formatSubstrate, measureSubstrate } from './substrate.ts';
+
+const { values: options } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '8' },
+    'value-bytes': { type: 'string', default: '1024' },
+    connections: { type: 'string', default: '32' },
+    keys: { type: 'string', default: '10000' },
+    'base-port': { type: 'string', default: '24000' },
+    'skip-substrate': { type: 'boolean', default: false },
+  },
+});
+const DURATION_MS = Number(options.seconds) * 1000;
+const VALUE = Buffer.alloc(Number(options['value-bytes']), 'vertebra');
+const CONNECTIONS = Number(options.connections);
+const KEY_COUNT = Number(options.keys);
+const ENTRY_POINT = resolve(import.meta.dirname, '../src/main.js');
+/** Linux counts process time in hundredths of a second. */
+const TICK_MICROS = 10_000;
+
+interface Measured {
+  readonly label: string;
+  readonly histogram: Histogram;
+  readonly elapsedMs: number;
+  readonly errorCount: number;
+  readonly generatorMicros: number;
+  readonly nodeMicros: number;
+}
+
+if (!options['skip-substrate']) {
+  console.log('(a) the substrate\n');
+  console.log(
+    formatSubstrate(
+      await measureSubstrate({
+        folder: tmpdir(),
+        durationMs: Math.min(2_000, DURATION_MS),
+        valueSizeBytes: VALUE.length,
+      }),
+    ),
+  );
+}
+console.log('\n(b) one node, n=1, and (c) three nodes, n=3 r=2 w=2\n');
+const rows = [...(await measureCluster(1, 1)), ...(await measureCluster(3, 3))];
+console.log(
+  textTable(
+    ['', 'per second', 'p50 ms', 'p99 ms', 'p99.9 ms', 'node µs/op', 'generator µs/op', 'errors'],
+    rows.map(toRow),
+  ),
+);
+
+async function measureCluster(nodeCount: number, n: number): Promise<Measured[]> {
+  const data = mkdtempSync(join(tmpdir(), 'vertebra-bench-'));
+  const basePort = Number(options['base-port']);
+  const configPath = writeDevConfig({ nodes: nodeCount, basePort, data });
+  const nodes = devNodes(configPath);
+  const cluster = new DevCluster({ configPath, nodes, entryPoint: ENTRY_POINT });
+  await cluster.start();
+  const client = new VertebraClient({
+    nodes: nodes.map(({ host, pbcPort }) => ({ host, port: pbcPort })),
+    connectionsPerNode: Math.ceil(CONNECTIONS / nodeCount),
+  });
+  try {
+    const type = `n${n}`;
+    await cluster.ensureBucketTypes({ [type]: { n_val: n, allow_mult: false } });
+    const label = `${nodeCount} node${nodeCount > 1 ? 's' : ''}, n=${n}`;
+    const pids = nodes.map((node) => cluster.mustChild(node.name).pid ?? 0);
+    const put = (index: number): Promise<unknown> =>
+      client.put({ type, bucket: 'bench', key: keyOf(index) }, VALUE);
+    const get = (index: number): Promise<unknown> =>
+      client.get({ type, bucket: 'bench', key: keyOf(index) });
+    await load(put);
+    const puts = await measure(`${label}: PUT`, put, pids);
+    const gets = await measure(`${label}: GET`, get, pids);
+    return [puts, gets];
+  } finally {
+    client.close();
+    await cluster.stop();
+    rmSync(data, { recursive: true, force: true });
+  }
+}
+
+/** Each key once, so that every GET finds something and LevelDB is warm. */
+async function load(put: (index: number) => Promise<unknown>): Promise<void> {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    for (let index = next++; index < KEY_COUNT; index = next++) await put(index);
+  };
+  await Promise.all(Array.from({ length: CONNECTIONS }, worker));
+}
+
+async function measure(
+  label: string,
+  operation: (index: number) => Promise<unknown>,
+  pids: readonly number[],
+): Promise<Measured> {
+  const histogram = build({ highestTrackableValue: 120_000_000 });
+  const nodesBefore = cpuMicrosOf(pids);
+  const selfBefore = process.cpuUsage();
+  const startedMs = performance.now();
+  let errorCount = 0;
+  const worker = async (): Promise<void> => {
+    while (performance.now() - startedMs < DURATION_MS) {
+      const beganMs = performance.now();
+      try {
+        await operation(Math.floor(Math.random() * KEY_COUNT));
+        histogram.recordValue(Math.round((performance.now() - beganMs) * 1000));
+      } catch {
+        errorCount += 1;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: CONNECTIONS }, worker));
+  const self = process.cpuUsage(selfBefore);
+  return {
+    label,
+    histogram,
+    elapsedMs: performance.now() - startedMs,
+    errorCount,
+    generatorMicros: self.user + self.system,
+    nodeMicros: cpuMicrosOf(pids) - nodesBefore,
+  };
+}
+
+function toRow(measured: Measured): string[] {
+  const { histogram, elapsedMs } = measured;
+  const count = Math.max(1, histogram.totalCount);
+  const milliseconds = (percentile: number): string =>
+    (histogram.getValueAtPercentile(percentile) / 1000).toFixed(2);
+  return [
+    measured.label,
+    String(Math.round(count / (elapsedMs / 1000))),
+    milliseconds(50),
+    milliseconds(99),
+    milliseconds(99.9),
+    (measured.nodeMicros / count).toFixed(0),
+    (measured.generatorMicros / count).toFixed(0),
+    String(measured.errorCount),
+  ];
+}
+
+function keyOf(index: number): string {
+  return `key-${String(index).padStart(8, '0')}`;
+}
+
+/** User and system time of the processes so far, from /proc (fields 14 and 15 of `stat`). */
+function cpuMicrosOf(pids: readonly number[]): number {
+  let ticks = 0;
+  for (const pid of pids) {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    ticks += Number(fields[11]) + Number(fields[12]);
+  }
+  return ticks * TICK_MICROS;
+}
