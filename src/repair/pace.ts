@@ -1,0 +1,29 @@
+/**
+ * A pace: so many bytes a second over all who share it.
+ */
+
+import type { Clock } from '../base/host.ts';
+import type { Halt } from './halt.ts';
+
+/** What may be taken at once after a rest, in milliseconds of the pace. */
+const SLACK_MS = 100;
+
+export class Pace {
+  readonly #clock: Clock;
+  readonly #bytesPerSecond: number;
+  /** When all that was taken so far is paid for. */
+  #paidMs = -Infinity;
+
+  constructor(clock: Clock, bytesPerSecond: number) {
+    this.#clock = clock;
+    this.#bytesPerSecond = bytesPerSecond;
+  }
+
+  /** Waits until `sizeBytes` more are within the pace; false: halted. */
+  take(sizeBytes: number, halt: Halt): Promise<boolean> {
+    const nowMs = this.#clock.monotonicMs();
+    const fromMs = Math.max(this.#paidMs, nowMs - SLACK_MS);
+    this.#paidMs = fromMs + (sizeBytes * 1000) / this.#bytesPerSecond;
+    return halt.wait(this.#clock, fromMs - nowMs);
+  }
+}

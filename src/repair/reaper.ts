@@ -1,0 +1,203 @@
+/**
+ * The reaper: tombstones go, and the deleted stays deleted.
+ *
+ * A tombstone may go when nothing is left that it holds down. So every member of the cluster is
+ * asked, all of them must be up, every primary replica must hold exactly this tombstone, and nobody
+ * else anything but it: a fallback's older copy, hinted or not, would bring the object back. What is
+ * still on its way then is absorbed by the replicas, which remember what they reaped
+ * (`replica/graveyard.ts`).
+ *
+ * Nothing depends on a tombstone being taken in here at once: what was refused, or was not ready, is
+ * found again among the tombstones that each node notes, by a sweep over the partitions it owns.
+ */
+
+import { isFault } from '../base/fault.ts';
+import { keyToString } from '../base/names.ts';
+import type { NodeId, ObjectKey } from '../base/names.ts';
+import type { ByteString } from '../base/bytes.ts';
+import { decodeHead, recordCausalHash } from '../object/record.ts';
+import { isTombstone } from '../object/show.ts';
+import { Background } from './background.ts';
+import { Halt } from './halt.ts';
+import type { RepairPorts } from './ports.ts';
+import { RepairRequests } from './requests.ts';
+
+/** As Riak's `delete_mode`: how long a tombstone stays, in milliseconds, or for ever. */
+export type DeleteMode = 'immediate' | 'keep' | number;
+
+export interface ReaperOptions {
+  readonly deleteMode: DeleteMode;
+  /** Tombstones that wait for their time. */
+  readonly queueMax: number;
+  /** Tombstones that are looked at at once. */
+  readonly inFlightMax: number;
+  /** From the end of a sweep to the start of the next. */
+  readonly sweepRestMs: number;
+  readonly requestTimeoutMs: number;
+}
+
+export const REAPER_DEFAULTS: ReaperOptions = {
+  deleteMode: 3_000,
+  queueMax: 10_000,
+  inFlightMax: 16,
+  sweepRestMs: 60_000,
+  requestTimeoutMs: 5_000,
+};
+
+interface Waiting {
+  readonly key: ObjectKey;
+  readonly dueMs: number;
+}
+
+export class Reaper {
+  readonly #ports: RepairPorts;
+  readonly #options: ReaperOptions;
+  readonly #requests: RepairRequests;
+  readonly #sweeps: Background;
+  /** The one that is due first comes first, for all wait equally long. */
+  readonly #queue = new Map<ByteString, Waiting>();
+  #inFlight = 0;
+  #cancelTimer: (() => void) | undefined;
+  #isStopped = false;
+  #whenIdle: (() => void) | undefined;
+
+  constructor(ports: RepairPorts, options: ReaperOptions = REAPER_DEFAULTS) {
+    this.#ports = ports;
+    this.#options = options;
+    this.#requests = new RepairRequests(ports.peer, options.requestTimeoutMs);
+    const background = { name: 'repair.reaper', restMs: options.sweepRestMs };
+    this.#sweeps = new Background(ports.host, background, (halt) => this.sweep(halt));
+  }
+
+  /** Starts the sweeps. */
+  start(): void {
+    if (this.#options.deleteMode !== 'keep') this.#sweeps.start();
+  }
+
+  /** Resolves when nothing is under way any more. Idempotent. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#queue.clear();
+    this.#cancelTimer?.();
+    await this.#sweeps.stop();
+    if (this.#inFlight === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#whenIdle = resolve;
+    });
+  }
+
+  /** A tombstone was met: it is looked at when its time has come. False: the queue is full. */
+  considerReap(key: ObjectKey): boolean {
+    const { deleteMode, queueMax } = this.#options;
+    if (deleteMode === 'keep' || this.#isStopped) return true;
+    const id = keyToString(key);
+    if (this.#queue.has(id)) return true;
+    if (this.#queue.size >= queueMax) {
+      this.#ports.host.metrics.count('repair.reaper.refused');
+      return false;
+    }
+    const delayMs = deleteMode === 'immediate' ? 0 : deleteMode;
+    this.#queue.set(id, { key, dueMs: this.#ports.host.clock.monotonicMs() + delayMs });
+    this.#setTimer();
+    return true;
+  }
+
+  /** Takes in the tombstones that this node notes of the partitions it owns. */
+  async sweep(halt: Halt = new Halt()): Promise<void> {
+    const { replica, self, view } = this.#ports;
+    for (const partition of view.ring().partitionsOf(self)) {
+      // With a member away none of them can go.
+      if (halt.isSet || !this.#isEveryoneUp()) return;
+      for await (const keys of replica.tombstones(partition)) {
+        for (const key of keys) if (!this.considerReap(key)) return;
+        if (halt.isSet) return;
+      }
+    }
+  }
+
+  #setTimer(): void {
+    if (this.#cancelTimer !== undefined || this.#inFlight >= this.#options.inFlightMax) return;
+    const [next] = this.#queue.values();
+    if (next === undefined) return;
+    const { clock } = this.#ports.host;
+    this.#cancelTimer = clock.after(Math.max(next.dueMs - clock.monotonicMs(), 0), () => {
+      this.#cancelTimer = undefined;
+      this.#startDue();
+    });
+  }
+
+  #startDue(): void {
+    const nowMs = this.#ports.host.clock.monotonicMs();
+    for (const [id, { key, dueMs }] of this.#queue) {
+      if (dueMs > nowMs || this.#inFlight >= this.#options.inFlightMax) break;
+      this.#queue.delete(id);
+      this.#inFlight += 1;
+      this.#reap(key).then(
+        () => this.#end(),
+        (error: unknown) => {
+          this.#end();
+          if (!isFault(error)) throw error;
+          this.#ports.host.metrics.count('repair.reaper.failed');
+        },
+      );
+    }
+    this.#setTimer();
+  }
+
+  #end(): void {
+    this.#inFlight -= 1;
+    if (this.#isStopped && this.#inFlight === 0) this.#whenIdle?.();
+    this.#setTimer();
+  }
+
+  async #reap(key: ObjectKey): Promise<void> {
+    const confirmed = await this.#confirm(key);
+    const { metrics } = this.#ports.host;
+    if (confirmed === undefined) {
+      metrics.count('repair.reaper.kept');
+      return;
+    }
+    const { hash, holders } = confirmed;
+    const gone = await Promise.all(holders.map((node) => this.#requests.reap(node, key, hash)));
+    metrics.count(gone.every(Boolean) ? 'repair.reaper.reaped' : 'repair.reaper.kept');
+  }
+
+  /** Who holds the tombstone, if all do who must, and nobody holds anything else. */
+  async #confirm(
+    key: ObjectKey,
+  ): Promise<{ readonly hash: Buffer; readonly holders: readonly NodeId[] } | undefined> {
+    const { view } = this.#ports;
+    const placement = view.place(key);
+    if (placement === undefined || !this.#isEveryoneUp()) return undefined;
+    const { partition, properties } = placement;
+    const ring = view.ring();
+    const nodes = view.state().members.map(({ id }) => id);
+    const heads = await Promise.all(nodes.map((node) => this.#requests.get(node, key, true)));
+
+    const holders: NodeId[] = [];
+    let hash: Buffer | undefined;
+    for (const [index, node] of nodes.entries()) {
+      const head = heads[index];
+      if (head === undefined) {
+        if (ring.isReplica(partition, properties.n_val, node)) return undefined;
+        continue;
+      }
+      const held = tombstoneHash(head);
+      if (held === undefined || (hash !== undefined && !held.equals(hash))) return undefined;
+      hash = held;
+      holders.push(node);
+    }
+    return hash === undefined ? undefined : { hash, holders };
+  }
+
+  #isEveryoneUp(): boolean {
+    const { view } = this.#ports;
+    return view.state().members.every(({ id }) => view.isUp(id));
+  }
+}
+
+/** The causal hash of a head that is nothing but a tombstone. */
+function tombstoneHash(bytes: Buffer): Buffer | undefined {
+  const head = decodeHead(bytes);
+  return head !== undefined && isTombstone(head) ? recordCausalHash(bytes) : undefined;
+}

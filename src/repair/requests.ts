@@ -1,0 +1,56 @@
+/**
+ * The requests of repair to a peer, each with the one reply that it can have.
+ */
+
+import { Fault } from '../base/fault.ts';
+import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
+import type { PeerReply, PeerRequest } from '../peer/messages.ts';
+import type { Peer } from '../peer/peer.ts';
+import { SEGMENT_COUNT, SEGMENT_SIZE } from '../storage/hash-tree.ts';
+
+export class RepairRequests {
+  readonly #peer: Peer;
+  readonly #timeoutMs: number;
+
+  constructor(peer: Peer, timeoutMs: number) {
+    this.#peer = peer;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** The peer's record, or its head; undefined: no readable copy. */
+  async get(node: NodeId, key: ObjectKey, headOnly: boolean): Promise<Buffer | undefined> {
+    const reply = await this.#request(node, { verb: 'get', key, headOnly });
+    if (reply.kind !== 'object') throw unexpected(reply);
+    return reply.record;
+  }
+
+  /** Resolves when the peer holds all that `record` holds, durably. */
+  async merge(node: NodeId, key: ObjectKey, record: Buffer): Promise<void> {
+    const reply = await this.#request(node, { verb: 'merge', key, record, hintFor: undefined });
+    if (reply.kind !== 'done') throw unexpected(reply);
+  }
+
+  /** Whether the peer has no copy of the key any more. */
+  async reap(node: NodeId, key: ObjectKey, tombstoneHash: Buffer): Promise<boolean> {
+    const reply = await this.#request(node, { verb: 'reap', key, tombstoneHash });
+    if (reply.kind !== 'reaped') throw unexpected(reply);
+    return reply.isGone;
+  }
+
+  async tree(node: NodeId, partition: Partition, nVal: number): Promise<Buffer> {
+    const reply = await this.#request(node, { verb: 'tree', partition, nVal });
+    if (reply.kind !== 'tree') throw unexpected(reply);
+    if (reply.segments.length !== SEGMENT_COUNT * SEGMENT_SIZE) {
+      throw new Fault('peer-malformed', 'a hash tree of another shape');
+    }
+    return reply.segments;
+  }
+
+  #request(node: NodeId, request: PeerRequest): Promise<PeerReply> {
+    return this.#peer.request(node, request, this.#timeoutMs);
+  }
+}
+
+function unexpected(reply: PeerReply): Fault {
+  return new Fault('peer-refused', `a peer answered ${reply.kind}`);
+}
