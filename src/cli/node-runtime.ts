@@ -65,6 +65,7 @@ export class NodeRuntime {
       initialState: configuredState(config),
       mayHaveForgotten: store.mayHaveForgotten,
       stateChanged: (state) => this.#stateChanged(state),
+      repair: { reaper: { deleteMode: deleteMode(config) } },
       limits: {
         requestsMax: config.limits.requests,
         objectSizeMaxBytes: config.limits.objectSizeBytes,
@@ -161,6 +162,10 @@ export class NodeRuntime {
     if (introduction === undefined) throw new Fault('closed', 'the node has not been opened');
     return introduction;
   }
+}
+
+function deleteMode({ deleteMode: mode }: ClusterConfig): 'immediate' | 'keep' | number {
+  return mode.kind === 'after' ? mode.delayMs : mode.kind;
 }
 
 function configuredState(config: ClusterConfig): ClusterState {

@@ -11,7 +11,7 @@
  */
 
 import { isFault } from '../base/fault.ts';
-import type { ObjectKey, Partition } from '../base/names.ts';
+import type { Partition } from '../base/names.ts';
 import { isTombstone, showHead, showObject } from '../object/show.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
 import type { GetOutcome, GetRequest } from '../object/requests.ts';
@@ -198,7 +198,7 @@ class Read {
       else if (verdict.kind === 'not-found') this.#settleAbsent();
       else if (verdict.kind !== 'pending') this.#settle(verdict);
     }
-    // Not before the answer has left: its waiter runs first.
+    // Read repair comes after the answer, and when every replica has had its say.
     if (this.#resolve === undefined && this.#isOver()) {
       this.#repair.consider(this.#plan.request.key, this.#replies);
     }
@@ -257,11 +257,9 @@ class Read {
       return;
     }
     this.#settle({ kind: 'not-found', tombstoneContext: shown.context });
-    if (target !== undefined && isTombstone(target)) this.#tellTombstone(this.#plan.request.key);
-  }
-
-  #tellTombstone(key: ObjectKey): void {
-    this.#ports.onTombstone(key);
+    if (target !== undefined && isTombstone(target)) {
+      this.#ports.onTombstone(this.#plan.request.key);
+    }
   }
 
   #settle(outcome: GetOutcome): void {

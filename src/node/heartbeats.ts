@@ -27,7 +27,6 @@ export interface HeartbeatPorts {
   readonly liveness: Liveness;
   /** A peer acts on this epoch. */
   readonly heardEpoch: (node: NodeId, epoch: Epoch) => void;
-  readonly returned: (node: NodeId) => void;
   readonly lost: (node: NodeId) => void;
 }
 
@@ -38,6 +37,7 @@ export class Heartbeats {
   readonly #ports: HeartbeatPorts;
   readonly #options: HeartbeatOptions;
   readonly #epochByNode = new Map<NodeId, Epoch>();
+  #returned: (node: NodeId) => void = () => {};
   #cancelNext: (() => void) | undefined;
   #isStopped = false;
 
@@ -53,6 +53,11 @@ export class Heartbeats {
   async start(graceMs: number): Promise<void> {
     this.#beat();
     await this.#waitFor(() => this.#others().every((node) => this.#epochByNode.has(node)), graceMs);
+  }
+
+  /** Who is told of each member that is up again. */
+  onReturned(listener: (node: NodeId) => void): void {
+    this.#returned = listener;
   }
 
   stop(): void {
@@ -72,11 +77,11 @@ export class Heartbeats {
   }
 
   noteChanges(changes: readonly LivenessChange[]): void {
-    const { host, returned, lost } = this.#ports;
+    const { host, lost } = this.#ports;
     for (const { node, isUp } of changes) {
       host.metrics.count(isUp ? 'nodes_returned_total' : 'nodes_lost_total');
       host.log.info(isUp ? 'node.up' : 'node.down', { node });
-      if (isUp) returned(node);
+      if (isUp) this.#returned(node);
       else lost(node);
     }
   }

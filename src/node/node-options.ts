@@ -4,6 +4,7 @@
 
 import type { NodeId } from '../base/names.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
+import type { RepairOptions } from './repair-rounds.ts';
 
 export interface NodeLimits {
   /** Client requests under way; more are refused as overload. */
@@ -47,6 +48,7 @@ export interface NodeOptions {
   readonly stateChanged?: (state: ClusterState) => void;
   readonly limits?: Partial<NodeLimits>;
   readonly timings?: Partial<NodeTimings>;
+  readonly repair?: RepairOptions;
 }
 
 export const NODE_LIMITS: NodeLimits = {

@@ -27,6 +27,7 @@ import { Heartbeats } from './heartbeats.ts';
 import type { NodeLimits, NodeOptions, NodeTimings } from './node-options.ts';
 import { PeerRequests } from './peer-requests.ts';
 import { PropertyChanges } from './property-changes.ts';
+import { RepairRounds } from './repair-rounds.ts';
 import { RoutingPeer } from './routing-peer.ts';
 import { Topology } from './topology.ts';
 
@@ -42,6 +43,7 @@ export interface NodeParts {
   readonly puts: PutCoordinator;
   readonly deletes: DeleteCoordinator;
   readonly coverage: CoverageCoordinator;
+  readonly repair: RepairRounds;
   readonly changes: PropertyChanges;
   /** What peers are answered by. */
   readonly requests: PeerHandler;
@@ -77,8 +79,14 @@ export async function openParts(ports: NodePorts): Promise<NodeParts> {
       siblingsMax: limits.siblingsMax,
     },
   );
-  const coordinators = makeCoordinators(ports, topology, replica);
+  const { peer } = ports;
+  const repair = new RepairRounds(
+    { host, replica, peer, self: options.id, view: topology },
+    options.repair ?? {},
+  );
+  const coordinators = makeCoordinators(ports, { topology, replica, repair });
   const { keeper, catchUp, heartbeats } = membership;
+  heartbeats.onReturned((node) => repair.nodeReturned(node));
   const requests = new PeerRequests({
     host,
     store,
@@ -90,7 +98,7 @@ export async function openParts(ports: NodePorts): Promise<NodeParts> {
     agree: (message) => keeper.handle(message),
     heardPing: (source) => heartbeats.heardPing(source),
   });
-  return { identity, replica, requests, ...membership, ...coordinators };
+  return { identity, replica, repair, requests, ...membership, ...coordinators };
 }
 
 type Membership = Pick<
@@ -132,7 +140,6 @@ async function openMembership(ports: NodePorts, identity: Identity): Promise<Mem
       topology,
       liveness,
       heardEpoch: (node, epoch) => catchUp.heard(node, epoch),
-      returned: () => {},
       lost: (node) => peer.abandon(node),
     },
     { intervalMs: timings.heartbeatMs, timeoutMs: timings.heartbeatMs * timings.missesMax },
@@ -153,9 +160,9 @@ type Coordinators = Pick<NodeParts, 'gets' | 'puts' | 'deletes' | 'coverage'>;
 
 function makeCoordinators(
   nodePorts: NodePorts,
-  topology: Topology,
-  replica: StoreReplica,
+  parts: Pick<NodeParts, 'topology' | 'replica' | 'repair'>,
 ): Coordinators {
+  const { topology, replica, repair: rounds } = parts;
   const { host, options, limits, timings } = nodePorts;
   const peer: Peer = nodePorts.peer;
   const ports: CoordinatorPorts = {
@@ -164,7 +171,7 @@ function makeCoordinators(
     self: options.id,
     view: topology,
     lists: new ActiveLists(topology),
-    onTombstone: () => {},
+    onTombstone: (key) => rounds.considerReap(key),
   };
   const repair = new ReadRepair(host, peer, {
     inFlightMax: limits.readRepairsMax,

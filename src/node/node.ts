@@ -102,7 +102,9 @@ export class VertebraNode implements NodeService, PeerHandler {
     this.#options.stateChanged?.(parts.topology.state());
     await parts.heartbeats.start(this.#timings.startGraceMs);
     await parts.catchUp.underWay;
-    if (this.#life === 'starting') this.#life = 'serving';
+    if (this.#life !== 'starting') return;
+    this.#life = 'serving';
+    parts.repair.start();
     this.#host.log.info('node.started', { node: this.id, epoch: parts.topology.epoch });
   }
 
@@ -121,6 +123,7 @@ export class VertebraNode implements NodeService, PeerHandler {
     await Promise.race([this.#admission.close(), sleep(clock, this.#timings.drainTimeoutMs)]);
     const parts = this.#parts;
     parts?.heartbeats.stop();
+    await parts?.repair.stop();
     await parts?.replica.close();
     await parts?.keeper.close();
     this.#life = 'stopped';

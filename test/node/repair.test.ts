@@ -1,0 +1,88 @@
+/**
+ * What a node missed while it was away reaches it without anyone asking.
+ */
+
+import t from 'tap';
+import type { NodeId } from '../../src/base/names.ts';
+import { TestCluster } from './cluster-harness.ts';
+import { N1, N2, N3, Teller, told } from './told.ts';
+
+const STORED = { kind: 'stored', object: undefined };
+
+t.test('a write taken by a stand-in reaches its owner after it returns', async (t) => {
+  const teller = new Teller(await TestCluster.start({ nodeCount: 5 }));
+  const { cluster } = teller;
+  const key = cluster.keyWhere(() => true);
+  const [first, lost] = (cluster.node(N1).preferenceList(key) ?? []).map(({ node }) => node) as [
+    NodeId,
+    NodeId,
+  ];
+  cluster.crash(lost);
+  await cluster.untilUp(...cluster.ids.filter((id) => id !== lost));
+  const standIn = (cluster.node(first).preferenceList(key) ?? []).find((each) => !each.isPrimary);
+  t.same(await teller.put(first, key, { text: 'a', w: 3 }), STORED);
+  t.same(await teller.copyAt(standIn?.node as NodeId, key), ['a']);
+  await cluster.restart(lost);
+  await cluster.untilUp(...cluster.ids);
+  await cluster.time.advance(1_000);
+  t.same(await teller.copyAt(lost, key), ['a']);
+  t.same(await teller.copyAt(standIn?.node as NodeId, key), undefined, 'it owed it only');
+});
+
+t.test('a hint of the coordinator itself is handed off too', async (t) => {
+  const teller = new Teller(await TestCluster.start({ nodeCount: 3 }));
+  const { cluster } = teller;
+  const key = cluster.keyWhere(() => true);
+  cluster.link(N1, N3, { kind: 'silent' });
+  t.same(await teller.put(N1, key, { text: 'a', timeoutMs: 300 }), STORED);
+  await cluster.time.until(() => cluster.counted(N1, 'hints_left_total') === 1);
+  t.equal(await teller.copyAt(N3, key), undefined);
+  cluster.heal();
+  await cluster.time.until(() => cluster.counted(N1, 'repair.handoff.objects') === 1);
+  t.same(await teller.copyAt(N3, key), ['a']);
+  t.same(told(await teller.get(N2, key)), ['a']);
+});
+
+t.test('what no hint remembers anti-entropy finds', async (t) => {
+  const teller = new Teller(await TestCluster.start({ nodeCount: 3 }));
+  const { cluster } = teller;
+  const key = cluster.keyWhere(() => true);
+  cluster.link(N1, N3, { kind: 'silent' });
+  t.same(await teller.put(N1, key, { text: 'a', timeoutMs: 300 }), STORED);
+  // Gone before the write to N3 has run out of time, and with it the hint.
+  cluster.crash(N1);
+  cluster.heal();
+  await cluster.restart(N1);
+  t.equal(await teller.copyAt(N3, key), undefined);
+  await cluster.time.advance(180_000);
+  t.same(await teller.copyAt(N3, key), ['a']);
+});
+
+t.test('a deleted key is gone from every node after the delete delay', async (t) => {
+  const teller = new Teller(await TestCluster.start({ nodeCount: 5 }));
+  const { cluster } = teller;
+  const key = cluster.keyWhere(() => true);
+  await teller.put(N1, key, { text: 'a', w: 3 });
+  t.same(await teller.delete(N1, key), { kind: 'deleted' });
+  const gone = await teller.get(N2, key);
+  t.ok(gone.kind === 'not-found' && gone.tombstoneContext !== undefined);
+  await cluster.time.advance(4_000);
+  t.same(await teller.get(N2, key), { kind: 'not-found', tombstoneContext: undefined });
+  for (const id of cluster.ids) t.equal(await teller.copyAt(id, key), undefined);
+});
+
+t.test('a tombstone stays while a node that may hold the old value is away', async (t) => {
+  const teller = new Teller(await TestCluster.start({ nodeCount: 3 }));
+  const { cluster } = teller;
+  const key = cluster.keyWhere(() => true);
+  await teller.put(N1, key, { text: 'a', w: 3 });
+  cluster.crash(N3);
+  await cluster.untilUp(N1, N2);
+  t.same(await teller.delete(N1, key), { kind: 'deleted' });
+  await cluster.time.advance(10_000);
+  t.same(await teller.copyAt(N1, key), ['†']);
+  await cluster.restart(N3);
+  await cluster.time.advance(200_000);
+  for (const id of cluster.ids) t.equal(await teller.copyAt(id, key), undefined);
+  t.equal(told(await teller.get(N3, key)), 'not-found');
+});
