@@ -8,33 +8,37 @@
 
 import type { ByteString } from '../base/bytes.ts';
 import { assert } from '../base/fault.ts';
-import { descends, withDot, type Dot, type VersionVector } from '../clock/version-vector.ts';
+import { Pace, type Sliced } from '../base/sliced.ts';
 import {
-  dotSetOf,
-  emptyStore,
-  fieldKey,
-  type DotStore,
-  type MapField,
-  type MapStore,
-  type SetStore,
-} from './dot-store.ts';
+  descends,
+  withDot,
+  type Actor,
+  type Dot,
+  type VersionVector,
+} from '../clock/version-vector.ts';
+import { editEntries, findEntries, packRest, type Entry, type EntryEdit } from './collection.ts';
+import { sortNames } from './sorted-names.ts';
 import { addElements } from './hyperloglog.ts';
+import { keepUnseenLeaf } from './join.ts';
+import {
+  packAssignments,
+  packContributions,
+  readAssignments,
+  readContributions,
+} from './leaf-store.ts';
 import type {
   CounterOperation,
   DatatypeOperation,
   Field,
   FieldOperation,
+  FlagOperation,
   MapOperation,
+  RegisterOperation,
   SetOperation,
 } from './operation.ts';
-import {
-  carryOutDeferred,
-  DEFERRED_MAX,
-  removeAlong,
-  type CausalState,
-  type DatatypeState,
-  type DeferredRemoval,
-} from './state.ts';
+import { emptyStore, fieldKey, packDots, type PackedDot, type Seen } from './packed.ts';
+import { entryWithoutSeen, seenAt, type DeferredRemoval } from './removal.ts';
+import { boundDeferred, carryOutDeferred, type CausalState, type DatatypeState } from './state.ts';
 
 export interface Application {
   /** The write's own dot; no other write has it. */
@@ -44,164 +48,249 @@ export interface Application {
   readonly nowMicros: number;
 }
 
+export type ApplicationRefusal =
+  | { readonly kind: 'element-not-present'; readonly element: ByteString }
+  | { readonly kind: 'field-not-present'; readonly field: Field };
+
 export type ApplicationOutcome =
   | { readonly kind: 'applied'; readonly state: DatatypeState }
-  | { readonly kind: 'element-not-present'; readonly element: ByteString }
-  | { readonly kind: 'field-not-present'; readonly field: Field }
+  | ApplicationRefusal
   /** The operation is another type's. */
   | { readonly kind: 'wrong-type' };
 
-export function applyOperation(
+/** The operation is within the limits of `operation-limits.ts`. */
+export function* applyOperation(
   state: DatatypeState,
   operation: DatatypeOperation,
   application: Application,
-): ApplicationOutcome {
+): Sliced<ApplicationOutcome> {
   if (state.kind === 'gset' && operation.kind === 'gset') {
-    const elements = new Set([...state.elements, ...operation.adds]);
+    const edits = (yield* sortNames(operation.adds)).map((name) => ({ name, rest: NO_REST }));
+    const elements = yield* editEntries('gset', state.elements, edits);
     return { kind: 'applied', state: { kind: 'gset', elements } };
   }
   if (state.kind === 'hll' && operation.kind === 'hll') {
-    const registers = addElements(state.registers, operation.adds);
+    const registers = yield* addElements(state.registers, operation.adds);
     return { kind: 'applied', state: { kind: 'hll', registers } };
   }
   if (state.kind !== 'causal' || state.store.kind !== operation.kind) return { kind: 'wrong-type' };
   const edit = new Edit(state, application);
   try {
-    const store = edit.apply(state.store, operation, []);
-    return { kind: 'applied', state: edit.finish(store) };
+    const bytes = yield* edit.apply(operation, state.store.bytes, []);
+    return { kind: 'applied', state: yield* edit.finish(bytes) };
   } catch (error) {
-    if (error instanceof NotPresent) return error.outcome;
+    if (error instanceof NotPresent) return error.refusal;
     throw error;
   }
 }
 
+const NO_REST = Buffer.alloc(0);
+/** A field's update takes as long as walking over so much. */
+const UPDATE_COST_BYTES = 512;
+
 /** Leaves the recursion when a precondition fails; never leaves this file. */
 class NotPresent extends Error {
-  readonly outcome: Extract<
-    ApplicationOutcome,
-    { kind: 'element-not-present' | 'field-not-present' }
-  >;
+  readonly refusal: ApplicationRefusal;
 
-  constructor(outcome: NotPresent['outcome']) {
-    super(outcome.kind);
-    this.outcome = outcome;
+  constructor(refusal: ApplicationRefusal) {
+    super(refusal.kind);
+    this.refusal = refusal;
   }
 }
 
 class Edit {
   readonly #state: CausalState;
   readonly #application: Application;
+  readonly #dots: readonly [PackedDot];
+  /** What removals take away. */
+  readonly #seen: Seen;
   readonly #deferred: DeferredRemoval[] = [];
   #hasAdded = false;
 
   constructor(state: CausalState, application: Application) {
+    const { dot, context } = application;
+    const actors = new Set<Actor>(state.context.keys()).add(dot.actor);
+    const position = [...actors].indexOf(dot.actor);
     this.#state = state;
     this.#application = application;
+    this.#dots = [{ position, counter: dot.counter }];
+    // Without a context all that is here, what this very request has added included.
+    this.#seen = seenAt(actors, context ?? withDot(state.context, dot));
   }
 
-  finish(store: DotStore): CausalState {
-    const { context, deferred } = this.#state;
-    return carryOutDeferred({
+  *finish(bytes: Buffer): Sliced<CausalState> {
+    const { context, store, deferred } = this.#state;
+    return yield* carryOutDeferred({
       kind: 'causal',
-      store,
+      store: { kind: store.kind, bytes },
       context: this.#hasAdded ? withDot(context, this.#application.dot) : context,
-      deferred: [...deferred, ...this.#deferred].slice(-DEFERRED_MAX),
+      deferred: boundDeferred([...deferred, ...this.#deferred]),
     });
   }
 
-  apply(store: DotStore, operation: FieldOperation, path: readonly ByteString[]): DotStore {
+  /** `bytes`: a store of the operation's kind. */
+  *apply(operation: FieldOperation, bytes: Buffer, path: readonly ByteString[]): Sliced<Buffer> {
+    switch (operation.kind) {
+      case 'set':
+        return yield* this.#changeSet(bytes, operation, path);
+      case 'map':
+        return yield* this.#changeMap(bytes, operation, path);
+      case 'counter':
+      case 'register':
+      case 'flag':
+        return this.#changeLeaf(operation, bytes, path);
+    }
+  }
+
+  #changeLeaf(
+    operation: CounterOperation | RegisterOperation | FlagOperation,
+    bytes: Buffer,
+    path: readonly ByteString[],
+  ): Buffer {
     switch (operation.kind) {
       case 'counter':
-        return this.#increment(store, operation);
-      case 'set':
-        return this.#changeSet(store, operation, path);
-      case 'register': {
-        const { dot, nowMicros } = this.#application;
-        this.#hasAdded = true;
-        assert(store.kind === 'register', 'the field says the kind');
-        const atMicros = Math.max(
-          nowMicros,
-          ...[...store.assignments.values()].map((assignment) => assignment.atMicros + 1),
-        );
-        const assignment = { counter: dot.counter, atMicros, value: operation.value };
-        return { kind: 'register', assignments: new Map([[dot.actor, assignment]]) };
-      }
+        return this.#increment(bytes, operation.increment);
+      case 'register':
+        return this.#assign(bytes, operation.value);
       case 'flag':
-        return this.#changeFlag(store, operation.enable, path);
-      case 'map':
-        return this.#changeMap(store, operation, path);
+        if (!operation.enable) {
+          this.#deferRest(path, []);
+          return keepUnseenLeaf('flag', bytes, { positions: undefined, seen: this.#seen });
+        }
+        this.#hasAdded = true;
+        return packDots(this.#dots);
     }
   }
 
-  #increment(store: DotStore, operation: CounterOperation): DotStore {
-    assert(store.kind === 'counter', 'the field says the kind');
-    const { actor, counter } = this.#application.dot;
+  #increment(bytes: Buffer, increment: bigint): Buffer {
+    const [dot] = this.#dots;
     this.#hasAdded = true;
-    const before = store.contributions.get(actor)?.value ?? 0n;
-    const contribution = { counter, value: before + operation.increment };
-    return {
-      kind: 'counter',
-      contributions: new Map(store.contributions).set(actor, contribution),
-    };
+    let value = increment;
+    const contributions = readContributions(bytes, undefined).filter((contribution) => {
+      if (contribution.position !== dot.position) return true;
+      value += contribution.value;
+      return false;
+    });
+    return packContributions([...contributions, { ...dot, value }]);
   }
 
-  #changeSet(store: DotStore, operation: SetOperation, path: readonly ByteString[]): DotStore {
-    assert(store.kind === 'set', 'the field says the kind');
-    if (this.#application.context === undefined) {
-      const missing = operation.removes.find((element) => !store.dotsByElement.has(element));
-      if (missing !== undefined) {
-        throw new NotPresent({ kind: 'element-not-present', element: missing });
-      }
+  /** Its time is above that of every assignment it replaces, whatever the clock says. */
+  #assign(bytes: Buffer, value: ByteString): Buffer {
+    const [dot] = this.#dots;
+    this.#hasAdded = true;
+    let atMicros = this.#application.nowMicros;
+    for (const assignment of readAssignments(bytes, undefined)) {
+      atMicros = Math.max(atMicros, assignment.atMicros + 1);
     }
-    const left = this.#remove(store, path, operation.removes) as SetStore;
-    if (operation.adds.length === 0) return left;
-    this.#hasAdded = true;
-    const dots = dotSetOf(this.#application.dot);
-    const dotsByElement = new Map(left.dotsByElement);
-    for (const element of operation.adds) dotsByElement.set(element, dots);
-    return { kind: 'set', dotsByElement };
+    atMicros = Math.min(atMicros, Number.MAX_SAFE_INTEGER);
+    return packAssignments([{ ...dot, atMicros, value }]);
   }
 
-  #changeFlag(store: DotStore, enable: boolean, path: readonly ByteString[]): DotStore {
-    if (!enable) return this.#remove(store, path, []);
-    this.#hasAdded = true;
-    return { kind: 'flag', dots: dotSetOf(this.#application.dot) };
-  }
+  *#changeSet(
+    bytes: Buffer,
+    { adds, removes }: SetOperation,
+    path: readonly ByteString[],
+  ): Sliced<Buffer> {
+    const found = yield* findEntries('set', bytes, yield* sortNames(removes));
+    const missing = this.#findMissing(removes, found);
+    if (missing !== undefined)
+      throw new NotPresent({ kind: 'element-not-present', element: missing });
+    if (removes.length > 0) this.#deferRest(path, removes);
+    const added = yield* sortNames(adds);
+    if (added.length > 0) this.#hasAdded = true;
 
-  #changeMap(store: DotStore, operation: MapOperation, path: readonly ByteString[]): DotStore {
-    assert(store.kind === 'map', 'the field says the kind');
-    const removes = operation.removes.map(({ name, kind }) => fieldKey(name, kind));
-    if (this.#application.context === undefined) {
-      const missing = operation.removes.find(
-        ({ name, kind }) => !store.fields.has(fieldKey(name, kind)),
-      );
-      if (missing !== undefined)
-        throw new NotPresent({ kind: 'field-not-present', field: missing });
+    const rest = packDots(this.#dots);
+    const edits: EntryEdit[] = [];
+    const pace = new Pace();
+    let next = 0;
+    // Both lists are sorted; what is removed and added is added.
+    for (const [name, entry] of found) {
+      for (; (added[next] ?? PAST_ALL) < name; next += 1)
+        edits.push({ name: mustAt(added, next), rest });
+      if (added[next] === name) continue;
+      const left = yield* entryWithoutSeen('set', [name, entry], this.#seen);
+      edits.push({ name, rest: left && packRest('set', left) });
+      if (pace.spend(UPDATE_COST_BYTES)) yield;
     }
-    const left = this.#remove(store, path, removes) as MapStore;
-    if (operation.updates.length === 0) return left;
-    this.#hasAdded = true;
-    const dots = dotSetOf(this.#application.dot);
-    const fields = new Map<ByteString, MapField>(left.fields);
-    for (const { field, operation: change } of operation.updates) {
-      assert(field.kind === change.kind, 'an edge checks that field and operation agree');
-      const key = fieldKey(field.name, field.kind);
-      const content = fields.get(key)?.content ?? emptyStore(field.kind);
-      fields.set(key, { dots, content: this.apply(content, change, [...path, key]) });
+    for (; next < added.length; next += 1) edits.push({ name: mustAt(added, next), rest });
+    return yield* editEntries('set', bytes, edits);
+  }
+
+  *#changeMap(
+    bytes: Buffer,
+    { removes, updates }: MapOperation,
+    path: readonly ByteString[],
+  ): Sliced<Buffer> {
+    const removed = removes.map(({ name, kind }) => fieldKey(name, kind));
+    const updated = updates.map(({ field }) => fieldKey(field.name, field.kind));
+    const names = yield* sortNames([...removed, ...updated]);
+    const found = yield* findEntries('map', bytes, names);
+    const missing = this.#findMissing(removed, found);
+    if (missing !== undefined) {
+      const field = removes[removed.indexOf(missing)] as Field;
+      throw new NotPresent({ kind: 'field-not-present', field });
     }
-    return { kind: 'map', fields };
+    if (removes.length > 0) this.#deferRest(path, removed);
+    yield* this.#removeFields(removed, found);
+    yield* this.#updateFields(updates, found, path);
+    const edits = names.map((name) => {
+      const field = found.get(name);
+      return { name, rest: field && packRest('map', field) };
+    });
+    return yield* editEntries('map', bytes, edits);
   }
 
-  /** Removes what the client, or this replica, has seen of the pieces. */
-  #remove(store: DotStore, path: readonly ByteString[], pieces: readonly ByteString[]): DotStore {
-    if (pieces.length === 0 && store.kind !== 'flag') return store;
-    const context = this.#application.context ?? this.#seenHere();
-    if (!descends(this.#state.context, context)) this.#deferred.push({ context, path, pieces });
-    return removeAlong(store, [], { context, pieces });
+  *#removeFields(removed: readonly ByteString[], fields: Map<ByteString, Entry>): Sliced<void> {
+    for (const name of removed) {
+      const field = fields.get(name);
+      if (field === undefined) continue;
+      const left = yield* entryWithoutSeen('map', [name, field], this.#seen);
+      if (left === undefined) fields.delete(name);
+      else fields.set(name, left);
+    }
   }
 
-  /** All that is here, the pieces this very request has added included. */
-  #seenHere(): VersionVector {
-    return this.#state.context;
+  *#updateFields(
+    updates: MapOperation['updates'],
+    fields: Map<ByteString, Entry>,
+    path: readonly ByteString[],
+  ): Sliced<void> {
+    const pace = new Pace();
+    for (const { field, operation } of updates) {
+      assert(field.kind === operation.kind, 'what reads an operation checks that its kinds agree');
+      this.#hasAdded = true;
+      const name = fieldKey(field.name, field.kind);
+      const before = fields.get(name)?.content ?? emptyStore(field.kind);
+      const inner = [...path, name];
+      const content =
+        operation.kind === 'set' || operation.kind === 'map'
+          ? yield* this.apply(operation, before, inner)
+          : this.#changeLeaf(operation, before, inner);
+      fields.set(name, { dots: this.#dots, content });
+      if (pace.spend(UPDATE_COST_BYTES + content.length)) yield;
+    }
   }
+
+  /** The first piece that a removal without a context names in vain. */
+  #findMissing(
+    pieces: readonly ByteString[],
+    found: ReadonlyMap<ByteString, Entry>,
+  ): ByteString | undefined {
+    if (this.#application.context !== undefined) return undefined;
+    return pieces.find((piece) => !found.has(piece));
+  }
+
+  /** What the client has seen and this replica has not is removed when it arrives. */
+  #deferRest(path: readonly ByteString[], pieces: readonly ByteString[]): void {
+    const { context } = this.#application;
+    if (context === undefined || descends(this.#state.context, context)) return;
+    this.#deferred.push({ context, path, pieces });
+  }
+}
+
+/** Sorts after every byte string. */
+const PAST_ALL = '\u{ffff}' as ByteString;
+
+function mustAt(names: readonly ByteString[], index: number): ByteString {
+  return names[index] as ByteString;
 }

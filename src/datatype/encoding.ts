@@ -4,20 +4,24 @@
  * | part | bytes |
  * |---|---|
  * | version | u8, 1 |
- * | kind | u8: 0 causal, 1 gset, 2 hll |
- * | causal | actors (table), context, store, deferred removals; actors are table positions from here |
- * | gset | count, elements |
+ * | type | u8: 0 counter, 1 set, 2 map, 3 gset, 4 hll |
+ * | counter, set, map | context, deferred removals, store |
+ * | context | count, (actor 18, counter) … |
+ * | deferred removals | count, (context, path names, piece names) … |
+ * | gset | store |
  * | hll | precision u8, 0 and all registers, or 1, count and (index, rank) pairs of those not 0 |
  *
- * Counts and positions are varints, names have their length before them. Decoding checks everything:
- * any client may have stored an ordinary object where a data type is looked for.
+ * Stores are in packed form (`packed.ts`). Counts are varints, names have their length before them.
+ * Decoding checks everything: any client may have stored anything where a data type is looked for.
  */
 
 import { ByteReader } from '../base/byte-reader.ts';
 import { ByteWriter } from '../base/byte-writer.ts';
 import type { ByteString } from '../base/bytes.ts';
+import type { Sliced } from '../base/sliced.ts';
+import { ACTOR_SIZE_BYTES } from '../clock/actor.ts';
 import type { Actor, VersionVector } from '../clock/version-vector.ts';
-import type { Assignment, Contribution, DotSet, DotStore, MapField } from './dot-store.ts';
+import { isSoundStore } from './check-store.ts';
 import {
   emptyRegisters,
   HLL_PRECISION_MAX,
@@ -25,210 +29,95 @@ import {
   precisionOf,
   type Registers,
 } from './hyperloglog.ts';
-import type { CausalState, DatatypeState, DeferredRemoval } from './state.ts';
+import type { DatatypeName } from './operation.ts';
+import { readName, writeName } from './packed.ts';
+import { DEFERRED_MAX, datatypeNameOf, type CausalName, type DatatypeState } from './state.ts';
+import type { DeferredRemoval } from './removal.ts';
 
 const VERSION = 1;
-const KINDS = ['causal', 'gset', 'hll'] as const;
-const STORE_KINDS = ['counter', 'set', 'register', 'flag', 'map'] as const;
-/** Maps in maps beyond this are refused, here and at the edges. */
-export const NESTING_MAX = 64;
+const NAMES = ['counter', 'set', 'map', 'gset', 'hll'] as const satisfies readonly DatatypeName[];
 
 export function encodeState(state: DatatypeState): Buffer {
-  const writer = new ByteWriter(1024);
+  const writer = new ByteWriter(sizeHint(state));
   writer.u8(VERSION);
-  writer.u8(KINDS.indexOf(state.kind));
-  if (state.kind === 'gset') {
-    writeNames(writer, [...state.elements].sort());
-  } else if (state.kind === 'hll') {
-    writeRegisters(writer, state.registers);
-  } else {
-    new StateWriter(writer).write(state);
+  writer.u8(NAMES.indexOf(datatypeNameOf(state)));
+  if (state.kind === 'gset') writer.raw(state.elements);
+  else if (state.kind === 'hll') writeRegisters(writer, state.registers);
+  else {
+    writeContext(writer, state.context);
+    writer.varint(state.deferred.length);
+    for (const { context, path, pieces } of state.deferred) {
+      writeContext(writer, context);
+      writeNames(writer, path);
+      writeNames(writer, pieces);
+    }
+    writer.raw(state.store.bytes);
   }
-  return Buffer.from(writer.written());
+  return writer.written();
 }
 
-/** Undefined for bytes that are no state. */
-export function decodeState(bytes: Uint8Array): DatatypeState | undefined {
+/** Stores are views of `bytes`. Undefined for bytes that are no state. */
+export function* decodeState(bytes: Buffer): Sliced<DatatypeState | undefined> {
   const reader = new ByteReader(bytes);
   if (reader.u8() !== VERSION) return undefined;
-  const kind = KINDS[reader.u8()];
-  let state: DatatypeState | undefined;
-  if (kind === 'gset') state = { kind, elements: new Set(readNames(reader)) };
-  else if (kind === 'hll') state = readRegisters(reader);
-  else if (kind === 'causal') state = new StateReader(reader).read();
-  return reader.isSound && reader.remaining === 0 ? state : undefined;
+  const name = NAMES[reader.u8()];
+  if (!reader.isSound || name === undefined) return undefined;
+  if (name === 'hll') return readRegisters(reader);
+  if (name !== 'gset') return yield* readCausal(name, bytes, reader);
+  const start = bytes.length - reader.remaining;
+  const scope = { bytes, counters: [] };
+  const isSound = yield* isSoundStore('gset', { start, end: bytes.length }, scope, 0);
+  return isSound ? { kind: 'gset', elements: bytes.subarray(start) } : undefined;
 }
 
-class StateWriter {
-  readonly #writer: ByteWriter;
-  readonly #positions = new Map<Actor, number>();
+function* readCausal(
+  kind: CausalName,
+  bytes: Buffer,
+  reader: ByteReader,
+): Sliced<DatatypeState | undefined> {
+  const context = readContext(reader);
+  const deferred = readList(reader, (): DeferredRemoval => ({
+    context: readContext(reader) ?? NO_CONTEXT,
+    path: readList(reader, () => readName(reader)),
+    pieces: readList(reader, () => readName(reader)),
+  }));
+  if (!reader.isSound || context === undefined || deferred.length > DEFERRED_MAX) return undefined;
+  // An empty context would defer nothing, so none is ever written.
+  if (deferred.some((removal) => removal.context.size === 0)) return undefined;
+  const start = bytes.length - reader.remaining;
+  const scope = { bytes, counters: [...context.values()] };
+  const isSound = yield* isSoundStore(kind, { start, end: bytes.length }, scope, 0);
+  if (!isSound) return undefined;
+  return { kind: 'causal', store: { kind, bytes: bytes.subarray(start) }, context, deferred };
+}
 
-  constructor(writer: ByteWriter) {
-    this.#writer = writer;
-  }
+const NO_CONTEXT: VersionVector = new Map();
 
-  write(state: CausalState): void {
-    this.#collect(state);
-    const actors = [...this.#positions.keys()].sort();
-    for (const [position, actor] of actors.entries()) this.#positions.set(actor, position);
-    writeNames(this.#writer, actors);
-    this.#dots(state.context);
-    this.#store(state.store);
-    this.#writer.varint(state.deferred.length);
-    for (const { context, path, pieces } of state.deferred) {
-      this.#dots(context);
-      writeNames(this.#writer, path);
-      writeNames(this.#writer, pieces);
-    }
-  }
+function sizeHint(state: DatatypeState): number {
+  if (state.kind === 'gset') return 2 + state.elements.length;
+  if (state.kind === 'hll') return 16 + state.registers.length;
+  return 32 + state.context.size * (ACTOR_SIZE_BYTES + 8) + state.store.bytes.length;
+}
 
-  /** Every actor of a store is in the context too, but those of deferred removals need not be. */
-  #collect(state: CausalState): void {
-    for (const actor of state.context.keys()) this.#positions.set(actor, 0);
-    for (const { context } of state.deferred) {
-      for (const actor of context.keys()) this.#positions.set(actor, 0);
-    }
-  }
-
-  #store(store: DotStore): void {
-    const writer = this.#writer;
-    writer.u8(STORE_KINDS.indexOf(store.kind));
-    switch (store.kind) {
-      case 'counter':
-        writer.varint(store.contributions.size);
-        for (const [actor, { counter, value }] of sortedEntries(store.contributions)) {
-          this.#dot(actor, counter);
-          writeName(writer, value.toString() as ByteString);
-        }
-        return;
-      case 'register':
-        writer.varint(store.assignments.size);
-        for (const [actor, { counter, atMicros, value }] of sortedEntries(store.assignments)) {
-          this.#dot(actor, counter);
-          writer.varint(atMicros);
-          writeName(writer, value);
-        }
-        return;
-      case 'flag':
-        this.#dots(store.dots);
-        return;
-      case 'set':
-        writer.varint(store.dotsByElement.size);
-        for (const [element, dots] of sortedEntries(store.dotsByElement)) {
-          writeName(writer, element);
-          this.#dots(dots);
-        }
-        return;
-      case 'map':
-        writer.varint(store.fields.size);
-        for (const [key, { dots, content }] of sortedEntries(store.fields)) {
-          writeName(writer, key);
-          this.#dots(dots);
-          this.#store(content);
-        }
-    }
-  }
-
-  #dots(dots: DotSet | VersionVector): void {
-    this.#writer.varint(dots.size);
-    for (const [actor, counter] of sortedEntries(dots)) this.#dot(actor, counter);
-  }
-
-  #dot(actor: Actor, counter: number): void {
-    this.#writer.varint(this.#positions.get(actor) ?? 0);
-    this.#writer.varint(counter);
+function writeContext(writer: ByteWriter, context: VersionVector): void {
+  writer.varint(context.size);
+  for (const [actor, counter] of context) {
+    writer.byteString(actor);
+    writer.varint(counter);
   }
 }
 
-class StateReader {
-  readonly #reader: ByteReader;
-  #actors: readonly Actor[] = [];
-
-  constructor(reader: ByteReader) {
-    this.#reader = reader;
+/** Undefined for an actor twice, or a counter of 0. */
+function readContext(reader: ByteReader): VersionVector | undefined {
+  const context = new Map<Actor, number>();
+  const count = reader.varint();
+  for (let index = 0; index < count; index += 1) {
+    const actor = reader.byteString(ACTOR_SIZE_BYTES) as string as Actor;
+    const counter = reader.varint();
+    if (!reader.isSound || counter === 0 || context.has(actor)) return undefined;
+    context.set(actor, counter);
   }
-
-  read(): CausalState | undefined {
-    this.#actors = readNames(this.#reader) as Actor[];
-    const context = this.#dots();
-    const store = this.#store(0);
-    const deferred = readList(this.#reader, (): DeferredRemoval => ({
-      context: this.#dots(),
-      path: readNames(this.#reader),
-      pieces: readNames(this.#reader),
-    }));
-    if (store === undefined || context.has(UNKNOWN)) return undefined;
-    return { kind: 'causal', store, context, deferred };
-  }
-
-  #store(depth: number): DotStore | undefined {
-    const reader = this.#reader;
-    const kind = STORE_KINDS[reader.u8()];
-    if (depth > NESTING_MAX) return undefined;
-    switch (kind) {
-      case 'counter':
-        return { kind, contributions: new Map(readList(reader, () => this.#contribution())) };
-      case 'register':
-        return { kind, assignments: new Map(readList(reader, () => this.#assignment())) };
-      case 'flag':
-        return { kind, dots: this.#dots() };
-      case 'set':
-        return {
-          kind,
-          dotsByElement: new Map(
-            readList(reader, (): [ByteString, DotSet] => [readName(reader), this.#dots()]),
-          ),
-        };
-      case 'map':
-        return this.#map(depth);
-      case undefined:
-        return undefined;
-    }
-  }
-
-  #map(depth: number): DotStore | undefined {
-    const fields = new Map<ByteString, MapField>();
-    const count = this.#reader.varint();
-    for (let index = 0; index < count && this.#reader.isSound; index += 1) {
-      const key = readName(this.#reader);
-      const dots = this.#dots();
-      const content = this.#store(depth + 1);
-      const kind = content?.kind;
-      // The key's last character is the kind's place in Riak's order: both must agree.
-      if (kind === undefined || !key.endsWith(`\u0000${MAP_ORDER.indexOf(kind)}`)) return undefined;
-      fields.set(key, { dots, content: content as DotStore });
-    }
-    return { kind: 'map', fields };
-  }
-
-  #contribution(): [Actor, Contribution] {
-    const [actor, counter] = this.#dot();
-    const text = readName(this.#reader);
-    const value = /^-?\d{1,100}$/.test(text) ? BigInt(text) : 0n;
-    return [actor, { counter, value }];
-  }
-
-  #assignment(): [Actor, Assignment] {
-    const [actor, counter] = this.#dot();
-    const atMicros = this.#reader.varint();
-    return [actor, { counter, atMicros, value: readName(this.#reader) }];
-  }
-
-  #dots(): Map<Actor, number> {
-    return new Map(readList(this.#reader, () => this.#dot()));
-  }
-
-  #dot(): [Actor, number] {
-    const actor = this.#actors[this.#reader.varint()] ?? UNKNOWN;
-    return [actor, this.#reader.varint()];
-  }
-}
-
-const UNKNOWN = '' as Actor;
-const MAP_ORDER = ['counter', 'register', 'map', 'flag', 'set'];
-
-function sortedEntries<K extends string, T>(entries: ReadonlyMap<K, T>): [K, T][] {
-  return [...entries].sort(([left], [right]) => (left < right ? -1 : 1));
+  return context;
 }
 
 function writeRegisters(writer: ByteWriter, registers: Registers): void {
@@ -254,32 +143,24 @@ function readRegisters(reader: ByteReader): DatatypeState | undefined {
   if (precision < HLL_PRECISION_MIN || precision > HLL_PRECISION_MAX) return undefined;
   const registers = emptyRegisters(precision);
   const rankMax = 65 - precision;
-  if (reader.u8() === 0) registers.set(reader.view(registers.length));
-  else {
+  if (reader.u8() === 0) {
+    const all = reader.view(registers.length);
+    if (reader.isSound) registers.set(all);
+  } else {
     for (const [index, rank] of readList(reader, () => [reader.varint(), reader.u8()] as const)) {
       if (index >= registers.length) return undefined;
       registers[index] = rank;
     }
   }
-  return registers.every((rank) => rank <= rankMax) ? { kind: 'hll', registers } : undefined;
-}
-
-function writeName(writer: ByteWriter, name: ByteString): void {
-  writer.varint(name.length);
-  writer.byteString(name);
-}
-
-function readName(reader: ByteReader): ByteString {
-  return reader.byteString(reader.varint());
+  const isSound = reader.isSound && reader.remaining === 0;
+  return isSound && registers.every((rank) => rank <= rankMax)
+    ? { kind: 'hll', registers }
+    : undefined;
 }
 
 function writeNames(writer: ByteWriter, names: readonly ByteString[]): void {
   writer.varint(names.length);
   for (const name of names) writeName(writer, name);
-}
-
-function readNames(reader: ByteReader): ByteString[] {
-  return readList(reader, () => readName(reader));
 }
 
 /** Stops at the first unsound read, so a wild count costs no more than the bytes there are. */

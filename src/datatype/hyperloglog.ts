@@ -10,11 +10,15 @@
  * without tables.
  */
 
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { byteStringToBytes, type ByteString } from '../base/bytes.ts';
+import { Pace, type Sliced } from '../base/sliced.ts';
 
 export const HLL_PRECISION_MIN = 4;
 export const HLL_PRECISION_MAX = 16;
+
+/** A hash takes as long as walking over so much. */
+const HASH_COST_BYTES = 256;
 
 /** Registers, 2^precision of them, each 0 to 65 - precision. */
 export type Registers = Uint8Array;
@@ -28,15 +32,20 @@ export function precisionOf(registers: Registers): number {
 }
 
 /** The registers after these elements were added too; the argument is left as it is. */
-export function addElements(registers: Registers, elements: readonly ByteString[]): Registers {
+export function* addElements(
+  registers: Registers,
+  elements: readonly ByteString[],
+): Sliced<Registers> {
   const next = Uint8Array.from(registers);
   const precision = precisionOf(registers);
+  const pace = new Pace();
   for (const element of elements) {
-    const digest = createHash('sha1').update(byteStringToBytes(element)).digest();
+    const digest = hash('sha1', byteStringToBytes(element), 'buffer');
     const high = digest.readUInt32BE(0);
     const index = high >>> (32 - precision);
     const rank = rankOf((high << precision) >>> 0, digest.readUInt32BE(4), 32 - precision);
     if (rank > (next[index] as number)) next[index] = rank;
+    if (pace.spend(HASH_COST_BYTES + element.length)) yield;
   }
   return next;
 }

@@ -1,46 +1,38 @@
 /**
  * The state of a data type: what a replica stores as an object's value, and the join of two of them.
  *
- * Counters, sets and maps are a dot store with the context that its additions made; removals change
- * no context. A removal whose context names writes that have not arrived here is kept until they
- * have (`deferred`), so that a client's removal holds at whichever replica it lands. Grow-only sets
- * and HyperLogLogs need no causality: they only grow.
+ * Counters, sets and maps are a packed store beside the context that its additions made; removals
+ * change no context. A removal whose context names writes that have not arrived here is kept until
+ * they have (`deferred`), so that a client's removal holds at whichever replica it lands. Grow-only
+ * sets and HyperLogLogs need no causality: they only grow.
+ *
+ * States are immutable values. Whatever walks a whole state is `Sliced`, because it may be large.
  *
  * Source: Riak KV's data types; Baquero et al. 2017; Brown et al. 2014, "Riak DT Map".
  */
 
-import type { ByteString } from '../base/bytes.ts';
-import { assert } from '../base/fault.ts';
-import { descends, merge, type VersionVector } from '../clock/version-vector.ts';
-import {
-  emptyStore,
-  fieldWithoutSeen,
-  joinStores,
-  unseen,
-  type DotStore,
-  type MapField,
-} from './dot-store.ts';
+import { Pace, type Sliced } from '../base/sliced.ts';
+import { descends, type VersionVector } from '../clock/version-vector.ts';
 import { emptyRegisters, mergeRegisters, type Registers } from './hyperloglog.ts';
+import { joinContexts, joinStores, type JoinScope } from './join.ts';
 import type { DatatypeName } from './operation.ts';
+import { emptyStore } from './packed.ts';
+import { removeAlong, seenAt, type DeferredRemoval } from './removal.ts';
 
-/** Elements, or field keys, to remove once all that `context` covers has arrived. */
-export interface DeferredRemoval {
-  readonly context: VersionVector;
-  /** Where in nested maps: field keys from the top; empty for the top itself. */
-  readonly path: readonly ByteString[];
-  readonly pieces: readonly ByteString[];
-}
+/** Of the data types that count causes. */
+export type CausalName = 'counter' | 'set' | 'map';
 
 export interface CausalState {
   readonly kind: 'causal';
-  readonly store: DotStore;
+  readonly store: { readonly kind: CausalName; readonly bytes: Buffer };
+  /** The order of its entries is what positions in the store stand for. */
   readonly context: VersionVector;
   readonly deferred: readonly DeferredRemoval[];
 }
 
 export interface GrowOnlySetState {
   readonly kind: 'gset';
-  readonly elements: ReadonlySet<ByteString>;
+  readonly elements: Buffer;
 }
 
 export interface HyperLogLogState {
@@ -50,108 +42,82 @@ export interface HyperLogLogState {
 
 export type DatatypeState = CausalState | GrowOnlySetState | HyperLogLogState;
 
-/** Removals kept for later at most; beyond that the oldest go, and their elements may stay. */
+/** Removals kept for later at most, and their pieces; past that the oldest go: their pieces may stay. */
 export const DEFERRED_MAX = 1_000;
+export const DEFERRED_PIECES_MAX = 100_000;
 
 export function emptyState(name: DatatypeName, hllPrecision: number): DatatypeState {
-  if (name === 'gset') return { kind: 'gset', elements: new Set() };
+  if (name === 'gset') return { kind: 'gset', elements: emptyStore('gset') };
   if (name === 'hll') return { kind: 'hll', registers: emptyRegisters(hllPrecision) };
-  return { kind: 'causal', store: emptyStore(name), context: new Map(), deferred: [] };
+  const store = { kind: name, bytes: emptyStore(name) };
+  return { kind: 'causal', store, context: new Map(), deferred: [] };
 }
 
 export function datatypeNameOf(state: DatatypeState): DatatypeName {
-  if (state.kind !== 'causal') return state.kind;
-  const { kind } = state.store;
-  assert(kind === 'counter' || kind === 'set' || kind === 'map', 'the others are fields only');
-  return kind;
+  return state.kind === 'causal' ? state.store.kind : state.kind;
 }
 
 /** The join of two states of one type; undefined if they are of different types. */
-export function joinStates(left: DatatypeState, right: DatatypeState): DatatypeState | undefined {
+export function* joinStates(
+  left: DatatypeState,
+  right: DatatypeState,
+): Sliced<DatatypeState | undefined> {
   if (left.kind === 'gset' && right.kind === 'gset') {
-    return { kind: 'gset', elements: new Set([...left.elements, ...right.elements]) };
+    const elements = yield* joinStores('gset', [left.elements, right.elements], NO_DOTS);
+    return { kind: 'gset', elements };
   }
   if (left.kind === 'hll' && right.kind === 'hll') {
     return { kind: 'hll', registers: mergeRegisters(left.registers, right.registers) };
   }
   if (left.kind !== 'causal' || right.kind !== 'causal') return undefined;
-  if (left.store.kind !== right.store.kind) return undefined;
-  const joined: CausalState = {
-    kind: 'causal',
-    store: joinStores(left, right),
-    context: merge(left.context, right.context),
-    deferred: joinDeferred(left.deferred, right.deferred),
-  };
-  return carryOutDeferred(joined);
+  const { kind } = left.store;
+  if (right.store.kind !== kind) return undefined;
+  const { context, scope } = joinContexts(left.context, right.context);
+  const bytes = yield* joinStores(kind, [left.store.bytes, right.store.bytes], scope);
+  const deferred = joinDeferred(left.deferred, right.deferred);
+  return yield* carryOutDeferred({ kind: 'causal', store: { kind, bytes }, context, deferred });
 }
+
+const NO_DOTS: JoinScope = { rightPositions: undefined, leftSeen: [], rightSeen: [] };
 
 /** Applies the deferred removals to what is here, and forgets those that have all they waited for. */
-export function carryOutDeferred(state: CausalState): CausalState {
+export function* carryOutDeferred(state: CausalState): Sliced<CausalState> {
   if (state.deferred.length === 0) return state;
-  let { store } = state;
-  for (const removal of state.deferred) store = removeAlong(store, removal.path, removal);
+  const { kind } = state.store;
+  let { bytes } = state.store;
+  const pace = new Pace();
+  for (const removal of state.deferred) {
+    const seen = seenAt(state.context.keys(), removal.context);
+    bytes = yield* removeAlong(kind, bytes, { ...removal, seen });
+    if (pace.spend(bytes.length)) yield;
+  }
   const deferred = state.deferred.filter(({ context }) => !descends(state.context, context));
-  return { ...state, store, deferred };
+  return { ...state, store: { kind, bytes }, deferred };
 }
 
-/** The store without the dots that the removal's context covers, on its pieces only. */
-export function removeAlong(
-  store: DotStore,
-  path: readonly ByteString[],
-  removal: Pick<DeferredRemoval, 'context' | 'pieces'>,
-): DotStore {
-  const [key, ...rest] = path;
-  if (key === undefined) return removePieces(store, removal);
-  if (store.kind !== 'map') return store;
-  const field = store.fields.get(key);
-  if (field === undefined) return store;
-  const content = removeAlong(field.content, rest, removal);
-  if (content === field.content) return store;
-  return { kind: 'map', fields: new Map(store.fields).set(key, { ...field, content }) };
-}
-
-function removePieces(
-  store: DotStore,
-  { context, pieces }: Pick<DeferredRemoval, 'context' | 'pieces'>,
-): DotStore {
-  if (store.kind === 'set') {
-    const dotsByElement = new Map(store.dotsByElement);
-    for (const element of pieces) {
-      const dots = dotsByElement.get(element);
-      if (dots === undefined) continue;
-      const left = unseen(dots, context, (counter) => counter);
-      if (left.size === 0) dotsByElement.delete(element);
-      else dotsByElement.set(element, left);
-    }
-    return { kind: 'set', dotsByElement };
+/** The newest of the removals, as many as may be kept. */
+export function boundDeferred(removals: readonly DeferredRemoval[]): readonly DeferredRemoval[] {
+  let pieceCount = 0;
+  let first = removals.length;
+  while (first > 0 && removals.length - first < DEFERRED_MAX) {
+    pieceCount += (removals[first - 1] as DeferredRemoval).pieces.length;
+    if (pieceCount > DEFERRED_PIECES_MAX) break;
+    first -= 1;
   }
-  if (store.kind === 'map') {
-    const fields = new Map<ByteString, MapField>(store.fields);
-    for (const key of pieces) {
-      const field = fields.get(key);
-      if (field === undefined) continue;
-      const left = fieldWithoutSeen(field, context);
-      if (left === undefined) fields.delete(key);
-      else fields.set(key, left);
-    }
-    return { kind: 'map', fields };
-  }
-  if (store.kind === 'flag') {
-    return { kind: 'flag', dots: unseen(store.dots, context, (counter) => counter) };
-  }
-  return store;
+  return first === 0 ? removals : removals.slice(first);
 }
 
 function joinDeferred(
   left: readonly DeferredRemoval[],
   right: readonly DeferredRemoval[],
-): DeferredRemoval[] {
+): readonly DeferredRemoval[] {
+  if (left.length === 0) return right;
+  if (right.length === 0) return left;
   const byText = new Map<string, DeferredRemoval>();
   for (const removal of [...left, ...right]) byText.set(deferredToText(removal), removal);
-  return [...byText.entries()]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .slice(-DEFERRED_MAX)
-    .map(([, removal]) => removal);
+  return boundDeferred(
+    [...byText.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, removal]) => removal),
+  );
 }
 
 /** Equal for equal removals. */

@@ -3,60 +3,93 @@
  */
 
 import type { ByteString } from '../base/bytes.ts';
+import { Pace, type Sliced } from '../base/sliced.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
-import { fieldKeyToField, type DotStore, type RegisterStore } from './dot-store.ts';
+import { EntryCursor } from './collection.ts';
 import { estimate } from './hyperloglog.ts';
-import type { DatatypeValue, FieldValue } from './operation.ts';
+import { readAssignments, readContributions, readFlag, type LeafKind } from './leaf-store.ts';
+import type { DatatypeValue, Field, FieldKind, FieldValue } from './operation.ts';
+import { fieldKeyToField } from './packed.ts';
 import type { DatatypeState } from './state.ts';
 
-export function valueOf(state: DatatypeState): DatatypeValue {
-  if (state.kind === 'gset') return { kind: 'gset', elements: sorted(state.elements) };
+export function* valueOf(state: DatatypeState): Sliced<DatatypeValue> {
+  if (state.kind === 'gset') {
+    return { kind: 'gset', elements: yield* elementsOf('gset', state.elements) };
+  }
   if (state.kind === 'hll') return { kind: 'hll', count: estimate(state.registers) };
-  return fieldValueOf(state.store) as DatatypeValue;
+  const { kind, bytes } = state.store;
+  return (yield* fieldValueOf(kind, bytes)) as DatatypeValue;
 }
 
-/** What a client sends back to remove what it saw; undefined where nothing needs one. */
+/** What a client sends back to remove what it saw; undefined where nothing can be removed. */
 export function contextOf(state: DatatypeState): VersionVector | undefined {
-  if (state.kind !== 'causal' || state.store.kind === 'counter') return undefined;
-  return state.context.size === 0 ? undefined : state.context;
+  return state.kind === 'causal' && state.store.kind !== 'counter' ? state.context : undefined;
 }
 
-function fieldValueOf(store: DotStore): FieldValue {
-  switch (store.kind) {
-    case 'counter': {
-      let value = 0n;
-      for (const contribution of store.contributions.values()) value += contribution.value;
-      return { kind: 'counter', value };
-    }
+function* fieldValueOf(kind: FieldKind, bytes: Buffer): Sliced<FieldValue> {
+  switch (kind) {
     case 'set':
-      return { kind: 'set', elements: sorted(store.dotsByElement.keys()) };
+      return { kind, elements: yield* elementsOf('set', bytes) };
+    case 'map':
+      return { kind, fields: yield* fieldsOf(bytes) };
+    case 'counter':
     case 'register':
-      return { kind: 'register', value: registerValue(store) };
     case 'flag':
-      return { kind: 'flag', isEnabled: store.dots.size > 0 };
-    case 'map': {
-      const fields = sorted(store.fields.keys()).map((key) => ({
-        field: fieldKeyToField(key),
-        // The keys come from the map itself.
-        value: fieldValueOf((store.fields.get(key) as { content: DotStore }).content),
-      }));
-      return { kind: 'map', fields };
-    }
+      return leafValueOf(kind, bytes);
   }
 }
 
+function leafValueOf(kind: LeafKind, bytes: Buffer): FieldValue {
+  switch (kind) {
+    case 'counter': {
+      let value = 0n;
+      for (const contribution of readContributions(bytes, undefined)) value += contribution.value;
+      return { kind, value };
+    }
+    case 'register':
+      return { kind, value: registerValue(bytes) };
+    case 'flag':
+      return { kind, isEnabled: readFlag(bytes, undefined).length > 0 };
+  }
+}
+
+function* elementsOf(kind: 'set' | 'gset', bytes: Buffer): Sliced<readonly ByteString[]> {
+  const elements: ByteString[] = [];
+  const pace = new Pace();
+  for (const cursor = new EntryCursor(kind, bytes); !cursor.isAtEnd; cursor.advance()) {
+    elements.push(cursor.name());
+    if (pace.spend(cursor.end - cursor.start)) yield;
+  }
+  return elements;
+}
+
+function* fieldsOf(
+  bytes: Buffer,
+): Sliced<readonly { readonly field: Field; readonly value: FieldValue }[]> {
+  const fields: { readonly field: Field; readonly value: FieldValue }[] = [];
+  const pace = new Pace();
+  for (const cursor = new EntryCursor('map', bytes); !cursor.isAtEnd; cursor.advance()) {
+    const field = fieldKeyToField(cursor.name());
+    const { kind } = field;
+    const isLeaf = kind !== 'set' && kind !== 'map';
+    const content = cursor.content();
+    fields.push({
+      field,
+      value: isLeaf ? leafValueOf(kind, content) : yield* fieldValueOf(kind, content),
+    });
+    if (pace.spend(cursor.end - cursor.start)) yield;
+  }
+  return fields;
+}
+
 /** The newest assignment; of two of one microsecond the larger value. */
-function registerValue({ assignments }: RegisterStore): ByteString {
+function registerValue(bytes: Buffer): ByteString {
   let newest = { atMicros: -1, value: '' as ByteString };
-  for (const assignment of assignments.values()) {
+  for (const assignment of readAssignments(bytes, undefined)) {
     const isNewer =
       assignment.atMicros > newest.atMicros ||
       (assignment.atMicros === newest.atMicros && assignment.value > newest.value);
     if (isNewer) newest = assignment;
   }
   return newest.value;
-}
-
-function sorted(names: Iterable<ByteString>): ByteString[] {
-  return [...names].sort();
 }

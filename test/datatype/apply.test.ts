@@ -1,12 +1,23 @@
 /** What operations do: add wins, reset-remove, contexts, preconditions, deferred removals. */
 
 import t from 'tap';
-import { applyOperation } from '../../src/datatype/apply.ts';
 import type { VersionVector } from '../../src/clock/version-vector.ts';
-import type { DatatypeName, DatatypeOperation } from '../../src/datatype/operation.ts';
-import { emptyState, type DatatypeState } from '../../src/datatype/state.ts';
-import { contextOf, valueOf } from '../../src/datatype/value.ts';
-import { actorOf, bs, mustJoin } from './replicas.ts';
+import { NESTING_MAX } from '../../src/datatype/check-store.ts';
+import { encodeState } from '../../src/datatype/encoding.ts';
+import {
+  OPERATION_PIECES_MAX,
+  isWithinLimits,
+  sizeOfOperation,
+} from '../../src/datatype/operation-limits.ts';
+import type {
+  DatatypeName,
+  DatatypeOperation,
+  FieldOperation,
+  MapOperation,
+} from '../../src/datatype/operation.ts';
+import { DEFERRED_MAX, emptyState, type DatatypeState } from '../../src/datatype/state.ts';
+import { contextOf } from '../../src/datatype/value.ts';
+import { actorOf, apply, bs, decode, mustJoin, valueNow } from './replicas.ts';
 
 let counter = 0;
 
@@ -16,7 +27,7 @@ function applied(
   options: { readonly actor?: number; readonly context?: VersionVector } = {},
 ): DatatypeState {
   counter += 1;
-  const outcome = applyOperation(state, operation, {
+  const outcome = apply(state, operation, {
     dot: { actor: actorOf(options.actor ?? 0), counter },
     context: options.context,
     nowMicros: counter,
@@ -32,13 +43,13 @@ const set = (adds: string[], removes: string[] = []): DatatypeOperation => ({
   removes: removes.map(bs),
 });
 const elementsOf = (state: DatatypeState): unknown =>
-  (valueOf(state) as { elements: unknown }).elements;
+  (valueNow(state) as { elements: unknown }).elements;
 
 t.test('a counter is the sum of all increments, wherever they were made', (t) => {
   const one = applied(empty('counter'), { kind: 'counter', increment: 5n });
   const two = applied(one, { kind: 'counter', increment: -3n }, { actor: 1 });
   const other = applied(one, { kind: 'counter', increment: 10n }, { actor: 2 });
-  t.same(valueOf(mustJoin(two, other)), { kind: 'counter', value: 12n });
+  t.same(valueNow(mustJoin(two, other)), { kind: 'counter', value: 12n });
   t.equal(contextOf(two), undefined);
   t.end();
 });
@@ -66,13 +77,13 @@ t.test('a removal changes no context, an addition does', (t) => {
 t.test('without a context, removing what is not there refuses the whole operation', (t) => {
   const base = applied(empty('set'), set(['a']));
   const application = { dot: { actor: actorOf(0), counter: 99 }, context: undefined, nowMicros: 1 };
-  t.same(applyOperation(base, set(['z'], ['x']), application), {
+  t.same(apply(base, set(['z'], ['x']), application), {
     kind: 'element-not-present',
     element: 'x',
   });
   const field = { name: bs('zz'), kind: 'register' as const };
   const remove: DatatypeOperation = { kind: 'map', removes: [field], updates: [] };
-  t.same(applyOperation(empty('map'), remove, application), { kind: 'field-not-present', field });
+  t.same(apply(empty('map'), remove, application), { kind: 'field-not-present', field });
   t.end();
 });
 
@@ -99,9 +110,9 @@ t.test('removing a field resets it, and a concurrent update survives', (t) => {
   const base = applied(empty('map'), update(['old']));
   const context = contextOf(base) as VersionVector;
   const removed = applied(base, { kind: 'map', removes: [tags], updates: [] }, { context });
-  t.same(valueOf(removed), { kind: 'map', fields: [] });
+  t.same(valueNow(removed), { kind: 'map', fields: [] });
   const updated = applied(base, update(['new']), { actor: 1 });
-  t.same(valueOf(mustJoin(removed, updated)), {
+  t.same(valueNow(mustJoin(removed, updated)), {
     kind: 'map',
     fields: [{ field: tags, value: { kind: 'set', elements: ['new'] } }],
   });
@@ -119,7 +130,7 @@ t.test('removes of an operation come before its updates', (t) => {
   const both = applied(base, { ...add(2n), removes: [field] } as DatatypeOperation, {
     context: contextOf(base) as VersionVector,
   });
-  t.same(valueOf(both), {
+  t.same(valueNow(both), {
     kind: 'map',
     fields: [{ field, value: { kind: 'counter', value: 2n } }],
   });
@@ -135,12 +146,12 @@ t.test('a disabled flag stays as a field, and a concurrent enable wins', (t) => 
   });
   const on = applied(empty('map'), flag(true));
   const off = applied(on, flag(false), { context: contextOf(on) as VersionVector });
-  t.same(valueOf(off), {
+  t.same(valueNow(off), {
     kind: 'map',
     fields: [{ field, value: { kind: 'flag', isEnabled: false } }],
   });
   const again = applied(on, flag(true), { actor: 1 });
-  t.same(valueOf(mustJoin(off, again)), {
+  t.same(valueNow(mustJoin(off, again)), {
     kind: 'map',
     fields: [{ field, value: { kind: 'flag', isEnabled: true } }],
   });
@@ -160,7 +171,7 @@ t.test('fields of one name are shown in the order counter, register, map, flag, 
       { field: { name, kind: 'counter' }, operation: { kind: 'counter', increment: 1n } },
     ],
   });
-  const value = valueOf(state);
+  const value = valueNow(state);
   t.same(value.kind === 'map' && value.fields.map(({ field }) => field.kind), [
     'counter',
     'register',
@@ -173,9 +184,63 @@ t.test('fields of one name are shown in the order counter, register, map, flag, 
 
 t.test('an operation of another type is refused', (t) => {
   const application = { dot: { actor: actorOf(0), counter: 1 }, context: undefined, nowMicros: 1 };
-  t.same(applyOperation(empty('gset'), set(['a']), application), { kind: 'wrong-type' });
-  t.same(applyOperation(empty('set'), { kind: 'hll', adds: [] }, application), {
+  t.same(apply(empty('gset'), set(['a']), application), { kind: 'wrong-type' });
+  t.same(apply(empty('set'), { kind: 'hll', adds: [] }, application), {
     kind: 'wrong-type',
   });
   t.end();
+});
+
+t.test('what a request adds itself it may take away again', (t) => {
+  const tags = { name: bs('tags'), kind: 'set' as const };
+  const twice: DatatypeOperation = {
+    kind: 'map',
+    removes: [],
+    updates: [
+      { field: tags, operation: { kind: 'set', adds: [bs('a'), bs('b')], removes: [] } },
+      { field: tags, operation: { kind: 'set', adds: [], removes: [bs('a')] } },
+    ],
+  };
+  t.same(valueNow(applied(empty('map'), twice)), {
+    kind: 'map',
+    fields: [{ field: tags, value: { kind: 'set', elements: ['b'] } }],
+  });
+  t.end();
+});
+
+t.test('an operation is refused for what would not come back from storage', (t) => {
+  const isAllowed = (operation: DatatypeOperation) => isWithinLimits(sizeOfOperation(operation));
+  let deep: FieldOperation = { kind: 'flag', enable: true };
+  const wrap = (operation: FieldOperation): MapOperation => ({
+    kind: 'map',
+    removes: [],
+    updates: [{ field: { name: bs('f'), kind: operation.kind }, operation }],
+  });
+  let top = wrap(deep);
+  for (let depth = 1; depth < NESTING_MAX; depth += 1) {
+    deep = top;
+    top = wrap(deep);
+  }
+  t.ok(isAllowed(top));
+  const state = applied(empty('map'), top);
+  t.ok(decode(encodeState(state)), 'the deepest that is allowed');
+  t.notOk(isAllowed(wrap(top)));
+  t.ok(isAllowed({ kind: 'counter', increment: -(10n ** 99n) }));
+  t.notOk(isAllowed({ kind: 'counter', increment: 10n ** 100n }));
+  const many = Array.from({ length: OPERATION_PIECES_MAX }, (_, index) => bs(`${index}`));
+  t.ok(isAllowed({ kind: 'gset', adds: many }));
+  t.notOk(isAllowed({ kind: 'set', adds: many, removes: [bs('x')] }));
+  t.end();
+});
+
+t.test('removals that never find what they wait for are bounded', (t) => {
+  const ahead = new Map([[actorOf(7), 1_000_000]]);
+  let state = applied(empty('set'), set(['a']));
+  for (let index = 0; index < DEFERRED_MAX + 10; index += 1) {
+    state = applied(state, set([], [`x${index}`]), { context: ahead });
+  }
+  if (state.kind !== 'causal') return t.fail(state.kind);
+  t.equal(state.deferred.length, DEFERRED_MAX);
+  t.same(state.deferred.at(-1)?.pieces, [`x${DEFERRED_MAX + 9}`], 'the newest are kept');
+  return t.end();
 });

@@ -1,14 +1,20 @@
 /** HyperLogLog: the error stays within theory, small counts are exact, folding changes nothing. */
 
 import t from 'tap';
+import { runAtOnce } from '../../src/base/sliced.ts';
 import {
-  addElements,
+  addElements as addElementsSliced,
   emptyRegisters,
   estimate,
   foldRegisters,
   mergeRegisters,
 } from '../../src/datatype/hyperloglog.ts';
+import type { Registers } from '../../src/datatype/hyperloglog.ts';
 import { bs } from './replicas.ts';
+
+function addElements(registers: Registers, names: ReturnType<typeof bs>[]): Registers {
+  return runAtOnce(addElementsSliced(registers, names));
+}
 
 function elements(from: number, to: number): ReturnType<typeof bs>[] {
   return Array.from({ length: to - from }, (_, index) => bs(`element-${from + index}`));

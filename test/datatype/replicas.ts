@@ -1,12 +1,18 @@
-/** A few replicas of one data type, driven at random: what the properties of the room run on. */
+/**
+ * A few replicas of one data type, driven at random: what the properties of the room run on.
+ */
 
 import fc from 'fast-check';
 import type { ByteString } from '../../src/base/bytes.ts';
 import type { Actor, VersionVector } from '../../src/clock/version-vector.ts';
 import { applyOperation } from '../../src/datatype/apply.ts';
 import type { DatatypeName, DatatypeOperation } from '../../src/datatype/operation.ts';
-import { contextOf } from '../../src/datatype/value.ts';
+import type { DatatypeValue } from '../../src/datatype/operation.ts';
 import { emptyState, joinStates, type DatatypeState } from '../../src/datatype/state.ts';
+import { contextOf, valueOf } from '../../src/datatype/value.ts';
+import { runAtOnce } from '../../src/base/sliced.ts';
+import { decodeState } from '../../src/datatype/encoding.ts';
+import type { Application, ApplicationOutcome } from '../../src/datatype/apply.ts';
 
 export type Step =
   | {
@@ -106,7 +112,7 @@ export function run(name: DatatypeName, sequence: readonly Step[]): DatatypeStat
       continue;
     }
     counters[step.replica] = at(counters, step.replica) + 1;
-    const outcome = applyOperation(at(states, step.replica), step.operation, {
+    const outcome = apply(at(states, step.replica), step.operation, {
       dot: { actor: actorOf(step.replica), counter: at(counters, step.replica) },
       context: clientContext(states, step.contextOf),
       nowMicros,
@@ -117,20 +123,37 @@ export function run(name: DatatypeName, sequence: readonly Step[]): DatatypeStat
 }
 
 export function mustJoin(left: DatatypeState, right: DatatypeState): DatatypeState {
-  const joined = joinStates(left, right);
+  const joined = runAtOnce(joinStates(left, right));
   if (joined === undefined) throw new Error('states of one type join');
   return joined;
 }
 
+export function apply(
+  state: DatatypeState,
+  operation: DatatypeOperation,
+  application: Application,
+): ApplicationOutcome {
+  return runAtOnce(applyOperation(state, operation, application));
+}
+
+export function valueNow(state: DatatypeState): DatatypeValue {
+  return runAtOnce(valueOf(state));
+}
+
+export function decode(bytes: Buffer): DatatypeState | undefined {
+  return runAtOnce(decodeState(bytes));
+}
+
+/** Eighteen bytes, as all actors. */
 export function actorOf(index: number): Actor {
-  return `actor${index}` as Actor;
+  return `identity-epoch-${String(index).padStart(3, '0')}` as Actor;
 }
 
 export function at<T>(list: readonly T[], index: number): T {
   return list[index] as T;
 }
 
-function clientContext(
+export function clientContext(
   states: readonly DatatypeState[],
   source: number | undefined,
 ): VersionVector | undefined {

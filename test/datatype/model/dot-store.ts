@@ -1,21 +1,16 @@
 /**
- * Dot stores: content in which every piece is marked with the dots that put it there.
+ * The model of the data types: dot stores as plain maps of maps, written for clarity.
  *
- * A piece is present while one of its dots is. A dot that one state holds and the other's context
- * covers without holding it has been removed there, so a join keeps the dots that both hold and
- * those that the other has not seen. Adding marks with a new dot, removing drops the dots seen: so a
- * concurrent add survives, and no removed piece needs a tombstone.
- *
- * An actor's newer dot on a piece replaces its older one, so a dot set is a map actor → counter.
- *
- * Source: Shapiro et al. 2011, "Conflict-free Replicated Data Types"; Baquero, Almeida, Cunha and
- * Ferreira 2017, "Composition of State-based CRDTs".
+ * The packed stores of `src/datatype` must hold the same pieces under the same dots after the same
+ * steps (`packed.test.ts`). An actor's newer dot on a piece replaces its older one, so a dot set is a
+ * map actor → counter.
  */
 
-import type { ByteString } from '../base/bytes.ts';
-import { assert } from '../base/fault.ts';
-import type { Actor, Dot, VersionVector } from '../clock/version-vector.ts';
-import type { FieldKind } from './operation.ts';
+import type { ByteString } from '../../../src/base/bytes.ts';
+import { assert } from '../../../src/base/fault.ts';
+import { fieldKeyToField } from '../../../src/datatype/packed.ts';
+import type { Actor, Dot, VersionVector } from '../../../src/clock/version-vector.ts';
+import type { FieldKind } from '../../../src/datatype/operation.ts';
 
 /** actor → the counter of its one dot here. */
 export type DotSet = ReadonlyMap<Actor, number>;
@@ -67,19 +62,6 @@ export interface MapStore {
 }
 
 export type DotStore = CounterStore | SetStore | RegisterStore | FlagStore | MapStore;
-
-const FIELD_KINDS: readonly FieldKind[] = ['counter', 'register', 'map', 'flag', 'set'];
-
-/** Sorts by name; fields of one name sort in Riak's order of kinds. */
-export function fieldKey(name: ByteString, kind: FieldKind): ByteString {
-  return `${name}\u0000${FIELD_KINDS.indexOf(kind)}` as ByteString;
-}
-
-export function fieldKeyToField(key: ByteString): { name: ByteString; kind: FieldKind } {
-  const kind = FIELD_KINDS[Number(key.at(-1))];
-  assert(kind !== undefined, 'a field key ends with its kind');
-  return { name: key.slice(0, -2) as ByteString, kind };
-}
 
 export function emptyStore(kind: FieldKind): DotStore {
   switch (kind) {
