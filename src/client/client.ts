@@ -68,6 +68,7 @@ export class VertebraClient {
   readonly #timeoutMs: number;
   readonly #retryWrites: boolean;
   #next = 0;
+  #isClosed = false;
 
   constructor(options: ClientOptions) {
     const pool = {
@@ -140,35 +141,21 @@ export class VertebraClient {
   }
 
   async listBuckets(type = 'default'): Promise<string[]> {
-    const names: string[] = [];
-    const connection = await this.#connect(0);
-    await connection.stream(
-      RpbListBucketsReq,
-      { type: utf8ToByteString(type), stream: true },
-      {
-        type: RpbListBucketsResp,
-        timeoutMs: this.#timeoutMs,
-        isLast: ({ done }) => done === true,
-        onMessage: ({ buckets }) => names.push(...buckets.map(byteStringToUtf8)),
-      },
-    );
-    return names;
+    const request = { type: utf8ToByteString(type), stream: true };
+    const replies = await this.#collect(RpbListBucketsReq, request, {
+      type: RpbListBucketsResp,
+      isLast: ({ done }) => done === true,
+    });
+    return replies.flatMap(({ buckets }) => buckets.map(byteStringToUtf8));
   }
 
   async listKeys(bucket: string, type = 'default'): Promise<string[]> {
-    const names: string[] = [];
-    const connection = await this.#connect(0);
-    await connection.stream(
-      RpbListKeysReq,
-      { bucket: utf8ToByteString(bucket), type: utf8ToByteString(type) },
-      {
-        type: RpbListKeysResp,
-        timeoutMs: this.#timeoutMs,
-        isLast: ({ done }) => done === true,
-        onMessage: ({ keys }) => names.push(...keys.map(byteStringToUtf8)),
-      },
-    );
-    return names;
+    const request = { bucket: utf8ToByteString(bucket), type: utf8ToByteString(type) };
+    const replies = await this.#collect(RpbListKeysReq, request, {
+      type: RpbListKeysResp,
+      isLast: ({ done }) => done === true,
+    });
+    return replies.flatMap(({ keys }) => keys.map(byteStringToUtf8));
   }
 
   /** One page of an index query. */
@@ -215,27 +202,55 @@ export class VertebraClient {
     await this.#ask(RpbSetBucketReq, request, RpbSetBucketResp, true);
   }
 
-  /** Requests under way fail with `peer-closed`. Idempotent. */
+  /** Requests under way fail with `peer-closed`, later ones with `closed`. Idempotent. */
   close(): void {
+    this.#isClosed = true;
     for (const pool of this.#pools) pool.close();
   }
 
-  async #ask<Q extends Fields, R extends Fields>(
+  #ask<Q extends Fields, R extends Fields>(
     request: MessageType<Q>,
     value: MessageInput<Q>,
     reply: MessageType<R>,
     mayRepeat: boolean,
   ): Promise<Message<R>> {
+    const answer = { type: reply, timeoutMs: this.#timeoutMs };
+    return this.#withFailover(mayRepeat, (connection) =>
+      connection.request(request, value, answer),
+    );
+  }
+
+  /** The messages of a streamed answer, all of them; a stream that breaks is begun again. */
+  #collect<Q extends Fields, R extends Fields>(
+    request: MessageType<Q>,
+    value: MessageInput<Q>,
+    answer: {
+      readonly type: MessageType<R>;
+      readonly isLast: (message: Message<R>) => boolean;
+    },
+  ): Promise<Message<R>[]> {
+    return this.#withFailover(true, async (connection) => {
+      const messages: Message<R>[] = [];
+      await connection.stream(request, value, {
+        ...answer,
+        timeoutMs: this.#timeoutMs,
+        onMessage: (message) => messages.push(message),
+      });
+      return messages;
+    });
+  }
+
+  async #withFailover<Result>(
+    mayRepeat: boolean,
+    run: (connection: Connection) => Promise<Result>,
+  ): Promise<Result> {
     for (let attempt = 0; ; attempt += 1) {
+      if (this.#isClosed) throw new Fault('closed', 'the client is closed');
       try {
-        const connection = await this.#connect(attempt);
-        return await connection.request(request, value, {
-          type: reply,
-          timeoutMs: this.#timeoutMs,
-        });
+        return await run(await this.#connect(attempt));
       } catch (error) {
         const isUnreached = isFault(error, 'peer-unreachable');
-        const isCut = isFault(error, 'peer-closed') && mayRepeat;
+        const isCut = isFault(error, 'peer-closed') && mayRepeat && !this.#isClosed;
         if (!(isUnreached || isCut) || attempt + 1 >= 2 * this.#pools.length) throw error;
       }
     }
