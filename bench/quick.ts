@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, type Histogram } from 'hdr-histogram-js';
+import { utf8ToByteString, type ByteString } from '../src/base/bytes.ts';
 import { VertebraClient } from '../src/client/client.ts';
 import { DevCluster } from '../src/cli/dev-cluster.ts';
 import { devNodes, writeDevConfig } from '../src/cli/dev-command.ts';
@@ -32,6 +33,7 @@ const DURATION_MS = Number(options.seconds) * 1000;
 const VALUE = Buffer.alloc(Number(options['value-bytes']), 'vertebra');
 const CONNECTIONS = Number(options.connections);
 const KEY_COUNT = Number(options.keys);
+const BUCKET = utf8ToByteString('bench');
 const ENTRY_POINT = resolve(import.meta.dirname, '../src/main.js');
 /** Linux counts process time in hundredths of a second. */
 const TICK_MICROS = 10_000;
@@ -78,14 +80,14 @@ async function measureCluster(nodeCount: number, n: number): Promise<Measured[]>
     connectionsPerNode: Math.ceil(CONNECTIONS / nodeCount),
   });
   try {
-    const type = `n${n}`;
+    const type = utf8ToByteString(`n${n}`);
     await cluster.ensureBucketTypes({ [type]: { n_val: n, allow_mult: false } });
     const label = `${nodeCount} node${nodeCount > 1 ? 's' : ''}, n=${n}`;
     const pids = nodes.map((node) => cluster.mustChild(node.name).pid ?? 0);
     const put = (index: number): Promise<unknown> =>
-      client.put({ type, bucket: 'bench', key: keyOf(index) }, VALUE);
+      client.put({ type, bucket: BUCKET, key: keyOf(index) }, { value: VALUE });
     const get = (index: number): Promise<unknown> =>
-      client.get({ type, bucket: 'bench', key: keyOf(index) });
+      client.get({ type, bucket: BUCKET, key: keyOf(index) });
     await load(put);
     const puts = await measure(`${label}: PUT`, put, pids);
     const gets = await measure(`${label}: GET`, get, pids);
@@ -156,8 +158,8 @@ function toRow(measured: Measured): string[] {
   ];
 }
 
-function keyOf(index: number): string {
-  return `key-${String(index).padStart(8, '0')}`;
+function keyOf(index: number): ByteString {
+  return utf8ToByteString(`key-${String(index).padStart(8, '0')}`);
 }
 
 /** User and system time of the processes so far, from /proc (fields 14 and 15 of `stat`). */

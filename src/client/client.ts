@@ -1,282 +1,251 @@
 /**
- * The typed client: Protocol Buffers, pooled connections, failover between nodes.
+ * The typed client: objects, listings, indexes and properties over the Protocol Buffers API.
  *
- * Names are text (UTF-8), values bytes, contexts opaque. A read that met a dead node is asked of the
- * next; a write only when it cannot have been carried out (the node was not reached), unless
- * `retryWrites` says that doing it twice does no harm.
+ * Names are byte strings, contexts are opaque bytes that go back with the next write. What a caller
+ * must reckon with is a value (`not-found`, `match-found`, …); everything else is a fault: `timeout`,
+ * `overload`, `peer-unreachable`, `peer-closed`, or `peer-refused` with the server's text. A client
+ * keeps the process alive until it is closed.
  */
 
-import { byteStringToUtf8, utf8ToByteString, type ByteString } from '../base/bytes.ts';
-import { Fault, isFault } from '../base/fault.ts';
+import { byteStringToUtf8 } from '../base/bytes.ts';
+import { isFault } from '../base/fault.ts';
+import { contentToSibling } from '../api/pbc/content-values.ts';
+import { RpbDelReq, RpbDelResp } from '../api/pbc/messages/delete-messages.ts';
+import { RpbGetReq, RpbGetResp } from '../api/pbc/messages/get-messages.ts';
 import {
-  RpbGetBucketReq,
-  RpbGetBucketResp,
+  RpbGetBucketKeyPreflistReq,
+  RpbGetBucketKeyPreflistResp,
+  RpbIndexReq,
+  RpbIndexResp,
+} from '../api/pbc/messages/index-messages.ts';
+import { RpbPutReq, RpbPutResp } from '../api/pbc/messages/put-messages.ts';
+import {
   RpbListBucketsReq,
   RpbListBucketsResp,
   RpbListKeysReq,
   RpbListKeysResp,
-  RpbSetBucketReq,
-  RpbSetBucketResp,
 } from '../api/pbc/messages/bucket-messages.ts';
-import { RpbDelReq, RpbDelResp } from '../api/pbc/messages/delete-messages.ts';
-import { RpbGetReq, RpbGetResp } from '../api/pbc/messages/get-messages.ts';
-import { RpbIndexReq, RpbIndexResp } from '../api/pbc/messages/index-messages.ts';
-import type {
-  Fields,
-  Message,
-  MessageInput,
-  MessageType,
-} from '../api/pbc/messages/message-type.ts';
-import { RpbPutReq, RpbPutResp } from '../api/pbc/messages/put-messages.ts';
 import {
   RpbGetServerInfoReq,
   RpbGetServerInfoResp,
   RpbPingReq,
   RpbPingResp,
 } from '../api/pbc/messages/server-messages.ts';
-import type { Address, Connection } from './connection.ts';
-import { ConnectionPool } from './connection-pool.ts';
-import { contentToSibling, optionsOf, siblingToContent } from './translation.ts';
+import { BucketClient } from './bucket-client.ts';
+import { deleteFields, getFields, indexFields, putFields } from './request-fields.ts';
+import { Requester } from './requester.ts';
+import type { ByteString } from '../base/bytes.ts';
+import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
+import type { MessageOf } from '../api/pbc/messages/message-type.ts';
 import type {
-  FoundObject,
+  DeleteOptions,
+  GetOptions,
+  GetResult,
+  HeldPosition,
+  IndexMatch,
+  IndexPage,
   IndexQuery,
-  IndexResult,
-  Location,
-  ReadChoices,
-  StoreChoices,
-  StoredReply,
-} from './types.ts';
+  PutContent,
+  PutOptions,
+  PutResult,
+  PutTarget,
+  ReceivedObject,
+} from './client-types.ts';
+import type { NodeAddress } from './connection.ts';
+import type { RequesterOptions } from './requester.ts';
 
-export interface ClientOptions {
-  readonly nodes: readonly Address[];
-  /** To each node. Default 8. */
-  readonly connectionsPerNode?: number;
-  /** For each request, from its beginning. Default 60,000. */
-  readonly timeoutMs?: number;
-  /** Default 5,000. */
-  readonly connectTimeoutMs?: number;
-  /** A node that could not be reached is passed over for this long. Default 1,000. */
-  readonly downMs?: number;
-  /** Whether a write whose connection broke is done again on another node. Default false. */
-  readonly retryWrites?: boolean;
-}
-
-export type BucketProps = Message<typeof RpbGetBucketResp.fields>['props'];
+export type ClientOptions = RequesterOptions;
+export type { NodeAddress };
 
 export class VertebraClient {
-  readonly #pools: readonly ConnectionPool[];
-  readonly #timeoutMs: number;
-  readonly #retryWrites: boolean;
-  #next = 0;
-  #isClosed = false;
+  /** Properties of buckets and bucket types. */
+  readonly buckets: BucketClient;
+  readonly #requester: Requester;
 
   constructor(options: ClientOptions) {
-    const pool = {
-      connectionsMax: options.connectionsPerNode ?? 8,
-      connectTimeoutMs: options.connectTimeoutMs ?? 5_000,
-      downMs: options.downMs ?? 1_000,
-    };
-    this.#pools = options.nodes.map((address) => new ConnectionPool(address, pool));
-    this.#timeoutMs = options.timeoutMs ?? 60_000;
-    this.#retryWrites = options.retryWrites ?? false;
-    if (this.#pools.length === 0) throw new Fault('config', 'a client needs at least one node');
+    this.#requester = new Requester(options);
+    this.buckets = new BucketClient(this.#requester);
   }
 
-  async ping(): Promise<void> {
-    await this.#ask(RpbPingReq, {}, RpbPingResp, true);
-  }
-
-  async serverInfo(): Promise<{ readonly node: string; readonly version: string }> {
-    const { node, server_version } = await this.#ask(
-      RpbGetServerInfoReq,
-      {},
-      RpbGetServerInfoResp,
-      true,
-    );
-    return { node: node?.toString() ?? '', version: server_version?.toString() ?? '' };
-  }
-
-  /** Undefined where there is no object; a tombstone alone is none. */
-  async get(location: Location, choices: ReadChoices = {}): Promise<FoundObject | undefined> {
-    const reply = await this.#ask(
-      RpbGetReq,
-      { ...namesOf(location), ...optionsOf(choices) },
-      RpbGetResp,
-      true,
-    );
-    if (reply.vclock === undefined || reply.content.length === 0) return undefined;
-    return { context: reply.vclock, siblings: reply.content.map(contentToSibling) };
-  }
-
-  /** `key` may be left out of the location: the node makes one. */
-  async put(
-    location: Omit<Location, 'key'> & { readonly key?: string },
-    value: Buffer,
-    choices: StoreChoices = {},
-  ): Promise<StoredReply> {
-    const { context, metadata, ...options } = choices;
-    const reply = await this.#ask(
-      RpbPutReq,
-      {
-        ...namesOf(location),
-        ...optionsOf(options),
-        vclock: context,
-        content: siblingToContent(value, metadata ?? {}),
-      },
-      RpbPutResp,
-      this.#retryWrites,
-    );
-    return {
-      key: reply.key === undefined ? location.key : byteStringToUtf8(reply.key),
-      object:
-        reply.vclock === undefined
-          ? undefined
-          : { context: reply.vclock, siblings: reply.content.map(contentToSibling) },
-    };
-  }
-
-  async delete(location: Location, choices: { readonly context?: Buffer } = {}): Promise<void> {
-    const request = { ...namesOf(location), vclock: choices.context };
-    await this.#ask(RpbDelReq, request, RpbDelResp, this.#retryWrites);
-  }
-
-  async listBuckets(type = 'default'): Promise<string[]> {
-    const request = { type: utf8ToByteString(type), stream: true };
-    const replies = await this.#collect(RpbListBucketsReq, request, {
-      type: RpbListBucketsResp,
-      isLast: ({ done }) => done === true,
+  async get(key: ObjectKey, options: GetOptions = {}): Promise<GetResult> {
+    const { content, vclock } = await this.#requester.call({
+      request: RpbGetReq,
+      value: getFields(key, options),
+      reply: RpbGetResp,
+      isRepeatable: true,
+      timeoutMs: options.timeoutMs,
     });
-    return replies.flatMap(({ buckets }) => buckets.map(byteStringToUtf8));
+    if (content.length === 0) return { kind: 'not-found', context: vclock };
+    return { kind: 'found', ...objectOf({ content, vclock }) };
   }
 
-  async listKeys(bucket: string, type = 'default'): Promise<string[]> {
-    const request = { bucket: utf8ToByteString(bucket), type: utf8ToByteString(type) };
-    const replies = await this.#collect(RpbListKeysReq, request, {
-      type: RpbListKeysResp,
-      isLast: ({ done }) => done === true,
-    });
-    return replies.flatMap(({ keys }) => keys.map(byteStringToUtf8));
-  }
-
-  /** One page of an index query. */
-  async index(query: IndexQuery): Promise<IndexResult> {
-    const isRange = query.to !== undefined;
-    const reply = await this.#ask(
-      RpbIndexReq,
-      {
-        type: utf8ToByteString(query.type ?? 'default'),
-        bucket: utf8ToByteString(query.bucket),
-        index: utf8ToByteString(query.field),
-        qtype: isRange ? 'range' : 'eq',
-        ...(isRange
-          ? { range_min: utf8ToByteString(query.from), range_max: utf8ToByteString(query.to) }
-          : { key: utf8ToByteString(query.from) }),
-        return_terms: query.returnTerms,
-        max_results: query.maxResults,
-        continuation: query.continuation,
-      },
-      RpbIndexResp,
-      true,
-    );
-    return {
-      keys: reply.keys.map(byteStringToUtf8),
-      terms: reply.results.map(({ key, value }) => [
-        byteStringToUtf8(key),
-        byteStringToUtf8(value ?? ('' as ByteString)),
-      ]),
-      continuation: reply.continuation,
+  async put(target: PutTarget, content: PutContent, options: PutOptions = {}): Promise<PutResult> {
+    const call = {
+      request: RpbPutReq,
+      value: putFields(target, content, options),
+      reply: RpbPutResp,
+      isRepeatable: options.isRepeatable ?? false,
+      timeoutMs: options.timeoutMs,
     };
-  }
-
-  async bucketProps(bucket: string, type = 'default'): Promise<BucketProps> {
-    const request = { bucket: utf8ToByteString(bucket), type: utf8ToByteString(type) };
-    return (await this.#ask(RpbGetBucketReq, request, RpbGetBucketResp, true)).props;
-  }
-
-  async setBucketProps(
-    bucket: string,
-    props: MessageInput<typeof RpbSetBucketReq.fields>['props'],
-    type = 'default',
-  ): Promise<void> {
-    const request = { bucket: utf8ToByteString(bucket), type: utf8ToByteString(type), props };
-    await this.#ask(RpbSetBucketReq, request, RpbSetBucketResp, true);
-  }
-
-  /** Requests under way fail with `peer-closed`, later ones with `closed`. Idempotent. */
-  close(): void {
-    this.#isClosed = true;
-    for (const pool of this.#pools) pool.close();
-  }
-
-  #ask<Q extends Fields, R extends Fields>(
-    request: MessageType<Q>,
-    value: MessageInput<Q>,
-    reply: MessageType<R>,
-    mayRepeat: boolean,
-  ): Promise<Message<R>> {
-    const answer = { type: reply, timeoutMs: this.#timeoutMs };
-    return this.#withFailover(mayRepeat, (connection) =>
-      connection.request(request, value, answer),
-    );
-  }
-
-  /** The messages of a streamed answer, all of them; a stream that breaks is begun again. */
-  #collect<Q extends Fields, R extends Fields>(
-    request: MessageType<Q>,
-    value: MessageInput<Q>,
-    answer: {
-      readonly type: MessageType<R>;
-      readonly isLast: (message: Message<R>) => boolean;
-    },
-  ): Promise<Message<R>[]> {
-    return this.#withFailover(true, async (connection) => {
-      const messages: Message<R>[] = [];
-      await connection.stream(request, value, {
-        ...answer,
-        timeoutMs: this.#timeoutMs,
-        onMessage: (message) => messages.push(message),
-      });
-      return messages;
-    });
-  }
-
-  async #withFailover<Result>(
-    mayRepeat: boolean,
-    run: (connection: Connection) => Promise<Result>,
-  ): Promise<Result> {
-    for (let attempt = 0; ; attempt += 1) {
-      if (this.#isClosed) throw new Fault('closed', 'the client is closed');
-      try {
-        return await run(await this.#connect(attempt));
-      } catch (error) {
-        const isUnreached = isFault(error, 'peer-unreachable');
-        const isCut = isFault(error, 'peer-closed') && mayRepeat && !this.#isClosed;
-        if (!(isUnreached || isCut) || attempt + 1 >= 2 * this.#pools.length) throw error;
-      }
+    try {
+      const reply = await this.#requester.call(call);
+      const object = reply.content.length === 0 ? undefined : objectOf(reply);
+      return { kind: 'stored', key: reply.key ?? (target.key as ByteString), object };
+    } catch (error) {
+      const kind = options.condition === undefined ? undefined : conditionOutcome(error);
+      if (kind === undefined) throw error;
+      return { kind };
     }
   }
 
-  /** Round robin over the nodes; those that were not reached a moment ago only when all were not. */
-  #connect(attempt: number): Connection | Promise<Connection> {
-    this.#next = (this.#next + 1) % this.#pools.length;
-    const inTurn = [...this.#pools.slice(this.#next), ...this.#pools.slice(0, this.#next)];
-    const up = inTurn.find(({ isDown }) => !isDown);
-    const pool = up ?? inTurn[attempt % inTurn.length];
-    return (pool as ConnectionPool).take();
+  /** What was not there is deleted too. */
+  async delete(key: ObjectKey, options: DeleteOptions = {}): Promise<void> {
+    await this.#requester.call({
+      request: RpbDelReq,
+      value: deleteFields(key, options),
+      reply: RpbDelResp,
+      isRepeatable: options.isRepeatable ?? false,
+      timeoutMs: options.timeoutMs,
+    });
+  }
+
+  /** Batches in no order. */
+  async *listKeys(
+    type: ByteString,
+    bucket: ByteString,
+    options: { readonly timeoutMs?: number } = {},
+  ): AsyncGenerator<readonly ByteString[]> {
+    const { timeoutMs } = options;
+    const value = { type, bucket, timeout: timeoutMs };
+    const replies = this.#requester.stream(
+      { request: RpbListKeysReq, value, reply: RpbListKeysResp, isRepeatable: true, timeoutMs },
+      ({ done }) => done === true,
+    );
+    for await (const { keys } of replies) if (keys.length > 0) yield keys;
+  }
+
+  /** Batches in no order, of the buckets of a type that hold keys. */
+  async *listBuckets(
+    type: ByteString,
+    options: { readonly timeoutMs?: number } = {},
+  ): AsyncGenerator<readonly ByteString[]> {
+    const { timeoutMs } = options;
+    const value = { type, stream: true, timeout: timeoutMs };
+    const replies = this.#requester.stream(
+      {
+        request: RpbListBucketsReq,
+        value,
+        reply: RpbListBucketsResp,
+        isRepeatable: true,
+        timeoutMs,
+      },
+      ({ done }) => done === true,
+    );
+    for await (const { buckets } of replies) if (buckets.length > 0) yield buckets;
+  }
+
+  /** All matches, as they come. */
+  async *index(query: IndexQuery): AsyncGenerator<readonly IndexMatch[]> {
+    const replies = this.#requester.stream(
+      {
+        request: RpbIndexReq,
+        value: { ...indexFields(query), stream: true },
+        reply: RpbIndexResp,
+        isRepeatable: true,
+        timeoutMs: query.timeoutMs,
+      },
+      ({ done }) => done === true,
+    );
+    for await (const reply of replies) {
+      const matches = matchesOf(reply);
+      if (matches.length > 0) yield matches;
+    }
+  }
+
+  /** In the order of (term, key); `continuation` from the page before. */
+  async indexPage(
+    query: IndexQuery,
+    page: { readonly maxResults: number; readonly continuation?: Buffer | undefined },
+  ): Promise<IndexPage> {
+    const reply = await this.#requester.call({
+      request: RpbIndexReq,
+      value: {
+        ...indexFields(query),
+        max_results: page.maxResults,
+        continuation: page.continuation,
+      },
+      reply: RpbIndexResp,
+      isRepeatable: true,
+      timeoutMs: query.timeoutMs,
+    });
+    return { matches: matchesOf(reply), continuation: reply.continuation };
+  }
+
+  async preferenceList({ type, bucket, key }: ObjectKey): Promise<readonly HeldPosition[]> {
+    const { preflist } = await this.#requester.call({
+      request: RpbGetBucketKeyPreflistReq,
+      value: { type, bucket, key },
+      reply: RpbGetBucketKeyPreflistResp,
+      isRepeatable: true,
+    });
+    return preflist.map(({ partition, node, primary }) => ({
+      partition: Number(partition) as Partition,
+      node: byteStringToUtf8(node) as NodeId,
+      isPrimary: primary,
+    }));
+  }
+
+  async ping(): Promise<void> {
+    await this.#requester.call({
+      request: RpbPingReq,
+      value: {},
+      reply: RpbPingResp,
+      isRepeatable: true,
+    });
+  }
+
+  /** Of the node that answers. */
+  async serverInfo(): Promise<{ readonly node: string; readonly version: string }> {
+    const { node, server_version } = await this.#requester.call({
+      request: RpbGetServerInfoReq,
+      value: {},
+      reply: RpbGetServerInfoResp,
+      isRepeatable: true,
+    });
+    return {
+      node: byteStringToUtf8(node ?? ('' as ByteString)),
+      version: byteStringToUtf8(server_version ?? ('' as ByteString)),
+    };
+  }
+
+  /** Requests under way fail with `closed`; may be called again. */
+  close(): void {
+    this.#requester.close();
   }
 }
 
-interface Names {
-  readonly type?: ByteString;
-  readonly bucket: ByteString;
-  readonly key: ByteString;
+const NO_CONTEXT = Buffer.alloc(0);
+
+function objectOf(reply: Pick<MessageOf<typeof RpbGetResp>, 'content' | 'vclock'>): ReceivedObject {
+  return { context: reply.vclock ?? NO_CONTEXT, siblings: reply.content.map(contentToSibling) };
 }
 
-function namesOf(location: Omit<Location, 'key'> & { readonly key?: string }): Names {
-  const names = {
-    bucket: utf8ToByteString(location.bucket),
-    // Absent for a key that the node makes; the codec leaves undefined out.
-    key: (location.key === undefined ? undefined : utf8ToByteString(location.key)) as ByteString,
-  };
-  return location.type === undefined ? names : { ...names, type: utf8ToByteString(location.type) };
+/** What the server's text says about the condition, if it is about that. */
+function conditionOutcome(error: unknown) {
+  if (!isFault(error, 'peer-refused')) return undefined;
+  switch (error.message) {
+    case 'match_found':
+      return 'match-found';
+    case 'modified':
+      return 'modified';
+    case 'notfound':
+      return 'nothing-to-match';
+    default:
+      return undefined;
+  }
+}
+
+function matchesOf({ keys, results }: MessageOf<typeof RpbIndexResp>): readonly IndexMatch[] {
+  if (results.length === 0) return keys.map((key) => ({ term: undefined, key }));
+  return results.map(({ key: term, value }) => ({ term, key: value ?? ('' as ByteString) }));
 }

@@ -1,238 +1,150 @@
 /**
- * One connection to one node: requests out, replies matched in order.
+ * One connection of the client to one node.
  *
- * The protocol answers in the order of the requests, so replies need no ids and requests may follow
- * each other without waiting. A connection that breaks fails what is on it, and is not used again.
+ * What waits for replies are exchanges, answered strictly in the order in which they were sent. When
+ * the connection goes, each of them is told whether its request can have reached the node: only what
+ * was never sent is safe to ask again elsewhere.
  */
 
-import { createConnection, type Socket } from 'node:net';
-import { Fault } from '../base/fault.ts';
-import { encodeFrame, FrameDecoder } from '../api/pbc/framing.ts';
-import {
-  decodeMessage,
-  type Fields,
-  type Message,
-  type MessageInput,
-  type MessageType,
-} from '../api/pbc/messages/message-type.ts';
-import { ProtoWriter } from '../api/pbc/messages/proto-writer.ts';
-import { RpbErrorResp } from '../api/pbc/messages/server-messages.ts';
+import { connect } from 'node:net';
+import { Fault, isFault } from '../base/fault.ts';
+import { FrameDecoder, writeFrames } from '../api/pbc/framing.ts';
+import type { Socket } from 'node:net';
+import type { Frame } from '../api/pbc/framing.ts';
 
-export interface Address {
+export interface NodeAddress {
   readonly host: string;
   readonly port: number;
 }
 
-/** The server said no: `errmsg` of an RpbErrorResp. The connection goes on. */
-export class ServerError extends Error {
-  override readonly name = 'ServerError';
+/** A request that has been given to a connection. */
+export interface Exchange {
+  /** By the clock of `performance.now()`. */
+  readonly deadlineMs: number;
+  /** Takes a reply; true when it was the last. */
+  take(frame: Frame): boolean;
+  lose(fault: Fault): void;
 }
 
-/** Takes the frames of one answer; true when it was the last. */
-type Receiver = (code: number, body: Buffer) => boolean;
-
-interface Waiting {
-  readonly receive: Receiver;
-  readonly fail: (error: Error) => void;
-  deadlineMs: number;
-  readonly timeoutMs: number;
+export interface ConnectionOptions {
+  readonly address: NodeAddress;
+  readonly connectTimeoutMs: number;
+  readonly replySizeMaxBytes: number;
+  /** An exchange has ended well. */
+  readonly onFree: () => void;
+  /** Told once; `hasFailed`: the node was not reached, or did not answer in time. */
+  readonly onClosed: (connection: Connection, hasFailed: boolean) => void;
 }
 
-const FRAME_MAX_BYTES = 128 * 1024 * 1024;
-const LIMITS = { fieldCountMax: 1 << 24 };
-/** How often deadlines are looked at: one timer a connection, not one a request. */
-const CHECK_INTERVAL_MS = 100;
+const KEEPALIVE_DELAY_MS = 10_000;
 
 export class Connection {
-  readonly address: Address;
+  readonly #options: ConnectionOptions;
   readonly #socket: Socket;
-  readonly #decoder = new FrameDecoder(FRAME_MAX_BYTES);
-  readonly #writer = new ProtoWriter();
-  readonly #waiting: Waiting[] = [];
-  #firstWaiting = 0;
-  #checker: NodeJS.Timeout;
-  #isBroken = false;
-  #isCorked = false;
+  readonly #decoder: FrameDecoder;
+  readonly #exchanges: Exchange[] = [];
+  readonly #connectDeadlineMs: number;
+  #frames: Buffer[] = [];
+  #isConnected = false;
+  #isClosed = false;
+  #lastUsedMs = performance.now();
 
-  private constructor(address: Address, socket: Socket) {
-    this.address = address;
-    this.#socket = socket;
-    socket.setNoDelay(true);
-    socket.on('data', (piece) => this.#receive(piece));
-    socket.on('error', (error) => this.#break(error));
-    socket.on('close', () => this.#break(new Error('the node closed the connection')));
-    this.#checker = setInterval(() => this.#check(), CHECK_INTERVAL_MS);
-    this.#checker.unref();
-  }
-
-  /** Rejects with the fault `peer-unreachable`. */
-  static open(address: Address, timeoutMs: number): Promise<Connection> {
-    return new Promise((resolve, reject) => {
-      const where = `${address.host}:${address.port}`;
-      const socket = createConnection(address);
-      const refuse = (cause: Error): void => {
-        socket.destroy();
-        reject(new Fault('peer-unreachable', `${where} cannot be reached`, { cause }));
-      };
-      socket.setTimeout(timeoutMs, () => refuse(new Error(`no connection in ${timeoutMs} ms`)));
-      socket.once('error', refuse);
-      socket.once('connect', () => {
-        socket.setTimeout(0);
-        socket.off('error', refuse);
-        resolve(new Connection(address, socket));
-      });
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.#connectDeadlineMs = performance.now() + options.connectTimeoutMs;
+    this.#decoder = new FrameDecoder(options.replySizeMaxBytes);
+    const { host, port } = options.address;
+    this.#socket = connect({
+      host,
+      port,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEPALIVE_DELAY_MS,
     });
-  }
-
-  get isBroken(): boolean {
-    return this.#isBroken;
-  }
-
-  /** Requests on their way. */
-  get inFlight(): number {
-    return this.#waiting.length - this.#firstWaiting;
-  }
-
-  /**
-   * Rejects with `ServerError`, or with a fault: `timeout` (the connection is given up, because a
-   * late answer could be taken for another's) or `peer-closed` (it may or may not have been done).
-   */
-  request<Q extends Fields, R extends Fields>(
-    type: MessageType<Q>,
-    value: MessageInput<Q>,
-    answer: { readonly type: MessageType<R>; readonly timeoutMs: number },
-  ): Promise<Message<R>> {
-    return new Promise((resolve, reject) => {
-      this.#send(type, value, {
-        timeoutMs: answer.timeoutMs,
-        fail: reject,
-        receive: (code, body) => {
-          if (code === answer.type.code) resolve(decodeMessage(answer.type, body, LIMITS));
-          else reject(errorOf(code, body));
-          return true;
-        },
-      });
+    this.#socket.on('connect', () => {
+      this.#isConnected = true;
     });
+    this.#socket.on('data', (piece: Buffer) => this.#receive(piece));
+    this.#socket.on('error', (error) => this.#close(error));
+    this.#socket.on('close', () => this.#close(undefined));
   }
 
-  /** As `request`, for answers in several messages; `isLast` says which ends it. */
-  stream<Q extends Fields, R extends Fields>(
-    type: MessageType<Q>,
-    value: MessageInput<Q>,
-    answer: {
-      readonly type: MessageType<R>;
-      /** Between two messages. */
-      readonly timeoutMs: number;
-      readonly isLast: (message: Message<R>) => boolean;
-      readonly onMessage: (message: Message<R>) => void;
-    },
-  ): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#send(type, value, {
-        timeoutMs: answer.timeoutMs,
-        fail: reject,
-        receive: (code, body) => {
-          if (code !== answer.type.code) {
-            reject(errorOf(code, body));
-            return true;
-          }
-          const message = decodeMessage(answer.type, body, LIMITS);
-          answer.onMessage(message);
-          if (!answer.isLast(message)) return false;
-          resolve();
-          return true;
-        },
-      });
-    });
+  /** Exchanges under way. */
+  get load(): number {
+    return this.#exchanges.length;
   }
 
-  close(): void {
-    this.#break(new Error('the client was closed'));
+  start(frame: Buffer, exchange: Exchange): void {
+    this.#exchanges.push(exchange);
+    this.#frames.push(frame);
+    // What one tick brings leaves in one write.
+    if (this.#frames.length === 1) process.nextTick(this.#flush);
   }
 
-  #send<Q extends Fields>(
-    type: MessageType<Q>,
-    value: MessageInput<Q>,
-    waiting: Omit<Waiting, 'deadlineMs'>,
-  ): void {
-    if (this.#isBroken) {
-      waiting.fail(new Fault('peer-unreachable', 'the connection is closed'));
-      return;
-    }
-    this.#waiting.push({ ...waiting, deadlineMs: performance.now() + waiting.timeoutMs });
-    if (!this.#isCorked) {
-      // What is asked within one turn leaves in one segment.
-      this.#isCorked = true;
-      this.#socket.cork();
-      process.nextTick(() => {
-        this.#isCorked = false;
-        this.#socket.uncork();
-      });
-    }
-    this.#socket.write(encodeFrame(this.#writer, type, value));
+  /** The consumer of a stream is behind. */
+  pause(): void {
+    this.#socket.pause();
   }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** Exchanges under way fail with `fault`. */
+  destroy(fault?: Fault): void {
+    this.#close(fault);
+  }
+
+  /** Gives up what is overdue; replies come in order, so the connection goes with it. */
+  checkTimeouts(nowMs: number, idleTimeoutMs: number): void {
+    const isLate = this.#exchanges.some(({ deadlineMs }) => deadlineMs <= nowMs);
+    const isUnreached = !this.#isConnected && this.#connectDeadlineMs <= nowMs;
+    if (isLate || isUnreached) this.#close(new Fault('timeout', `${this.#name} did not answer`));
+    else if (this.load === 0 && nowMs - this.#lastUsedMs > idleTimeoutMs) this.destroy();
+  }
+
+  get #name(): string {
+    return `${this.#options.address.host}:${this.#options.address.port}`;
+  }
+
+  readonly #flush = (): void => {
+    const frames = this.#frames;
+    this.#frames = [];
+    if (!this.#isClosed) writeFrames(this.#socket, frames);
+  };
 
   #receive(piece: Buffer): void {
     this.#decoder.push(piece);
-    for (;;) {
+    while (!this.#isClosed) {
       const outcome = this.#decoder.next();
       if (outcome.kind === 'incomplete') return;
-      if (outcome.kind !== 'frame') {
-        this.#break(new Error('the node sent no frame'));
-        return;
+      const exchange = this.#exchanges[0];
+      if (outcome.kind !== 'frame' || exchange === undefined) {
+        this.#close(new Fault('peer-malformed', `${this.#name} sent what was not asked for`));
+      } else if (exchange.take(outcome.frame)) {
+        this.#exchanges.shift();
+        this.#lastUsedMs = performance.now();
+        this.#options.onFree();
       }
-      if (!this.#dispatch(outcome.frame.code, outcome.frame.body)) return;
     }
   }
 
-  /** False when the connection broke over it. */
-  #dispatch(code: number, body: Buffer): boolean {
-    const waiting = this.#waiting[this.#firstWaiting];
-    if (waiting === undefined) {
-      this.#break(new Error('the node answered what was not asked'));
-      return false;
-    }
-    try {
-      if (waiting.receive(code, body)) this.#settleFirst();
-      else waiting.deadlineMs = performance.now() + waiting.timeoutMs;
-      return true;
-    } catch (error) {
-      this.#break(error instanceof Error ? error : new Error(String(error)));
-      return false;
-    }
-  }
-
-  #settleFirst(): void {
-    this.#firstWaiting += 1;
-    if (this.#firstWaiting < 64 && this.#firstWaiting < this.#waiting.length) return;
-    this.#waiting.splice(0, this.#firstWaiting);
-    this.#firstWaiting = 0;
-  }
-
-  #check(): void {
-    const waiting = this.#waiting[this.#firstWaiting];
-    if (waiting === undefined || performance.now() < waiting.deadlineMs) return;
-    waiting.fail(new Fault('timeout', `no answer within ${waiting.timeoutMs} ms`));
-    this.#settleFirst();
-    this.#break(new Error('an answer did not come in time'));
-  }
-
-  #break(cause: Error): void {
-    if (this.#isBroken) return;
-    this.#isBroken = true;
-    clearInterval(this.#checker);
+  #close(cause: Error | undefined): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#socket.destroy();
-    const left = this.#waiting.splice(this.#firstWaiting);
-    this.#waiting.length = 0;
-    this.#firstWaiting = 0;
-    for (const { fail } of left) {
-      fail(new Fault('peer-closed', `the connection broke: ${cause.message}`, { cause }));
-    }
+    const hasFailed = !this.#isConnected || isFault(cause, 'timeout');
+    this.#options.onClosed(this, hasFailed);
+    const fault = this.#faultFor(cause);
+    for (const exchange of this.#exchanges.splice(0)) exchange.lose(fault);
   }
-}
 
-function errorOf(code: number, body: Buffer): Error {
-  if (code !== RpbErrorResp.code) return new Fault('peer-malformed', `unexpected reply ${code}`);
-  const { errmsg } = decodeMessage(RpbErrorResp, body, LIMITS);
-  return new ServerError(errmsg.toString());
+  #faultFor(cause: Error | undefined): Fault {
+    if (isFault(cause, 'closed')) return cause;
+    if (!this.#isConnected) {
+      return new Fault('peer-unreachable', `${this.#name} cannot be reached`, { cause });
+    }
+    if (isFault(cause)) return cause;
+    return new Fault('peer-closed', `the connection to ${this.#name} was lost`, { cause });
+  }
 }

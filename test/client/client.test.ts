@@ -1,204 +1,212 @@
-/** The typed client against servers that fail: nothing hangs, nothing is mixed up or done twice. */
+/** The client against real servers: what it asks, what it makes of the answers. */
 
 import t from 'tap';
-import { decodeMessage } from '../../src/api/pbc/messages/message-type.ts';
-import { RpbListKeysReq, RpbListKeysResp } from '../../src/api/pbc/messages/bucket-messages.ts';
-import { RpbGetReq, RpbGetResp } from '../../src/api/pbc/messages/get-messages.ts';
-import { RpbPutReq, RpbPutResp } from '../../src/api/pbc/messages/put-messages.ts';
-import {
-  RpbErrorResp,
-  RpbPingReq,
-  RpbPingResp,
-} from '../../src/api/pbc/messages/server-messages.ts';
-import type { ByteString } from '../../src/base/bytes.ts';
+import { byteStringToUtf8, utf8ToByteString } from '../../src/base/bytes.ts';
 import { VertebraClient } from '../../src/client/client.ts';
-import { ServerError } from '../../src/client/connection.ts';
-import { serve } from '../api/pbc/served.ts';
-import { reply, serveFrames, type FakeServer, type OnFrame } from './fake-server.ts';
+import { name, serve } from '../api/pbc/served.ts';
+import type { Test } from 'tap';
+import type { ClientOptions } from '../../src/client/client.ts';
 
-const LIMITS = { fieldCountMax: 1000 };
-const location = { bucket: 'patients', key: '9990000018' };
+const UNTYPED = name('default');
+const SIBLINGS = name('siblings');
+const BUCKET = name('b');
+const KEY = { type: UNTYPED, bucket: BUCKET, key: name('k') };
 
-/** Answers pings, gets with the key as the value, puts, and a listing of one key. */
-const answer: OnFrame = (code, body, socket) => {
-  if (code === RpbPingReq.code) reply(socket, RpbPingResp, {});
-  if (code === RpbPutReq.code) reply(socket, RpbPutResp, {});
-  if (code === RpbListKeysReq.code) {
-    reply(socket, RpbListKeysResp, { keys: ['one' as ByteString], done: true });
-  }
-  if (code === RpbGetReq.code) {
-    const { key } = decodeMessage(RpbGetReq, body, LIMITS);
-    const value = Buffer.from(key, 'latin1');
-    reply(socket, RpbGetResp, { content: [{ value }], vclock: Buffer.from('v') });
-  }
-};
-
-const cut: OnFrame = (_code, _body, socket) => socket.destroy();
-
-async function closedPort(): Promise<FakeServer> {
-  const server = await serveFrames(answer);
-  await server.close();
-  return server;
+async function connected(t: Test, options: Partial<ClientOptions> = {}) {
+  const served = await serve();
+  t.teardown(() => served.server.close());
+  const client = new VertebraClient({
+    nodes: [{ host: '127.0.0.1', port: served.port }],
+    ...options,
+  });
+  t.teardown(() => client.close());
+  return { ...served, client };
 }
 
-t.test('a node that cannot be reached is passed over, by reads, writes and listings', async (t) => {
-  const [dead, live] = [await closedPort(), await serveFrames(answer)];
-  const client = new VertebraClient({ nodes: [dead.address, live.address], downMs: 0 });
-  t.teardown(() => (client.close(), live.close()));
-  for (let count = 0; count < 4; count += 1) {
-    t.ok(await client.get(location));
-    await client.put(location, Buffer.from('x'));
-    t.same(await client.listKeys('patients'), ['one']);
+async function collect<T>(batches: AsyncIterable<readonly T[]>): Promise<T[]> {
+  const items: T[] = [];
+  for await (const batch of batches) items.push(...batch);
+  return items;
+}
+
+t.test('an object comes back as it was stored', async (t) => {
+  const { client } = await connected(t);
+  t.same(await client.get(KEY), { kind: 'not-found', context: undefined });
+  const metadata = {
+    contentType: name('application/json'),
+    charset: name('utf-8'),
+    contentEncoding: name('identity'),
+    userMetadata: [[name('a'), name('1')] as const, [name('a'), utf8ToByteString('é')] as const],
+    indexes: [{ field: name('born_int'), term: name('19700101') }],
+    links: [{ bucket: name('b2'), key: name('k2'), tag: undefined }],
+  };
+  const value = Buffer.from('{"a":"ü"}');
+  const stored = await client.put(KEY, { value, metadata }, { returning: 'body' });
+  const got = await client.get(KEY);
+  if (stored.kind !== 'stored' || got.kind !== 'found') return t.fail('an object');
+  t.equal(stored.key, KEY.key);
+  t.same(stored.object, { context: got.context, siblings: got.siblings });
+  const [sibling] = got.siblings;
+  t.match(sibling, { metadata, value, isTombstone: false, valueSizeBytes: value.length });
+  t.ok(Math.abs((sibling?.lastModifiedMicros ?? 0) / 1000 - Date.now()) < 60_000);
+  const head = await client.get(KEY, { headOnly: true, r: 'all' });
+  return t.match(head, {
+    kind: 'found',
+    siblings: [{ vtag: sibling?.vtag, value: Buffer.alloc(0) }],
+  });
+});
+
+t.test('siblings are resolved by a write on their context', async (t) => {
+  const { client } = await connected(t);
+  const key = { ...KEY, type: SIBLINGS };
+  await client.put(key, { value: Buffer.from('one') });
+  await client.put(key, { value: Buffer.from('two') });
+  const got = await client.get(key);
+  if (got.kind !== 'found') return t.fail('an object');
+  t.same(got.siblings.map(({ value }) => String(value)).sort(), ['one', 'two']);
+  await client.put(key, { value: Buffer.from('both') }, { context: got.context });
+  t.match(await client.get(key), { siblings: [{ value: Buffer.from('both') }] });
+  await client.delete(key, { w: 'all' });
+  const deleted = await client.get(key);
+  return t.ok(deleted.kind === 'not-found' && deleted.context !== undefined, 'with its context');
+});
+
+t.test('conditions are outcomes', async (t) => {
+  const { client } = await connected(t);
+  const content = { value: Buffer.from('v') };
+  const ifNew = { condition: 'none-match' } as const;
+  const ifSame = { condition: 'not-modified' } as const;
+  t.match(await client.put(KEY, content, ifSame), { kind: 'nothing-to-match' });
+  t.match(await client.put(KEY, content, ifNew), { kind: 'stored' });
+  t.match(await client.put(KEY, content, ifNew), { kind: 'match-found' });
+  t.match(await client.put(KEY, content, ifSame), { kind: 'modified' });
+});
+
+t.test('the server makes a key where none is given', async (t) => {
+  const { client } = await connected(t);
+  const stored = await client.put({ type: UNTYPED, bucket: BUCKET }, { value: Buffer.from('v') });
+  if (stored.kind !== 'stored') return t.fail('stored');
+  t.match(stored.key, /^[0-9A-Za-z]{20,}$/);
+  return t.match(await client.get({ ...KEY, key: stored.key }), { kind: 'found' });
+});
+
+t.test('what the server refuses is a fault with its words', async (t) => {
+  const { client } = await connected(t);
+  const refused = (message: string) => ({ code: 'peer-refused', message });
+  await t.rejects(client.get({ ...KEY, type: name('unknown') }), refused('no_type'));
+  await t.rejects(client.get(KEY, { r: 4 }), refused('{n_val_violation,3}'));
+  await t.rejects(
+    client.put({ ...KEY, key: name('') }, { value: Buffer.alloc(0) }),
+    refused('Key cannot be zero-length'),
+  );
+  await t.rejects(
+    collect(client.listKeys(name('unknown'), BUCKET)),
+    refused("No bucket-type named 'unknown'"),
+  );
+  await t.rejects(client.get(KEY, { timeoutMs: 0 }), { code: 'timeout' });
+});
+
+t.test('listings and index queries come in batches or pages', async (t) => {
+  const { client } = await connected(t);
+  const keys = Array.from({ length: 250 }, (_, index) =>
+    name(`k${String(index).padStart(3, '0')}`),
+  );
+  for (const [index, key] of keys.entries()) {
+    const indexes = [{ field: name('n_int'), term: name(String(index)) }];
+    await client.put({ ...KEY, key }, { value: Buffer.from('v'), metadata: { indexes } });
+  }
+  t.same((await collect(client.listKeys(UNTYPED, BUCKET))).sort(), keys);
+  t.same(await collect(client.listBuckets(UNTYPED)), [BUCKET]);
+
+  const query = {
+    type: UNTYPED,
+    bucket: BUCKET,
+    field: name('n_int'),
+    from: name('10'),
+    to: name('229'),
+    returnsTerms: true,
+  };
+  const matches = await collect(client.index(query));
+  t.equal(matches.length, 220);
+  t.same(matches[5], { term: '15', key: 'k015' });
+  t.same(await collect(client.index({ ...query, to: undefined } as never)), [
+    { term: undefined, key: 'k010' },
+  ]);
+
+  const paged = [];
+  let continuation: Buffer | undefined;
+  do {
+    const page = await client.indexPage(query, { maxResults: 100, continuation });
+    paged.push(...page.matches);
+    continuation = page.continuation;
+  } while (continuation !== undefined);
+  t.same(paged, matches);
+  const byExpression = { ...query, field: name('$key'), from: name('a'), to: name('z') };
+  const ending = await collect(client.index({ ...byExpression, termRegex: name('00$') }));
+  t.same(
+    ending.map(({ key }) => key),
+    ['k000', 'k100', 'k200'],
+  );
+});
+
+t.test('leaving a stream early leaves the client usable', async (t) => {
+  const { client } = await connected(t, { connectionsPerNode: 1 });
+  for (let index = 0; index < 300; index += 1) {
+    await client.put({ ...KEY, key: name(`k${index}`) }, { value: Buffer.from('v') });
+  }
+  for await (const keys of client.listKeys(UNTYPED, BUCKET)) {
+    t.ok(keys.length > 0);
+    break;
+  }
+  t.equal((await collect(client.listKeys(UNTYPED, BUCKET))).length, 300);
+});
+
+t.test('properties of buckets and types are read and set', async (t) => {
+  const { client } = await connected(t);
+  const { buckets } = client;
+  t.match(await buckets.properties(UNTYPED, BUCKET), { n_val: 3, allow_mult: false, r: 'quorum' });
+  const precommit = [{ mod: 'm', fun: 'f' }, { name: 'hook' }];
+  await buckets.setProperties(UNTYPED, BUCKET, {
+    n_val: 2,
+    pw: 'one',
+    precommit,
+    repl: 'realtime',
+  });
+  t.match(await buckets.properties(UNTYPED, BUCKET), {
+    n_val: 2,
+    pw: 'one',
+    precommit,
+    repl: 'realtime',
+    chash_keyfun: { mod: 'riak_core_util', fun: 'chash_std_keyfun' },
+  });
+  await buckets.resetProperties(UNTYPED, BUCKET);
+  t.match(await buckets.properties(UNTYPED, BUCKET), { n_val: 3, precommit: [] });
+  await buckets.setTypeProperties(SIBLINGS, { allow_mult: true });
+  t.match(await buckets.typeProperties(SIBLINGS), { allow_mult: true });
+  await t.rejects(buckets.setTypeProperties(UNTYPED, { n_val: 2 }), {
+    code: 'peer-refused',
+    message: 'Invalid bucket properties: no_default_update',
+  });
+});
+
+t.test('a node says who it is and who holds a key', async (t) => {
+  const { client } = await connected(t);
+  await client.ping();
+  t.same(await client.serverInfo(), { node: 'dev1@127.0.0.1', version: '3.2.1' });
+  const positions = await client.preferenceList(KEY);
+  t.equal(positions.length, 3);
+  t.match(positions[0], { partition: 0, node: 'dev1@127.0.0.1', isPrimary: true });
+});
+
+t.test('many requests at once are all answered, each with its own', async (t) => {
+  for (const depth of [1, 8]) {
+    const { client } = await connected(t, { connectionsPerNode: 3, depth });
+    const keys = Array.from({ length: 300 }, (_, index) => ({ ...KEY, key: name(`k${index}`) }));
+    await Promise.all(keys.map((key) => client.put(key, { value: Buffer.from(key.key) })));
+    const got = await Promise.all(keys.map((key) => client.get(key)));
+    t.same(
+      got.map((result) => (result.kind === 'found' ? String(result.siblings[0]?.value) : '')),
+      keys.map(({ key }) => byteStringToUtf8(key)),
+    );
   }
 });
-
-t.test('a read that was cut off is asked of another node, a write is not', async (t) => {
-  const [cutting, live] = [await serveFrames(cut), await serveFrames(answer)];
-  const nodes = [cutting.address, live.address];
-  const client = new VertebraClient({ nodes });
-  const repeating = new VertebraClient({ nodes, retryWrites: true });
-  t.teardown(async () => {
-    for (const open of [client, repeating]) open.close();
-    await Promise.all([cutting.close(), live.close()]);
-  });
-  for (let count = 0; count < 4; count += 1) t.ok(await client.get(location));
-  const writes = await Promise.allSettled(
-    [1, 2, 3, 4].map(() => client.put(location, Buffer.from('x'))),
-  );
-  const failed = writes.filter(({ status }) => status === 'rejected');
-  t.equal(failed.length, 2, 'those that went to the node that cuts');
-  t.match(failed[0], { reason: { code: 'peer-closed' } });
-  for (let count = 0; count < 4; count += 1) await repeating.put(location, Buffer.from('x'));
-});
-
-t.test('a node that dies while requests are under way does not fail the reads', async (t) => {
-  let asked = 0;
-  const dying: FakeServer = await serveFrames(() => {
-    asked += 1;
-    if (asked === 10) void dying.close();
-  });
-  const live = await serveFrames(answer);
-  const client = new VertebraClient({ nodes: [dying.address, live.address] });
-  t.teardown(() => (client.close(), live.close()));
-  const found = await Promise.all(
-    Array.from({ length: 40 }, (_, index) => client.get({ ...location, key: `k${index}` })),
-  );
-  t.same(
-    found.map((object) => object?.siblings[0]?.value.toString()),
-    Array.from({ length: 40 }, (_, index) => `k${index}`),
-  );
-});
-
-t.test('a server that says nothing costs the time that was allowed, no more', async (t) => {
-  const silent = await serveFrames(() => undefined);
-  const client = new VertebraClient({ nodes: [silent.address], timeoutMs: 300 });
-  t.teardown(() => (client.close(), silent.close()));
-  const begunMs = performance.now();
-  await t.rejects(client.get(location), { code: 'timeout' });
-  await t.rejects(client.listKeys('patients'), { code: 'timeout' });
-  const tookMs = performance.now() - begunMs;
-  t.ok(tookMs > 550 && tookMs < 10_000, `${tookMs} ms`);
-  t.ok(silent.connectionCount() >= 2, 'a late answer finds its connection given up');
-});
-
-t.test('when no node can be reached the client says so', async (t) => {
-  const dead = await closedPort();
-  const client = new VertebraClient({ nodes: [dead.address, dead.address] });
-  t.teardown(() => client.close());
-  await t.rejects(client.ping(), { code: 'peer-unreachable' });
-  await t.rejects(client.listBuckets(), { code: 'peer-unreachable' });
-  t.throws(() => new VertebraClient({ nodes: [] }), /at least one node/);
-});
-
-t.test('pipelined requests get their own answers', async (t) => {
-  const server = await serveFrames(answer);
-  const client = new VertebraClient({ nodes: [server.address], connectionsPerNode: 1 });
-  t.teardown(() => (client.close(), server.close()));
-  const keys = Array.from({ length: 500 }, (_, index) => `key ${index}`);
-  const found = await Promise.all(keys.map((key) => client.get({ ...location, key })));
-  t.same(
-    found.map((object) => object?.siblings[0]?.value.toString()),
-    keys,
-  );
-  t.equal(server.connectionCount(), 1);
-});
-
-t.test('a refusal leaves the connection usable, and nothing else is harmed', async (t) => {
-  let count = 0;
-  const server = await serveFrames((code, body, socket) => {
-    count += 1;
-    if (count % 2 === 1) answer(code, body, socket);
-    else reply(socket, RpbErrorResp, { errmsg: 'overload' as ByteString, errcode: 0 });
-  });
-  const client = new VertebraClient({ nodes: [server.address], connectionsPerNode: 1 });
-  t.teardown(() => (client.close(), server.close()));
-  const replies = await Promise.allSettled([1, 2, 3, 4].map(() => client.get(location)));
-  t.same(
-    replies.map(({ status }) => status),
-    ['fulfilled', 'rejected', 'fulfilled', 'rejected'],
-  );
-  const [, refused] = replies;
-  t.ok(refused?.status === 'rejected' && refused.reason instanceof ServerError);
-  t.match(refused, { reason: { message: 'overload' } });
-  t.equal(server.connectionCount(), 1);
-});
-
-t.test('what is no answer breaks the connection, not the client', async (t) => {
-  let count = 0;
-  const server = await serveFrames((code, body, socket) => {
-    count += 1;
-    if (count === 1) socket.write(Buffer.alloc(4));
-    else if (count === 2) socket.write(Buffer.from([0xff, 0xff, 0xff, 0xff]));
-    else if (count === 3) socket.write(Buffer.from([0, 0, 0, 3, RpbGetResp.code ?? 0, 0x0a, 0xff]));
-    else answer(code, body, socket);
-  });
-  const client = new VertebraClient({ nodes: [server.address], retryWrites: false });
-  t.teardown(() => (client.close(), server.close()));
-  await t.rejects(client.put(location, Buffer.from('x')), { code: 'peer-closed' });
-  await t.rejects(client.put(location, Buffer.from('x')), { code: 'peer-closed' });
-  t.ok(await client.get(location), 'a read is asked again');
-});
-
-t.test('closing ends what is under way, and may be done twice', async (t) => {
-  const silent = await serveFrames(() => undefined);
-  const client = new VertebraClient({ nodes: [silent.address] });
-  t.teardown(() => silent.close());
-  const underWay = client.get(location);
-  const opening = client.ping();
-  const ended = Promise.allSettled([underWay, opening]);
-  client.close();
-  client.close();
-  for (const { status } of await ended) t.equal(status, 'rejected');
-  await t.rejects(client.ping(), { code: 'closed' });
-  const connectionsMade = silent.connectionCount();
-  await t.rejects(client.listKeys('patients'), { code: 'closed' });
-  t.equal(silent.connectionCount(), connectionsMade, 'a closed client connects no more');
-});
-
-t.test(
-  'against the real server, values, metadata and refusals come back as they are',
-  async (t) => {
-    const { server, port } = await serve();
-    const client = new VertebraClient({ nodes: [{ host: '127.0.0.1', port }] });
-    t.teardown(() => (client.close(), server.close()));
-    const metadata = {
-      contentType: 'application/json',
-      userMetadata: [['source', 'Zoë']] as const,
-    };
-    t.equal(await client.get(location), undefined);
-    await client.put(location, Buffer.from('{"a":1}'), { metadata });
-    const found = await client.get(location);
-    t.equal(found?.siblings.length, 1);
-    t.equal(found?.siblings[0]?.value.toString(), '{"a":1}');
-    t.match(found?.siblings[0]?.metadata, metadata);
-    await t.rejects(client.get({ ...location, type: 'nosuch' }), { name: 'ServerError' });
-    await t.rejects(client.put(location, Buffer.from('y'), { ifNoneMatch: true }), {
-      message: 'match_found',
-    });
-    const { key } = await client.put({ bucket: 'patients' }, Buffer.from('made'));
-    t.ok(key);
-    t.same(new Set(await client.listKeys('patients')), new Set([location.key, key]));
-    await client.delete(location, { context: found?.context as Buffer });
-    t.equal(await client.get(location), undefined);
-  },
-);

@@ -26,14 +26,41 @@ export type ContentOutcome =
   | { readonly kind: 'content'; readonly content: NewContent }
   | { readonly kind: 'refused'; readonly refusals: readonly IndexRefusal[] };
 
+/** The other way round, for a client. */
+export function newToContent(content: NewContent): InputOf<typeof RpbContent> {
+  const { metadata, value, isTombstone } = content;
+  return {
+    value,
+    content_type: metadata.contentType,
+    charset: metadata.charset,
+    content_encoding: metadata.contentEncoding,
+    links: metadata.links ?? NO_ITEMS,
+    usermeta: metadata.userMetadata?.map(tupleToPair) ?? NO_ITEMS,
+    indexes: metadata.indexes?.map(entryToPair) ?? NO_ITEMS,
+    deleted: isTombstone ? true : undefined,
+  };
+}
+
+/** A sibling as a client gets it: its dot stays with the server. */
+export type ReceivedSibling = Omit<Sibling, 'dot'>;
+
+/** As the server shows it; the indexes are not looked at again. */
+export function contentToSibling(content: Content): ReceivedSibling {
+  const metadata = metadataOf(content);
+  if (content.indexes.length > 0) metadata.indexes = content.indexes.map(pairToEntry);
+  return {
+    metadata,
+    value: content.value,
+    valueSizeBytes: content.value.length,
+    vtag: content.vtag ?? '',
+    lastModifiedMicros: (content.last_mod ?? 0) * MICROS_PER_SECOND + (content.last_mod_usecs ?? 0),
+    isTombstone: content.deleted === true,
+  };
+}
+
 /** `isUnindexed`: nothing will look at the index entries, so they are kept as they are. */
 export function contentToNew(content: Content, isUnindexed: () => boolean): ContentOutcome {
-  const metadata: Mutable<Metadata> = {};
-  if (content.content_type !== undefined) metadata.contentType = content.content_type;
-  if (content.charset !== undefined) metadata.charset = content.charset;
-  if (content.content_encoding !== undefined) metadata.contentEncoding = content.content_encoding;
-  if (content.links.length > 0) metadata.links = content.links;
-  if (content.usermeta.length > 0) metadata.userMetadata = content.usermeta.map(pairToTuple);
+  const metadata = metadataOf(content);
   if (content.indexes.length > 0) {
     const outcome = parseIndexEntries(content.indexes.map(pairToTuple));
     if (outcome.kind === 'entries') metadata.indexes = outcome.entries;
@@ -43,6 +70,17 @@ export function contentToNew(content: Content, isUnindexed: () => boolean): Cont
   const isTombstone = content.deleted === true;
   const value = isTombstone ? NO_VALUE : content.value;
   return { kind: 'content', content: { metadata, value, isTombstone } };
+}
+
+/** All but the index entries. */
+function metadataOf(content: Content): Mutable<Metadata> {
+  const metadata: Mutable<Metadata> = {};
+  if (content.content_type !== undefined) metadata.contentType = content.content_type;
+  if (content.charset !== undefined) metadata.charset = content.charset;
+  if (content.content_encoding !== undefined) metadata.contentEncoding = content.content_encoding;
+  if (content.links.length > 0) metadata.links = content.links;
+  if (content.usermeta.length > 0) metadata.userMetadata = content.usermeta.map(pairToTuple);
+  return metadata;
 }
 
 /** With `headOnly` the values stay at home. */
@@ -65,14 +103,22 @@ function siblingToContent(sibling: Sibling, headOnly: boolean): InputOf<typeof R
     links: metadata.links ?? NO_ITEMS,
     last_mod: lastModified,
     last_mod_usecs: lastModifiedMicros - lastModified * MICROS_PER_SECOND,
-    usermeta: metadata.userMetadata?.map(([key, value]) => ({ key, value })) ?? NO_ITEMS,
-    indexes: metadata.indexes?.map(({ field, term }) => ({ key: field, value: term })) ?? NO_ITEMS,
+    usermeta: metadata.userMetadata?.map(tupleToPair) ?? NO_ITEMS,
+    indexes: metadata.indexes?.map(entryToPair) ?? NO_ITEMS,
     deleted: sibling.isTombstone ? true : undefined,
   };
 }
 
 function pairToTuple({ key, value }: Pair): readonly [ByteString, ByteString] {
   return [key, value ?? EMPTY];
+}
+
+function tupleToPair([key, value]: readonly [ByteString, ByteString]): Pair {
+  return { key, value };
+}
+
+function entryToPair({ field, term }: IndexEntry): Pair {
+  return { key: field, value: term };
 }
 
 function pairToEntry({ key, value }: Pair): IndexEntry {

@@ -8,6 +8,7 @@
  * grows with what has come, never with what a length promises.
  */
 
+import type { Socket } from 'node:net';
 import { assert } from '../../base/fault.ts';
 import { sizeHint, writeMessage } from './messages/message-type.ts';
 import type { Fields, MessageInput, MessageType } from './messages/message-type.ts';
@@ -171,4 +172,30 @@ export function encodeFrame<F extends Fields>(
   frame.writeUInt32BE(frame.length - LENGTH_SIZE_BYTES, 0);
   frame[LENGTH_SIZE_BYTES] = type.code;
   return frame;
+}
+
+/** The same bytes in as few pieces as can be: frames that lie side by side become one. */
+function joinAdjacent(frames: readonly Buffer[]): readonly Buffer[] {
+  const pieces: Buffer[] = [];
+  for (let first = 0; first < frames.length;) {
+    const { buffer, byteOffset } = frames[first] as Buffer;
+    let end = byteOffset;
+    let next = first;
+    for (; next < frames.length; next += 1) {
+      const frame = frames[next] as Buffer;
+      if (frame.buffer !== buffer || frame.byteOffset !== end) break;
+      end += frame.length;
+    }
+    pieces.push(Buffer.from(buffer, byteOffset, end - byteOffset));
+    first = next;
+  }
+  return pieces;
+}
+
+/** Sends frames in one write. */
+export function writeFrames(socket: Socket, frames: readonly Buffer[]): void {
+  const pieces = frames.length > 1 ? joinAdjacent(frames) : frames;
+  if (pieces.length > 1) socket.cork();
+  for (const piece of pieces) socket.write(piece);
+  if (pieces.length > 1) socket.uncork();
 }

@@ -13,6 +13,7 @@ import type {
   ModuleFunction,
   PartialProperties,
   PropertyValue,
+  Quorum,
 } from '../../object/bucket-properties.ts';
 import type { RpbBucketProps, RpbCommitHook, RpbModFun } from './messages/bucket-messages.ts';
 import type { InputOf, MessageOf } from './messages/message-type.ts';
@@ -67,44 +68,52 @@ export function propertiesToMessage(
   properties: BucketProperties,
   showsWriteOnce: boolean,
 ): InputOf<typeof RpbBucketProps> {
+  const message = changesToMessage(properties);
+  return showsWriteOnce || properties.write_once ? message : { ...message, write_once: undefined };
+}
+
+/** Properties that have no field there are left out. */
+export function changesToMessage(changes: PartialProperties): InputOf<typeof RpbBucketProps> {
+  const { precommit, postcommit, linkfun } = changes;
   return {
-    n_val: properties.n_val,
-    allow_mult: properties.allow_mult,
-    last_write_wins: properties.last_write_wins,
-    precommit: properties.precommit.map(fromHook),
-    has_precommit: true,
-    postcommit: properties.postcommit.map(fromHook),
-    has_postcommit: true,
-    chash_keyfun: fromFunction(properties.chash_keyfun),
-    linkfun: isFunction(properties.linkfun) ? fromFunction(properties.linkfun) : undefined,
-    old_vclock: properties.old_vclock,
-    young_vclock: properties.young_vclock,
-    big_vclock: properties.big_vclock,
-    small_vclock: properties.small_vclock,
-    ...quorumFields(properties),
-    basic_quorum: properties.basic_quorum,
-    notfound_ok: properties.notfound_ok,
-    backend: textField(properties['backend']),
-    search: typeof properties['search'] === 'boolean' ? properties['search'] : undefined,
-    repl: replMode(properties['repl']),
-    search_index: textField(properties['search_index']),
-    datatype: textField(properties.datatype),
-    consistent: properties.consistent,
-    write_once: showsWriteOnce || properties.write_once ? properties.write_once : undefined,
-    hll_precision: properties.hll_precision,
+    n_val: changes.n_val,
+    allow_mult: changes.allow_mult,
+    last_write_wins: changes.last_write_wins,
+    precommit: precommit?.map(fromHook),
+    has_precommit: precommit === undefined ? undefined : true,
+    postcommit: postcommit?.map(fromHook),
+    has_postcommit: postcommit === undefined ? undefined : true,
+    chash_keyfun: functionField(changes.chash_keyfun),
+    linkfun: functionField(linkfun),
+    old_vclock: changes.old_vclock,
+    young_vclock: changes.young_vclock,
+    big_vclock: changes.big_vclock,
+    small_vclock: changes.small_vclock,
+    pr: quorumField(changes.pr),
+    r: quorumField(changes.r),
+    w: quorumField(changes.w),
+    pw: quorumField(changes.pw),
+    dw: quorumField(changes.dw),
+    rw: quorumField(changes.rw),
+    basic_quorum: changes.basic_quorum,
+    notfound_ok: changes.notfound_ok,
+    backend: textField(changes['backend']),
+    search: typeof changes['search'] === 'boolean' ? changes['search'] : undefined,
+    repl: replMode(changes['repl']),
+    search_index: textField(changes['search_index']),
+    datatype: textField(changes.datatype),
+    consistent: changes.consistent,
+    write_once: changes.write_once,
+    hll_precision: changes.hll_precision,
   };
 }
 
-function quorumFields(properties: BucketProperties): Record<(typeof QUORUMS)[number], number> {
-  const { pr, r, w, pw, dw, rw } = properties;
-  return {
-    pr: quorumToNumber(pr),
-    r: quorumToNumber(r),
-    w: quorumToNumber(w),
-    pw: quorumToNumber(pw),
-    dw: quorumToNumber(dw),
-    rw: quorumToNumber(rw),
-  };
+function quorumField(quorum: Quorum | undefined): number | undefined {
+  return quorum === undefined ? undefined : quorumToNumber(quorum);
+}
+
+function functionField(value: PropertyValue | undefined): InputOf<typeof RpbModFun> | undefined {
+  return value !== undefined && isFunction(value) ? fromFunction(value) : undefined;
 }
 
 function textField(value: PropertyValue | undefined) {

@@ -5,7 +5,7 @@
  * the queue has stalled from time to time.
  */
 
-import { encodeFrame } from './framing.ts';
+import { encodeFrame, writeFrames } from './framing.ts';
 import type { Socket } from 'node:net';
 import type { Reply } from './handler.ts';
 import type { ProtoWriter } from './messages/proto-writer.ts';
@@ -55,13 +55,7 @@ export class ReplyQueue {
     if (frames.length === 0) return;
     this.#frames = [];
     this.#queuedBytes = 0;
-    if (frames.length === 1) {
-      this.#socket.write(frames[0] as Buffer);
-      return;
-    }
-    this.#socket.cork();
-    for (const frame of frames) this.#socket.write(frame);
-    this.#socket.uncork();
+    writeFrames(this.#socket, frames);
   }
 
   /** Whether the client has taken nothing for too long. */

@@ -10,7 +10,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build, type Histogram } from 'hdr-histogram-js';
+import { utf8ToByteString } from '../../base/bytes.ts';
 import { VertebraClient } from '../../client/client.ts';
+import type { ObjectKey } from '../../base/names.ts';
+import type { GetResult } from '../../client/client-types.ts';
 import { DevCluster } from '../dev-cluster.ts';
 import { devNodes, writeDevConfig } from '../dev-command.ts';
 import type { DemoArguments } from '../program.ts';
@@ -18,8 +21,9 @@ import { textTable } from '../text-table.ts';
 import { nhsNumber, patientRecord } from './patient-records.ts';
 import { ProgressBar } from './progress-bar.ts';
 
-const BUCKET_TYPE = 'patients';
-const BUCKET = 'demographics';
+const BUCKET_TYPE = utf8ToByteString('patients');
+const BUCKET = utf8ToByteString('demographics');
+const JSON_METADATA = { contentType: utf8ToByteString('application/json') };
 const WORKERS = 16;
 /** One record in this many is updated, by two clients. */
 const UPDATE_EVERY = 5;
@@ -96,7 +100,7 @@ class Demo {
     const record = patientRecord(this.#options.seed, serial);
     await this.#write(nhsNumber(serial), 'stored', async (client, key) => {
       const value = Buffer.from(JSON.stringify({ ...record, marks: ['stored'] }));
-      await client.put(locationOf(key), value, { metadata: { contentType: 'application/json' } });
+      await client.put(keyOf(key), { value, metadata: JSON_METADATA });
     });
   }
 
@@ -104,15 +108,13 @@ class Demo {
   async #update(serial: number, clientIndex: number): Promise<void> {
     const mark = `client-${clientIndex}`;
     await this.#write(nhsNumber(serial), mark, async (client, key) => {
-      const found = await client.get(locationOf(key));
-      const marks = new Set(found?.siblings.flatMap(({ value }) => marksOf(value)) ?? []);
+      const found = await client.get(keyOf(key));
+      const marks = marksIn(found);
       marks.add(mark);
       const record = { ...patientRecord(this.#options.seed, serial), version: 2 };
       const value = Buffer.from(JSON.stringify({ ...record, marks: [...marks] }));
-      await client.put(locationOf(key), value, {
-        context: found?.context,
-        metadata: { contentType: 'application/json' },
-      });
+      const { context } = found;
+      await client.put(keyOf(key), { value, metadata: JSON_METADATA }, { context });
     });
   }
 
@@ -145,8 +147,7 @@ class Demo {
       async (index) => {
         const key = keys[Math.floor(index / clients.length)] as string;
         const client = clients[index % clients.length] as VertebraClient;
-        const found = await client.get(locationOf(key));
-        const marks = new Set(found?.siblings.flatMap(({ value }) => marksOf(value)) ?? []);
+        const marks = marksIn(await client.get(keyOf(key)));
         for (const mark of this.#acknowledged.get(key) ?? []) {
           if (!marks.has(mark)) lost.add(`${key} ${mark}`);
         }
@@ -178,8 +179,15 @@ class Demo {
   }
 }
 
-function locationOf(key: string): { type: string; bucket: string; key: string } {
-  return { type: BUCKET_TYPE, bucket: BUCKET, key };
+function keyOf(key: string): ObjectKey {
+  return { type: BUCKET_TYPE, bucket: BUCKET, key: utf8ToByteString(key) };
+}
+
+/** The marks on all siblings. */
+function marksIn(found: GetResult): Set<string> {
+  return new Set(
+    found.kind === 'found' ? found.siblings.flatMap(({ value }) => marksOf(value)) : [],
+  );
 }
 
 function marksOf(value: Buffer): string[] {
