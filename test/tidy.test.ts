@@ -26,6 +26,7 @@ const ALL_PURE = [
   'coordinator',
   'repair',
   'node',
+  'mapreduce',
 ];
 
 const SHELL = ['transport', 'config', 'telemetry', 'api/http', 'api/pbc', 'admin', 'client', 'cli'];
@@ -52,12 +53,19 @@ const ROOMS: Readonly<Record<string, Room>> = {
     isPure: true,
     mayImport: ['replica', 'peer', 'storage', 'ring', 'membership', 'object', 'base'],
   },
+  mapreduce: { isPure: true, mayImport: ['object', 'clock', 'base'] },
   node: { isPure: true, mayImport: ALL_PURE },
   transport: { isPure: false, mayImport: ['peer', 'object', 'membership', 'base'] },
   config: { isPure: false, mayImport: ['object', 'base'] },
   telemetry: { isPure: false, mayImport: ['base'] },
-  'api/http': { isPure: false, mayImport: ['node', 'object', 'datatype', 'clock', 'base'] },
-  'api/pbc': { isPure: false, mayImport: ['node', 'object', 'datatype', 'clock', 'base'] },
+  'api/http': {
+    isPure: false,
+    mayImport: ['node', 'mapreduce', 'object', 'datatype', 'clock', 'base'],
+  },
+  'api/pbc': {
+    isPure: false,
+    mayImport: ['node', 'mapreduce', 'object', 'datatype', 'clock', 'base'],
+  },
   admin: { isPure: false, mayImport: ['node', 'membership', 'ring', 'object', 'base'] },
   client: { isPure: false, mayImport: ['api/pbc', 'object', 'base'] },
   cli: { isPure: false, mayImport: [...ALL_PURE, ...SHELL] },

@@ -13,6 +13,7 @@ import { IndexResource } from './index-resource.ts';
 import { LinkWalkResource } from './link-walk-resource.ts';
 import { ListBucketsResource } from './list-buckets-resource.ts';
 import { ListKeysResource } from './list-keys-resource.ts';
+import { MapReduceResource } from './mapreduce-resource.ts';
 import { ObjectDeleteResource } from './object-delete-resource.ts';
 import { ObjectReadResource } from './object-read-resource.ts';
 import { ObjectWriteResource } from './object-write-resource.ts';
@@ -53,9 +54,7 @@ export function findResource(
     case 'stats':
       return names.length === 1 ? new StatsResource(exchange) : undefined;
     case 'mapred':
-      return names.length === 1
-        ? new AbsentResource(['GET', 'HEAD', 'POST'], 'MapReduce is')
-        : undefined;
+      return names.length === 1 ? new MapReduceResource(exchange) : undefined;
     case 'riak':
       return findOldResource(exchange, names);
     case 'buckets':

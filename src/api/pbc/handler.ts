@@ -6,7 +6,7 @@
 
 import { RpbErrorResp } from './messages/server-messages.ts';
 import type { ByteString } from '../../base/bytes.ts';
-import type { Random } from '../../base/host.ts';
+import type { Clock, Metrics, Random } from '../../base/host.ts';
 import type { NodeService } from '../../node/node-service.ts';
 import type { Fields, Message, MessageInput, MessageType } from './messages/message-type.ts';
 
@@ -25,6 +25,8 @@ export type JobClass =
 export interface Session {
   readonly node: NodeService;
   readonly random: Random;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
   readonly disabledJobs: ReadonlySet<JobClass>;
   /** An answer of one message may not become larger. */
   readonly replySizeMaxBytes: number;

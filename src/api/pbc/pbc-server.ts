@@ -92,6 +92,8 @@ export class PbcServer {
     const session = {
       node: this.#node,
       random: host.random,
+      clock: host.clock,
+      metrics: host.metrics,
       disabledJobs: options.disabledJobs,
       replySizeMaxBytes: options.replySizeMaxBytes,
       clientId: Buffer.alloc(CLIENT_ID_SIZE_BYTES),

@@ -8,6 +8,7 @@
 import { assert } from '../../base/fault.ts';
 import { queryIndex } from './handlers/index-handler.ts';
 import { listBuckets, listKeys } from './handlers/listing-handlers.ts';
+import { mapReduce } from './handlers/mapreduce-handler.ts';
 import { foldObjects } from './handlers/object-fold-handler.ts';
 import { deleteObject, getObject, putObject } from './handlers/object-handlers.ts';
 import { getPreferenceList } from './handlers/preference-list-handler.ts';
@@ -84,7 +85,7 @@ const ROUTES: readonly (readonly [code: number, route: Route])[] = [
   route(RpbIndexReq, queryIndex),
   route(RpbCSBucketReq, foldObjects),
   route(RpbStartTls, startTls),
-  route(RpbMapRedReq, notInThisVersion('MapReduce is')),
+  route(RpbMapRedReq, mapReduce),
   route(RpbCounterUpdateReq, notInThisVersion('Counters are')),
   route(RpbCounterGetReq, notInThisVersion('Counters are')),
   route(DtFetchReq, notInThisVersion('Data types are')),

@@ -20,6 +20,7 @@ const SELECTIONS: readonly Selection[] = [
   { area: 'legacy-urls' },
   { area: 'links' },
   { area: 'listing' },
+  { area: 'mapreduce' },
   { area: 'metadata' },
   { area: 'names' },
   { area: 'objects' },

@@ -15,6 +15,7 @@ const AREAS = [
   'legacy-urls',
   'links',
   'listing',
+  'mapreduce',
   'metadata',
   'names',
   'objects',

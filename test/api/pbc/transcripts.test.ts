@@ -15,6 +15,7 @@ const AREAS = [
   'framing',
   'get',
   'index',
+  'mapreduce',
   'ping',
   'preflist',
   'put',

@@ -1,0 +1,173 @@
+/**
+ * MapReduce jobs: `POST /mapred`, the results whole or, with `chunked=true`, as they come.
+ *
+ * Whole results are gathered up to a limit, because a failure at the end must still give a status of
+ * its own; larger ones have to be asked for in parts. A failure among the parts is a bare JSON object
+ * that ends the body, as Riak ends it.
+ */
+
+import { utf8ToByteString } from '../../base/bytes.ts';
+import { isFault } from '../../base/fault.ts';
+import { phaseFailureJson } from '../../mapreduce/failure-text.ts';
+import { parseJsonJob } from '../../mapreduce/job-from-json.ts';
+import { isRefusal } from '../../mapreduce/job.ts';
+import { runJob } from '../../mapreduce/run-job.ts';
+import { JsonResults, quoteText } from '../../mapreduce/term-json.ts';
+import { htmlAnswer, jsonAnswer, textAnswer } from './answer.ts';
+import { refuseJob } from './job-switch.ts';
+import { newBoundary } from './transmission.ts';
+import type { Job, JobOutcome, JobRefusal } from '../../mapreduce/job.ts';
+import type { JobEvent, JobFailure } from '../../mapreduce/job-ports.ts';
+import type { Answer } from './answer.ts';
+import type { Exchange } from './exchange.ts';
+import type { Offer, Resource } from './resource.ts';
+
+const WHOLE_LIMIT_BYTES = 64 * 1024 * 1024;
+
+const USAGE =
+  'This resource accepts POSTs with bodies containing JSON of the form:\n' +
+  '{\n "inputs":[...list of inputs...],\n "query":[...list of map/reduce phases...]\n}\n';
+
+const OFFER: Offer = { mediaTypes: ['application/json'], encodings: ['identity'] };
+
+export class MapReduceResource implements Resource {
+  readonly methods = ['GET', 'HEAD', 'POST'];
+  readonly #exchange: Exchange;
+  readonly #isChunked: boolean;
+  #job: JobOutcome | undefined;
+
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange;
+    this.#isChunked = exchange.query.get('chunked') === 'true';
+  }
+
+  findFault(): Answer | undefined {
+    return this.#exchange.method === 'POST' ? undefined : textAnswer(400, USAGE);
+  }
+
+  findBodyFault(): Answer | undefined {
+    this.#job = parseJsonJob(this.#exchange.body);
+    return isRefusal(this.#job) ? bodyFault(this.#job) : undefined;
+  }
+
+  refuse(): Answer | undefined {
+    return refuseJob(this.#exchange, 'map_reduce');
+  }
+
+  refuseMediaType(): Answer | undefined {
+    const [mediaType = ''] = (this.#exchange.header('content-type') ?? '').split(';');
+    return mediaType.trim().toLowerCase() === 'application/json' ? undefined : htmlAnswer(415);
+  }
+
+  offer(): Offer | undefined {
+    return this.#isChunked ? undefined : OFFER;
+  }
+
+  act(): Answer | Promise<Answer> {
+    const job = this.#job as JobOutcome;
+    if (isRefusal(job)) return setupFault(job);
+    const { service, host } = this.#exchange.context;
+    const events = runJob(job, service, host);
+    if (!this.#isChunked) return wholeAnswer(job, events);
+    const boundary = newBoundary(this.#exchange);
+    const headers = ['Content-Type', `multipart/mixed;boundary=${boundary}`];
+    return { status: 200, headers, body: parts(events, boundary) };
+  }
+}
+
+/** What is wrong with the body, whoever sends it; undefined: it waits for its turn. */
+function bodyFault(refusal: JobRefusal): Answer | undefined {
+  switch (refusal.refusal) {
+    case 'invalid-json':
+      return textAnswer(
+        400,
+        `The POST body was not valid JSON.\nThe error from the parser was:\n${refusal.reason}\n`,
+      );
+    case 'not-object':
+    case 'no-term':
+      return textAnswer(400, 'The POST body was not a JSON object.\n');
+    case 'missing-field':
+      return textAnswer(400, 'The post body was missing the "inputs" or "query" field.\n');
+    case 'bad-field': {
+      const text = `An error occurred parsing the "${refusal.field}" field.\n${refusal.term}`;
+      return textAnswer(400, utf8ToByteString(text));
+    }
+    case 'bad-source':
+    case 'bad-phase':
+      return undefined;
+  }
+}
+
+function setupFault(refusal: JobRefusal): Answer {
+  if (refusal.refusal === 'bad-phase') {
+    const { phase, reason } = refusal;
+    return jsonAnswer(400, `{"phase":${phase},"error":${quoteText(reason)}}`);
+  }
+  return refusal.refusal === 'bad-source'
+    ? sourceAnswer(refusal.term)
+    : (bodyFault(refusal) as Answer);
+}
+
+function sourceAnswer(term: string): Answer {
+  return textAnswer(400, utf8ToByteString(`Error sending inputs: ${term}\n`));
+}
+
+function failureAnswer(failure: JobFailure): Answer {
+  return failure.reason === 'source'
+    ? sourceAnswer(failure.term)
+    : jsonAnswer(500, failureJson(failure));
+}
+
+function failureJson(failure: JobFailure): string {
+  switch (failure.reason) {
+    case 'timeout':
+      return '{"error":"timeout"}';
+    case 'source':
+      return `{"error":${quoteText(`Error sending inputs: ${failure.term}`)}}`;
+    case 'phase':
+      return phaseFailureJson(failure);
+  }
+}
+
+/** The results of one kept phase as they are, those of several as a list of lists. */
+async function wholeAnswer(job: Job, events: AsyncIterable<JobEvent>): Promise<Answer> {
+  const kept = job.phases.flatMap(({ isKept }, phase) => (isKept ? [phase] : []));
+  const resultsByPhase = new Map(kept.map((phase) => [phase, new JsonResults()]));
+  if (job.phases.length === 0) resultsByPhase.set(0, new JsonResults());
+  let sizeBytes = 0;
+  for await (const event of events) {
+    if (event.kind === 'failed') return failureAnswer(event.failure);
+    const results = resultsByPhase.get(event.phase);
+    if (results === undefined) continue;
+    sizeBytes -= results.sizeBytes;
+    results.add(event.results);
+    sizeBytes += results.sizeBytes;
+    if (sizeBytes > WHOLE_LIMIT_BYTES) {
+      return jsonAnswer(500, '{"error":"too many results for one answer, use chunked=true"}');
+    }
+  }
+  const texts = Array.from(resultsByPhase.values(), (results) => results.text());
+  if (texts.includes(undefined)) return htmlAnswer(500, 'bad_term');
+  if (texts.length > 1) return jsonAnswer(200, `[${texts.join(',')}]`);
+  return jsonAnswer(200, texts[0] ?? '[]');
+}
+
+async function* parts(events: AsyncIterable<JobEvent>, boundary: string): AsyncIterable<string> {
+  try {
+    for await (const event of events) {
+      if (event.kind === 'failed') return yield failureJson(event.failure);
+      const results = new JsonResults();
+      results.add(event.results);
+      const text = results.text();
+      if (text === undefined) return yield '{"error":"bad_term"}';
+      yield (
+        `\r\n--${boundary}\r\nContent-Type: application/json\r\n\r\n` +
+        `{"phase":${event.phase},"data":${text}}`
+      );
+    }
+    yield `\r\n--${boundary}--\r\n`;
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    yield `{"error":"${error.code}"}`;
+  }
+}

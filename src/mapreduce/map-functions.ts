@@ -1,0 +1,79 @@
+/**
+ * The map functions of Riak's module `riak_kv_mapreduce`.
+ *
+ * Each makes a list of results of one object, or of the lack of one; what becomes of a key that holds
+ * nothing is the argument's to say, and without an answer the function fails, as Riak's does.
+ */
+
+import { decodeTerm } from './external-term.ts';
+import { memberOf } from './term-json.ts';
+import { NOT_FOUND, isList, isTuple } from './term.ts';
+import type { ObjectTerm, Term, TermList } from './term.ts';
+
+/** One input of a map phase, read. */
+export interface MapInput {
+  /** Undefined: the key holds nothing. */
+  readonly object: ObjectTerm | undefined;
+  readonly keyData: Term;
+}
+
+/** A function that failed; the name of Erlang's error. */
+export interface Crash {
+  readonly crash: string;
+}
+
+export type MapFunction = (input: MapInput, arg: Term) => TermList | Crash;
+
+const FUNCTION_CLAUSE: Crash = { crash: 'function_clause' };
+
+export function isCrash(outcome: TermList | Crash): outcome is Crash {
+  return 'crash' in outcome;
+}
+
+export const MAP_FUNCTIONS: ReadonlyMap<string, MapFunction> = new Map([
+  ['map_identity', mapIdentity],
+  ['map_object_value', mapObjectValue],
+  ['map_object_value_list', mapObjectValueList],
+]);
+
+function mapIdentity({ object }: MapInput): TermList {
+  return [object ?? NOT_FOUND];
+}
+
+function mapObjectValue(input: MapInput, arg: Term): TermList | Crash {
+  if (input.object === undefined) return ofNothing(input, arg);
+  const value = valueOf(input.object);
+  return value === undefined ? FUNCTION_CLAUSE : [value];
+}
+
+/** The value is a list in Erlang's external format. */
+function mapObjectValueList(input: MapInput, arg: Term): TermList | Crash {
+  if (input.object === undefined) return ofNothing(input, arg);
+  const value = valueOf(input.object);
+  const list = value === undefined ? undefined : decodeTerm(value);
+  return list !== undefined && isList(list) ? list : FUNCTION_CLAUSE;
+}
+
+/** Only where there is one value. */
+function valueOf({ object }: ObjectTerm): Buffer | undefined {
+  return object.siblings.length === 1 ? object.siblings[0]?.value : undefined;
+}
+
+function ofNothing({ keyData }: MapInput, arg: Term): TermList | Crash {
+  if (Buffer.isBuffer(arg)) {
+    switch (arg.toString('latin1')) {
+      case 'filter_notfound':
+        return [];
+      case 'include_notfound':
+        return [NOT_FOUND];
+      case 'include_keydata':
+        return [keyData];
+      default:
+        return FUNCTION_CLAUSE;
+    }
+  }
+  const [tag, direct] = isTuple(arg, 2) ? arg.items : [];
+  const isDirect = typeof tag === 'object' && 'kind' in tag && tag.kind === 'atom';
+  const substitute = isDirect && tag.name === 'sub' ? direct : memberOf(arg, 'sub');
+  return substitute !== undefined && isList(substitute) ? substitute : FUNCTION_CLAUSE;
+}

@@ -1,0 +1,101 @@
+/**
+ * Running a job: inputs, stages, and one deadline over all.
+ *
+ * Everything is coordinated at the node that was asked: inputs come from coverage queries, objects by
+ * ordinary reads, and results leave as they come, at the pace of who takes them. What a job holds is a
+ * batch for each stage, the objects under read and what reduce phases gather; all are bounded.
+ */
+
+import { isFault } from '../base/fault.ts';
+import { readInputs } from './job-source.ts';
+import { runStage } from './phase-stages.ts';
+import type { Clock, Metrics } from '../base/host.ts';
+import type { Job } from './job.ts';
+import type { JobEvent, JobFailure, JobPorts } from './job-ports.ts';
+
+export interface JobHost {
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+}
+
+/**
+ * The job's results in the order in which they come, phases mixed; a failure is the last event. Throws
+ * the faults of its ports but for `timeout`, which is a failure. Ends its reads when it is returned.
+ */
+export async function* runJob(job: Job, ports: JobPorts, host: JobHost): AsyncGenerator<JobEvent> {
+  host.metrics.count('mapreduce_jobs_total');
+  const deadline = new Deadline(host.clock, job.timeoutMs);
+  const events = connectStages(job, ports, deadline);
+  const last = job.phases.length - 1;
+  try {
+    for (;;) {
+      const next = await deadline.wait(events.next());
+      if (next === 'late') return yield failed(host, { reason: 'timeout' });
+      if (next.done === true) return;
+      const event = next.value;
+      if (event.kind === 'failed') return yield failed(host, event.failure);
+      const isKept = event.phase < last || job.phases[last]?.isKept !== false;
+      if (isKept) yield { ...event, phase: Math.max(event.phase, 0) };
+    }
+  } catch (error) {
+    if (!isFault(error, 'timeout')) throw error;
+    yield failed(host, { reason: 'timeout' });
+  } finally {
+    deadline.end();
+    // A stage that is still reading ends when that read does, which no one waits for.
+    events.return(undefined).catch(() => undefined);
+  }
+}
+
+function connectStages(job: Job, ports: JobPorts, deadline: Deadline): AsyncGenerator<JobEvent> {
+  let events = readInputs(job.inputs, ports, Math.max(job.timeoutMs, 1));
+  for (const [index, phase] of job.phases.entries()) {
+    const keepsInputs = job.phases[index - 1]?.isKept === true;
+    const leftMs = (): number => deadline.leftMs();
+    events = runStage(events, phase, { ports, index, keepsInputs, leftMs });
+  }
+  return events;
+}
+
+function failed({ metrics }: JobHost, failure: JobFailure): JobEvent {
+  metrics.count('mapreduce_failures_total');
+  if (failure.reason === 'timeout') metrics.count('mapreduce_timeouts_total');
+  return { kind: 'failed', failure };
+}
+
+/** One moment in time, and waits that it ends. */
+class Deadline {
+  readonly #clock: Clock;
+  readonly #endMs: number;
+  readonly #cancel: () => void;
+  #isOver: boolean;
+  #onOver: (() => void) | undefined;
+
+  constructor(clock: Clock, timeoutMs: number) {
+    this.#clock = clock;
+    this.#endMs = clock.monotonicMs() + timeoutMs;
+    this.#isOver = timeoutMs <= 0;
+    this.#cancel = clock.after(timeoutMs, () => {
+      this.#isOver = true;
+      this.#onOver?.();
+    });
+  }
+
+  /** At least 1. */
+  leftMs(): number {
+    return Math.max(Math.ceil(this.#endMs - this.#clock.monotonicMs()), 1);
+  }
+
+  /** What `promise` comes to, unless the moment comes first. One wait at a time. */
+  wait<T>(promise: Promise<T>): Promise<T | 'late'> {
+    return new Promise((resolve, reject) => {
+      this.#onOver = () => resolve('late');
+      if (this.#isOver) this.#onOver();
+      promise.then(resolve, reject);
+    });
+  }
+
+  end(): void {
+    this.#cancel();
+  }
+}

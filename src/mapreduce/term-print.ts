@@ -1,0 +1,71 @@
+/**
+ * Terms as Erlang prints them, which is what many of Riak's error texts are.
+ *
+ * Long terms are cut: an error text says what was wrong, it does not give everything back. They are
+ * not broken into lines either, for no client can rely on where Riak breaks them.
+ */
+
+import { isList } from './term.ts';
+import type { Term, TermList } from './term.ts';
+
+/** Characters after which a printed term is cut. */
+const LENGTH_MAX = 1_000;
+/** Of one list, tuple or map. */
+const ITEMS_MAX = 64;
+
+export function printTerm(term: Term): string {
+  const text = print(term);
+  return text.length > LENGTH_MAX ? `${text.slice(0, LENGTH_MAX)}...` : text;
+}
+
+/** A text as an Erlang string, in double quotes. */
+export function printString(text: string): string {
+  const escaped = text
+    .replaceAll('\\', '\\\\')
+    .replaceAll('"', '\\"')
+    .replaceAll('\n', '\\n')
+    .replaceAll('\r', '\\r')
+    .replaceAll('\t', '\\t');
+  return `"${escaped}"`;
+}
+
+/** As a float is told from an integer: `1.0`. */
+export function printFloat(value: number): string {
+  const text = String(value);
+  if (/[.]/.test(text) || !Number.isFinite(value)) return text;
+  return text.includes('e') ? text.replace('e', '.0e') : `${text}.0`;
+}
+
+function print(term: Term): string {
+  if (typeof term === 'bigint') return term.toString();
+  if (typeof term === 'number') return printFloat(term);
+  if (Buffer.isBuffer(term)) return printBinary(term);
+  if (isList(term)) return `[${printItems(term)}]`;
+  switch (term.kind) {
+    case 'atom':
+      return /^[a-z][A-Za-z0-9_@]*$/.test(term.name) ? term.name : `'${term.name}'`;
+    case 'tuple':
+      return `{${printItems(term.items)}}`;
+    case 'map':
+      return `#{${term.pairs
+        .slice(0, ITEMS_MAX)
+        .map(([key, value]) => `${print(key)} => ${print(value)}`)
+        .join(',')}}`;
+    case 'object':
+      return `{r_object,${printBinary(Buffer.from(term.key.bucket, 'latin1'))},...}`;
+  }
+}
+
+function printItems(items: TermList): string {
+  const shown = items.slice(0, ITEMS_MAX).map(print);
+  return items.length > ITEMS_MAX ? `${shown.join(',')},...` : shown.join(',');
+}
+
+function printBinary(bytes: Buffer): string {
+  const shown = bytes.subarray(0, LENGTH_MAX);
+  const text = shown.toString('latin1');
+  if (text === '') return '<<>>';
+  return /^[\x20-\x7e\n\r\t]*$/.test(text)
+    ? `<<${printString(text)}>>`
+    : `<<${[...shown].join(',')}>>`;
+}

@@ -1,0 +1,127 @@
+/**
+ * Jobs from end to end over a node in a map.
+ */
+
+import t from 'tap';
+import { JobWorld, erlangPhase, eventsOf, host, jsonJob, resultsOf } from './job-world.ts';
+import { runJob } from '../../src/mapreduce/run-job.ts';
+
+const VALUES = erlangPhase('map', 'map_object_value', { arg: 'filter_notfound' });
+
+const world = (): JobWorld => {
+  return new JobWorld({
+    'default/b/a': { values: ['10'], links: [['b', 'c', 't']] },
+    'default/b/c': { values: ['33'] },
+    'default/b/two': { values: ['1', '2'] },
+    'typed/b/k': { values: ['one'] },
+  });
+};
+
+t.test('a job without phases gives its inputs', async (t) => {
+  const inputs = [
+    ['b', 'a'],
+    ['b', 'c', { x: 1 }],
+    ['b', 'k', null, 'typed'],
+  ];
+  t.same(await resultsOf(world(), jsonJob(inputs, [])), { 0: inputs });
+});
+
+t.test('phases that are kept come out, and those that are not only go on', async (t) => {
+  const query = [
+    erlangPhase('map', 'map_object_value', { keep: true }),
+    erlangPhase('reduce', 'reduce_string_to_integer'),
+    erlangPhase('reduce', 'reduce_sum'),
+  ];
+  const inputs = [
+    ['b', 'a'],
+    ['b', 'c'],
+  ];
+  t.same(await resultsOf(world(), jsonJob(inputs, query)), { 0: ['10', '33'], 2: [43] });
+  const nothingKept = jsonJob(inputs, [{ map: { ...map(VALUES), keep: false } }]);
+  t.same(await resultsOf(world(), nothingKept), {});
+});
+
+function map(phase: object): object {
+  return (phase as { map: object }).map;
+}
+
+t.test('a missing key fails the phase, unless the argument says what it comes to', async (t) => {
+  const ask = (arg: unknown) => {
+    const phase = erlangPhase('map', 'map_object_value', arg === undefined ? {} : { arg });
+    return resultsOf(world(), jsonJob([['b', 'nokey', 'data']], [phase]));
+  };
+  t.match(await ask(undefined), {
+    failure: {
+      reason: 'phase',
+      phase: 0,
+      error: 'function_clause',
+      input: '{{error,notfound},{<<"b">>,<<"nokey">>},<<"data">>}',
+    },
+  });
+  t.same(await ask('filter_notfound'), {});
+  t.same(await ask('include_notfound'), { 0: { error: 'notfound' } });
+  t.same(await ask('include_keydata'), { 0: ['data'] });
+  t.same(await ask({ sub: [1, 'x'] }), { 0: [1, 'x'] });
+});
+
+t.test('an object with siblings has no single value', async (t) => {
+  const outcome = await resultsOf(world(), jsonJob([['b', 'two']], [VALUES]));
+  t.match(outcome, { failure: { reason: 'phase', error: 'function_clause' } });
+});
+
+t.test('objects go from map phase to map phase and have no form outside', async (t) => {
+  const identity = erlangPhase('map', 'map_identity');
+  t.same(await resultsOf(world(), jsonJob([['b', 'a']], [identity, VALUES])), { 1: ['10'] });
+  t.same(await resultsOf(world(), jsonJob([['b', 'a']], [identity])), { 0: 'bad_term' });
+});
+
+t.test('links lead to the next phase with their tag as key data', async (t) => {
+  const link = { link: { tag: 't' } };
+  t.same(await resultsOf(world(), jsonJob([['b', 'a']], [link, VALUES])), { 1: ['33'] });
+  t.same(await resultsOf(world(), jsonJob([['b', 'a']], [link])), { 0: [['b', 'c', 't']] });
+  const other = { link: { bucket: 'other' } };
+  t.same(await resultsOf(world(), jsonJob([['b', 'a']], [other])), {});
+});
+
+t.test('typed buckets give typed addresses', async (t) => {
+  const inputs = ['typed', 'b'];
+  t.same(await resultsOf(world(), jsonJob(inputs, [])), { 0: [['b', 'k', null, 'typed']] });
+  t.same(await resultsOf(world(), jsonJob(inputs, [VALUES])), { 0: ['one'] });
+  const identity = erlangPhase('reduce', 'reduce_identity');
+  t.same(await resultsOf(world(), jsonJob(inputs, [identity, VALUES])), { 1: ['one'] });
+});
+
+t.test('a bucket type that is none is told before anything is read', async (t) => {
+  t.match(await eventsOf(world(), jsonJob(['absent', 'b'], [VALUES])), [
+    { kind: 'failed', failure: { reason: 'source', term: /^\{error,/ } },
+  ]);
+});
+
+t.test('what is no address fails the phase that gets it', async (t) => {
+  const query = [VALUES, VALUES];
+  const outcome = await resultsOf(world(), jsonJob([['b', 'a']], query));
+  t.match(outcome, { failure: { reason: 'phase', phase: 1, error: 'bad_input' } });
+});
+
+t.test('a job that is not done in time ends with a time-out, reads or not', async (t) => {
+  const stuck = world();
+  stuck.isStuck = true;
+  const job = jsonJob([['b', 'a']], [VALUES], { timeout: 5 });
+  t.same(await resultsOf(stuck, job), { failure: { reason: 'timeout' } });
+  const none = jsonJob([['b', 'a']], [VALUES], { timeout: 0 });
+  t.same(await resultsOf(world(), none), { failure: { reason: 'timeout' } });
+});
+
+t.test('nothing is read ahead of who takes the results', async (t) => {
+  const slow = world();
+  const inputs = Array.from({ length: 1000 }, () => ['b', 'a']);
+  const events = runJob(jsonJob(inputs, [VALUES]), slow, host);
+  await events.next();
+  t.ok(slow.readCount <= 16, `${slow.readCount} reads for one batch`);
+  await events.return(undefined);
+  const { readCount } = slow;
+  await new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+  t.equal(slow.readCount, readCount);
+});
