@@ -6,6 +6,8 @@
 export interface LevelDatabase {
   batch(): LevelBatch;
   get(key: Buffer): Promise<Buffer | undefined>;
+  /** As `get`, but on this thread, which may wait for the disk. */
+  getSync(key: Buffer): Buffer | undefined;
   getMany(keys: Buffer[]): Promise<(Buffer | undefined)[]>;
   iterator(options: LevelIteratorOptions): LevelIterator;
   close(): Promise<void>;

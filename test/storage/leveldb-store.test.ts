@@ -49,8 +49,44 @@ async function openStore(
   return { host, store };
 }
 
+/** A host by whose clock everything takes a millisecond. */
+function slowHost(): RecordingHost {
+  const host = recordingHost();
+  const { clock } = host;
+  let nowMs = 0;
+  const slowClock = {
+    wallMicros: () => clock.wallMicros(),
+    monotonicMs: () => (nowMs += 1),
+    after: (delayMs: number, run: () => void) => clock.after(delayMs, run),
+  };
+  return { ...host, clock: slowClock };
+}
+
 checkStoreCompliance(t, {
   open: () => openLevelDbStore(recordingHost(), { folder: newFolder(), durability: 'os' }),
+});
+
+checkStoreCompliance(t, {
+  open: () => openLevelDbStore(slowHost(), { folder: newFolder(), durability: 'os' }),
+});
+
+t.test('quick reads go to no other thread', async (t) => {
+  const { host, store } = await openStore(t, { folder: newFolder() });
+  await store.write([put('a', '1')]);
+  t.same(await store.get(Buffer.from('a')), Buffer.from('1'));
+  t.equal(host.counters.get('store_direct_reads_total'), 1);
+});
+
+t.test('after a slow read the next ones join on another thread', async (t) => {
+  const host = slowHost();
+  const store = await openLevelDbStore(host, { folder: newFolder() });
+  t.teardown(() => store.close());
+  await store.write([put('a', '1'), put('b', '2')]);
+  const keys = ['a', 'b', 'c'].map((key) => Buffer.from(key));
+  const values = await Promise.all(keys.map((key) => store.get(key)));
+  t.same(values.map(String), ['1', '2', 'undefined']);
+  t.equal(host.counters.get('store_direct_reads_total'), 1);
+  t.same(host.observations.get('store_read_keys'), [2]);
 });
 
 t.test('what was written is there when the store is opened again', async (t) => {
