@@ -1,0 +1,180 @@
+/**
+ * The cluster in a box: real nodes on virtual time, network and disks.
+ */
+
+import { isFault } from '../../src/base/fault.ts';
+import type { Host } from '../../src/base/host.ts';
+import type { NodeId, ObjectKey, Partition } from '../../src/base/names.ts';
+import { decodeRecord } from '../../src/object/record.ts';
+import type { PartialProperties } from '../../src/object/bucket-properties.ts';
+import type { StoredObject } from '../../src/object/stored-object.ts';
+import { initialState } from '../../src/membership/initial-state.ts';
+import type { ClusterState } from '../../src/membership/cluster-state.ts';
+import { VertebraNode } from '../../src/node/node.ts';
+import { partitionOf } from '../../src/ring/partition.ts';
+import { encodeObjectKey, partitionRange } from '../../src/storage/keys.ts';
+import { SimulatedDisk, type DiskOptions } from './disk.ts';
+import { SimulatedNetwork, type NetworkOptions } from './network.ts';
+import { NodeClock, SeededRandom, World } from './world.ts';
+
+export interface ClusterOptions {
+  readonly nodeCount: number;
+  readonly ringSize: number;
+  readonly defaultProperties: PartialProperties;
+  readonly disk: DiskOptions;
+  readonly network: NetworkOptions;
+}
+
+const RESTART_DELAY_MS = 500;
+
+export class SimulatedCluster {
+  readonly world: World;
+  readonly network: SimulatedNetwork;
+  readonly nodes: readonly SimulatedNode[];
+  readonly initialState: ClusterState;
+
+  constructor(world: World, options: ClusterOptions) {
+    this.world = world;
+    this.network = new SimulatedNetwork(world, { ...options.network });
+    const ids = Array.from(
+      { length: options.nodeCount },
+      (_, index) => `dev${index + 1}@127.0.0.1` as NodeId,
+    );
+    this.initialState = initialState({
+      clusterName: 'simulation',
+      ringSize: options.ringSize,
+      members: ids.map((id, index) => ({
+        id,
+        host: '127.0.0.1',
+        peerPort: 10_000 + index,
+        httpPort: 20_000 + index,
+        pbcPort: 30_000 + index,
+        location: '',
+      })),
+      defaultProperties: options.defaultProperties,
+    }).state;
+    this.nodes = ids.map((id) => new SimulatedNode(this, id, options.disk));
+  }
+
+  async start(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.start()));
+  }
+
+  mustNode(id: string): SimulatedNode {
+    const node = this.nodes.find((candidate) => candidate.id === id);
+    if (node === undefined) throw new Error(`${id} is not a node`);
+    return node;
+  }
+
+  /** What lies on each node's disk for a key. */
+  async copies(key: ObjectKey): Promise<Map<string, StoredObject | undefined>> {
+    const copies = new Map<string, StoredObject | undefined>();
+    for (const node of this.nodes) copies.set(node.id, await node.copyOnDisk(key));
+    return copies;
+  }
+}
+
+/** A machine: a disk that outlives its processes, and the process that runs now. */
+export class SimulatedNode {
+  readonly id: NodeId;
+  readonly disk: SimulatedDisk;
+  clock: NodeClock;
+  node: VertebraNode | undefined;
+  hasDamage = false;
+  /** Log events of the running process, for a failing seed's report. */
+  readonly log: string[] = [];
+  readonly #cluster: SimulatedCluster;
+  readonly #random: SeededRandom;
+  #isStopping = false;
+
+  constructor(cluster: SimulatedCluster, id: NodeId, disk: DiskOptions) {
+    this.#cluster = cluster;
+    this.id = id;
+    this.disk = new SimulatedDisk(cluster.world, disk);
+    this.clock = new NodeClock(cluster.world);
+    this.#random = cluster.world.random.fork();
+  }
+
+  get isUp(): boolean {
+    return this.node !== undefined && !this.#isStopping;
+  }
+
+  async start(): Promise<void> {
+    if (this.node !== undefined) return;
+    this.clock = new NodeClock(this.#cluster.world);
+    const node = new VertebraNode(
+      this.#host(),
+      this.disk.open(),
+      this.#cluster.network.peerOf(this.id),
+      { id: this.id, initialState: this.#cluster.initialState },
+    );
+    this.node = node;
+    this.#cluster.network.attach(this.id, node, this.clock);
+    try {
+      await node.start();
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      // Killed while it started, or its disk failed: whoever supervises it tries again.
+      if (this.node !== node) return;
+      this.crash();
+      await this.#cluster.world.sleep(RESTART_DELAY_MS);
+      await this.start();
+    }
+  }
+
+  /** The process is gone between two instructions. */
+  crash(): void {
+    if (this.node === undefined) return;
+    this.#cluster.network.detach(this.id);
+    this.clock.stop();
+    this.disk.crash();
+    this.node = undefined;
+    this.#isStopping = false;
+  }
+
+  async stop(): Promise<void> {
+    const { node } = this;
+    if (node === undefined || this.#isStopping) return;
+    this.#isStopping = true;
+    await node.stop();
+    if (this.node !== node) return;
+    this.crash();
+  }
+
+  isFenced(): boolean {
+    return this.node !== undefined && this.disk.isFenced();
+  }
+
+  /** Flips a bit in one of the objects on the disk. */
+  corruptRecord(): Promise<boolean> {
+    this.hasDamage = true;
+    const last = (this.#cluster.initialState.ringSize - 1) as Partition;
+    return this.disk.corruptOne({
+      from: partitionRange(0 as Partition).from,
+      to: partitionRange(last).to,
+    });
+  }
+
+  async copyOnDisk(key: ObjectKey): Promise<StoredObject | undefined> {
+    const partition = partitionOf(key, this.#cluster.initialState.ringSize);
+    const record = await this.disk.contents.get(encodeObjectKey(partition, key));
+    return record === undefined ? undefined : decodeRecord(record);
+  }
+
+  #host(): Host {
+    const note =
+      (level: string) =>
+      (event: string, fields?: unknown): void => {
+        this.log.push(
+          `${this.#cluster.world.nowMs.toFixed(1)} ${this.id} ${level} ${event} ${JSON.stringify(fields)}`,
+        );
+        if (this.log.length > 1_000) this.log.shift();
+      };
+    return {
+      clock: this.clock,
+      random: this.#random,
+      log: { debug: () => undefined, info: note('info'), warn: note('warn'), error: note('error') },
+      metrics: { count: () => undefined, gauge: () => undefined, observe: () => undefined },
+    };
+  }
+}

@@ -1,0 +1,73 @@
+/** The judges bite: a bug planted for each of the first four invariants is found within a few seeds. */
+
+import t from 'tap';
+import type { PeerReply, PeerRequest } from '../../src/peer/messages.ts';
+import type { SimulatedCluster } from './cluster.ts';
+import { simulate, type FaultKind } from './simulation.ts';
+
+const SEEDS_MAX = 20;
+
+/** What is found with a bug planted, up to the first seed at which `isFound`. */
+async function seedsUntil(
+  tamper: (cluster: SimulatedCluster) => void,
+  faults: readonly FaultKind[],
+  isFound: (violation: string) => boolean,
+): Promise<number> {
+  for (let seed = 1; seed <= SEEDS_MAX; seed += 1) {
+    const { violations } = await simulate({ seed, faults, tamper, faultIntervalMs: 500 });
+    if (violations.some(isFound)) return seed;
+  }
+  return Infinity;
+}
+
+t.test('a write that is lost after its acknowledgement is found', async (t) => {
+  const seed = await seedsUntil(
+    (cluster) => {
+      // Every merge is confirmed and none is made: a crash then takes the only copy.
+      cluster.network.impostor = (_, request) => confirmUnmade(request);
+      for (const { disk } of cluster.nodes) disk.rollsBack = true;
+    },
+    ['crash'],
+    (violation) => violation.includes('is lost'),
+  );
+  t.ok(seed <= SEEDS_MAX, `found at seed ${seed}`);
+});
+
+t.test('an acknowledgement before the write is durable is found', async (t) => {
+  const seed = await seedsUntil(
+    (cluster) => {
+      for (const { disk } of cluster.nodes) disk.acknowledgesEarly = true;
+    },
+    [],
+    (violation) => /durable copies|on no disk/.test(violation),
+  );
+  t.ok(seed <= SEEDS_MAX, `found at seed ${seed}`);
+});
+
+t.test('a dot that names two writes is found', async (t) => {
+  const seed = await seedsUntil(
+    (cluster) => {
+      for (const { disk } of cluster.nodes) disk.rollsBack = true;
+    },
+    ['crash'],
+    (violation) => violation.includes('one dot, two writes'),
+  );
+  t.ok(seed <= SEEDS_MAX, `found at seed ${seed}`);
+});
+
+t.test('replicas that stay apart are found', async (t) => {
+  const seed = await seedsUntil(
+    (cluster) => {
+      cluster.network.impostor = (target, request) =>
+        // Without trees anti-entropy finds nothing to mend.
+        request.verb === 'tree' || target.startsWith('dev1') ? confirmUnmade(request) : undefined;
+    },
+    [],
+    (violation) => violation.includes('replicas differ'),
+  );
+  t.ok(seed <= SEEDS_MAX, `found at seed ${seed}`);
+});
+
+function confirmUnmade(request: PeerRequest): PeerReply | undefined {
+  return request.verb === 'merge' || request.verb === 'tree' ? { kind: 'done' } : undefined;
+}

@@ -1,0 +1,112 @@
+/**
+ * The judges: one for each promise, independent of the code they judge.
+ *
+ * They look at what clients were told and at what lies on the disks when faults have ended, hints
+ * have drained and anti-entropy has passed. Each returns its findings in words; none means kept.
+ */
+
+import { covers } from '../../src/clock/version-vector.ts';
+import type { ObjectKey } from '../../src/base/names.ts';
+import type { StoredObject } from '../../src/object/stored-object.ts';
+import type { History, WriteRecord } from './history.ts';
+
+/** A key's copies at the end, by node; only primaries of the key. */
+export type CopiesByNode = ReadonlyMap<string, StoredObject | undefined>;
+
+/**
+ * Invariant 1: each acknowledged write is a sibling, or superseded by a write that had seen it.
+ * Where one value is kept (`keepsOne`) a write may also have lost to one that was not over before it
+ * began: with clocks in step, the newer stamp wins.
+ */
+export function judgeNothingLost(
+  history: History,
+  key: ObjectKey,
+  end: {
+    readonly object: StoredObject | undefined;
+    readonly keepsOne: boolean;
+    /** Records were damaged: a write that one node alone had to hold may be gone with its copy. */
+    readonly hadDamage: boolean;
+  },
+): string[] {
+  const writes = history.ofKey(key);
+  const surviving = new Set(
+    (end.object?.siblings ?? []).map(({ value }) => value.toString('latin1')),
+  );
+  const lost: string[] = [];
+  for (const write of writes) {
+    if (write.ackedMs === undefined || write.isDelete || surviving.has(write.token)) continue;
+    if (end.hadDamage && write.needed === 1) continue;
+    const isSuperseded = writes.some((other) => other !== write && hadSeen(other, write));
+    const isOutdone =
+      end.keepsOne && writes.some((other) => other !== write && mayBeNewer(other, write));
+    if (!isSuperseded && !isOutdone) lost.push(`${write.token} was acknowledged and is lost`);
+  }
+  return lost;
+}
+
+/** Invariant 1, the other half: what an acknowledged write had seen does not come back. */
+export function judgeSupersededStaysGone(
+  history: History,
+  key: ObjectKey,
+  object: StoredObject | undefined,
+): string[] {
+  const writes = history.ofKey(key);
+  const risen: string[] = [];
+  for (const sibling of object?.siblings ?? []) {
+    if (sibling.isTombstone) continue;
+    const killer = writes.find(
+      ({ ackedMs, context, dot }) =>
+        ackedMs !== undefined &&
+        dot !== sibling.dot &&
+        context !== undefined &&
+        covers(context, sibling.dot),
+    );
+    if (killer !== undefined) {
+      const token = sibling.value.toString('latin1');
+      risen.push(`${token} is back though ${killer.token || 'a delete'} had seen it`);
+    }
+  }
+  return risen;
+}
+
+/**
+ * Invariant 2, asked at the moment of the acknowledgement: as many disks as were counted hold the
+ * write or something that has seen it.
+ */
+export function judgeDurable(write: WriteRecord, copies: CopiesByNode): string | undefined {
+  const { dot, needed } = write;
+  if (dot === undefined) return `${write.token} was acknowledged and is on no disk`;
+  let count = 0;
+  for (const copy of copies.values()) {
+    if (copy !== undefined && covers(copy.context, dot)) count += 1;
+  }
+  return count >= needed
+    ? undefined
+    : `${write.token} was acknowledged with ${count} of ${needed} durable copies`;
+}
+
+/** Invariant 4: all replicas of a key are equal; `hash` must tell different objects apart. */
+export function judgeConverged(
+  copies: CopiesByNode,
+  hash: (object: StoredObject) => string,
+): string | undefined {
+  const states = new Map<string, string[]>();
+  for (const [node, copy] of copies) {
+    // A tombstone that was reaped on one node and not yet on another is no difference to anyone.
+    const isGone = copy === undefined || copy.siblings.every(({ isTombstone }) => isTombstone);
+    const state = isGone ? 'gone' : hash(copy);
+    states.set(state, [...(states.get(state) ?? []), node]);
+  }
+  if (states.size <= 1) return undefined;
+  const groups = [...states.values()].map((nodes) => nodes.join('+'));
+  return `replicas differ: ${groups.join(' | ')}`;
+}
+
+function hadSeen(other: WriteRecord, write: WriteRecord): boolean {
+  return write.dot !== undefined && other.context !== undefined && covers(other.context, write.dot);
+}
+
+/** Whether `other` can carry the newer stamp: it was not acknowledged before `write` began. */
+function mayBeNewer(other: WriteRecord, write: WriteRecord): boolean {
+  return other.ackedMs === undefined || other.ackedMs >= write.startedMs;
+}

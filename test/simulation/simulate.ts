@@ -1,0 +1,58 @@
+/**
+ * `npm run simulate -- --seeds 1..500` or `-- --minutes 30`: many seeds, with faults, judged.
+ *
+ * Prints a line for each broken seed with the command that replays it; exit code 1 if there was one.
+ */
+
+import { parseArgs } from 'node:util';
+import { simulate } from './simulation.ts';
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string' },
+    seed: { type: 'string', default: '1' },
+    minutes: { type: 'string' },
+    operations: { type: 'string', default: '40' },
+    verbose: { type: 'boolean', default: false },
+  },
+});
+
+const [first, last] = seedRange();
+const deadlineMs =
+  values.minutes === undefined ? Infinity : Date.now() + Number(values.minutes) * 60_000;
+let brokenCount = 0;
+let ackedCount = 0;
+let seed = first;
+for (; seed <= last && Date.now() < deadlineMs; seed += 1) {
+  const verdict = await simulate({ seed, operationsPerClient: Number(values.operations) });
+  ackedCount += verdict.ackedCount;
+  if (values.verbose) {
+    const { writeCount, readCount, failureCount, fingerprint } = verdict;
+    console.log(
+      `seed ${seed}: ${verdict.ackedCount} of ${writeCount} writes acknowledged, ` +
+        `${readCount} reads, ${failureCount} failures, ${fingerprint}`,
+    );
+  }
+  if (verdict.violations.length === 0) continue;
+  brokenCount += 1;
+  console.log(
+    `seed ${seed} breaks a promise; replay: npm run simulate -- --seeds ${seed} --verbose`,
+  );
+  for (const violation of verdict.violations) console.log(`  ${violation}`);
+  if (values.verbose) for (const line of verdict.log) console.log(`    ${line}`);
+}
+console.log(
+  `${seed - first} seeds, ${ackedCount} acknowledged writes, ${brokenCount} seeds broken`,
+);
+process.exitCode = brokenCount === 0 ? 0 : 1;
+
+/** `A..B`, or one seed; without either, on from `--seed` until the minutes are over. */
+function seedRange(): [number, number] {
+  if (values.seeds === undefined) {
+    const from = Number(values.seed);
+    return [from, values.minutes === undefined ? from + 99 : Infinity];
+  }
+  const match = /^(\d+)(?:\.\.(\d+))?$/.exec(values.seeds);
+  if (match === null) throw new Error('--seeds takes A or A..B');
+  return [Number(match[1]), Number(match[2] ?? match[1])];
+}

@@ -1,0 +1,262 @@
+/**
+ * One simulation: a cluster, a workload, faults, a time to heal, and the verdict.
+ */
+
+import { utf8ToByteString } from '../../src/base/bytes.ts';
+import type { ObjectKey } from '../../src/base/names.ts';
+import type { PartialProperties } from '../../src/object/bucket-properties.ts';
+import { causalHash } from '../../src/object/causality.ts';
+import { mergeObjects } from '../../src/object/reconcile.ts';
+import { decodeRecord } from '../../src/object/record.ts';
+import type { StoredObject } from '../../src/object/stored-object.ts';
+import type { NodeService } from '../../src/node/node-service.ts';
+import { SimulatedCluster } from './cluster.ts';
+import { Faults, type FaultKind } from './faults.ts';
+
+export type { FaultKind };
+import { History, type WriteRecord } from './history.ts';
+import {
+  judgeConverged,
+  judgeDurable,
+  judgeNothingLost,
+  judgeSupersededStaysGone,
+} from './judges.ts';
+import { Workload } from './workload.ts';
+import { World } from './world.ts';
+
+export interface SimulationOptions {
+  readonly seed: number;
+  readonly nodeCount?: number;
+  readonly faults?: readonly FaultKind[];
+  readonly operationsPerClient?: number;
+  /** Mean time between two faults. Default 1,500. */
+  readonly faultIntervalMs?: number;
+  /** Changes the cluster before it starts: how a test plants a bug. */
+  readonly tamper?: (cluster: SimulatedCluster) => void;
+}
+
+export interface Verdict {
+  readonly seed: number;
+  readonly violations: readonly string[];
+  readonly writeCount: number;
+  readonly ackedCount: number;
+  readonly readCount: number;
+  readonly failureCount: number;
+  readonly faultCounts: ReadonlyMap<FaultKind, number>;
+  /** Equal for equal runs. */
+  readonly fingerprint: string;
+  /** The last log lines of each node, if something was found. */
+  readonly log: readonly string[];
+}
+
+export const ALL_FAULTS: readonly FaultKind[] = [
+  'crash',
+  'clean-restart',
+  'partition',
+  'one-way-cut',
+  'isolate',
+  'pause',
+  'loss',
+  'duplicates',
+  'corrupt-record',
+  'failed-sync',
+];
+
+const SIBLINGS = utf8ToByteString('siblings');
+const DEFAULT = utf8ToByteString('default');
+const N = 3;
+const START_LIMIT_MS = 60_000;
+const WORK_LIMIT_MS = 600_000;
+const HEAL_LIMIT_MS = 200_000;
+const SETTLE_MS = 10_000;
+
+export async function simulate(options: SimulationOptions): Promise<Verdict> {
+  const world = new World(options.seed);
+  const cluster = new SimulatedCluster(world, {
+    nodeCount: options.nodeCount ?? 3 + world.random.integer(3),
+    ringSize: 8,
+    defaultProperties: { n_val: N },
+    disk: { writeLatencyMaxMs: 4, readLatencyMaxMs: 1 },
+    network: { latencyMaxMs: 5, dropRate: 0, duplicateRate: 0 },
+  });
+  options.tamper?.(cluster);
+  const run = new Run(cluster, options);
+  return run.verdict();
+}
+
+class Run {
+  readonly #cluster: SimulatedCluster;
+  readonly #options: SimulationOptions;
+  readonly #history = new History();
+  readonly #pendingChecks: Promise<void>[] = [];
+  #hadDamage = false;
+
+  constructor(cluster: SimulatedCluster, options: SimulationOptions) {
+    this.#cluster = cluster;
+    this.#options = options;
+    cluster.network.onRequest = (request) => {
+      if (request.verb !== 'merge') return;
+      const object = decodeRecord(request.record);
+      if (object !== undefined) this.#history.observe(request.key, object);
+    };
+  }
+
+  async verdict(): Promise<Verdict> {
+    const { world } = this.#cluster;
+    await world.drive(this.#cluster.start(), START_LIMIT_MS);
+    await world.drive(this.#createSiblingsType(), START_LIMIT_MS);
+    const faults = new Faults(this.#cluster, {
+      intervalMs: this.#options.faultIntervalMs ?? 1_500,
+      lastingMaxMs: 4_000,
+      kinds: this.#options.faults ?? ALL_FAULTS,
+    });
+    await this.#work(faults);
+    await world.drive(faults.end(), HEAL_LIMIT_MS);
+    // A flipped bit is found when the record is read; no background round reads every value.
+    this.#hadDamage = faults.counts.has('corrupt-record');
+    if (this.#hadDamage) {
+      // When everyone is seen to be up again.
+      await world.runUntil(() => false, world.nowMs + SETTLE_MS);
+      await world.drive(this.#readAll(), HEAL_LIMIT_MS);
+    }
+    const findings = await this.#judgeWhenHealed();
+    const history = this.#history;
+    const violations = [...history.violations, ...findings];
+    return {
+      seed: this.#options.seed,
+      violations,
+      writeCount: history.writes.length,
+      ackedCount: history.writes.filter(({ ackedMs }) => ackedMs !== undefined).length,
+      readCount: history.readCount,
+      failureCount: history.failureCount,
+      faultCounts: faults.counts,
+      fingerprint: `${world.eventCount}/${world.nowMs.toFixed(3)}/${world.random.word()}`,
+      log: violations.length === 0 ? [] : this.#cluster.nodes.flatMap(({ log }) => log).slice(-300),
+    };
+  }
+
+  async #work(faults: Faults): Promise<void> {
+    const { world } = this.#cluster;
+    const workload = new Workload(
+      {
+        world,
+        history: this.#history,
+        anyNode: () => this.#anyNode(),
+        onAcknowledged: (write) => {
+          this.#pendingChecks.push(this.#checkDurable(write));
+        },
+      },
+      {
+        clientCount: 4,
+        operationsPerClient: this.#options.operationsPerClient ?? 40,
+        buckets: [
+          [SIBLINGS, utf8ToByteString('s')],
+          [DEFAULT, utf8ToByteString('d')],
+        ],
+        keysPerBucket: 3,
+        pauseMaxMs: 400,
+        requestTimeoutMs: 3_000,
+      },
+    );
+    faults.start();
+    workload.start();
+    const isDone = await world.runUntil(() => workload.isDone, world.nowMs + WORK_LIMIT_MS);
+    if (!isDone) this.#history.violations.push('a request outlived its deadline');
+    await Promise.all(this.#pendingChecks);
+  }
+
+  /** What the disks hold when the reply leaves is what was acknowledged. */
+  async #checkDurable(write: WriteRecord): Promise<void> {
+    // Deletes have no token to be found by; convergence and the judges of siblings cover them.
+    if (write.isDelete) return;
+    const copies = await this.#cluster.copies(write.key);
+    for (const copy of copies.values()) {
+      if (copy !== undefined) this.#history.observe(write.key, copy);
+    }
+    // A copy that was made and has been damaged since cannot be told from one that never was.
+    if ([...copies.keys()].some((id) => this.#cluster.mustNode(id).hasDamage)) return;
+    const finding = judgeDurable(write, copies);
+    if (finding !== undefined) this.#history.violations.push(finding);
+  }
+
+  /** Waits until all is judged well; what is still wrong at the limit is the finding. */
+  async #judgeWhenHealed(): Promise<string[]> {
+    const { world } = this.#cluster;
+    const deadlineMs = world.nowMs + HEAL_LIMIT_MS;
+    let findings = await this.#judge();
+    while (findings.length > 0 && world.nowMs < deadlineMs) {
+      await world.runUntil(() => false, world.nowMs + 2_000);
+      findings = await this.#judge();
+    }
+    return findings;
+  }
+
+  async #readAll(): Promise<void> {
+    for (const key of this.#history.keys.values()) {
+      for (const { node } of this.#cluster.nodes) await node?.get({ key, r: 'all' });
+    }
+  }
+
+  async #judge(): Promise<string[]> {
+    const findings: string[] = [];
+    for (const [id, key] of this.#history.keys) {
+      const copies = await this.#primaryCopies(key);
+      for (const copy of copies.values()) {
+        if (copy !== undefined) this.#history.observe(key, copy);
+      }
+      const merged = mergedCopy(copies.values());
+      const apart = judgeConverged(copies, (object) => causalHash(object).toString('hex'));
+      const found = [
+        ...(apart === undefined ? [] : [apart]),
+        ...judgeNothingLost(this.#history, key, {
+          object: merged,
+          keepsOne: key.type === DEFAULT,
+          hadDamage: this.#hadDamage,
+        }),
+        ...judgeSupersededStaysGone(this.#history, key, merged),
+      ];
+      findings.push(...found.map((finding) => `${id}: ${finding}`));
+    }
+    return findings;
+  }
+
+  async #primaryCopies(key: ObjectKey): Promise<Map<string, StoredObject | undefined>> {
+    const primaries = new Set(
+      this.#mustNode()
+        .preferenceList(key)
+        ?.map(({ node }) => node),
+    );
+    const copies = await this.#cluster.copies(key);
+    for (const node of copies.keys()) if (!primaries.has(node as never)) copies.delete(node);
+    return copies;
+  }
+
+  async #createSiblingsType(): Promise<void> {
+    const node = this.#mustNode();
+    const properties: PartialProperties = { allow_mult: true };
+    const created = await node.createBucketType(SIBLINGS, properties);
+    if (created.kind !== 'changed') throw new Error(`the type was not created: ${created.kind}`);
+    const outcome = await node.activateBucketType(SIBLINGS);
+    if (outcome.kind !== 'changed') throw new Error(`the type was not activated: ${outcome.kind}`);
+  }
+
+  #anyNode(): NodeService | undefined {
+    const up = this.#cluster.nodes.filter(({ isUp }) => isUp);
+    return up.length === 0 ? undefined : this.#cluster.world.random.pick(up).node;
+  }
+
+  #mustNode(): NodeService {
+    const node = this.#anyNode();
+    if (node === undefined) throw new Error('no node is up');
+    return node;
+  }
+}
+
+function mergedCopy(copies: Iterable<StoredObject | undefined>): StoredObject | undefined {
+  let merged: StoredObject | undefined;
+  for (const copy of copies) {
+    if (copy === undefined) continue;
+    merged = merged === undefined ? copy : mergeObjects(merged, copy);
+  }
+  return merged;
+}

@@ -1,0 +1,159 @@
+/**
+ * The workload: clients that read, write with and without what they read, and delete.
+ *
+ * Each client asks random nodes, as a pooled client library does, and remembers the context of its
+ * last read of each key; some contexts are stale by the time they are used, as in life.
+ */
+
+import { utf8ToByteString, type ByteString } from '../../src/base/bytes.ts';
+import type { ObjectKey } from '../../src/base/names.ts';
+import type { VersionVector } from '../../src/clock/version-vector.ts';
+import type { NodeService } from '../../src/node/node-service.ts';
+import type { History, WriteRecord } from './history.ts';
+import type { SeededRandom, World } from './world.ts';
+
+export interface WorkloadOptions {
+  readonly clientCount: number;
+  readonly operationsPerClient: number;
+  /** Buckets to write to, as (type, bucket). */
+  readonly buckets: readonly (readonly [type: ByteString, bucket: ByteString])[];
+  readonly keysPerBucket: number;
+  readonly pauseMaxMs: number;
+  readonly requestTimeoutMs: number;
+}
+
+export interface WorkloadPorts {
+  readonly world: World;
+  readonly history: History;
+  /** A node that is up, for a client to ask; undefined if there is none now. */
+  readonly anyNode: () => NodeService | undefined;
+  /** Called when a write has been acknowledged, at that very moment. */
+  readonly onAcknowledged: (write: WriteRecord) => void;
+}
+
+export class Workload {
+  readonly #ports: WorkloadPorts;
+  readonly #options: WorkloadOptions;
+  #runningCount = 0;
+
+  constructor(ports: WorkloadPorts, options: WorkloadOptions) {
+    this.#ports = ports;
+    this.#options = options;
+  }
+
+  get isDone(): boolean {
+    return this.#runningCount === 0;
+  }
+
+  start(): void {
+    for (let client = 0; client < this.#options.clientCount; client += 1) {
+      this.#runningCount += 1;
+      void this.#runClient(this.#ports.world.random.fork()).finally(() => {
+        this.#runningCount -= 1;
+      });
+    }
+  }
+
+  async #runClient(random: SeededRandom): Promise<void> {
+    const contexts = new Map<ObjectKey, VersionVector | undefined>();
+    const keys = this.#keys();
+    for (let done = 0; done < this.#options.operationsPerClient; done += 1) {
+      await this.#ports.world.sleep(random.integer(this.#options.pauseMaxMs * 1000) / 1000);
+      const node = this.#ports.anyNode();
+      if (node === undefined) continue;
+      const key = random.pick(keys);
+      const dice = random.integer(100);
+      if (dice < 35) await this.#read(node, key, contexts);
+      else if (dice < 90) await this.#write(node, { key, contexts, random });
+      else await this.#delete(node, key, contexts);
+    }
+  }
+
+  async #read(
+    node: NodeService,
+    key: ObjectKey,
+    contexts: Map<ObjectKey, VersionVector | undefined>,
+  ): Promise<void> {
+    const outcome = await this.#within(
+      node.get({ key, timeoutMs: this.#options.requestTimeoutMs }),
+    );
+    if (outcome === undefined) return;
+    this.#ports.history.readCount += 1;
+    if (outcome.kind === 'found') contexts.set(key, outcome.object.context);
+    else if (outcome.kind === 'not-found') contexts.set(key, outcome.tombstoneContext);
+    else this.#ports.history.failureCount += 1;
+  }
+
+  async #write(
+    node: NodeService,
+    from: {
+      readonly key: ObjectKey;
+      readonly contexts: ReadonlyMap<ObjectKey, VersionVector | undefined>;
+      readonly random: SeededRandom;
+    },
+  ): Promise<void> {
+    const { key, random } = from;
+    const context = random.chance(0.2) ? undefined : from.contexts.get(key);
+    // Quorums count positions, and one node may stand in for several when others are down; so half
+    // of the writes ask for two distinct nodes, and are held to that.
+    const nodeConfirms = random.chance(0.5) ? 2 : 0;
+    const write = this.#begin({ key, context, isDelete: false, needed: Math.max(1, nodeConfirms) });
+    const outcome = await this.#within(
+      node.put({
+        nodeConfirms,
+        key,
+        ...(context === undefined ? {} : { context }),
+        content: { metadata: {}, value: Buffer.from(write.token), isTombstone: false },
+        returning: 'nothing',
+        timeoutMs: this.#options.requestTimeoutMs,
+      }),
+    );
+    if (outcome?.kind === 'stored') this.#acknowledge(write);
+    else this.#ports.history.failureCount += 1;
+  }
+
+  async #delete(
+    node: NodeService,
+    key: ObjectKey,
+    contexts: ReadonlyMap<ObjectKey, VersionVector | undefined>,
+  ): Promise<void> {
+    const context = contexts.get(key);
+    if (context === undefined) return;
+    const write = this.#begin({ key, context, isDelete: true, needed: 1 });
+    const outcome = await this.#within(
+      node.delete({ key, context, timeoutMs: this.#options.requestTimeoutMs }),
+    );
+    if (outcome?.kind === 'deleted') this.#acknowledge(write);
+    else this.#ports.history.failureCount += 1;
+  }
+
+  #begin(write: Omit<Parameters<History['begin']>[0], 'startedMs'>): WriteRecord {
+    const { history, world } = this.#ports;
+    return history.begin({ ...write, startedMs: world.nowMs });
+  }
+
+  #acknowledge(write: WriteRecord): void {
+    write.ackedMs = this.#ports.world.nowMs;
+    this.#ports.onAcknowledged(write);
+  }
+
+  /** Undefined when the node died with the request: a client sees a closed connection. */
+  async #within<T>(request: Promise<T>): Promise<T | undefined> {
+    const { world } = this.#ports;
+    const slackMs = 2_000;
+    return Promise.race([
+      request,
+      world.sleep(this.#options.requestTimeoutMs + slackMs).then(() => undefined),
+    ]);
+  }
+
+  #keys(): ObjectKey[] {
+    return this.#options.buckets.flatMap(([type, bucket]) =>
+      Array.from({ length: this.#options.keysPerBucket }, (_, index) => ({
+        type,
+        bucket,
+        key: utf8ToByteString(`k${index}`),
+      })),
+    );
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * The world: virtual time, an event heap and seeded chance.
+ *
+ * Everything that happens in a simulation happens in an event. Events run in (time, sequence) order;
+ * after each one the promises it set free are drained, so ordinary async code runs to its next wait
+ * before time moves on. No real time passes and nothing else decides: a seed replays bit for bit.
+ */
+
+import type { Clock, Random } from '../../src/base/host.ts';
+
+interface Event {
+  readonly atMs: number;
+  readonly sequence: number;
+  readonly run: () => void;
+  isCancelled: boolean;
+}
+
+export class World {
+  readonly random: SeededRandom;
+  readonly #heap: Event[] = [];
+  #nowMs = 0;
+  #sequence = 0;
+  /** Events that ran; part of what a replay must reproduce. */
+  eventCount = 0;
+
+  constructor(seed: number) {
+    this.random = new SeededRandom(seed);
+  }
+
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  /** Runs `run` at now + `delayMs`; the returned function cancels. */
+  after(delayMs: number, run: () => void): () => void {
+    this.#sequence += 1;
+    const event: Event = {
+      atMs: this.#nowMs + Math.max(0, delayMs),
+      sequence: this.#sequence,
+      run,
+      isCancelled: false,
+    };
+    this.#push(event);
+    return () => {
+      event.isCancelled = true;
+    };
+  }
+
+  sleep(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.after(delayMs, resolve);
+    });
+  }
+
+  /** Runs events until `isDone` or the virtual deadline; false if the deadline came first. */
+  async runUntil(isDone: () => boolean, deadlineMs: number): Promise<boolean> {
+    await drain();
+    while (!isDone()) {
+      const event = this.#pop();
+      if (event === undefined || event.atMs > deadlineMs) {
+        if (event !== undefined) this.#push(event);
+        this.#nowMs = Math.max(this.#nowMs, Math.min(deadlineMs, event?.atMs ?? deadlineMs));
+        return isDone();
+      }
+      if (event.isCancelled) continue;
+      this.#nowMs = event.atMs;
+      this.eventCount += 1;
+      event.run();
+      await drain();
+    }
+    return true;
+  }
+
+  /** The result of `work`, driven by events; throws if it takes longer than `limitMs`. */
+  async drive<T>(work: Promise<T>, limitMs: number): Promise<T> {
+    let isSettled = false;
+    const settled = work.finally(() => {
+      isSettled = true;
+    });
+    settled.catch(() => undefined);
+    const inTime = await this.runUntil(() => isSettled, this.#nowMs + limitMs);
+    if (!inTime) throw new Error(`not settled after ${limitMs} virtual ms`);
+    return settled;
+  }
+
+  #push(event: Event): void {
+    const heap = this.#heap;
+    let index = heap.length;
+    heap.push(event);
+    while (index > 0) {
+      const parent = (index - 1) >> 1;
+      if (!isBefore(event, heap[parent] as Event)) break;
+      heap[index] = heap[parent] as Event;
+      index = parent;
+    }
+    heap[index] = event;
+  }
+
+  #pop(): Event | undefined {
+    const heap = this.#heap;
+    const first = heap[0];
+    const last = heap.pop();
+    if (first === undefined || last === undefined || heap.length === 0) return first;
+    let index = 0;
+    for (;;) {
+      let child = 2 * index + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && isBefore(heap[child + 1] as Event, heap[child] as Event)) {
+        child += 1;
+      }
+      if (!isBefore(heap[child] as Event, last)) break;
+      heap[index] = heap[child] as Event;
+      index = child;
+    }
+    heap[index] = last;
+    return first;
+  }
+}
+
+function isBefore(left: Event, right: Event): boolean {
+  return left.atMs < right.atMs || (left.atMs === right.atMs && left.sequence < right.sequence);
+}
+
+/** Lets every promise that can go on do so: setImmediate runs when all microtasks are done. */
+function drain(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
+/**
+ * One process's clock: a wall that may jump, and timers that die with the process and wait while it
+ * is paused. The monotonic clock goes on during a pause, as a real one does.
+ */
+export class NodeClock implements Clock {
+  readonly #world: World;
+  readonly #held: (() => void)[] = [];
+  #wallOffsetMs = 0;
+  #isStopped = false;
+  #isPaused = false;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  wallMicros(): number {
+    return Math.round((1_700_000_000_000 + this.#world.nowMs + this.#wallOffsetMs) * 1000);
+  }
+
+  monotonicMs(): number {
+    return this.#world.nowMs;
+  }
+
+  after(delayMs: number, run: () => void): () => void {
+    return this.#world.after(delayMs, () => {
+      this.whenRunning(run);
+    });
+  }
+
+  /** Now, when the pause ends, or never if the process is gone. */
+  whenRunning(run: () => void): void {
+    if (this.#isStopped) return;
+    if (this.#isPaused) this.#held.push(run);
+    else run();
+  }
+
+  jumpWall(byMs: number): void {
+    this.#wallOffsetMs += byMs;
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    for (const run of this.#held.splice(0)) this.whenRunning(run);
+  }
+
+  /** The process is gone: none of its timers fires again. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#held.length = 0;
+  }
+}
+
+/** A seeded generator (xorshift128 seeded by splitmix) behind the `Random` port. */
+export class SeededRandom implements Random {
+  readonly #state = new Uint32Array(4);
+
+  constructor(seed: number) {
+    let mixed = (seed ^ 0x9e3779b9) >>> 0;
+    for (let index = 0; index < 4; index += 1) {
+      mixed = (mixed + 0x9e3779b9) >>> 0;
+      let word = mixed;
+      word = Math.imul(word ^ (word >>> 16), 0x85ebca6b);
+      word = Math.imul(word ^ (word >>> 13), 0xc2b2ae35);
+      this.#state[index] = (word ^ (word >>> 16)) >>> 0 || 1;
+    }
+  }
+
+  /** 0 <= result < 2^32. */
+  word(): number {
+    const state = this.#state;
+    let word = state[3] as number;
+    const first = state[0] as number;
+    state[3] = state[2] as number;
+    state[2] = state[1] as number;
+    state[1] = first;
+    word ^= word << 11;
+    word ^= word >>> 8;
+    const next = (word ^ first ^ (first >>> 19)) >>> 0;
+    state[0] = next;
+    return next;
+  }
+
+  integer(below: number): number {
+    return Math.floor((this.word() / 4_294_967_296) * below);
+  }
+
+  bytes(size: number): Buffer {
+    const bytes = Buffer.allocUnsafe(size);
+    for (let index = 0; index < size; index += 1) bytes[index] = this.word() & 0xff;
+    return bytes;
+  }
+
+  /** True with this probability, 0 to 1. */
+  chance(probability: number): boolean {
+    return this.word() / 4_294_967_296 < probability;
+  }
+
+  pick<T>(choices: readonly T[]): T {
+    return choices[this.integer(choices.length)] as T;
+  }
+
+  /** A generator of its own, so that one part's draws do not shift another's. */
+  fork(): SeededRandom {
+    return new SeededRandom(this.word());
+  }
+}
