@@ -58,10 +58,10 @@ import type { StoredObject } from '../../src/object/stored-object.ts';
 
 const RING_SIZE = 64;
 const NODE_COUNT = 3;
-const REAP_DELAY_MS = 3000;
 const BATCH_COUNT = 100;
 const NO_CONTENT: NewContent = { metadata: {}, value: Buffer.alloc(0), isTombstone: true };
 
+type Batches<T> = AsyncIterableIterator<readonly T[]>;
 type Match = readonly [term: ByteString, key: ByteString];
 
 interface Entry {
@@ -69,16 +69,25 @@ interface Entry {
   readonly object: StoredObject;
 }
 
+export interface MemoryNodeOptions {
+  /** Created and active from the start. */
+  readonly bucketTypes: Readonly<Record<string, PartialProperties>>;
+  /** How long tombstones stay. */
+  readonly reapAfterMs: number;
+}
+
 export class MemoryNode implements NodeService {
   readonly id = 'dev1@127.0.0.1' as NodeId;
   readonly #host: Host;
+  readonly #reapAfterMs: number;
   readonly #entries = new Map<string, Entry>();
   readonly #prefix = actorPrefix('node-one' as NodeIdentity, 1);
   #keyEpoch = 0;
   #state: ClusterState;
 
-  constructor(host: Host, bucketTypes: Readonly<Record<string, PartialProperties>> = {}) {
+  constructor(host: Host, options: MemoryNodeOptions) {
     this.#host = host;
+    this.#reapAfterMs = options.reapAfterMs;
     this.#state = {
       clusterName: 'memory',
       epoch: FIRST_EPOCH,
@@ -90,7 +99,7 @@ export class MemoryNode implements NodeService {
       bucketTypes: new Map<ByteString, BucketType>(),
       bucketProperties: new Map(),
     };
-    for (const [name, properties] of Object.entries(bucketTypes)) {
+    for (const [name, properties] of Object.entries(options.bucketTypes)) {
       const type = name as ByteString;
       const change = { type, properties };
       this.#change(createBucketType(this.#state, change, this.#check('type-create')));
@@ -196,17 +205,21 @@ export class MemoryNode implements NodeService {
     }));
   }
 
-  async *listBuckets(type: ByteString, _options: CoverageOptions) {
+  async *listBuckets(type: ByteString, _options: CoverageOptions): Batches<ByteString> {
     const names = new Set<ByteString>();
     for (const { key } of this.#entries.values()) if (key.type === type) names.add(key.bucket);
     yield [...names];
   }
 
-  async *listKeys(type: ByteString, bucket: ByteString, _options: CoverageOptions) {
+  async *listKeys(
+    type: ByteString,
+    bucket: ByteString,
+    _options: CoverageOptions,
+  ): Batches<ByteString> {
     yield* batches(this.#keysOf(type, bucket).map(({ key }) => key.key));
   }
 
-  async *index(scan: IndexScan, _options: CoverageOptions) {
+  async *index(scan: IndexScan, _options: CoverageOptions): Batches<Match> {
     const properties = this.bucketProperties(scan.type, scan.bucket) as BucketProperties;
     const compare = scan.field.endsWith('_int') ? compareIntegerTerms : compareBytes;
     const matches = this.#keysOf(scan.type, scan.bucket)
@@ -295,7 +308,7 @@ export class MemoryNode implements NodeService {
     const entry = { key, object };
     this.#entries.set(name, entry);
     if (isTombstone(object)) {
-      this.#host.clock.after(REAP_DELAY_MS, () => {
+      this.#host.clock.after(this.#reapAfterMs, () => {
         if (this.#entries.get(name) === entry) this.#entries.delete(name);
       });
     }

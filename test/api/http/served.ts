@@ -1,5 +1,5 @@
 /**
- * An HTTP server on an ephemeral port over a node in a map, and a client for single requests.
+ * An HTTP server on an ephemeral port over a node in memory, and a client for single requests.
  */
 
 import { request as httpRequest } from 'node:http';
@@ -7,22 +7,23 @@ import { readFileSync } from 'node:fs';
 import { HTTP_DEFAULTS } from '../../../src/api/http/http-options.ts';
 import { HttpServer } from '../../../src/api/http/http-server.ts';
 import { systemHost } from '../../../src/telemetry/system-host.ts';
-import { MapNode } from './map-node.ts';
+import { MemoryNode } from '../memory-node.ts';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { HttpOptions } from '../../../src/api/http/http-options.ts';
-import type { ByteString } from '../../../src/base/bytes.ts';
 import type { Host, Log, Metrics } from '../../../src/base/host.ts';
 import type { PartialProperties } from '../../../src/object/bucket-properties.ts';
 
 export interface Served {
   readonly server: HttpServer;
-  readonly node: MapNode;
+  readonly node: MemoryNode;
   readonly host: Host;
   readonly port: number;
   readonly counts: ReadonlyMap<string, number>;
   /** What was told to `onBug`; a test that expects none ends by looking here. */
   readonly bugs: readonly unknown[];
 }
+
+type Types = Record<string, PartialProperties>;
 
 const TYPES_FILE = new URL('../../../../test/transcripts/bucket-types.json', import.meta.url);
 
@@ -37,12 +38,8 @@ export async function serve(options: Partial<HttpOptions> = {}, atPort = 0): Pro
     observe() {},
   };
   const host = systemHost(SILENT, metrics);
-  const node = new MapNode(host, { reapAfterMs: 500 });
-  const types = JSON.parse(readFileSync(TYPES_FILE, 'utf8')) as Record<string, PartialProperties>;
-  for (const [name, properties] of Object.entries(types)) {
-    await node.createBucketType(name as ByteString, properties);
-    await node.activateBucketType(name as ByteString);
-  }
+  const bucketTypes = JSON.parse(readFileSync(TYPES_FILE, 'utf8')) as Types;
+  const node = new MemoryNode(host, { bucketTypes, reapAfterMs: 500 });
   const bugs: unknown[] = [];
   const server = new HttpServer(host, node, {
     ...HTTP_DEFAULTS,

@@ -1,5 +1,5 @@
 /**
- * The recorded answers of a real Riak, asked of the HTTP edge over a node in a map. What belongs to
+ * The recorded answers of a real Riak, asked of the HTTP edge over a node in memory. What belongs to
  * other parts of the interface, or to a real cluster, is replayed against one elsewhere.
  */
 

@@ -58,7 +58,7 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
   });
   const { clock = system.clock, around = (node) => node, port: atPort = 0, ...rest } = options;
   const host: Host = { ...system, clock };
-  const node = new MemoryNode(system, bucketTypes());
+  const node = new MemoryNode(system, { bucketTypes: bucketTypes(), reapAfterMs: 3000 });
   const bugs: unknown[] = [];
   const server = new PbcServer(host, around(node), {
     onBug: (error) => bugs.push(error),
