@@ -25,6 +25,7 @@ const ALL_PURE = [
   'replica',
   'coordinator',
   'repair',
+  'query',
   'node',
   'mapreduce',
 ];
@@ -54,17 +55,18 @@ const ROOMS: Readonly<Record<string, Room>> = {
     mayImport: ['replica', 'peer', 'storage', 'ring', 'membership', 'object', 'base'],
   },
   mapreduce: { isPure: true, mayImport: ['object', 'clock', 'base'] },
+  query: { isPure: true, mayImport: ['object', 'clock', 'base'] },
   node: { isPure: true, mayImport: ALL_PURE },
   transport: { isPure: false, mayImport: ['peer', 'object', 'membership', 'base'] },
   config: { isPure: false, mayImport: ['object', 'base'] },
   telemetry: { isPure: false, mayImport: ['base'] },
   'api/http': {
     isPure: false,
-    mayImport: ['node', 'mapreduce', 'object', 'datatype', 'clock', 'base'],
+    mayImport: ['node', 'mapreduce', 'query', 'object', 'datatype', 'clock', 'base'],
   },
   'api/pbc': {
     isPure: false,
-    mayImport: ['node', 'mapreduce', 'object', 'datatype', 'clock', 'base'],
+    mayImport: ['node', 'mapreduce', 'query', 'object', 'datatype', 'clock', 'base'],
   },
   admin: { isPure: false, mayImport: ['node', 'membership', 'ring', 'object', 'base'] },
   client: { isPure: false, mayImport: ['api/pbc', 'object', 'base'] },

@@ -5,6 +5,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Host } from '../../base/host.ts';
 import type { NodeService } from '../../node/node-service.ts';
+import type { QueryHolds } from '../../query/query-holds.ts';
 import type { HttpOptions } from './http-options.ts';
 import type { Query } from './query.ts';
 
@@ -13,6 +14,7 @@ export interface HttpContext {
   readonly host: Host;
   readonly service: NodeService;
   readonly options: HttpOptions;
+  readonly queries: QueryHolds;
 }
 
 /** A request as it comes from node:http. */

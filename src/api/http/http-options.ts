@@ -2,6 +2,9 @@
  * What the HTTP server can be told, with the limits that keep a hostile client cheap.
  */
 
+import { QUERY_LIMITS } from '../../query/query-holds.ts';
+import type { QueryLimits } from '../../query/query-holds.ts';
+
 /** The classes of expensive work that an operator can switch off, by Riak's names for them. */
 export type JobClass =
   | 'list_buckets'
@@ -36,6 +39,7 @@ export interface HttpOptions {
   readonly stallTimeoutMs: number;
   /** Work that is refused with 403. */
   readonly disabledJobs: ReadonlySet<JobClass>;
+  readonly queryLimits: QueryLimits;
   /** What `/stats` shows. */
   readonly stats: () => Readonly<Record<string, unknown>>;
   /** Told of anything thrown that is no fault: a bug. The client gets a 500. */
@@ -54,4 +58,5 @@ export const HTTP_DEFAULTS: Omit<HttpOptions, 'stats' | 'onBug'> = {
   idleTimeoutMs: 300_000,
   stallTimeoutMs: 60_000,
   disabledJobs: new Set(),
+  queryLimits: QUERY_LIMITS,
 };

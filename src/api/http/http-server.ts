@@ -9,6 +9,7 @@
 
 import { createServer } from 'node:http';
 import { Fault, isFault } from '../../base/fault.ts';
+import { QueryHolds } from '../../query/query-holds.ts';
 import { htmlAnswer } from './answer.ts';
 import { decide } from './decision.ts';
 import { Exchange } from './exchange.ts';
@@ -43,7 +44,8 @@ export class HttpServer {
   #closing: Promise<void> | undefined;
 
   constructor(host: Host, service: NodeService, options: HttpOptions) {
-    this.#context = { host, service, options };
+    const queries = new QueryHolds(options.queryLimits, host.metrics);
+    this.#context = { host, service, options, queries };
     this.#budget = new BodyBudget(options.bodyBudgetBytes);
     this.#server = createServer({
       // Duplicates are joined with ', ' as all repeated headers are.

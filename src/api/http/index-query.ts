@@ -3,16 +3,16 @@
  */
 
 import { normaliseField, parseIndexEntry } from '../../object/index-entries.ts';
+import { compileTermRegex } from '../../query/term-regex.ts';
 import { textAnswer } from './answer.ts';
 import { decodeContinuation } from './continuation.ts';
 import { erlangBinary } from './erlang-term.ts';
 import { parseInteger } from './object-parameters.ts';
-import { compileTermRegex } from './term-regex.ts';
 import type { ByteString } from '../../base/bytes.ts';
+import type { TermRegex } from '../../query/term-regex.ts';
 import type { Answer } from './answer.ts';
 import type { IndexPosition } from './continuation.ts';
 import type { Query } from './query.ts';
-import type { TermRegex } from './term-regex.ts';
 
 /** Without progress for this long a query ends; clients that ask for no limit get this one. */
 const IDLE_TIMEOUT_MAX_MS = 600_000;

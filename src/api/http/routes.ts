@@ -19,6 +19,7 @@ import { ObjectReadResource } from './object-read-resource.ts';
 import { ObjectWriteResource } from './object-write-resource.ts';
 import { decodeName } from './percent.ts';
 import { PingResource } from './ping-resource.ts';
+import { QueryResource } from './query-resource.ts';
 import { RootResource } from './root-resource.ts';
 import { StatsResource } from './stats-resource.ts';
 import { DEFAULT_BUCKET_TYPE } from '../../base/names.ts';
@@ -112,6 +113,8 @@ function findBucketResource(
       return key === undefined || names.length > 5
         ? undefined
         : new IndexResource(exchange, address, { field: key, terms: names.slice(3) });
+    case 'query':
+      return names.length === 2 ? new QueryResource(exchange, address) : undefined;
     case 'counters':
       return form === 'buckets' && key !== undefined && names.length === 3
         ? new AbsentResource(['GET', 'POST'], 'The counters endpoint is')

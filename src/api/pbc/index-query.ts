@@ -3,11 +3,11 @@
  */
 
 import { normaliseField, parseIndexEntry } from '../../object/index-entries.ts';
+import { compileTermRegex } from '../../query/term-regex.ts';
 import { indexRefusalTerm } from './error-text.ts';
 import { printBinary, quoted } from './erlang-term.ts';
 import { decodeContinuation } from './continuation.ts';
 import { bucketTypeOf, idleTimeoutOf } from './request-values.ts';
-import { compileTermRegex } from './term-regex.ts';
 import type { ByteString } from '../../base/bytes.ts';
 import type { IndexScan } from '../../node/node-service.ts';
 import type { RpbIndexReq } from './messages/index-messages.ts';
@@ -99,7 +99,7 @@ function parseFilter(
     return { refused: 'Can not use term regular expression in integer query' };
   }
   const outcome = compileTermRegex(expression);
-  if (outcome.kind === 'regex') return { matches: outcome.matches };
+  if ('regex' in outcome) return { matches: (term) => outcome.regex.isIn(term) };
   const reason = `{${quoted(outcome.reason)},0}`;
   return { refused: `Invalid term regular expression ${printBinary(expression)} : ${reason}` };
 }

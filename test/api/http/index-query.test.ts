@@ -8,7 +8,7 @@ import { decodeContinuation, encodeContinuation } from '../../../src/api/http/co
 import { erlangBinary } from '../../../src/api/http/erlang-term.ts';
 import { parseIndexQuery } from '../../../src/api/http/index-query.ts';
 import { Query } from '../../../src/api/http/query.ts';
-import { compileTermRegex } from '../../../src/api/http/term-regex.ts';
+import { compileTermRegex } from '../../../src/query/term-regex.ts';
 import { bytesToByteString } from '../../../src/base/bytes.ts';
 import type { ByteString } from '../../../src/base/bytes.ts';
 
