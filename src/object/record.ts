@@ -101,6 +101,18 @@ export function sliceHead(record: Buffer): Buffer | undefined {
   return size === undefined ? undefined : record.subarray(0, size);
 }
 
+/** Whether both CRCs are right: the whole record is as it was written. Decodes nothing. */
+export function isSoundRecord(record: Buffer): boolean {
+  if (sliceCausality(record) === undefined) return false;
+  const size = record.readUInt32BE(HEAD_SIZE_OFFSET);
+  return crc32(record.subarray(size)) === record.readUInt32BE(size - SUFFIX_SIZE_BYTES);
+}
+
+/** The bytes of a record's head if its CRC is right; what follows the head is not looked at. */
+export function sliceSoundHead(record: Buffer): Buffer | undefined {
+  return sliceCausality(record) === undefined ? undefined : sliceHead(record);
+}
+
 /** The causal hash of the object in a record or its head, without decoding it; CRC checked. */
 export function recordCausalHash(record: Buffer): Buffer | undefined {
   const causality = sliceCausality(record);

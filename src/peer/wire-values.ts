@@ -7,6 +7,7 @@
  */
 
 import type { NodeId, ObjectKey } from '../base/names.ts';
+import { ACTOR_SIZE_BYTES } from '../clock/actor.ts';
 import type { Actor, VersionVector } from '../clock/version-vector.ts';
 import type { Quorum } from '../object/bucket-properties.ts';
 import type {
@@ -66,6 +67,7 @@ export function readContext(reader: TupleReader): VersionVector {
   const context = new Map<Actor, number>();
   while (fields.remaining > 0) {
     const actor = fields.byteString() as string as Actor;
+    if (actor.length !== ACTOR_SIZE_BYTES) throw malformed('no actor');
     if (context.has(actor)) throw malformed('an actor twice in a context');
     context.set(actor, fields.integer(1, Number.MAX_SAFE_INTEGER));
   }

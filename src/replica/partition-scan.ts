@@ -7,7 +7,7 @@
 
 import { isFault } from '../base/fault.ts';
 import type { ObjectKey, Partition } from '../base/names.ts';
-import { sliceHead } from '../object/record.ts';
+import { sliceSoundHead } from '../object/record.ts';
 import { segmentOf } from '../storage/hash-tree.ts';
 import { decodeObjectKey, partitionRange } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
@@ -66,7 +66,7 @@ async function readHeads(
 async function readHead(store: Store, entry: Buffer): Promise<Buffer | undefined> {
   try {
     const bytes = await store.getHead(entry);
-    return bytes && sliceHead(bytes);
+    return bytes && sliceSoundHead(bytes);
   } catch (error) {
     if (isFault(error, 'store-corrupt')) return undefined;
     throw error;

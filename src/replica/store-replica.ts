@@ -15,7 +15,7 @@ import type { Host } from '../base/host.ts';
 import { keyToString } from '../base/names.ts';
 import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
-import { decodeHead, decodeRecord, recordCausalHash, sliceHead } from '../object/record.ts';
+import { decodeRecord, isSoundRecord, recordCausalHash, sliceSoundHead } from '../object/record.ts';
 import type { StoredObject } from '../object/stored-object.ts';
 import type { CoverageShare, IndexScan } from '../peer/messages.ts';
 import { HashTrees } from '../storage/hash-tree.ts';
@@ -128,12 +128,9 @@ export class StoreReplica implements Replica {
   ): Promise<Buffer | undefined> {
     const bytes = await this.#read(key, partition, headOnly);
     if (bytes === undefined) return undefined;
-    const isSound = headOnly ? decodeHead(bytes) : decodeRecord(bytes);
-    if (isSound === undefined) {
-      this.#onDamaged(keyToString(key));
-      return undefined;
-    }
-    return headOnly ? sliceHead(bytes) : bytes;
+    const sound = headOnly ? sliceSoundHead(bytes) : isSoundRecord(bytes) ? bytes : undefined;
+    if (sound === undefined) this.#onDamaged(keyToString(key));
+    return sound;
   }
 
   isDamaged(key: ObjectKey): boolean {

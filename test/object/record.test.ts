@@ -9,9 +9,11 @@ import {
   decodeHead,
   decodeRecord,
   encodeRecord,
+  isSoundRecord,
   joinRecord,
   recordCausalHash,
   sliceHead,
+  sliceSoundHead,
 } from '../../src/object/record.ts';
 import type { StoredObject } from '../../src/object/stored-object.ts';
 import { objects } from './history.ts';
@@ -69,6 +71,30 @@ t.test('one value is the body, not a copy of it', (t) => {
       const { body } = encodeRecord(object);
       return only.value.length === 0 ? body === undefined : body === only.value;
     }),
+  );
+  t.end();
+});
+
+t.test('a record is sound, whole or as its head, exactly if it decodes', (t) => {
+  fc.assert(
+    fc.property(
+      objects,
+      fc.nat(),
+      fc.nat({ max: 7 }),
+      fc.boolean(),
+      (object, at, bit, isFlipped) => {
+        const record = recordOf(object);
+        const index = at % record.length;
+        if (isFlipped) record.writeUInt8(record.readUInt8(index) ^ (1 << bit), index);
+        t.equal(isSoundRecord(record), decodeRecord(record) !== undefined);
+        const head = sliceSoundHead(record);
+        t.equal(head !== undefined, decodeHead(record) !== undefined);
+        if (!isFlipped) t.same(head, sliceHead(record));
+        for (const part of [record.subarray(0, index), Buffer.alloc(0)]) {
+          t.equal(isSoundRecord(part), false);
+        }
+      },
+    ),
   );
   t.end();
 });

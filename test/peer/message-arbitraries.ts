@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import type { ByteString } from '../../src/base/bytes.ts';
 import { bytesToByteString } from '../../src/base/bytes.ts';
 import type { Epoch, NodeId, ObjectKey, Partition } from '../../src/base/names.ts';
+import { ACTOR_SIZE_BYTES } from '../../src/clock/actor.ts';
 import type { Actor, VersionVector } from '../../src/clock/version-vector.ts';
 import type { Failure, PutRequest, WriteCondition } from '../../src/object/requests.ts';
 import type { Metadata } from '../../src/object/stored-object.ts';
@@ -44,9 +45,13 @@ function orUndefined<T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
   return fc.option(value, { nil: undefined });
 }
 
+const actor: fc.Arbitrary<Actor> = fc
+  .uint8Array({ minLength: ACTOR_SIZE_BYTES, maxLength: ACTOR_SIZE_BYTES })
+  .map((array) => bytesToByteString(array) as string as Actor);
+
 const context: fc.Arbitrary<VersionVector> = fc
-  .array(fc.tuple(name, counter), { maxLength: 5 })
-  .map((entries) => new Map(entries.map(([actor, n]) => [actor as string as Actor, n])));
+  .array(fc.tuple(actor, counter), { maxLength: 5 })
+  .map((entries) => new Map(entries));
 
 const metadata: fc.Arbitrary<Metadata> = fc.record(
   {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { Packr } from 'msgpackr';
 import fc from 'fast-check';
 import t from 'tap';
+import { ACTOR_SIZE_BYTES } from '../../src/clock/actor.ts';
 import { isFault } from '../../src/base/fault.ts';
 import {
   decodeReply,
@@ -129,11 +130,15 @@ t.test('a field too many or too few is refused', (t) => {
   t.end();
 });
 
-t.test('a context that names an actor twice is refused', (t) => {
+t.test('a context with an actor twice, or with none, is refused', (t) => {
   const content = [[null, null, null, null, null, null], Buffer.alloc(0), false];
   const options = [null, null, null, null, null, null, null, null, null];
-  const put = ['default', 'b', 'k', ['a', 1, 'a', 2], content, null, 0, options];
-  t.throws(() => tupleToRequest([4, put]), { code: 'peer-malformed' });
+  const actor = 'a'.repeat(ACTOR_SIZE_BYTES);
+  const put = (context: unknown) => ['default', 'b', 'k', context, content, null, 0, options];
+  t.equal(tupleToRequest([4, put([actor, 1])]).verb, 'put');
+  for (const context of [[actor, 1, actor, 2], ['a', 1], [actor, 0], [actor]]) {
+    t.throws(() => tupleToRequest([4, put(context)]), { code: 'peer-malformed' });
+  }
   t.end();
 });
 
