@@ -23,7 +23,7 @@ import type { HeadPair, KeyHead } from './ordered-heads.ts';
 import type { Pace } from './pace.ts';
 import type { RepairPorts } from './ports.ts';
 import type { SharedTree } from './replica-sets.ts';
-import { RepairRequests } from './requests.ts';
+import { isAboutObject, RepairRequests } from './requests.ts';
 
 export interface ExchangeOptions {
   /** Between the two looks at the trees; 0: one look is enough. */
@@ -203,36 +203,47 @@ class Healing {
     this.#means = means;
   }
 
+  /** An object that one side refuses or cannot read must not keep the others from being healed. */
+  /** An object that one side refuses or cannot read must not keep the others from being healed. */
   async heal(key: ObjectKey, remedy: Remedy): Promise<void> {
     this.segments.add(segmentOf(key));
+    const hasPulled = remedy === 'push' || (await this.#attempt(() => this.#pull(key)));
+    // What a peer cannot read it can still be given.
+    if (remedy !== 'pull' || !hasPulled) await this.#attempt(() => this.#push(key));
+  }
+
+  /** False: this object cannot go that way. */
+  async #attempt(step: () => Promise<boolean>): Promise<boolean> {
     try {
-      if (remedy !== 'push') await this.#pull(key);
-      if (remedy !== 'pull') await this.#push(key);
+      return await step();
     } catch (error) {
-      // An object that one side refuses must not keep the others from being healed.
-      if (!isFault(error, 'malformed') && !isFault(error, 'peer-refused')) throw error;
+      if (!isFault(error) || !isAboutObject(error)) throw error;
       this.#ports.host.metrics.count('repair.exchange.refused');
+      return false;
     }
   }
 
-  async #pull(key: ObjectKey): Promise<void> {
+  async #pull(key: ObjectKey): Promise<boolean> {
     const { replica, view } = this.#ports;
     const { requests, pace, halt } = this.#means;
     const placement = view.place(key);
-    if (placement === undefined || placement.partition !== this.#shared.partition) return;
+    if (placement === undefined || placement.partition !== this.#shared.partition) return true;
     const record = await requests.get(this.#shared.peer, key, false);
-    if (record === undefined || !(await pace.take(record.length, halt))) return;
+    if (record === undefined) return false;
+    if (!(await pace.take(record.length, halt))) return true;
     await replica.merge(key, placement, record, undefined);
     this.pulled += 1;
+    return true;
   }
 
-  async #push(key: ObjectKey): Promise<void> {
+  async #push(key: ObjectKey): Promise<boolean> {
     const { requests, pace, halt } = this.#means;
     const { partition, peer } = this.#shared;
     const record = await this.#ports.replica.getRecord(key, partition, false);
-    if (record === undefined || !(await pace.take(record.length, halt))) return;
+    if (record === undefined || !(await pace.take(record.length, halt))) return true;
     await requests.merge(peer, key, record);
     this.pushed += 1;
+    return true;
   }
 }
 

@@ -17,7 +17,7 @@ import { Halt } from './halt.ts';
 import { Lanes } from './lanes.ts';
 import { Pace } from './pace.ts';
 import type { RepairPorts } from './ports.ts';
-import { RepairRequests } from './requests.ts';
+import { isAboutObject, RepairRequests } from './requests.ts';
 
 export interface HandoffOptions {
   /** Between two looks for targets that are back, if nobody wakes it. */
@@ -120,7 +120,7 @@ export class HintedHandoff {
       await lanes.end();
       this.#backoffByTarget.delete(target);
     } catch (error) {
-      if (!isFault(error) || !isUnreachable(error)) throw error;
+      if (!isFault(error)) throw error;
       this.#backOff(target, error);
     }
   }
@@ -157,7 +157,7 @@ export class HintedHandoff {
       await this.#requests.merge(receiver, hint.key, record);
       return true;
     } catch (error) {
-      if (!isFault(error) || isUnreachable(error)) throw error;
+      if (!isFault(error) || !isAboutObject(error)) throw error;
       this.#ports.host.metrics.count('repair.handoff.refused');
       return false;
     }
@@ -173,15 +173,4 @@ export class HintedHandoff {
     host.metrics.count('repair.handoff.broken-off');
     host.log.info('repair.handoff.broken-off', { target, code: fault.code, retryMs: delayMs });
   }
-}
-
-/** Whether the whole peer is the trouble, and not just this object. */
-function isUnreachable(fault: Fault): boolean {
-  const { code } = fault;
-  return (
-    code === 'peer-unreachable' ||
-    code === 'peer-closed' ||
-    code === 'timeout' ||
-    code === 'overload'
-  );
 }

@@ -3,10 +3,18 @@
  */
 
 import { Fault } from '../base/fault.ts';
+import type { FaultCode } from '../base/fault.ts';
 import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
 import type { PeerReply, PeerRequest } from '../peer/messages.ts';
 import type { Peer } from '../peer/peer.ts';
 import { SEGMENT_COUNT, SEGMENT_SIZE } from '../storage/hash-tree.ts';
+
+const OBJECT_FAULTS: ReadonlySet<FaultCode> = new Set<FaultCode>([
+  'malformed',
+  'peer-malformed',
+  'peer-refused',
+  'store-corrupt',
+]);
 
 export class RepairRequests {
   readonly #peer: Peer;
@@ -53,4 +61,9 @@ export class RepairRequests {
 
 function unexpected(reply: PeerReply): Fault {
   return new Fault('peer-refused', `a peer answered ${reply.kind}`);
+}
+
+/** Whether the trouble is with one object only, and not with a whole node. */
+export function isAboutObject(fault: Fault): boolean {
+  return OBJECT_FAULTS.has(fault.code);
 }

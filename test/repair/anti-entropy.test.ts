@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { ByteString } from '../../src/base/bytes.ts';
 import { Fault } from '../../src/base/fault.ts';
+import type { ObjectKey } from '../../src/base/names.ts';
 import { causalHash } from '../../src/object/causality.ts';
 import type { StoredObject } from '../../src/object/stored-object.ts';
 import { ANTI_ENTROPY_DEFAULTS, AntiEntropy } from '../../src/repair/anti-entropy.ts';
@@ -28,6 +29,15 @@ function antiEntropyOf(node: RepairNode, options: Partial<AntiEntropyOptions> = 
 function must<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('it is there');
   return value;
+}
+
+/** Flips a bit of a stored record; `at` counts from its end if it is negative. */
+async function damage({ store }: RepairNode, key: ObjectKey, at: number): Promise<void> {
+  const entry = encodeObjectKey(partitionFor(key), key);
+  const bytes = Buffer.from(must(await store.memory.get(entry)));
+  const offset = at < 0 ? bytes.length + at : at;
+  bytes.writeUInt8(bytes.readUInt8(offset) ^ 1, offset);
+  await store.memory.write([{ kind: 'put', key: entry, head: bytes }]);
 }
 
 /** Whether all nodes hold the same copy of every key of which they are replicas. */
@@ -181,10 +191,7 @@ t.test('a damaged copy is brought back from a peer', async (t) => {
   const key = objectKey('k');
   const object = await must(self).write(key, 'v');
   for (const node of [must(peer), must(third)]) await node.merge(key, object);
-  const entry = encodeObjectKey(partitionFor(key), key);
-  const bytes = Buffer.from(must(await must(self).store.memory.get(entry)));
-  bytes.writeUInt8(bytes.readUInt8(20) ^ 1, 20);
-  await must(self).store.memory.write([{ kind: 'put', key: entry, head: bytes }]);
+  await damage(must(self), key, 20);
   t.equal(await must(self).get(key), undefined);
 
   // Its tree still counts it, so only a read can find it; the reader mends it.
@@ -197,6 +204,22 @@ t.test('a damaged copy is brought back from a peer', async (t) => {
   t.match(await antiEntropy.runRound(), { corrected: 1 });
   await cluster.truths();
   t.match(await antiEntropy.runRound(), { segments: 0 });
+});
+
+t.test('a peer whose newer copy is damaged is given the older one', async (t) => {
+  const cluster = await RepairCluster.open(3);
+  const [self, peer] = cluster.nodes.map(must);
+  const key = objectKey('k');
+  const object = await must(self).write(key, 'v1');
+  await must(peer).merge(key, object);
+  await must(peer).write(key, 'v2', object.context);
+  await damage(must(peer), key, -1);
+  const other = await must(self).write(objectKey('other'), 'other');
+  const result = await antiEntropyOf(must(self)).runRound();
+  t.match(result, { failed: 0 });
+  t.same(valuesOf(await must(peer).get(key)), ['v1']);
+  t.same(valuesOf(await must(peer).get(objectKey('other'))), valuesOf(other));
+  await cluster.truths();
 });
 
 t.test('rounds follow each other in the background, until they are stopped', async (t) => {

@@ -196,10 +196,11 @@ export class RepairNode implements Peer {
     switch (request.verb) {
       case 'get': {
         const { key, headOnly } = request;
-        return {
-          kind: 'object',
-          record: await replica.getRecord(key, partitionFor(key), headOnly),
-        };
+        const record = await replica.getRecord(key, partitionFor(key), headOnly);
+        if (record === undefined && replica.isDamaged(key)) {
+          throw new Fault('store-corrupt', 'the copy is damaged');
+        }
+        return { kind: 'object', record };
       }
       case 'merge': {
         const { key, hintFor } = request;
