@@ -67,7 +67,7 @@ export class AntiEntropy {
     this.#options = options;
     const pace = new Pace(ports.host.clock, options.bytesPerSecond);
     this.#exchanges = new Exchanges(ports, pace, options);
-    const background = { name: 'repair.anti-entropy', restMs: options.restMs };
+    const background = { name: 'anti_entropy', restMs: options.restMs };
     this.#background = new Background(ports.host, background, (halt) => this.runRound(halt));
   }
 
@@ -140,12 +140,12 @@ export class AntiEntropy {
 
   #report(result: RoundResult): void {
     const { log, metrics } = this.#ports.host;
-    metrics.count('repair.anti-entropy.rounds');
-    metrics.count('repair.anti-entropy.exchanges', result.exchanges);
-    metrics.count('repair.anti-entropy.failed', result.failed);
-    metrics.count('repair.anti-entropy.pushed', result.pushed);
-    metrics.count('repair.anti-entropy.pulled', result.pulled);
-    metrics.observe('repair.anti-entropy.round_ms', result.tookMs);
+    metrics.count('anti_entropy_rounds');
+    metrics.count('anti_entropy_exchanges', result.exchanges);
+    metrics.count('anti_entropy_failed', result.failed);
+    metrics.count('anti_entropy_pushed', result.pushed);
+    metrics.count('anti_entropy_pulled', result.pulled);
+    metrics.observe('anti_entropy_round_ms', result.tookMs);
     if (result.pushed + result.pulled + result.corrected > 0) {
       log.info('repair.anti-entropy.healed', { ...result });
     }

@@ -10,7 +10,7 @@ import type { Host } from '../base/host.ts';
 import { Halt } from './halt.ts';
 
 export interface BackgroundOptions {
-  /** For log and metrics: `NAME.round-failed`. */
+  /** For the log, and the counter `NAME_rounds_failed`. */
   readonly name: string;
   /** From the end of a round to the start of the next. */
   readonly restMs: number;
@@ -62,8 +62,8 @@ export class Background {
       } catch (error) {
         if (!isFault(error)) throw error;
         const { name } = this.#options;
-        this.#host.metrics.count(`${name}.rounds-failed`);
-        this.#host.log.warn(`${name}.round-failed`, { code: error.code });
+        this.#host.metrics.count(`${name}_rounds_failed`);
+        this.#host.log.warn('repair.round-failed', { name, code: error.code });
       }
     }
   }

@@ -218,7 +218,7 @@ class Healing {
       return await step();
     } catch (error) {
       if (!isFault(error) || !isAboutObject(error)) throw error;
-      this.#ports.host.metrics.count('repair.exchange.refused');
+      this.#ports.host.metrics.count('anti_entropy_refused');
       return false;
     }
   }

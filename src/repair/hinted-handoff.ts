@@ -62,7 +62,7 @@ export class HintedHandoff {
     this.#options = options;
     this.#requests = new RepairRequests(ports.peer, options.requestTimeoutMs);
     this.#pace = new Pace(ports.host.clock, options.bytesPerSecond);
-    const background = { name: 'repair.handoff', restMs: options.restMs };
+    const background = { name: 'handoff', restMs: options.restMs };
     this.#background = new Background(ports.host, background, (halt) => this.drain(halt));
   }
 
@@ -86,7 +86,7 @@ export class HintedHandoff {
     const { host, replica } = this.#ports;
     const counts = replica.hintCounts();
     host.metrics.gauge(
-      'repair.handoff.hints',
+      'handoff_hints',
       [...counts.values()].reduce((sum, count) => sum + count, 0),
     );
     const targets = [...counts.keys()].filter((target) => this.#isReady(target));
@@ -147,8 +147,8 @@ export class HintedHandoff {
       if (!(await this.#give(receiver, hint, record))) return;
     }
     await replica.settleHint(hint, record, !ring.isReplica(partition, n, self));
-    host.metrics.count('repair.handoff.objects');
-    host.metrics.count('repair.handoff.bytes', record.length);
+    host.metrics.count('handoff_objects');
+    host.metrics.count('handoff_bytes', record.length);
   }
 
   /** False: the receiver is there but does not take this object; its hint stays. */
@@ -158,7 +158,7 @@ export class HintedHandoff {
       return true;
     } catch (error) {
       if (!isFault(error) || !isAboutObject(error)) throw error;
-      this.#ports.host.metrics.count('repair.handoff.refused');
+      this.#ports.host.metrics.count('handoff_refused');
       return false;
     }
   }
@@ -170,7 +170,7 @@ export class HintedHandoff {
     const delayMs = Math.min(before === undefined ? backoffMs : before.delayMs * 2, backoffMaxMs);
     const untilMs = host.clock.monotonicMs() + delayMs;
     this.#backoffByTarget.set(target, { delayMs, untilMs });
-    host.metrics.count('repair.handoff.broken-off');
+    host.metrics.count('handoff_broken_off');
     host.log.info('repair.handoff.broken-off', { target, code: fault.code, retryMs: delayMs });
   }
 }

@@ -65,7 +65,7 @@ export class Reaper {
     this.#ports = ports;
     this.#options = options;
     this.#requests = new RepairRequests(ports.peer, options.requestTimeoutMs);
-    const background = { name: 'repair.reaper', restMs: options.sweepRestMs };
+    const background = { name: 'reaper', restMs: options.sweepRestMs };
     this.#sweeps = new Background(ports.host, background, (halt) => this.sweep(halt));
   }
 
@@ -93,7 +93,7 @@ export class Reaper {
     const id = keyToString(key);
     if (this.#queue.has(id)) return true;
     if (this.#queue.size >= queueMax) {
-      this.#ports.host.metrics.count('repair.reaper.refused');
+      this.#ports.host.metrics.count('reaper_refused');
       return false;
     }
     const delayMs = deleteMode === 'immediate' ? 0 : deleteMode;
@@ -137,7 +137,7 @@ export class Reaper {
         (error: unknown) => {
           this.#end();
           if (!isFault(error)) throw error;
-          this.#ports.host.metrics.count('repair.reaper.failed');
+          this.#ports.host.metrics.count('reaper_failed');
         },
       );
     }
@@ -154,12 +154,12 @@ export class Reaper {
     const confirmed = await this.#confirm(key);
     const { metrics } = this.#ports.host;
     if (confirmed === undefined) {
-      metrics.count('repair.reaper.kept');
+      metrics.count('reaper_kept');
       return;
     }
     const { hash, holders } = confirmed;
     const gone = await Promise.all(holders.map((node) => this.#requests.reap(node, key, hash)));
-    metrics.count(gone.every(Boolean) ? 'repair.reaper.reaped' : 'repair.reaper.kept');
+    metrics.count(gone.every(Boolean) ? 'reaper_reaped' : 'reaper_kept');
   }
 
   /** Who holds the tombstone, if all do who must, and nobody holds anything else. */

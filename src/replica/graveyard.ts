@@ -52,7 +52,7 @@ export class Graveyard {
     for (const [oldest, { endMs }] of this.#graves) {
       const isOver = endMs <= nowMs;
       if (!isOver && this.#graves.size <= this.#options.gravesMax) break;
-      if (!isOver) this.#host.metrics.count('replica.graves.dropped');
+      if (!isOver) this.#host.metrics.count('replica_graves_dropped');
       this.#graves.delete(oldest);
     }
   }

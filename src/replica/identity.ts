@@ -119,7 +119,7 @@ export async function openIdentity(
   const bytes = await store.get(ENTRY_KEY);
   const found = bytes === undefined ? undefined : decodeEntry(bytes);
   if (bytes !== undefined && found === undefined) {
-    host.metrics.count('replica.identity.corrupt');
+    host.metrics.count('replica_identity_corrupt');
     host.log.error('replica.identity.corrupt', { remedy: 'a new identity is made' });
   }
   const entry = entryAtStart(found, options.mayHaveForgotten ?? false) ?? newEntry(host);

@@ -161,7 +161,7 @@ export class StoreReplica implements Replica {
   ): Promise<void> {
     const object = decodeRecord(record);
     if (object === undefined) {
-      this.#host.metrics.count('replica.malformed');
+      this.#host.metrics.count('replica_malformed');
       return Promise.reject(new Fault('malformed', 'a record to be merged is not sound'));
     }
     return new Promise((resolve, reject) => {
@@ -269,7 +269,7 @@ export class StoreReplica implements Replica {
     );
     this.#recounting = recount.catch(() => {});
     const count = await recount;
-    this.#host.metrics.count('replica.segments.corrected', count);
+    this.#host.metrics.count('replica_segments_corrected', count);
     return count;
   }
 
@@ -322,7 +322,7 @@ export class StoreReplica implements Replica {
   }
 
   #onDamaged(id: ByteString): void {
-    this.#host.metrics.count('replica.corrupt');
+    this.#host.metrics.count('replica_corrupt');
     this.#host.log.error('replica.corrupt', { remedy: 'repaired from its peers' });
     if (this.#suspects.size < SUSPECTS_MAX) this.#suspects.add(id);
   }

@@ -115,7 +115,7 @@ export class WritePath {
     const isFull = this.#changeCount >= changesMax || this.#sizeBytes + change.sizeBytes > bytesMax;
     // One change alone always fits, however large.
     if (!isFull || this.#changeCount === 0) return undefined;
-    this.#host.metrics.count('replica.overload');
+    this.#host.metrics.count('replica_overload');
     return new Fault('overload', 'too many changes are under way');
   }
 

@@ -38,7 +38,7 @@ t.test('a hint of the coordinator itself is handed off too', async (t) => {
   await cluster.time.until(() => cluster.counted(N1, 'hints_left_total') === 1);
   t.equal(await teller.copyAt(N3, key), undefined);
   cluster.heal();
-  await cluster.time.until(() => cluster.counted(N1, 'repair.handoff.objects') === 1);
+  await cluster.time.until(() => cluster.counted(N1, 'handoff_objects') === 1);
   t.same(await teller.copyAt(N3, key), ['a']);
   t.same(told(await teller.get(N2, key)), ['a']);
 });

@@ -131,7 +131,7 @@ t.test('an object that the target refuses does not hold up the others', async (t
     cluster.nodes.map(hintCount).reduce((sum, count) => sum + count),
     1,
   );
-  t.equal(cluster.host.counters.get('repair.handoff.refused'), 1);
+  t.equal(cluster.host.counters.get('handoff_refused'), 1);
 });
 
 t.test('a copy that changes while it is handed off is handed off again', async (t) => {

@@ -47,7 +47,7 @@ t.test('a tombstone that all replicas hold goes after its time', async (t) => {
   t.equal((await holders(cluster)).length, 3);
   await cluster.host.advance(1);
   t.equal((await holders(cluster)).length, 0);
-  t.equal(cluster.host.counters.get('repair.reaper.reaped'), 1);
+  t.equal(cluster.host.counters.get('reaper_reaped'), 1);
   t.equal(cluster.host.timerCount, 0);
   await cluster.truths();
 });
@@ -71,7 +71,7 @@ t.test('it stays while a replica has another copy, or none', async (t) => {
   reaperOf(first).considerReap(KEY);
   await cluster.host.advance(3_000);
   t.equal((await holders(cluster)).length, 3);
-  t.equal(cluster.host.counters.get('repair.reaper.kept'), 1);
+  t.equal(cluster.host.counters.get('reaper_kept'), 1);
   t.same(valuesOf(await last.get(KEY)), valuesOf(concurrent));
 
   const next = await clusterWithTombstone();
@@ -138,7 +138,7 @@ t.test('a reap that reached some only is finished by anti-entropy and a sweep', 
   reaperOf(first).considerReap(KEY);
   await cluster.host.advance(3_000);
   t.same(await holders(cluster), [must(others[0])]);
-  t.equal(cluster.host.counters.get('repair.reaper.failed'), 1);
+  t.equal(cluster.host.counters.get('reaper_failed'), 1);
 
   cluster.onRequest = () => {};
   const options = { ...ANTI_ENTROPY_DEFAULTS, pauseMs: 0, settleMs: 0 };
@@ -162,9 +162,9 @@ t.test('sweeps find the tombstones that nobody asked about, each once', async (t
   const reapers = cluster.nodes.map((node) => reaperOf(node, { sweepRestMs: 1_000, queueMax: 5 }));
   for (const reaper of reapers) reaper.start();
   await cluster.host.advance(60_000);
-  t.equal(cluster.host.counters.get('repair.reaper.reaped'), 30);
+  t.equal(cluster.host.counters.get('reaper_reaped'), 30);
   for (const truth of await cluster.truths()) t.equal(truth.objects.size, 0);
-  t.ok((cluster.host.counters.get('repair.reaper.refused') ?? 0) > 0, 'the queue was too short');
+  t.ok((cluster.host.counters.get('reaper_refused') ?? 0) > 0, 'the queue was too short');
   await Promise.all(reapers.map((reaper) => reaper.stop()));
   t.equal(cluster.host.timerCount, 0);
 });

@@ -38,7 +38,7 @@ for (const [what, fromEnd] of [
     await damage(store, KEY, fromEnd);
     t.equal(await replica.get(KEY, partition), undefined);
     t.equal(await replica.getRecord(KEY, partition, false), undefined);
-    t.equal(host.counters.get('replica.corrupt'), 2);
+    t.equal(host.counters.get('replica_corrupt'), 2);
     t.ok(host.logged.includes('replica.corrupt'));
     await replica.merge(KEY, placementOf(KEY), record(object), undefined);
     t.same(valuesOf(await replica.get(KEY, partition)), ['v']);

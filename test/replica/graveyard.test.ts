@@ -30,9 +30,9 @@ t.test('past its size the oldest graves go, and are counted', async (t) => {
   t.equal(graveyard.find(text('b')), undefined);
   t.equal(graveyard.find(text('a')), CONTEXT);
   t.equal(graveyard.find(text('c')), CONTEXT);
-  t.equal(host.counters.get('replica.graves.dropped'), 1);
+  t.equal(host.counters.get('replica_graves_dropped'), 1);
   await host.advance(200);
   for (const id of ['d', 'e']) graveyard.bury(text(id), CONTEXT);
-  t.equal(host.counters.get('replica.graves.dropped'), 1, 'what is over is not dropped');
+  t.equal(host.counters.get('replica_graves_dropped'), 1, 'what is over is not dropped');
   t.end();
 });

@@ -86,7 +86,7 @@ t.test('a damaged entry makes a new identity, and is reported', async (t) => {
   );
   await store.write([{ kind: 'put', key: ENTRY, head: Buffer.alloc(0) }]);
   t.not((await openIdentity(store, host)).identity, before.identity);
-  t.ok((host.counters.get('replica.identity.corrupt') ?? 0) > 1);
+  t.ok((host.counters.get('replica_identity_corrupt') ?? 0) > 1);
 });
 
 t.test('whatever the stops, no actor is fresh twice', async (t) => {

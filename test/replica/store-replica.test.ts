@@ -277,7 +277,7 @@ t.test('past its bounds the replica refuses changes at once', async (t) => {
     ['fulfilled', 'fulfilled', 'rejected'],
   );
   t.match((settled[2] as PromiseRejectedResult).reason, { code: 'overload' });
-  t.equal(host.counters.get('replica.overload'), 1);
+  t.equal(host.counters.get('replica_overload'), 1);
 });
 
 t.test('one change is taken however large it is', async (t) => {
