@@ -35,6 +35,10 @@ export function addAdminCommands(program: Command): void {
     .command('status')
     .description('whether the node serves, and what it sees of the others')
     .action(() => ask('status'));
+  admin
+    .command('metrics')
+    .description('everything the node counts, as OpenMetrics text')
+    .action(() => ask('metrics'));
 
   const types = admin.command('bucket-type').description('bucket types');
   types

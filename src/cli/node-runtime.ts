@@ -21,6 +21,7 @@ import { initialState } from '../membership/initial-state.ts';
 import { VertebraNode } from '../node/node.ts';
 import { openLevelDbStore, type LevelDbStore } from '../storage/leveldb-store.ts';
 import type { MetricsRegistry } from '../telemetry/metrics-registry.ts';
+import { snapshotToOpenMetrics } from '../telemetry/metrics-text.ts';
 import { readPeerCredentials, type PeerAddress } from '../transport/channel.ts';
 import { GrpcPeer } from '../transport/grpc-peer.ts';
 import { PeerGate } from '../transport/peer-gate.ts';
@@ -139,7 +140,11 @@ export class NodeRuntime {
     await this.#pbc.listen({ host: self.listenHost, port: self.pbcPort });
     this.#admin = await AdminServer.listen(
       adminSocketPath(self.dataDir),
-      new Map([...bucketTypeCommands(this.node), ...statusCommands(this.node)]),
+      new Map([
+        ...bucketTypeCommands(this.node),
+        ...statusCommands(this.node),
+        ['metrics', async () => snapshotToOpenMetrics(this.#options.metrics.snapshot())],
+      ]),
     );
   }
 

@@ -10,9 +10,6 @@
 import type { MetricsSnapshot } from './metrics-registry.ts';
 import type { HistogramSummary } from './windowed-histogram.ts';
 
-export const OPEN_METRICS_CONTENT_TYPE =
-  'application/openmetrics-text; version=1.0.0; charset=utf-8';
-
 type FamilyType = 'counter' | 'gauge' | 'summary';
 
 interface Family {

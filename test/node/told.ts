@@ -19,13 +19,7 @@ import type { StoredObject } from '../../src/object/stored-object.ts';
 import type { PartialProperties } from '../../src/object/bucket-properties.ts';
 import type { TestCluster } from './cluster-harness.ts';
 
-export const [N1, N2, N3, N4, N5] = ['n1', 'n2', 'n3', 'n4', 'n5'] as string[] as [
-  NodeId,
-  NodeId,
-  NodeId,
-  NodeId,
-  NodeId,
-];
+export const [N1, N2, N3] = ['n1', 'n2', 'n3'] as string[] as [NodeId, NodeId, NodeId];
 
 export function content(text: string): NewContent {
   return {
