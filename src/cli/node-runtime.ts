@@ -28,6 +28,9 @@ import { PeerGate } from '../transport/peer-gate.ts';
 import { PeerServer } from '../transport/peer-server.ts';
 import { nodeStats } from './node-stats.ts';
 
+/** What a request takes beside the object in it. */
+const FRAME_OVERHEAD_BYTES = 1024 * 1024;
+
 export interface RuntimeOptions {
   readonly config: ClusterConfig;
   readonly self: NodeConfig;
@@ -98,8 +101,10 @@ export class NodeRuntime {
       onBug: options.onBug,
     });
     this.#pbc = new PbcServer(host, this.node, {
+      frameSizeMaxBytes: limits.bodySizeBytes + FRAME_OVERHEAD_BYTES,
       connectionsMax: limits.connections,
       idleTimeoutMs: timeouts.idleMs,
+      closeTimeoutMs: timeouts.shutdownMs / 2,
       disabledJobs,
       onBug: options.onBug,
     });

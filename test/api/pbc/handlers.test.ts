@@ -2,6 +2,7 @@
 
 import t from 'tap';
 import type { Test } from 'tap';
+import type { Actor } from '../../../src/clock/version-vector.ts';
 import {
   RpbListBucketsReq,
   RpbListKeysReq,
@@ -19,6 +20,7 @@ import {
   RpbGetBucketTypeReq,
   RpbSetBucketReq,
 } from '../../../src/api/pbc/messages/bucket-messages.ts';
+import { EMPTY_VERSION_VECTOR } from '../../../src/clock/version-vector.ts';
 import { BareClient, errorText, frame, name, serve } from './served.ts';
 import type { ServeOptions } from './served.ts';
 import type {
@@ -255,4 +257,23 @@ t.test('an answer sent as a request is an unknown code', async (t) => {
   const { client } = await connected(t);
   client.socket.write(Buffer.from('0000000102', 'hex'));
   t.equal(errorText(await client.next()), 'Unknown message code: 2');
+});
+
+t.test('an object that is too large for one message is refused, its head is not', async (t) => {
+  const sibling = {
+    dot: { actor: 'a' as Actor, counter: 1 },
+    lastModifiedMicros: 0,
+    vtag: 'v',
+    metadata: {},
+    isTombstone: false,
+    valueSizeBytes: 300_000_000,
+    value: Buffer.alloc(0),
+  };
+  const object = { context: EMPTY_VERSION_VECTOR, siblings: [sibling, sibling] };
+  const { client, node } = await connected(t);
+  node.get = async () => ({ kind: 'found', object });
+  t.equal(errorText(await client.ask(RpbGetReq, GET)), '{too_large,600000000}');
+  t.match(await client.ask(RpbGetReq, { ...GET, head: true }), {
+    value: { content: [{ vtag: 'v' }, { vtag: 'v' }] },
+  });
 });

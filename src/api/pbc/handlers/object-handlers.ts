@@ -26,6 +26,7 @@ import type {
   PutRequest,
   WriteCondition,
 } from '../../../object/requests.ts';
+import type { SiblingHead } from '../../../object/stored-object.ts';
 import type { Reply, Session } from '../handler.ts';
 import type { RpbDelReq } from '../messages/delete-messages.ts';
 import type { RpbGetReq } from '../messages/get-messages.ts';
@@ -34,6 +35,8 @@ import type { RpbPutReq } from '../messages/put-messages.ts';
 import type { Mutable } from '../request-values.ts';
 
 const NOT_A_CONTEXT = 'the vclock is none that this server made';
+/** Objects above this are not put into one message; a dozen siblings of the largest size are. */
+const OBJECT_SIZE_MAX_BYTES = 512 * 1024 * 1024;
 const NOTHING_FOUND = reply(RpbGetResp, {});
 const UNCHANGED = reply(RpbGetResp, { unchanged: true });
 const STORED = reply(RpbPutResp, {});
@@ -84,8 +87,11 @@ function getReply(
   if (outcome.kind === 'found') {
     const { context, siblings } = outcome.object;
     if (known !== undefined && equals(known, context)) return UNCHANGED;
+    const headOnly = message.head === true;
+    const refusal = headOnly ? undefined : findTooLarge(siblings);
+    if (refusal !== undefined) return refusal;
     return reply(RpbGetResp, {
-      content: siblingsToContent(siblings, message.head === true),
+      content: siblingsToContent(siblings, headOnly),
       vclock: encodeContext(context),
     });
   }
@@ -93,6 +99,14 @@ function getReply(
   return message.deletedvclock === true && outcome.tombstoneContext !== undefined
     ? reply(RpbGetResp, { vclock: encodeContext(outcome.tombstoneContext) })
     : NOTHING_FOUND;
+}
+
+/** The refusal of an object that is too large for one message. */
+function findTooLarge(siblings: readonly SiblingHead[]): Reply | undefined {
+  let sizeBytes = 0;
+  for (const { valueSizeBytes } of siblings) sizeBytes += valueSizeBytes;
+  if (sizeBytes <= OBJECT_SIZE_MAX_BYTES) return undefined;
+  return errorReply(failureToErrorText({ kind: 'too-large', sizeBytes }));
 }
 
 export function putObject(
@@ -168,8 +182,11 @@ function putReply(
   if (object === undefined) {
     return generatedKey === undefined ? STORED : reply(RpbPutResp, { key: generatedKey });
   }
+  const headOnly = returning === 'head';
+  const refusal = headOnly ? undefined : findTooLarge(object.siblings);
+  if (refusal !== undefined) return refusal;
   return reply(RpbPutResp, {
-    content: siblingsToContent(object.siblings, returning === 'head'),
+    content: siblingsToContent(object.siblings, headOnly),
     vclock: encodeContext(object.context),
     key: generatedKey,
   });
