@@ -6,10 +6,12 @@
  * store too, and the actors of its keys may go on. The mark of a clean stop is taken away, durably,
  * before anything else is written, so a node that is killed finds none.
  *
- *   | version 1 | identity 8 | actor epoch 4 | starts varint | clean 1 | key epoch varint | CRC-32 4 |
+ *   | version 1 | identity 8 | actor epoch 4 | incarnation varint | clean 1 | key epoch varint | CRC-32 4 |
  *
  * A store that was restored from a copy of a cleanly stopped one cannot be told from that one by
- * itself: whoever restores says so (`mayHaveForgotten`), and peers know an older incarnation.
+ * itself: whoever restores says so (`mayHaveForgotten`), and peers refuse an older incarnation. A new
+ * store in the place of one that was lost counts its incarnations from the wall clock, so that it comes
+ * after all those of the lost one and is let in to be filled again.
  */
 
 import { crc32 } from 'node:zlib';
@@ -42,7 +44,7 @@ const CRC_SIZE_BYTES = 4;
 interface IdentityEntry {
   readonly identity: NodeIdentity;
   readonly actorEpoch: number;
-  readonly startCount: number;
+  readonly incarnation: number;
   /** Whether nothing has been written since the key epoch was noted. */
   readonly isClean: boolean;
   readonly lastKeyEpoch: number;
@@ -51,7 +53,7 @@ interface IdentityEntry {
 export class Identity {
   readonly identity: NodeIdentity;
   readonly actorEpoch: number;
-  /** Starts of this store, this one included; peers refuse a lower one than they have seen. */
+  /** Rises by one at each start of this store; peers refuse a lower one than they have seen. */
   readonly incarnation: number;
   /** What the actors of this actor epoch begin with. */
   readonly prefix: ActorPrefix;
@@ -64,7 +66,7 @@ export class Identity {
     this.#store = store;
     this.identity = entry.identity;
     this.actorEpoch = entry.actorEpoch;
-    this.incarnation = entry.startCount;
+    this.incarnation = entry.incarnation;
     this.prefix = actorPrefix(entry.identity, entry.actorEpoch);
     this.#lastKeyEpoch = entry.lastKeyEpoch;
   }
@@ -103,7 +105,7 @@ export class Identity {
     await writeEntry(this.#store, {
       identity: this.identity,
       actorEpoch: this.actorEpoch,
-      startCount: this.incarnation,
+      incarnation: this.incarnation,
       isClean: true,
       lastKeyEpoch: this.#lastKeyEpoch,
     });
@@ -122,10 +124,12 @@ export async function openIdentity(
     host.metrics.count('replica_identity_corrupt');
     host.log.error('replica.identity.corrupt', { remedy: 'a new identity is made' });
   }
-  const entry = entryAtStart(found, options.mayHaveForgotten ?? false) ?? newEntry(host);
+  const continued = entryAtStart(found, options.mayHaveForgotten ?? false);
+  const entry = continued ?? newEntry(host);
   await writeEntry(store, entry);
-  const { actorEpoch, startCount } = entry;
-  host.log.info('replica.identity.opened', { actorEpoch, startCount, isNew: startCount === 1 });
+  const { actorEpoch, incarnation } = entry;
+  const isNew = continued === undefined;
+  host.log.info('replica.identity.opened', { actorEpoch, incarnation, isNew });
   return new Identity(store, entry);
 }
 
@@ -135,18 +139,19 @@ function entryAtStart(
   mayHaveForgotten: boolean,
 ): IdentityEntry | undefined {
   if (found === undefined) return undefined;
-  const startCount = found.startCount + 1;
-  if (found.isClean && !mayHaveForgotten) return { ...found, startCount, isClean: false };
+  const incarnation = found.incarnation + 1;
+  if (found.isClean && !mayHaveForgotten) return { ...found, incarnation, isClean: false };
   if (found.actorEpoch === ACTOR_EPOCH_MAX) return undefined;
   const actorEpoch = found.actorEpoch + 1;
-  return { ...found, actorEpoch, startCount, isClean: false, lastKeyEpoch: 0 };
+  return { ...found, actorEpoch, incarnation, isClean: false, lastKeyEpoch: 0 };
 }
 
 function newEntry(host: Host): IdentityEntry {
   return {
     identity: bytesToByteString(host.random.bytes(NODE_IDENTITY_SIZE_BYTES)) as NodeIdentity,
     actorEpoch: 1,
-    startCount: 1,
+    // A start takes longer than a millisecond, so no older store can have counted this far.
+    incarnation: Math.max(1, Math.floor(host.clock.wallMicros() / 1_000)),
     isClean: false,
     lastKeyEpoch: 0,
   };
@@ -157,7 +162,7 @@ function writeEntry(store: Store, entry: IdentityEntry): Promise<void> {
   writer.u8(VERSION);
   writer.byteString(entry.identity);
   writer.u32(entry.actorEpoch);
-  writer.varint(entry.startCount);
+  writer.varint(entry.incarnation);
   writer.u8(entry.isClean ? 1 : 0);
   writer.varint(entry.lastKeyEpoch);
   writer.u32(crc32(writer.written()));
@@ -174,7 +179,7 @@ function decodeEntry(bytes: Buffer): IdentityEntry | undefined {
   const entry = {
     identity: reader.byteString(NODE_IDENTITY_SIZE_BYTES) as NodeIdentity,
     actorEpoch: reader.u32(),
-    startCount: reader.varint(),
+    incarnation: reader.varint(),
     isClean: reader.u8() === 1,
     lastKeyEpoch: reader.varint(),
   };
