@@ -1,0 +1,77 @@
+/**
+ * MapReduce over HTTP where the recorded answers are silent: switches, failures, broken streams.
+ */
+
+import t from 'tap';
+import { ask, serve } from './served.ts';
+import type { Reply } from './served.ts';
+
+const JSON_TYPE = { 'Content-Type': 'application/json' };
+
+const erlang = (name: string, rest: object = {}): object => {
+  return { language: 'erlang', module: 'riak_kv_mapreduce', function: name, ...rest };
+};
+
+function run(port: number, job: object, query = ''): Promise<Reply> {
+  return ask(port, `POST /mapred${query}`, { headers: JSON_TYPE, body: JSON.stringify(job) });
+}
+
+t.test('jobs are refused where they are switched off, after the body was judged', async (t) => {
+  const { server, port } = await serve({ disabledJobs: new Set(['map_reduce']) });
+  t.teardown(() => server.close(0));
+  const refused = await run(port, { inputs: 'b', query: [] });
+  t.equal(refused.status, 403);
+  t.equal(refused.body.toString(), "Operation '{riak_kv,map_reduce}' is not enabled");
+  t.equal((await ask(port, 'POST /mapred', { headers: JSON_TYPE, body: '{' })).status, 400);
+});
+
+t.test('each failure has its status', async (t) => {
+  const { server, port, bugs } = await serve();
+  t.teardown(() => server.close(0));
+  const inputs = [['b', 'nokey']];
+  const query = [{ map: erlang('map_object_value') }];
+
+  const failed = await run(port, { inputs, query });
+  t.equal(failed.status, 500);
+  t.match(JSON.parse(failed.body.toString()), { phase: 0, error: 'function_clause' });
+
+  const unknown = await run(port, { inputs, query: [{ map: erlang('nothing') }] });
+  t.equal(unknown.status, 400);
+  t.match(JSON.parse(unknown.body.toString()), { phase: 0, error: /which is not exported$/ });
+
+  const late = await run(port, { inputs, query, timeout: 0 });
+  t.equal(late.status, 500);
+  t.equal(late.body.toString(), '{"error":"timeout"}');
+
+  const untyped = await run(port, { inputs: ['notype', 'b'], query });
+  t.equal(untyped.status, 400);
+  t.match(untyped.body.toString(), /^Error sending inputs: /);
+
+  const missing = await run(port, { inputs, query: [{ map: erlang('map_identity') }] });
+  t.equal(missing.status, 200);
+  t.equal(missing.body.toString(), '{"error":"notfound"}');
+  t.same(bugs, []);
+});
+
+t.test('an object as a result, and bytes that are no text, have no JSON form', async (t) => {
+  const { server, port, bugs } = await serve();
+  t.teardown(() => server.close(0));
+  const headers = { 'Content-Type': 'application/octet-stream' };
+  await ask(port, 'PUT /buckets/b/keys/k', { headers, body: Buffer.from([0xff, 0xfe]) });
+  for (const name of ['map_identity', 'map_object_value']) {
+    const reply = await run(port, { inputs: [['b', 'k']], query: [{ map: erlang(name) }] });
+    t.equal(reply.status, 500, name);
+    t.match(reply.body.toString(), 'bad_term');
+  }
+  t.same(bugs, []);
+});
+
+t.test('a failure among the parts ends them with a bare object', async (t) => {
+  const { server, port, bugs } = await serve();
+  t.teardown(() => server.close(0));
+  const query = [{ map: erlang('map_object_value') }];
+  const reply = await run(port, { inputs: [['b', 'nokey']], query }, '?chunked=true');
+  t.equal(reply.status, 200);
+  t.match(reply.body.toString(), /^\{"phase":0,"error":"function_clause".*\}$/);
+  t.same(bugs, []);
+});

@@ -1,0 +1,97 @@
+/**
+ * Key filters: each of them, how they follow one another, and what is refused.
+ */
+
+import t from 'tap';
+import { compileKeyFilter } from '../../src/mapreduce/key-filter.ts';
+import { jsonToTerm } from '../../src/mapreduce/term-json.ts';
+import type { ByteString } from '../../src/base/bytes.ts';
+import type { TermList } from '../../src/mapreduce/term.ts';
+
+function passing(filters: unknown, keys: readonly string[]): readonly string[] {
+  const outcome = compileKeyFilter(jsonToTerm(filters) as TermList);
+  if (outcome.kind === 'bad') {
+    return [`bad ${Buffer.isBuffer(outcome.filter) ? outcome.filter.toString() : ''}`];
+  }
+  return keys.filter((key) => outcome.passes(key as ByteString));
+}
+
+const CASES: readonly (readonly [filters: unknown, passes: string[], not: string[]])[] = [
+  [[['eq', 'a']], ['a'], ['b', 'A']],
+  [[['neq', 'a']], ['b'], ['a']],
+  [[['greater_than', 'b']], ['c'], ['b', 'a']],
+  [[['greater_than_eq', 'b']], ['c', 'b'], ['a']],
+  [[['less_than', 'b']], ['a'], ['b', 'c']],
+  [[['less_than_eq', 'b']], ['a', 'b'], ['c']],
+  [
+    [['string_to_int'], ['greater_than', 9]],
+    ['10', '+11'],
+    ['9', 'x', '10.0'],
+  ],
+  [[['string_to_int'], ['int_to_string'], ['eq', '7']], ['007', '7'], ['8']],
+  [
+    [['string_to_float'], ['less_than', 1.5]],
+    ['1.25', '1', '-2e3'],
+    ['1.5', 'nan'],
+  ],
+  [[['string_to_float'], ['float_to_string'], ['eq', '1.0']], ['1.0', '1'], ['1.5']],
+  [[['to_upper'], ['eq', 'AB1']], ['ab1', 'AB1'], ['b']],
+  [[['to_lower'], ['eq', 'ab']], ['aB'], ['b']],
+  [[['urldecode'], ['eq', 'a b/c']], ['a+b%2fc', 'a%20b/c'], ['a%2']],
+  [
+    [
+      ['tokenize', '-/', 2],
+      ['eq', 'x'],
+    ],
+    ['a-x', 'a/-x-b'],
+    ['x', 'x-', 'a-b-x'],
+  ],
+  [[['between', 'b', 'd']], ['b', 'c', 'd'], ['a', 'e']],
+  [[['between', 'b', 'd', false]], ['c'], ['b', 'd']],
+  [[['matches', '^[ab].*z$']], ['az', 'byyz'], ['cz', 'a']],
+  [[['set_member', 'a', 'b']], ['a', 'b'], ['c']],
+  [[['similar_to', 'newyork', 2]], ['newyork', 'neyork', 'nwyorc'], ['york', 'newyorkcity']],
+  [[['starts_with', 'ab']], ['abc', 'ab'], ['a', 'cab']],
+  [[['ends_with', 'ab']], ['cab', 'ab'], ['b', 'abc']],
+  [[['and', [['starts_with', 'a']], [['ends_with', 'z']]]], ['az', 'abz'], ['a', 'z']],
+  [[['or', [['eq', 'a']], [['string_to_int'], ['eq', 3]]]], ['a', '3'], ['b', '4']],
+  [[['not', [['eq', 'a']]]], ['b'], ['a']],
+];
+
+for (const [filters, passes, not] of CASES) {
+  t.test(JSON.stringify(filters), (t) => {
+    t.same(passing(filters, [...passes, ...not]), passes);
+    t.end();
+  });
+}
+
+t.test('a transform alone is no verdict, and no key passes', (t) => {
+  t.same(passing([['to_upper']], ['a', 'true']), []);
+  t.end();
+});
+
+t.test('a filter that is none, or wrongly used, is named', (t) => {
+  const bad = (filters: unknown): string => passing(filters, ['a'])[0] ?? '';
+  t.equal(bad([['nofilter', 1]]), 'bad nofilter');
+  t.equal(bad([['eq', 'a'], ['toupper']]), 'bad toupper');
+  t.equal(bad([['eq']]), 'bad eq');
+  t.equal(bad([['tokenize', '-', 0]]), 'bad tokenize');
+  t.equal(bad([['matches', '(']]), 'bad matches');
+  t.equal(bad([['and', ['eq', 'a']]]), 'bad and');
+  t.equal(bad([['not']]), 'bad not');
+  t.match(bad(['eq']), 'bad');
+  t.end();
+});
+
+t.test('what would cost too much is refused', (t) => {
+  const bad = (filters: unknown): string => passing(filters, ['a'])[0] ?? '';
+  t.equal(bad([['matches', 'a'.repeat(2000)]]), 'bad matches');
+  t.equal(bad([['matches', '(a{500}){500}{500}']]), 'bad matches');
+  t.equal(bad([['similar_to', 'a'.repeat(1000), 3]]), 'bad similar_to');
+  t.equal(bad([['similar_to', 'a', 1e9]]), 'bad similar_to');
+  t.match(bad(Array.from({ length: 1000 }, () => ['to_upper'])), 'bad');
+  let deep: unknown = [['eq', 'a']];
+  for (let depth = 0; depth < 20; depth += 1) deep = [['not', deep]];
+  t.match(bad(deep), 'bad');
+  t.end();
+});
