@@ -76,6 +76,7 @@ export class NodeRuntime {
         siblingsMax: config.limits.siblings,
       },
       timings: {
+        requestTimeoutMs: config.timeouts.requestMs,
         heartbeatMs: config.peer.heartbeatIntervalMs,
         missesMax: Math.max(
           2,

@@ -28,7 +28,7 @@ export interface ClusterDocument {
     readonly connections: number;
     readonly requests: number;
   };
-  readonly timeouts: Readonly<Record<'request' | 'listing' | 'idle' | 'shutdown', string>>;
+  readonly timeouts: Readonly<Record<'request' | 'idle' | 'shutdown', string>>;
   readonly peer: {
     readonly heartbeat: string;
     readonly down_after: string;
@@ -118,7 +118,6 @@ export interface ClusterConfig {
   };
   readonly timeouts: {
     readonly requestMs: number;
-    readonly listingMs: number;
     readonly idleMs: number;
     readonly shutdownMs: number;
   };
@@ -150,7 +149,6 @@ export function documentToConfig(document: ClusterDocument, folder: string): Clu
     },
     timeouts: {
       requestMs: milliseconds(timeouts.request),
-      listingMs: milliseconds(timeouts.listing),
       idleMs: milliseconds(timeouts.idle),
       shutdownMs: milliseconds(timeouts.shutdown),
     },

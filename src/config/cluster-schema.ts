@@ -49,10 +49,6 @@ const timeouts = section('How long things may take.', {
     { from: '1ms', to: '1d', default: '60s' },
     'A read or write that brings no timeout of its own.',
   ),
-  listing: duration(
-    { from: '1ms', to: '1d', default: '5m' },
-    'A listing, index query or fold without progress.',
-  ),
   idle: duration(
     { from: '1s', to: '7d', default: '10m' },
     'A client connection that asks nothing, or stops in the middle of a request.',

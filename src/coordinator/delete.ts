@@ -11,7 +11,7 @@ import type { VersionVector } from '../clock/version-vector.ts';
 import type { Quorum } from '../object/bucket-properties.ts';
 import type { DeleteOutcome, DeleteRequest, Failure, NewContent } from '../object/requests.ts';
 import type { GetCoordinator } from './get.ts';
-import { TIMEOUT_MS_DEFAULT, type CoordinatorPorts } from './ports.ts';
+import { type CoordinatorPorts } from './ports.ts';
 import type { PutCoordinator } from './put.ts';
 
 const TOMBSTONE: NewContent = { metadata: {}, value: Buffer.alloc(0), isTombstone: true };
@@ -41,7 +41,7 @@ export class DeleteCoordinator {
     // Where a request says neither r nor w, rw stands for both.
     const isPlain = request.r === undefined && request.w === undefined;
     const rw = request.rw ?? (isPlain ? properties.rw : undefined);
-    const timeoutMs = request.timeoutMs ?? TIMEOUT_MS_DEFAULT;
+    const timeoutMs = request.timeoutMs ?? this.#ports.requestTimeoutMs;
 
     let { context } = request;
     if (context === undefined) {

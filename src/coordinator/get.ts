@@ -18,7 +18,7 @@ import type { GetOutcome, GetRequest } from '../object/requests.ts';
 import type { ObjectHead, StoredObject } from '../object/stored-object.ts';
 import type { PeerReply, PeerRequest } from '../peer/messages.ts';
 import type { Participant } from './participants.ts';
-import { locate, replicaFailure, TIMEOUT_MS_DEFAULT, type CoordinatorPorts } from './ports.ts';
+import { locate, replicaFailure, type CoordinatorPorts } from './ports.ts';
 import type { ReadRepair } from './read-repair.ts';
 import { ReadReplies, type Slot } from './read-replies.ts';
 import {
@@ -72,7 +72,7 @@ export class GetCoordinator {
     const required = readRequirement(request, properties, n);
     const failure = validateRead(required, reachOf(participants));
     if (failure !== undefined) return Promise.resolve(failure);
-    const timeoutMs = request.timeoutMs ?? TIMEOUT_MS_DEFAULT;
+    const timeoutMs = request.timeoutMs ?? this.#ports.requestTimeoutMs;
     if (timeoutMs <= 0) return Promise.resolve({ kind: 'timeout' });
     const plan = { request, properties, required, partition, participants, isSloppy, timeoutMs };
     return new Read(this.#ports, this.#repair, this.#options, plan).run();

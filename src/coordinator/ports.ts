@@ -24,14 +24,13 @@ export interface CoordinatorPorts {
   readonly host: Host;
   readonly peer: Peer;
   readonly self: NodeId;
+  /** How long a request may take if it does not say. */
+  readonly requestTimeoutMs: number;
   readonly view: CoordinatorView;
   readonly lists: ActiveLists;
   /** Told of each tombstone that a read or a delete meets; must return at once. */
   readonly onTombstone: (key: ObjectKey) => void;
 }
-
-/** Milliseconds a request may take if it does not say. */
-export const TIMEOUT_MS_DEFAULT = 60_000;
 
 const BUCKET_ONLY = 'chash_bucketonly_keyfun';
 

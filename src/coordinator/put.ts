@@ -20,7 +20,7 @@ import type { PeerReply } from '../peer/messages.ts';
 import type { Replica } from '../replica/replica.ts';
 import { withoutValues, type GetCoordinator } from './get.ts';
 import type { Participant } from './participants.ts';
-import { locate, TIMEOUT_MS_DEFAULT, type CoordinatorPorts } from './ports.ts';
+import { locate, type CoordinatorPorts } from './ports.ts';
 import { reachOf, requestedN, validateWrite, writeRequirement } from './requirement.ts';
 import { Write, type CoordinatedPut, type WritePlan } from './write.ts';
 
@@ -89,7 +89,7 @@ export class PutCoordinator {
     const required = writeRequirement(request, properties, n);
     const failure = validateWrite(required, reachOf(participants));
     if (failure !== undefined) return failure;
-    const timeoutMs = request.timeoutMs ?? TIMEOUT_MS_DEFAULT;
+    const timeoutMs = request.timeoutMs ?? this.#ports.requestTimeoutMs;
     if (timeoutMs <= 0) return { kind: 'timeout' };
     if (properties.precommit.length > 0 && !properties.write_once) {
       // Hooks are code of Riak's own runtime; a write must not slip past a check that is not there.

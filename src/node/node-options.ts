@@ -29,6 +29,8 @@ export interface NodeTimings {
   readonly startGraceMs: number;
   /** How long a read that is otherwise complete waits for the object before asking another. */
   readonly spareDelayMs: number;
+  /** For a client request that does not say. */
+  readonly requestTimeoutMs: number;
   /** For each request of a read repair. */
   readonly readRepairTimeoutMs: number;
   /** For a change of properties to be agreed, and then to be known everywhere. */
@@ -66,6 +68,7 @@ export const NODE_TIMINGS: NodeTimings = {
   missesMax: 4,
   startGraceMs: 1_000,
   spareDelayMs: 30,
+  requestTimeoutMs: 60_000,
   readRepairTimeoutMs: 5_000,
   agreeTimeoutMs: 10_000,
   spreadTimeoutMs: 5_000,

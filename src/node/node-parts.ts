@@ -169,6 +169,7 @@ function makeCoordinators(
     host,
     peer,
     self: options.id,
+    requestTimeoutMs: timings.requestTimeoutMs,
     view: topology,
     lists: new ActiveLists(topology),
     onTombstone: (key) => rounds.considerReap(key),

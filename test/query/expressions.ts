@@ -11,7 +11,7 @@ import type { EntryMatcher } from '../../src/query/entry-matcher.ts';
 import type { Substitutions } from '../../src/query/tokens.ts';
 
 /** Does nothing: sets what is there to what it is. */
-export const NO_EVALUATION = 'to_string($term, $term)';
+const NO_EVALUATION = 'to_string($term, $term)';
 
 export function substitutions(values: Readonly<Record<string, string | number>>): Substitutions {
   return new Map(
