@@ -2,15 +2,13 @@
  * The command line.
  *
  * Others script against it, so names and exit codes are kept: 0 done, 1 it could not be done (one
- * sentence on stderr), 2 the command line itself was wrong.
+ * sentence on stderr), 2 the command line itself was wrong. What a command needs is loaded when it is
+ * run, so that a question to a running node does not wait for the whole server to be read.
  */
 
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { addAdminCommands } from './admin-command.ts';
 import { addConfigCommands } from './config-command.ts';
-import { runDemo } from './demo/demo.ts';
-import { runDev } from './dev-command.ts';
-import { runNode } from './start-command.ts';
 
 export async function runProgram(argv: readonly string[], entryPoint: string): Promise<void> {
   const program = createProgram(entryPoint);
@@ -39,7 +37,10 @@ function createProgram(entryPoint: string): Command {
     .requiredOption('--config <file>', 'the cluster.yml')
     .requiredOption('--node <name>', 'the name of the node in it')
     .option('--data <folder>', 'the data folder, in place of the one in the file')
-    .action((options: { config: string; node: string; data?: string }) => runNode(options));
+    .action(async (options: { config: string; node: string; data?: string }) => {
+      const { runNode } = await import('./start-command.ts');
+      await runNode(options);
+    });
 
   program
     .command('dev')
@@ -54,7 +55,10 @@ function createProgram(entryPoint: string): Command {
     )
     .option('--data <folder>', 'where the nodes keep their data', 'data')
     .option('--bucket-types <file>', 'JSON of name → properties: created and activated')
-    .action((options: DevArguments) => runDev(options, entryPoint));
+    .action(async (options: DevArguments) => {
+      const { runDev } = await import('./dev-command.ts');
+      await runDev(options, entryPoint);
+    });
 
   program
     .command('demo')
@@ -63,7 +67,10 @@ function createProgram(entryPoint: string): Command {
     .option('--seed <number>', 'what the patients are made from', wholeNumber, 1)
     .option('--nodes <count>', 'nodes to run', wholeNumber, 3)
     .option('--base-port <port>', 'as for dev', wholeNumber, 20_000)
-    .action((options: DemoArguments) => runDemo(options, entryPoint));
+    .action(async (options: DemoArguments) => {
+      const { runDemo } = await import('./demo/demo.ts');
+      await runDemo(options, entryPoint);
+    });
 
   addConfigCommands(program);
   addAdminCommands(program);

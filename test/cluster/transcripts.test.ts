@@ -10,16 +10,7 @@ const TYPES = resolve(import.meta.dirname, '../../../test/transcripts/bucket-typ
 
 /** Areas, and single scenarios (`area: name`), of parts that are not built yet. It only shrinks. */
 const LEFT_OUT = {
-  http: new Set([
-    'datatypes',
-    'legacy-counters',
-    'mapreduce',
-    'deletes: the tombstone is reaped',
-    'deletes: the tombstone is reaped, untyped',
-    'deletes: a deleted key disappears from listings',
-    'deletes: recreated after reaping there is one value',
-    'server: statistics by name',
-  ]),
+  http: new Set(['datatypes', 'legacy-counters', 'mapreduce', 'server: statistics by name']),
   pbc: new Set([
     'counters-legacy',
     'dt-counter',
@@ -29,8 +20,6 @@ const LEFT_OUT = {
     'dt-map',
     'dt-set',
     'mapreduce',
-    'list: a deleted key leaves the list after its tombstone is reaped',
-    'tombstones: a tombstone is reaped after the delete delay',
   ]),
 } as const;
 

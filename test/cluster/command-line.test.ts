@@ -1,0 +1,172 @@
+/** The command line: what others script against, and what an operator reads when it goes wrong. */
+
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { devConfigText } from '../../src/config/config-file.ts';
+import { childrenOf, isAlive, RunningCommand, runCommand, type Ended } from './command-line.ts';
+import { freeBasePort } from './local-cluster.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'vertebra-test-'));
+t.teardown(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** One sentence on stderr, nothing of a stack, and exit code 1. */
+function refuses(t: Test, ended: Ended, why: RegExp): void {
+  t.equal(ended.code, 1);
+  t.match(ended.stderr, why);
+  t.match(ended.stderr, /^vertebra: .+\n$/s);
+  t.notMatch(ended.stderr, /\n\s+at /);
+}
+
+t.test('a cluster starts, serves, is administered, stops, and finds its data again', async (t) => {
+  const basePort = await freeBasePort(2);
+  const data = join(folder, 'dev');
+  const types = join(folder, 'types.json');
+  writeFileSync(types, '{"siblings": {"allow_mult": true}}');
+  const parameters = ['dev', '--nodes', '2', '--base-port', `${basePort}`, '--data', data];
+  const url = `http://127.0.0.1:${basePort + 18}/buckets/patients/keys/9990000018`;
+  const config = join(data, 'cluster.yml');
+  const admin = async (...words: string[]): Promise<Ended> =>
+    runCommand('admin', '--config', config, ...words);
+
+  const first = new RunningCommand([...parameters, '--bucket-types', types]);
+  t.teardown(() => first.child.kill('SIGKILL'));
+  const printed = await first.line('ready');
+  t.match(printed, `127.0.0.1:${basePort + 27}`);
+  const children = childrenOf(first.child.pid ?? 0);
+  t.equal(children.length, 2);
+  const headers = { 'Content-Type': 'text/plain' };
+  t.equal((await fetch(url, { method: 'PUT', headers, body: 'Okafor' })).status, 204);
+
+  const status = await admin('status');
+  t.match(JSON.parse(status.stdout), { isReady: true, members: [{ isUp: true }, { isUp: true }] });
+  t.match((await admin('bucket-type', 'list')).stdout, /^siblings \(active\)$/m);
+  const created = await admin('bucket-type', 'create', 'pairs', '{"props":{"n_val":2}}');
+  t.equal(created.stdout, 'pairs created\n');
+  const onOther = (): Promise<Ended> => admin('--node', 'dev2@127.0.0.1', 'bucket-type', 'list');
+  // The other node hears of it a moment later.
+  const deadlineMs = performance.now() + 30_000;
+  while (!/^pairs \(not active\)$/m.test((await onOther()).stdout)) {
+    if (performance.now() > deadlineMs) throw new Error('the other node does not know the type');
+  }
+  t.equal((await admin('bucket-type', 'activate', 'pairs')).stdout, 'pairs has been activated\n');
+  const shown = await admin('bucket-type', 'status', 'pairs');
+  t.match(shown.stdout, /^pairs is active\n[^]*^n_val: 2$/m);
+  refuses(
+    t,
+    await admin('bucket-type', 'activate', 'nosuch'),
+    /nosuch is not an existing bucket type/,
+  );
+
+  first.child.kill('SIGTERM');
+  t.equal((await first.ended).code, 0);
+  t.same(children.filter(isAlive), [], 'no child is left');
+  refuses(t, await admin('status'), /the node is not running/);
+
+  const again = new RunningCommand(parameters);
+  t.teardown(() => again.child.kill('SIGKILL'));
+  await again.line('ready');
+  t.equal(await (await fetch(url)).text(), 'Okafor');
+  again.child.kill('SIGINT');
+  t.equal((await again.ended).code, 0);
+});
+
+t.test('a port in use and a folder that is none are named', async (t) => {
+  const basePort = await freeBasePort(1);
+  const taken = createServer();
+  await new Promise<void>((listening) => taken.listen(0, '127.0.0.1', listening));
+  t.teardown(() => taken.close());
+  const { port } = taken.address() as AddressInfo;
+  const path = join(folder, 'taken.yml');
+  const text = devConfigText({ nodes: 1, basePort, dataDir: join(folder, 'taken') });
+  writeFileSync(path, text.replace(`http_port: ${basePort + 18}`, `http_port: ${port}`));
+  const node = ['--config', path, '--node', 'dev1@127.0.0.1'];
+  const isTaken = new RegExp(`${port}`);
+  const [dev, start] = await Promise.all([
+    runCommand('dev', '--config', path),
+    runCommand('start', ...node, '--data', join(folder, 'other')),
+  ]);
+  refuses(t, dev, new RegExp(`port ${port} \\(http_port of dev1@127.0.0.1, .*\\) is in use`));
+  refuses(t, start, isTaken);
+
+  const file = join(folder, 'a-file');
+  writeFileSync(file, '');
+  const free = ['--base-port', `${basePort}`, '--nodes', '1'];
+  const [devFolder, startFolder] = await Promise.all([
+    runCommand('dev', ...free, '--data', file),
+    runCommand('start', ...node, '--data', file),
+  ]);
+  refuses(t, devFolder, new RegExp(`the data folder ${file} cannot be used`));
+  refuses(t, startFolder, new RegExp(file));
+});
+
+t.test('a bad configuration is refused with the name of what is wrong', async (t) => {
+  const config = (name: string, text: string): string => {
+    const path = join(folder, name);
+    writeFileSync(path, text);
+    return path;
+  };
+  const good = devConfigText({ nodes: 1, basePort: 30_000, dataDir: join(folder, 'never') });
+  const unknownKey = config('unknown.yml', `${good}ring_sise: 64\n`);
+  const badValue = config('value.yml', `${good}durability: maybe\n`);
+  const fine = config('fine.yml', good);
+  const [key, value, node, none, usage] = await Promise.all([
+    runCommand('config', 'check', unknownKey),
+    runCommand('dev', '--config', badValue),
+    runCommand('start', '--config', fine, '--node', 'nobody@nowhere'),
+    runCommand('start', '--config', join(folder, 'nosuch.yml'), '--node', 'x@y'),
+    runCommand('dev', '--nodes', 'many'),
+  ]);
+  refuses(t, key, /ring_sise.*ring_size/s);
+  refuses(t, value, /durability/);
+  refuses(t, node, /nobody@nowhere/);
+  refuses(t, none, /nosuch\.yml cannot be read/);
+  t.equal(usage.code, 2, 'a command line that is wrong');
+  t.match(usage.stderr, '--nodes');
+});
+
+t.test('a good configuration is checked, filled in and explained', async (t) => {
+  const path = join(folder, 'good.yml');
+  writeFileSync(path, devConfigText({ nodes: 3, basePort: 30_000, dataDir: folder }));
+  const [check, effective, describe] = await Promise.all([
+    runCommand('config', 'check', path),
+    runCommand('config', 'effective', path),
+    runCommand('config', 'describe'),
+  ]);
+  t.same([check.code, effective.code, describe.code], [0, 0, 0]);
+  t.match(check.stdout, '3 nodes');
+  t.match(describe.stdout, /^ring_size\s/m);
+  const filled = join(folder, 'filled.yml');
+  writeFileSync(filled, effective.stdout);
+  t.match(readFileSync(filled, 'utf8'), 'durability: fsync');
+  t.equal((await runCommand('config', 'check', filled)).code, 0);
+});
+
+t.test('a killed parent leaves no node behind', async (t) => {
+  const basePort = await freeBasePort(1);
+  const data = join(folder, 'orphan');
+  mkdirSync(data);
+  const dev = new RunningCommand([
+    'dev',
+    '--nodes',
+    '1',
+    '--base-port',
+    `${basePort}`,
+    '--data',
+    data,
+  ]);
+  await dev.line('ready');
+  const children = childrenOf(dev.child.pid ?? 0);
+  t.equal(children.length, 1);
+  dev.child.kill('SIGKILL');
+  await dev.ended;
+  const deadlineMs = performance.now() + 30_000;
+  while (children.some(isAlive) && performance.now() < deadlineMs) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  t.same(children.filter(isAlive), []);
+});
