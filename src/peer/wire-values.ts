@@ -56,13 +56,13 @@ export function readNodeId(reader: TupleReader): NodeId {
 }
 
 /** Actor and counter by turns. */
-export function contextToTuple(context: VersionVector): WireTuple {
+function contextToTuple(context: VersionVector): WireTuple {
   const fields: WireValue[] = [];
   for (const [actor, counter] of context) fields.push(actor, counter);
   return fields;
 }
 
-export function readContext(reader: TupleReader): VersionVector {
+function readContext(reader: TupleReader): VersionVector {
   const fields = reader.tuple();
   const context = new Map<Actor, number>();
   while (fields.remaining > 0) {

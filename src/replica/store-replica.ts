@@ -323,8 +323,10 @@ export class StoreReplica implements Replica {
 
   #onDamaged(id: ByteString): void {
     this.#host.metrics.count('replica_corrupt');
+    // Each copy is reported once, however often it is read.
+    if (this.#suspects.has(id) || this.#suspects.size >= SUSPECTS_MAX) return;
+    this.#suspects.add(id);
     this.#host.log.error('replica.corrupt', { remedy: 'repaired from its peers' });
-    if (this.#suspects.size < SUSPECTS_MAX) this.#suspects.add(id);
   }
 }
 

@@ -88,6 +88,10 @@ export class WritePath {
     if (slot === undefined) {
       slot = new KeySlot(id, place);
       this.#slots.set(id, slot);
+    } else if (slot.place.partition !== place.partition) {
+      // The bucket's hash function has just changed; a slot is of one entry.
+      this.#fail(change, new Fault('overload', 'the key is changed in another partition'));
+      return;
     }
     slot.properties = place.properties;
     slot.queue.push(change);

@@ -1,6 +1,7 @@
 /** The replica, step by step: what each change leaves behind, and what a reader gets. */
 
 import t from 'tap';
+import type { Partition } from '../../src/base/names.ts';
 import { EMPTY_VERSION_VECTOR } from '../../src/clock/version-vector.ts';
 import { causalHash } from '../../src/object/causality.ts';
 import { mergeObjects } from '../../src/object/reconcile.ts';
@@ -331,4 +332,15 @@ t.test('heads of a few segments are those of their keys, and no others', async (
   const expected = inPartition.filter((key) => wanted.includes(segmentOf(key)));
   t.same(found, expected.map(({ key }) => key).sort());
   for await (const batch of replica.heads(partition, 2, wanted)) t.same(batch, []);
+});
+
+t.test('a key that moves to another partition waits for the changes of the first', async (t) => {
+  const { replica } = await openWorld();
+  const theirs = record(await foreignObject('theirs'));
+  const elsewhere = { ...placementOf(KEY), partition: ((partitionFor(KEY) + 1) % 8) as Partition };
+  const first = replica.merge(KEY, placementOf(KEY), theirs, undefined);
+  await t.rejects(replica.merge(KEY, elsewhere, theirs, undefined), { code: 'overload' });
+  await first;
+  await replica.merge(KEY, elsewhere, theirs, undefined);
+  t.same(valuesOf(await replica.get(KEY, elsewhere.partition)), ['theirs']);
 });
