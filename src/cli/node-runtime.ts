@@ -98,7 +98,7 @@ export class NodeRuntime {
       connectionsMax: limits.connections,
       idleTimeoutMs: timeouts.idleMs,
       disabledJobs,
-      stats: nodeStats({ ...options, node: this.node }),
+      stats: nodeStats({ ...options, node: this.node, dataFolder: self.dataDir }),
       onBug: options.onBug,
     });
     this.#pbc = new PbcServer(host, this.node, {
