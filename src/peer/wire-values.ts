@@ -8,6 +8,7 @@
 
 import type { NodeId, ObjectKey } from '../base/names.ts';
 import type { Actor, VersionVector } from '../clock/version-vector.ts';
+import type { Field, FieldKind } from '../datatype/operation.ts';
 import type { Quorum } from '../object/bucket-properties.ts';
 import type {
   Failure,
@@ -26,6 +27,7 @@ const SYNC_ON_WRITE = ['backend', 'one', 'all'] as const;
 const QUORUM_WORDS = ['one', 'quorum', 'all'] as const;
 const QUORUM_NAMES: readonly QuorumName[] = ['r', 'w', 'dw', 'pr', 'pw', 'node_confirms'];
 const CONDITIONS = ['none-match', 'not-modified'] as const;
+const FIELD_KINDS: readonly FieldKind[] = ['counter', 'set', 'register', 'flag', 'map'];
 const FAILURES = [
   'unknown-bucket-type',
   'n-val-violation',
@@ -42,10 +44,21 @@ const FAILURES = [
   'match-found',
   'modified',
   'nothing-to-match',
+  'element-not-present',
+  'field-not-present',
 ] as const satisfies readonly Failure['kind'][];
 
 export function readKey(reader: TupleReader): ObjectKey {
   return { type: reader.byteString(), bucket: reader.byteString(), key: reader.byteString() };
+}
+
+/** A field of a map; its parts stand side by side. */
+export function fieldToTuple({ name, kind }: Field): WireTuple {
+  return [name, FIELD_KINDS.indexOf(kind)];
+}
+
+export function readField(reader: TupleReader): Field {
+  return { name: reader.byteString(), kind: reader.choice(FIELD_KINDS) };
 }
 
 export function readNodeId(reader: TupleReader): NodeId {
@@ -177,7 +190,7 @@ function readCondition(reader: TupleReader): WriteCondition {
   return condition;
 }
 
-function optionsToTuple(options: WriteOptions): WireTuple {
+export function optionsToTuple(options: WriteOptions): WireTuple {
   return [
     options.timeoutMs ?? null,
     options.sloppyQuorum ?? null,
@@ -191,7 +204,7 @@ function optionsToTuple(options: WriteOptions): WireTuple {
   ];
 }
 
-function readOptions(reader: TupleReader): WriteOptions {
+export function readOptions(reader: TupleReader): WriteOptions {
   const fields = reader.tuple();
   const timeoutMs = fields.optional(readInteger);
   const sloppyQuorum = fields.optional((field) => field.boolean());
@@ -248,6 +261,10 @@ export function failureToTuple(failure: Failure): WireTuple {
       return [code, failure.count];
     case 'precommit-failed':
       return [code, failure.reason ?? null];
+    case 'element-not-present':
+      return [code, failure.element];
+    case 'field-not-present':
+      return [code, ...fieldToTuple(failure.field)];
     case 'all-nodes-down':
     case 'timeout':
     case 'overload':
@@ -289,6 +306,10 @@ function readFailureFields(fields: TupleReader, kind: (typeof FAILURES)[number])
       return { kind, count: fields.count() };
     case 'precommit-failed':
       return { kind, reason: fields.optional((field) => field.text()) };
+    case 'element-not-present':
+      return { kind, element: fields.byteString() };
+    case 'field-not-present':
+      return { kind, field: readField(fields) };
     case 'all-nodes-down':
     case 'timeout':
     case 'overload':
