@@ -10,9 +10,6 @@ import { byteStringToUtf8, utf8ToByteString } from '../../src/base/bytes.ts';
 import type { EntryMatcher } from '../../src/query/entry-matcher.ts';
 import type { Substitutions } from '../../src/query/tokens.ts';
 
-/** Does nothing: sets what is there to what it is. */
-const NO_EVALUATION = 'to_string($term, $term)';
-
 export function substitutions(values: Readonly<Record<string, string | number>>): Substitutions {
   return new Map(
     Object.entries(values).map(([name, value]) => [
