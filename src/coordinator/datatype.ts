@@ -21,6 +21,7 @@ import type {
   UpdateDatatypeRequest,
 } from '../object/datatype-requests.ts';
 import { decodeRecord } from '../object/record.ts';
+import type { Failure } from '../object/requests.ts';
 import { joinSiblings } from '../object/sibling-states.ts';
 import type { StoredObject } from '../object/stored-object.ts';
 import type { PeerReply } from '../peer/messages.ts';
@@ -79,26 +80,14 @@ export class DatatypeCoordinator {
       const { plan, kept } = planned;
       return findDecline(this.#ports, plan) ?? this.#coordinate(request, plan, kept);
     }
-    switch (planned.kind) {
-      case 'siblings-off':
-      case 'no-datatype':
-      case 'wrong-type':
-      case 'operation-too-large':
-        return {
-          kind: 'declined',
-          reason: `an update is refused: ${planned.kind}`,
-          isOverload: false,
-        };
-      default:
-        return planned;
-    }
+    return isRefused(planned)
+      ? { kind: 'declined', reason: `an update is refused: ${planned.kind}`, isOverload: false }
+      : planned;
   }
 
   #plan(
     request: UpdateDatatypeRequest,
-  ):
-    | { readonly plan: WritePlan; readonly kept: Kept }
-    | Exclude<UpdateDatatypeOutcome, { readonly kind: 'updated' }> {
+  ): { readonly plan: WritePlan; readonly kept: Kept } | Refused | Failure {
     const { key, operation } = request;
     const properties = this.#ports.view.properties(key.type, key.bucket);
     if (properties === undefined) return { kind: 'unknown-bucket-type', type: key.type };
@@ -148,6 +137,19 @@ export class DatatypeCoordinator {
   #show(object: StoredObject, kept: Kept): ShownDatatype | Promise<ShownDatatype> {
     return runInSlices(showDatatype(object, kept), this.#ports.host.clock);
   }
+}
+
+/** What says that the request is not for this bucket. */
+type Refused = Exclude<UpdateDatatypeOutcome, Failure | { readonly kind: 'updated' }>;
+
+function isRefused(planned: Refused | Failure): planned is Refused {
+  const { kind } = planned;
+  return (
+    kind === 'siblings-off' ||
+    kind === 'no-datatype' ||
+    kind === 'wrong-type' ||
+    kind === 'operation-too-large'
+  );
 }
 
 const UPDATED: UpdateDatatypeOutcome = { kind: 'updated', shown: undefined };
