@@ -24,22 +24,22 @@ interface Asked {
 }
 
 export function datatypeErrorText(refusal: Refusal, { type, action }: Asked): string {
-  switch (refusal.kind) {
-    case 'unknown-bucket-type':
-      return `Error no bucket type \`${printBinary(refusal.type)}\``;
-    case 'siblings-off':
-      return type === DEFAULT_BUCKET_TYPE
-        ? `"Counters require bucket property 'allow_mult=true'"`
-        : '"Bucket must be allow_mult=true"';
-    case 'no-datatype': {
-      const unsupported = `\`${refusal.datatype ?? 'undefined'}\` is not a supported type`;
-      return action === 'fetch' ? unsupported : `Bucket datatype ${unsupported}`;
-    }
-    case 'wrong-type':
-      return `Operation type is \`${refusal.operation}\` but  bucket type is \`${refusal.datatype}\`.`;
-    case 'operation-too-large':
-      return '"the operation is too large"';
-    default:
-      return failureToErrorText(refusal);
+  if (refusal.kind === 'unknown-bucket-type') {
+    return `Error no bucket type \`${printBinary(refusal.type)}\``;
   }
+  if (refusal.kind === 'siblings-off') {
+    return type === DEFAULT_BUCKET_TYPE
+      ? `"Counters require bucket property 'allow_mult=true'"`
+      : '"Bucket must be allow_mult=true"';
+  }
+  if (refusal.kind === 'no-datatype') {
+    const unsupported = `\`${refusal.datatype ?? 'undefined'}\` is not a supported type`;
+    return action === 'fetch' ? unsupported : `Bucket datatype ${unsupported}`;
+  }
+  if (refusal.kind === 'wrong-type') {
+    const { operation, datatype } = refusal;
+    return `Operation type is \`${operation}\` but  bucket type is \`${datatype}\`.`;
+  }
+  if (refusal.kind === 'operation-too-large') return '"the operation is too large"';
+  return failureToErrorText(refusal);
 }

@@ -81,7 +81,7 @@ function mapOperation(op: MessageOf<typeof MapOp>): MapOperation | undefined {
 
 function fieldOperation(update: MessageOf<typeof MapUpdate>): FieldOperation | undefined {
   const { counter_op, set_op, register_op, flag_op, map_op } = update;
-  switch (update.field.type as keyof typeof FIELD_KINDS) {
+  switch (update.field.type) {
     case 'COUNTER':
       return counter_op && counterOperation(counter_op);
     case 'SET':
@@ -96,7 +96,7 @@ function fieldOperation(update: MessageOf<typeof MapUpdate>): FieldOperation | u
 }
 
 function fieldOf({ name, type }: MessageOf<typeof MapField>): Field {
-  return { name, kind: FIELD_KINDS[type as keyof typeof FIELD_KINDS] };
+  return { name, kind: FIELD_KINDS[type] };
 }
 
 /** Whether the protocol can say the value: its counters have 64 bits, the node's as many as needed. */

@@ -2,14 +2,14 @@
  * The counters of Riak 1.4, in buckets of the default type: data types under older messages.
  */
 
+import { assert } from '../../../base/fault.ts';
 import { DEFAULT_BUCKET_TYPE } from '../../../base/names.ts';
-import { isWithinProtocol } from '../datatype-values.ts';
 import { datatypeErrorText } from '../datatype-error-text.ts';
+import { isWithinProtocol } from '../datatype-values.ts';
 import { errorReply, reply } from '../handler.ts';
 import { RpbCounterGetResp, RpbCounterUpdateResp } from '../messages/datatype-messages.ts';
 import { setQuorum } from '../request-values.ts';
 import { tooLargeReply } from './datatype-handlers.ts';
-import { assert } from '../../../base/fault.ts';
 import type {
   FetchDatatypeOutcome,
   FetchDatatypeRequest,

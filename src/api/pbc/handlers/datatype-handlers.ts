@@ -80,9 +80,9 @@ export function updateDatatype(
   // Riak's replicas fail on it, and its client waits in vain; the same words, at once.
   if (known.kind === 'refused') return errorReply('timeout');
 
-  const generatedKey =
-    message.key === undefined ? (randomKey(session.random) as ByteString) : undefined;
-  const key = { type, bucket, key: message.key ?? (generatedKey as ByteString) };
+  const isGenerated = message.key === undefined;
+  const name = message.key ?? (randomKey(session.random) as ByteString);
+  const key = { type, bucket, key: name };
   const returning = message.return_body === true ? 'value' : 'nothing';
   const request: Mutable<UpdateDatatypeRequest> = { key, operation, returning };
   if (known.context !== undefined) request.context = known.context;
@@ -92,7 +92,7 @@ export function updateDatatype(
   setRequestOptions(request, message);
   return session.node
     .updateDatatype(request)
-    .then((outcome) => updateReply(outcome, message, generatedKey));
+    .then((outcome) => updateReply(outcome, message, isGenerated ? name : undefined));
 }
 
 function updateReply(
