@@ -6,6 +6,8 @@
  */
 
 import { assert } from '../../base/fault.ts';
+import { getCounter, updateCounter } from './handlers/counter-handlers.ts';
+import { fetchDatatype, updateDatatype } from './handlers/datatype-handlers.ts';
 import { queryIndex } from './handlers/index-handler.ts';
 import { listBuckets, listKeys } from './handlers/listing-handlers.ts';
 import { mapReduce } from './handlers/mapreduce-handler.ts';
@@ -26,7 +28,6 @@ import {
   setClientId,
   startTls,
 } from './handlers/server-handlers.ts';
-import { errorReply } from './handler.ts';
 import {
   RpbGetBucketReq,
   RpbGetBucketTypeReq,
@@ -86,10 +87,10 @@ const ROUTES: readonly (readonly [code: number, route: Route])[] = [
   route(RpbCSBucketReq, foldObjects),
   route(RpbStartTls, startTls),
   route(RpbMapRedReq, mapReduce),
-  route(RpbCounterUpdateReq, notInThisVersion('Counters are')),
-  route(RpbCounterGetReq, notInThisVersion('Counters are')),
-  route(DtFetchReq, notInThisVersion('Data types are')),
-  route(DtUpdateReq, notInThisVersion('Data types are')),
+  route(RpbCounterUpdateReq, updateCounter),
+  route(RpbCounterGetReq, getCounter),
+  route(DtFetchReq, fetchDatatype),
+  route(DtUpdateReq, updateDatatype),
 ];
 
 const ROUTE_BY_CODE: readonly (Route | undefined)[] = routesByCode();
@@ -107,12 +108,6 @@ function route<F extends Fields>(
     type.code,
     (body, session, limits) => handler(decodeMessage(type, body, limits), session),
   ];
-}
-
-/** For messages whose code is known and whose turn has not come. */
-function notInThisVersion(what: string): Handler<Fields> {
-  const refusal = errorReply(`${what} not available in this version`);
-  return () => refusal;
 }
 
 function routesByCode(): readonly (Route | undefined)[] {
