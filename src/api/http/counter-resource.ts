@@ -59,16 +59,11 @@ export class CounterResource implements Resource {
       ...this.#parameters.read,
       timeoutMs: TIMEOUT_MS,
     });
-    switch (outcome.kind) {
-      case 'found':
-        return valueAnswer(outcome.shown);
-      case 'not-found':
-      case 'siblings-off':
-      case 'no-datatype':
-        return textAnswer(404, 'not found\n');
-      default:
-        return failureToAnswer(outcome, 'GET');
-    }
+    const { kind } = outcome;
+    if (kind === 'found') return valueAnswer(outcome.shown);
+    return kind === 'not-found' || kind === 'siblings-off' || kind === 'no-datatype'
+      ? textAnswer(404, 'not found\n')
+      : failureToAnswer(outcome, 'GET');
   }
 
   async #change(): Promise<Answer> {
@@ -80,18 +75,16 @@ export class CounterResource implements Resource {
       operation: { kind: 'counter', increment: this.#increment },
       returning: this.#exchange.query.get('returnvalue') === 'true' ? 'value' : 'nothing',
     });
-    switch (outcome.kind) {
-      case 'updated':
-        return outcome.shown === undefined ? emptyAnswer(204) : valueAnswer(outcome.shown);
-      case 'siblings-off':
-      case 'no-datatype':
-        return textAnswer(409, "Counters require bucket property 'allow_mult=true'");
-      case 'wrong-type':
-      case 'operation-too-large':
-        return htmlAnswer(400);
-      default:
-        return failureToAnswer(outcome, 'POST');
+    const { kind } = outcome;
+    if (kind === 'updated') {
+      return outcome.shown === undefined ? emptyAnswer(204) : valueAnswer(outcome.shown);
     }
+    if (kind === 'siblings-off' || kind === 'no-datatype') {
+      return textAnswer(409, "Counters require bucket property 'allow_mult=true'");
+    }
+    return kind === 'wrong-type' || kind === 'operation-too-large'
+      ? htmlAnswer(400)
+      : failureToAnswer(outcome, 'POST');
   }
 }
 

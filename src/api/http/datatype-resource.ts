@@ -106,20 +106,15 @@ export class DatatypeResource implements Resource {
       ...this.#parameters.read,
       ...this.#timeout,
     });
-    switch (outcome.kind) {
-      case 'found':
-        this.#shown = outcome.shown;
-        return { kind: 'present' };
-      case 'not-found': {
-        const json = `{"type":"${outcome.datatype}","error":"notfound"}`;
-        return { kind: 'missing', answer: jsonAnswer(404, json) };
-      }
-      case 'siblings-off':
-      case 'no-datatype':
-        return { kind: 'failed', answer: noDatatypeAnswer(outcome) };
-      default:
-        return { kind: 'failed', answer: failureAnswer(outcome) };
+    if (outcome.kind === 'found') {
+      this.#shown = outcome.shown;
+      return { kind: 'present' };
     }
+    if (outcome.kind === 'not-found') {
+      const json = `{"type":"${outcome.datatype}","error":"notfound"}`;
+      return { kind: 'missing', answer: jsonAnswer(404, json) };
+    }
+    return { kind: 'failed', answer: failureAnswer(outcome) };
   }
 
   act(): Answer | Promise<Answer> {
@@ -138,22 +133,14 @@ export class DatatypeResource implements Resource {
       ...(context === undefined ? {} : { context }),
       returning: this.#parameters.isBodyReturned ? 'value' : 'nothing',
     });
-    switch (outcome.kind) {
-      case 'updated':
-        return this.#answerUpdate(outcome.shown);
-      case 'wrong-type':
-        return textAnswer(
-          400,
-          `Invalid operation on datatype '${outcome.datatype}': one on a ${outcome.operation}\n`,
-        );
-      case 'operation-too-large':
-        return textAnswer(400, `Invalid operation on datatype '${operation.kind}': too large\n`);
-      case 'siblings-off':
-      case 'no-datatype':
-        return noDatatypeAnswer(outcome);
-      default:
-        return failureAnswer(outcome);
+    if (outcome.kind === 'updated') return this.#answerUpdate(outcome.shown);
+    if (outcome.kind === 'wrong-type') {
+      const what = `one on a ${outcome.operation}`;
+      return textAnswer(400, `Invalid operation on datatype '${outcome.datatype}': ${what}\n`);
     }
+    return outcome.kind === 'operation-too-large'
+      ? textAnswer(400, `Invalid operation on datatype '${operation.kind}': too large\n`)
+      : failureAnswer(outcome);
   }
 
   #answerUpdate(shown: ShownDatatype | undefined): Answer {
@@ -179,7 +166,10 @@ function noDatatypeAnswer(outcome: NoDatatype): Answer {
 }
 
 /** As for objects, but for a line end, and always plain text. */
-function failureAnswer(failure: Failure): Answer {
+function failureAnswer(failure: Failure | NoDatatype): Answer {
+  if (failure.kind === 'siblings-off' || failure.kind === 'no-datatype') {
+    return noDatatypeAnswer(failure);
+  }
   return failure.kind === 'unknown-bucket-type'
     ? textAnswer(404, `Unknown bucket type: ${failure.type}\n`)
     : failureToAnswer(failure, 'POST');
