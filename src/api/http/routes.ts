@@ -6,9 +6,10 @@
  * then each piece is decoded, so that `%2F` within a piece is part of a name.
  */
 
-import { AbsentResource } from './absent-resource.ts';
 import { BucketPropertiesResource } from './bucket-properties-resource.ts';
 import { BucketTypePropertiesResource } from './bucket-type-properties-resource.ts';
+import { CounterResource } from './counter-resource.ts';
+import { DatatypeResource } from './datatype-resource.ts';
 import { IndexResource } from './index-resource.ts';
 import { LinkWalkResource } from './link-walk-resource.ts';
 import { ListBucketsResource } from './list-buckets-resource.ts';
@@ -117,12 +118,13 @@ function findBucketResource(
       return names.length === 2 ? new QueryResource(exchange, address) : undefined;
     case 'counters':
       return form === 'buckets' && key !== undefined && names.length === 3
-        ? new AbsentResource(['GET', 'POST'], 'The counters endpoint is')
+        ? new CounterResource(exchange, { type, bucket, key })
         : undefined;
     case 'datatypes':
-      return form === 'types' && names.length <= 3
-        ? new AbsentResource(['GET', 'HEAD', 'POST'], 'Data types are')
-        : undefined;
+      if (form !== 'types' || names.length > 3) return undefined;
+      return key === undefined && (exchange.method === 'GET' || exchange.method === 'HEAD')
+        ? undefined
+        : new DatatypeResource(exchange, address, key);
     case undefined:
     default:
       return undefined;

@@ -1,0 +1,93 @@
+/**
+ * The counters of Riak 1.4: `/buckets/B/counters/K`, in buckets of the default type that keep siblings.
+ *
+ * Amounts and values are bare decimal integers, whatever the media type says.
+ */
+
+import { htmlAnswer, emptyAnswer, textAnswer } from './answer.ts';
+import { parseIncrement } from './datatype-json.ts';
+import { failureToAnswer } from './failure-answer.ts';
+import { NO_PARAMETERS, parseObjectParameters } from './object-parameters.ts';
+import type { ObjectKey } from '../../base/names.ts';
+import type { ShownDatatype } from '../../object/datatype-requests.ts';
+import type { Answer } from './answer.ts';
+import type { Exchange } from './exchange.ts';
+import type { Offer, Resource } from './resource.ts';
+
+const OFFER: Offer = { mediaTypes: ['text/plain'], encodings: ['identity'] };
+const TIMEOUT_MS = 60_000;
+
+export class CounterResource implements Resource {
+  readonly methods = ['GET', 'POST'];
+  readonly isMadeByPost = true;
+  readonly #exchange: Exchange;
+  readonly #key: ObjectKey;
+  #parameters = NO_PARAMETERS;
+  #increment = 0n;
+
+  constructor(exchange: Exchange, key: ObjectKey) {
+    this.#exchange = exchange;
+    this.#key = key;
+  }
+
+  findFault(): Answer | undefined {
+    const parsed = parseObjectParameters(this.#exchange, this.#key);
+    if ('status' in parsed) return parsed;
+    this.#parameters = parsed;
+    return undefined;
+  }
+
+  findBodyFault(): Answer | undefined {
+    const increment = parseIncrement(this.#exchange.body.toString('latin1'));
+    if (increment === undefined) return htmlAnswer(400);
+    this.#increment = increment;
+    return undefined;
+  }
+
+  offer(): Offer {
+    return OFFER;
+  }
+
+  act(): Promise<Answer> {
+    return this.#exchange.method === 'POST' ? this.#change() : this.#read();
+  }
+
+  async #read(): Promise<Answer> {
+    const { service } = this.#exchange.context;
+    const outcome = await service.fetchDatatype({
+      key: this.#key,
+      ...this.#parameters.read,
+      timeoutMs: TIMEOUT_MS,
+    });
+    const { kind } = outcome;
+    if (kind === 'found') return valueAnswer(outcome.shown);
+    return kind === 'not-found' || kind === 'siblings-off' || kind === 'no-datatype'
+      ? textAnswer(404, 'not found\n')
+      : failureToAnswer(outcome, 'GET');
+  }
+
+  async #change(): Promise<Answer> {
+    const { service } = this.#exchange.context;
+    const outcome = await service.updateDatatype({
+      key: this.#key,
+      ...this.#parameters.write,
+      timeoutMs: TIMEOUT_MS,
+      operation: { kind: 'counter', increment: this.#increment },
+      returning: this.#exchange.query.get('returnvalue') === 'true' ? 'value' : 'nothing',
+    });
+    const { kind } = outcome;
+    if (kind === 'updated') {
+      return outcome.shown === undefined ? emptyAnswer(204) : valueAnswer(outcome.shown);
+    }
+    if (kind === 'siblings-off' || kind === 'no-datatype') {
+      return textAnswer(409, "Counters require bucket property 'allow_mult=true'");
+    }
+    return kind === 'wrong-type' || kind === 'operation-too-large'
+      ? htmlAnswer(400)
+      : failureToAnswer(outcome, 'POST');
+  }
+}
+
+function valueAnswer({ value }: ShownDatatype): Answer {
+  return textAnswer(200, value.kind === 'counter' ? value.value.toString() : '0');
+}
