@@ -21,13 +21,6 @@ const LEFT_OUT = {
     'server: statistics by name',
   ]),
   pbc: new Set([
-    'counters-legacy',
-    'dt-counter',
-    'dt-errors',
-    'dt-gset',
-    'dt-hll',
-    'dt-map',
-    'dt-set',
     'mapreduce',
     'list: a deleted key leaves the list after its tombstone is reaped',
     'tombstones: a tombstone is reaped after the delete delay',

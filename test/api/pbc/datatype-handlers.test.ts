@@ -44,7 +44,7 @@ async function connected(t: Test, { fetched, updated }: Outcomes = {}) {
 t.test('an operation that is none, or does not fit its field, ends the connection', async (t) => {
   const setOp = { adds: [name('a')] };
   const inner = {
-    field: { name: name('m'), type: 'MAP' },
+    field: { name: name('m'), type: 'MAP' as const },
     map_op: { updates: [{ field: FIELD }] },
   };
   for (const op of [
