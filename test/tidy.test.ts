@@ -40,7 +40,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   object: { isPure: true, mayImport: ['datatype', 'clock', 'base'] },
   membership: { isPure: true, mayImport: ['ring', 'object', 'clock', 'base'] },
   storage: { isPure: true, mayImport: ['object', 'clock', 'base'] },
-  peer: { isPure: true, mayImport: ['object', 'membership', 'ring', 'clock', 'base'] },
+  peer: { isPure: true, mayImport: ['object', 'membership', 'datatype', 'ring', 'clock', 'base'] },
   replica: {
     isPure: true,
     // `peer` for the shapes of coverage queries only.

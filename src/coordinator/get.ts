@@ -12,13 +12,15 @@
 
 import { isFault } from '../base/fault.ts';
 import type { Partition } from '../base/names.ts';
-import { isTombstone, showHead, showObject } from '../object/show.ts';
+import { hasStatesToJoin } from '../object/sibling-states.ts';
+import { isTombstone, showHead } from '../object/show.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
 import type { GetOutcome, GetRequest } from '../object/requests.ts';
 import type { ObjectHead, StoredObject } from '../object/stored-object.ts';
 import type { PeerReply, PeerRequest } from '../peer/messages.ts';
 import type { Participant } from './participants.ts';
 import { locate, replicaFailure, type CoordinatorPorts } from './ports.ts';
+import { show } from './show.ts';
 import type { ReadRepair } from './read-repair.ts';
 import { ReadReplies, type Slot } from './read-replies.ts';
 import {
@@ -38,6 +40,8 @@ export interface GetOptions {
 /** What one read is about. */
 interface ReadPlan {
   readonly request: GetRequest;
+  /** Whether the answer is what the bucket shows, or what is stored. */
+  readonly isShown: boolean;
   readonly properties: BucketProperties;
   readonly required: ReadRequirement;
   readonly partition: Partition;
@@ -58,6 +62,15 @@ export class GetCoordinator {
   }
 
   get(request: GetRequest): Promise<GetOutcome> {
+    return this.#read(request, true);
+  }
+
+  /** As `get`, with every sibling as it is stored, whatever the bucket shows. */
+  getStored(request: GetRequest): Promise<GetOutcome> {
+    return this.#read(request, false);
+  }
+
+  #read(request: GetRequest, isShown: boolean): Promise<GetOutcome> {
     const { view, lists } = this.#ports;
     const { key } = request;
     const properties = view.properties(key.type, key.bucket);
@@ -74,7 +87,16 @@ export class GetCoordinator {
     if (failure !== undefined) return Promise.resolve(failure);
     const timeoutMs = request.timeoutMs ?? this.#ports.requestTimeoutMs;
     if (timeoutMs <= 0) return Promise.resolve({ kind: 'timeout' });
-    const plan = { request, properties, required, partition, participants, isSloppy, timeoutMs };
+    const plan = {
+      request,
+      isShown,
+      properties,
+      required,
+      partition,
+      participants,
+      isSloppy,
+      timeoutMs,
+    };
     return new Read(this.#ports, this.#repair, this.#options, plan).run();
   }
 }
@@ -95,6 +117,8 @@ class Read {
   #cancelSpare: (() => void) | undefined;
   /** Requests for the whole object that are on their way. */
   #wholeInFlight = 0;
+  /** The answer is known, and the states of data types in it are being joined. */
+  #isJoining = false;
 
   constructor(ports: CoordinatorPorts, repair: ReadRepair, options: GetOptions, plan: ReadPlan) {
     this.#ports = ports;
@@ -212,13 +236,13 @@ class Read {
   /** The quorum is met: answer, or see that what is missing for the answer comes. */
   #complete(): void {
     const { target, object, isWhole } = this.#replies;
-    const { properties, request } = this.#plan;
+    const { properties } = this.#plan;
     if (target === undefined) {
       this.#settle({ kind: 'not-found', tombstoneContext: undefined });
-    } else if (request.headOnly === true || isTombstone(showHead(target, properties))) {
-      this.#settleFound(withoutValues(showHead(target, properties)));
+    } else if (this.#isHeadEnough(target)) {
+      this.#settleFound(withoutValues(this.#plan.isShown ? showHead(target, properties) : target));
     } else if (object !== undefined && isWhole) {
-      this.#settleFound(showObject(object, properties));
+      this.#settleShown(object);
     } else if (this.#wholeInFlight > 0) {
       this.#cancelSpare ??= this.#ports.host.clock.after(this.#options.spareDelayMs, () => {
         this.#ports.host.metrics.count('spare_reads_total');
@@ -229,6 +253,25 @@ class Read {
       // The heads promised more than any replica can still deliver.
       const { r } = this.#plan.required;
       this.#settle({ kind: 'unsatisfied', quorum: 'r', needed: r, got: Math.max(0, r - 1) });
+    }
+  }
+
+  /** Whether the answer holds no values: that of a tombstone, or one that was asked for without. */
+  #isHeadEnough(target: ObjectHead): boolean {
+    const { request, properties, isShown } = this.#plan;
+    if (!isShown) return isTombstone(target);
+    if (isTombstone(showHead(target, properties))) return true;
+    // The head of states that are yet to be joined is not known.
+    return request.headOnly === true && !hasStatesToJoin(showHead(target, properties));
+  }
+
+  #settleShown(object: StoredObject): void {
+    const { properties, isShown } = this.#plan;
+    const shown = isShown ? show(object, properties, this.#ports.host.clock) : object;
+    if (!(shown instanceof Promise)) this.#settleFound(shown);
+    else if (!this.#isJoining) {
+      this.#isJoining = true;
+      void shown.then((joined) => this.#settleFound(joined));
     }
   }
 
@@ -251,6 +294,7 @@ class Read {
   }
 
   #settleFound(shown: StoredObject): void {
+    if (this.#resolve === undefined) return;
     const { target } = this.#replies;
     if (!isTombstone(shown)) {
       this.#settle({ kind: 'found', object: shown });

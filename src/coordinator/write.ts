@@ -9,13 +9,12 @@
  */
 
 import { assert, isFault } from '../base/fault.ts';
-import type { NodeId, Partition } from '../base/names.ts';
-import { EMPTY_VERSION_VECTOR } from '../clock/version-vector.ts';
+import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
-import type { Failure, PutRequest } from '../object/requests.ts';
+import type { Failure } from '../object/requests.ts';
 import type { StoredObject } from '../object/stored-object.ts';
 import type { PeerRequest } from '../peer/messages.ts';
-import type { CoordinatedOutcome, Replica } from '../replica/replica.ts';
+import type { CoordinatedOutcome, Placement, Replica } from '../replica/replica.ts';
 import type { Participant } from './participants.ts';
 import { replicaFailure, type CoordinatorPorts } from './ports.ts';
 import type { WriteRequirement } from './requirement.ts';
@@ -23,7 +22,7 @@ import { WriteTally } from './tally.ts';
 
 /** What one write is about. */
 export interface WritePlan {
-  readonly request: PutRequest;
+  readonly key: ObjectKey;
   readonly properties: BucketProperties;
   readonly required: WriteRequirement;
   readonly partition: Partition;
@@ -62,15 +61,15 @@ export class Write {
     this.#startMs = ports.host.clock.monotonicMs();
   }
 
-  run(): Promise<CoordinatedPut> {
+  /** `coordinate` asks the replica for the write, under its next dot. */
+  run(coordinate: (placement: Placement) => Promise<CoordinatedOutcome>): Promise<CoordinatedPut> {
     return new Promise((resolve) => {
       this.#resolve = resolve;
       this.#cancelDeadline = this.#ports.host.clock.after(this.#remainingMs(), () => {
         this.#settle({ kind: 'timeout' });
       });
-      const { request, partition, properties } = this.#plan;
-      const { context = EMPTY_VERSION_VECTOR, content } = request;
-      this.#replica.coordinate(request.key, { partition, properties }, { context, content }).then(
+      const { partition, properties } = this.#plan;
+      coordinate({ partition, properties }).then(
         (outcome) => this.#onCoordinated(outcome),
         (error: unknown) => this.#onRefused(error),
       );
@@ -111,11 +110,11 @@ export class Write {
     const issued = this.#mustIssued();
     const { hintTargets } = participant;
     if (hintTargets.length === 0) return issued.durable;
-    const { request, partition } = this.#plan;
+    const { key, partition } = this.#plan;
     return Promise.all([
       issued.durable,
       ...hintTargets.map((target) => {
-        return this.#replica.addHint({ target, partition, key: request.key });
+        return this.#replica.addHint({ target, partition, key });
       }),
     ]);
   }
@@ -128,7 +127,7 @@ export class Write {
   }
 
   #merge(node: NodeId, hintFor: NodeId | undefined): Promise<unknown> {
-    const { key } = this.#plan.request;
+    const { key } = this.#plan;
     const { record } = this.#mustIssued();
     const request: PeerRequest = { verb: 'merge', key, record, hintFor };
     return this.#ports.peer.request(node, request, this.#remainingMs());
@@ -158,7 +157,7 @@ export class Write {
 
   /** Owed to `failed` and to those it stood in for, as soon as there is a copy to owe. */
   #leaveHints(failed: Participant): void {
-    const { request, partition } = this.#plan;
+    const { key, partition } = this.#plan;
     const targets =
       failed.primaryCount > 0 ? [failed.node, ...failed.hintTargets] : failed.hintTargets;
     const { metrics } = this.#ports.host;
@@ -166,7 +165,7 @@ export class Write {
       .durable.then(() => {
         metrics.count('hints_left_total', targets.length);
         return Promise.all(
-          targets.map((target) => this.#replica.addHint({ target, partition, key: request.key })),
+          targets.map((target) => this.#replica.addHint({ target, partition, key })),
         );
       })
       .catch((error: unknown) => {

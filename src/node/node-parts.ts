@@ -8,6 +8,7 @@
 import type { Host } from '../base/host.ts';
 import type { NodeId } from '../base/names.ts';
 import { CoverageCoordinator } from '../coordinator/coverage.ts';
+import { DatatypeCoordinator } from '../coordinator/datatype.ts';
 import { DeleteCoordinator } from '../coordinator/delete.ts';
 import { GetCoordinator } from '../coordinator/get.ts';
 import { ActiveLists } from '../coordinator/participants.ts';
@@ -42,6 +43,7 @@ export interface NodeParts {
   readonly gets: GetCoordinator;
   readonly puts: PutCoordinator;
   readonly deletes: DeleteCoordinator;
+  readonly datatypes: DatatypeCoordinator;
   readonly coverage: CoverageCoordinator;
   readonly repair: RepairRounds;
   readonly changes: PropertyChanges;
@@ -94,6 +96,7 @@ export async function openParts(ports: NodePorts): Promise<NodeParts> {
     topology,
     catchUp,
     puts: coordinators.puts,
+    datatypes: coordinators.datatypes,
     incarnation: identity.incarnation,
     agree: (message) => keeper.handle(message),
     heardPing: (source) => heartbeats.heardPing(source),
@@ -156,7 +159,7 @@ function membersOf(keeper: StateKeeper): NodeId[] {
   return keeper.state().members.map(({ id }) => id);
 }
 
-type Coordinators = Pick<NodeParts, 'gets' | 'puts' | 'deletes' | 'coverage'>;
+type Coordinators = Pick<NodeParts, 'gets' | 'puts' | 'deletes' | 'datatypes' | 'coverage'>;
 
 function makeCoordinators(
   nodePorts: NodePorts,
@@ -182,5 +185,6 @@ function makeCoordinators(
   const gets = new GetCoordinator(ports, repair, { spareDelayMs: timings.spareDelayMs });
   const puts = new PutCoordinator(ports, replica, gets);
   const deletes = new DeleteCoordinator(ports, gets, puts);
-  return { gets, puts, deletes, coverage: new CoverageCoordinator(ports) };
+  const datatypes = new DatatypeCoordinator(ports, replica, gets);
+  return { gets, puts, deletes, datatypes, coverage: new CoverageCoordinator(ports) };
 }

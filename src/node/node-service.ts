@@ -9,6 +9,12 @@ import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
 import type { BucketProperties, PartialProperties } from '../object/bucket-properties.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
 import type {
+  FetchDatatypeOutcome,
+  FetchDatatypeRequest,
+  UpdateDatatypeOutcome,
+  UpdateDatatypeRequest,
+} from '../object/datatype-requests.ts';
+import type {
   DeleteOutcome,
   DeleteRequest,
   Failure,
@@ -52,6 +58,9 @@ export interface NodeService {
   get(request: GetRequest): Promise<GetOutcome>;
   put(request: PutRequest): Promise<PutOutcome>;
   delete(request: DeleteRequest): Promise<DeleteOutcome>;
+
+  fetchDatatype(request: FetchDatatypeRequest): Promise<FetchDatatypeOutcome>;
+  updateDatatype(request: UpdateDatatypeRequest): Promise<UpdateDatatypeOutcome>;
 
   /** Effective properties, or undefined where the type is unknown or not active. */
   bucketProperties(type: ByteString, bucket: ByteString): BucketProperties | undefined;

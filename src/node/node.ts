@@ -10,12 +10,19 @@ import type { ByteString } from '../base/bytes.ts';
 import { Fault, isFault } from '../base/fault.ts';
 import { sleep, type Host } from '../base/host.ts';
 import { DEFAULT_BUCKET_TYPE, type Epoch, type NodeId, type ObjectKey } from '../base/names.ts';
+import { sizeOfOperation } from '../datatype/operation-limits.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
 import {
   createdTypeProperties,
   effectiveTypeProperties,
 } from '../membership/effective-properties.ts';
 import type { BucketProperties, PartialProperties } from '../object/bucket-properties.ts';
+import type {
+  FetchDatatypeOutcome,
+  FetchDatatypeRequest,
+  UpdateDatatypeOutcome,
+  UpdateDatatypeRequest,
+} from '../object/datatype-requests.ts';
 import type {
   DeleteOutcome,
   DeleteRequest,
@@ -171,6 +178,31 @@ export class VertebraNode implements NodeService, PeerHandler {
       return await parts.deletes.delete(request);
     } finally {
       this.#admission.leave(0);
+    }
+  }
+
+  async fetchDatatype(request: FetchDatatypeRequest): Promise<FetchDatatypeOutcome> {
+    const parts = this.#serving();
+    if ('kind' in parts) return parts;
+    if (!this.#admission.tryEnter(0)) return OVERLOAD;
+    try {
+      if (parts.catchUp.underWay !== undefined) await parts.catchUp.underWay;
+      return await parts.datatypes.fetch(request);
+    } finally {
+      this.#admission.leave(0);
+    }
+  }
+
+  async updateDatatype(request: UpdateDatatypeRequest): Promise<UpdateDatatypeOutcome> {
+    const parts = this.#serving();
+    if ('kind' in parts) return parts;
+    const { sizeBytes } = sizeOfOperation(request.operation);
+    if (!this.#admission.tryEnter(sizeBytes)) return OVERLOAD;
+    try {
+      if (parts.catchUp.underWay !== undefined) await parts.catchUp.underWay;
+      return await parts.datatypes.update(request);
+    } finally {
+      this.#admission.leave(sizeBytes);
     }
   }
 

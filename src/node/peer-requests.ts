@@ -9,10 +9,13 @@
 import { Fault, unreachable } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import type { NodeId, ObjectKey } from '../base/names.ts';
+import type { DatatypeCoordinator } from '../coordinator/datatype.ts';
 import type { PutCoordinator } from '../coordinator/put.ts';
+import type { CoordinatedPut } from '../coordinator/write.ts';
 import { encodeState } from '../membership/state-document.ts';
 import { sliceHead } from '../object/record.ts';
-import type { PutRequest } from '../object/requests.ts';
+import type { UpdateDatatypeRequest } from '../object/datatype-requests.ts';
+import type { PutRequest, RequestOptions } from '../object/requests.ts';
 import type {
   PeerReply,
   PeerRequest,
@@ -30,6 +33,7 @@ export interface PeerRequestsPorts {
   readonly store: Store;
   readonly replica: Replica;
   readonly puts: PutCoordinator;
+  readonly datatypes: DatatypeCoordinator;
   readonly topology: Topology;
   readonly catchUp: CatchUp;
   readonly incarnation: number;
@@ -70,6 +74,8 @@ export class PeerRequests implements PeerHandler {
       }
       case 'put':
         return this.#put(source, request.request, timeoutMs);
+      case 'update':
+        return this.#update(source, request.request, timeoutMs);
       case 'reap': {
         const { key, tombstoneHash } = request;
         const placement = topology.place(key) ?? (await this.#mustPlace(source, key));
@@ -133,18 +139,33 @@ export class PeerRequests implements PeerHandler {
   }
 
   async #put(source: NodeId, request: PutRequest, timeoutMs: number): Promise<PeerReply> {
-    const { puts, topology, catchUp } = this.#ports;
-    await catchUp.underWay;
-    if (topology.place(request.key) === undefined) await catchUp.fetchFrom(source);
-    const ownMs = request.timeoutMs ?? timeoutMs;
-    const outcome = await puts.coordinate({ ...request, timeoutMs: Math.min(ownMs, timeoutMs) });
-    if (outcome.kind === 'declined') {
-      throw new Fault(outcome.isOverload ? 'overload' : 'peer-refused', outcome.reason);
-    }
-    if (outcome.kind !== 'stored') return { kind: 'failed', failure: outcome };
+    const { puts } = this.#ports;
+    await this.#learnType(source, request.key);
+    const outcome = await puts.coordinate(withinTime(request, timeoutMs));
+    if (outcome.kind !== 'stored') return refusalOf(outcome);
     const { record } = outcome;
     if (request.returning === 'nothing') return { kind: 'stored', record: undefined };
     return { kind: 'stored', record: request.returning === 'head' ? sliceHead(record) : record };
+  }
+
+  async #update(
+    source: NodeId,
+    request: UpdateDatatypeRequest,
+    timeoutMs: number,
+  ): Promise<PeerReply> {
+    const { datatypes } = this.#ports;
+    await this.#learnType(source, request.key);
+    const outcome = await datatypes.coordinate(withinTime(request, timeoutMs));
+    if (outcome.kind === 'stored') {
+      return { kind: 'stored', record: request.returning === 'value' ? outcome.record : undefined };
+    }
+    return refusalOf(outcome);
+  }
+
+  async #learnType(source: NodeId, key: ObjectKey): Promise<void> {
+    const { topology, catchUp } = this.#ports;
+    await catchUp.underWay;
+    if (topology.place(key) === undefined) await catchUp.fetchFrom(source);
   }
 
   /** The asker knows a type that is unknown here, so it has the newer state. */
@@ -155,4 +176,15 @@ export class PeerRequests implements PeerHandler {
     if (placement === undefined) throw new Fault('peer-refused', 'the bucket type is unknown');
     return placement;
   }
+}
+
+/** The request with no more time than its asker waits. */
+function withinTime<R extends RequestOptions>(request: R, timeoutMs: number): R {
+  return { ...request, timeoutMs: Math.min(request.timeoutMs ?? timeoutMs, timeoutMs) };
+}
+
+/** Throws where nothing was done, so that the asker tries another node. */
+function refusalOf(outcome: Exclude<CoordinatedPut, { readonly kind: 'stored' }>): PeerReply {
+  if (outcome.kind !== 'declined') return { kind: 'failed', failure: outcome };
+  throw new Fault(outcome.isOverload ? 'overload' : 'peer-refused', outcome.reason);
 }

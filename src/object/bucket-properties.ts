@@ -132,10 +132,5 @@ export function resolveQuorum(quorum: Quorum, n: number): number {
  * supersedes all that its coordinator knows.
  */
 export function keepsSiblings(properties: BucketProperties): boolean {
-  return (
-    properties.allow_mult &&
-    !properties.last_write_wins &&
-    !properties.write_once &&
-    properties.datatype === undefined
-  );
+  return properties.allow_mult && !properties.last_write_wins && !properties.write_once;
 }

@@ -9,6 +9,7 @@ import type { ByteString } from '../base/bytes.ts';
 import type { ObjectKey } from '../base/names.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import type { Quorum } from './bucket-properties.ts';
+import type { ApplicationRefusal } from '../datatype/apply.ts';
 import type { Metadata, StoredObject } from './stored-object.ts';
 
 /** Options both reads and writes take; what is absent comes from the bucket's properties. */
@@ -106,7 +107,9 @@ export type Failure =
   /** `not-modified` met another context. */
   | { readonly kind: 'modified' }
   /** `not-modified` met no object, or a tombstone. */
-  | { readonly kind: 'nothing-to-match' };
+  | { readonly kind: 'nothing-to-match' }
+  /** An operation on a data type, without a context, would remove what is not there. */
+  | ApplicationRefusal;
 
 export type GetOutcome =
   /** As the bucket shows it: one sibling unless the bucket keeps siblings. */

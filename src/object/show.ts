@@ -12,8 +12,8 @@ import type { BucketProperties } from './bucket-properties.ts';
 import type { ObjectHead, SiblingHead, StoredObject } from './stored-object.ts';
 
 /**
- * All siblings, or the newest where the bucket keeps none; the context stays whole. The siblings
- * of a data type are all shown here: they are states, and joined by who knows the type.
+ * All siblings, or the newest where the bucket keeps none; the context stays whole. States of a data
+ * type are still to be joined where there are several (`sibling-states.ts`).
  */
 export function showObject(object: StoredObject, properties: BucketProperties): StoredObject {
   return showsAll(object, properties)
@@ -34,9 +34,7 @@ export function isTombstone(shown: ObjectHead): boolean {
 }
 
 function showsAll(head: ObjectHead, properties: BucketProperties): boolean {
-  return (
-    head.siblings.length === 1 || keepsSiblings(properties) || properties.datatype !== undefined
-  );
+  return head.siblings.length === 1 || keepsSiblings(properties);
 }
 
 function newest<S extends SiblingHead>(siblings: readonly S[]): S {

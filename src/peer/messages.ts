@@ -8,6 +8,7 @@
 
 import type { ByteString } from '../base/bytes.ts';
 import type { Epoch, NodeId, ObjectKey, Partition } from '../base/names.ts';
+import type { UpdateDatatypeRequest } from '../object/datatype-requests.ts';
 import type { Failure, PutRequest } from '../object/requests.ts';
 
 export type PeerRequest =
@@ -27,6 +28,8 @@ export type PeerRequest =
     }
   /** Coordinate a client's write at this replica, for a node that holds none. */
   | { readonly verb: 'put'; readonly request: PutRequest }
+  /** As `put`, of a data type's update; a request within the limits of operations. */
+  | { readonly verb: 'update'; readonly request: UpdateDatatypeRequest }
   /** Drop the key if its copy is exactly this tombstone (every primary has confirmed it). */
   | { readonly verb: 'reap'; readonly key: ObjectKey; readonly tombstoneHash: Buffer }
   /** One message of the epoch agreement; opaque here, `membership/agreement.ts` knows it. */
@@ -41,7 +44,7 @@ export type PeerReply =
   /** Absent: no readable copy. */
   | { readonly kind: 'object'; readonly record: Buffer | undefined }
   | { readonly kind: 'done' }
-  /** The outcome of a forwarded write; `record` as the request's `returning` asks. */
+  /** The outcome of a forwarded write; `record` as the request's `returning` asks, or whole. */
   | { readonly kind: 'stored'; readonly record: Buffer | undefined }
   | { readonly kind: 'failed'; readonly failure: Failure }
   | { readonly kind: 'reaped'; readonly isGone: boolean }

@@ -9,6 +9,7 @@
 import type { NodeId, ObjectKey } from '../base/names.ts';
 import { ACTOR_SIZE_BYTES } from '../clock/actor.ts';
 import type { Actor, VersionVector } from '../clock/version-vector.ts';
+import type { Field, FieldKind } from '../datatype/operation.ts';
 import type { Quorum } from '../object/bucket-properties.ts';
 import type {
   Failure,
@@ -27,6 +28,7 @@ const SYNC_ON_WRITE = ['backend', 'one', 'all'] as const;
 const QUORUM_WORDS = ['one', 'quorum', 'all'] as const;
 const QUORUM_NAMES: readonly QuorumName[] = ['r', 'w', 'dw', 'pr', 'pw', 'node_confirms'];
 const CONDITIONS = ['none-match', 'not-modified'] as const;
+const FIELD_KINDS: readonly FieldKind[] = ['counter', 'set', 'register', 'flag', 'map'];
 const FAILURES = [
   'unknown-bucket-type',
   'n-val-violation',
@@ -43,10 +45,21 @@ const FAILURES = [
   'match-found',
   'modified',
   'nothing-to-match',
+  'element-not-present',
+  'field-not-present',
 ] as const satisfies readonly Failure['kind'][];
 
 export function readKey(reader: TupleReader): ObjectKey {
   return { type: reader.byteString(), bucket: reader.byteString(), key: reader.byteString() };
+}
+
+/** A field of a map; its parts stand side by side. */
+export function fieldToTuple({ name, kind }: Field): WireTuple {
+  return [name, FIELD_KINDS.indexOf(kind)];
+}
+
+export function readField(reader: TupleReader): Field {
+  return { name: reader.byteString(), kind: reader.choice(FIELD_KINDS) };
 }
 
 export function readNodeId(reader: TupleReader): NodeId {
@@ -56,13 +69,13 @@ export function readNodeId(reader: TupleReader): NodeId {
 }
 
 /** Actor and counter by turns. */
-function contextToTuple(context: VersionVector): WireTuple {
+export function contextToTuple(context: VersionVector): WireTuple {
   const fields: WireValue[] = [];
   for (const [actor, counter] of context) fields.push(actor, counter);
   return fields;
 }
 
-function readContext(reader: TupleReader): VersionVector {
+export function readContext(reader: TupleReader): VersionVector {
   const fields = reader.tuple();
   const context = new Map<Actor, number>();
   while (fields.remaining > 0) {
@@ -179,7 +192,7 @@ function readCondition(reader: TupleReader): WriteCondition {
   return condition;
 }
 
-function optionsToTuple(options: WriteOptions): WireTuple {
+export function optionsToTuple(options: WriteOptions): WireTuple {
   return [
     options.timeoutMs ?? null,
     options.sloppyQuorum ?? null,
@@ -193,7 +206,7 @@ function optionsToTuple(options: WriteOptions): WireTuple {
   ];
 }
 
-function readOptions(reader: TupleReader): WriteOptions {
+export function readOptions(reader: TupleReader): WriteOptions {
   const fields = reader.tuple();
   const timeoutMs = fields.optional(readInteger);
   const sloppyQuorum = fields.optional((field) => field.boolean());
@@ -250,6 +263,10 @@ export function failureToTuple(failure: Failure): WireTuple {
       return [code, failure.count];
     case 'precommit-failed':
       return [code, failure.reason ?? null];
+    case 'element-not-present':
+      return [code, failure.element];
+    case 'field-not-present':
+      return [code, ...fieldToTuple(failure.field)];
     case 'all-nodes-down':
     case 'timeout':
     case 'overload':
@@ -291,6 +308,10 @@ function readFailureFields(fields: TupleReader, kind: (typeof FAILURES)[number])
       return { kind, count: fields.count() };
     case 'precommit-failed':
       return { kind, reason: fields.optional((field) => field.text()) };
+    case 'element-not-present':
+      return { kind, element: fields.byteString() };
+    case 'field-not-present':
+      return { kind, field: readField(fields) };
     case 'all-nodes-down':
     case 'timeout':
     case 'overload':

@@ -22,6 +22,7 @@ import type {
 } from './messages.ts';
 import { malformed, TupleReader } from './tuple-reader.ts';
 import type { WireTuple, WireValue } from './tuple-reader.ts';
+import { readUpdateRequest, updateRequestToTuple } from './wire-datatypes.ts';
 import {
   failureToTuple,
   putRequestToTuple,
@@ -61,6 +62,8 @@ export function requestToTuple(request: PeerRequest): WireTuple {
       return [7, request.aboveEpoch];
     case 'tree':
       return [8, request.partition, request.nVal];
+    case 'update':
+      return [9, updateRequestToTuple(request.request)];
     default:
       return unreachable(request);
   }
@@ -96,6 +99,8 @@ function readRequest(reader: TupleReader): PeerRequest {
       return { verb: 'state', aboveEpoch: readEpoch(reader) };
     case 8:
       return { verb: 'tree', partition: readPartition(reader), nVal: readNVal(reader) };
+    case 9:
+      return { verb: 'update', request: readUpdateRequest(reader) };
     default:
       throw malformed('unknown verb');
   }

@@ -25,9 +25,10 @@ export interface Change {
   readonly hintTargets: readonly NodeId[];
   /**
    * Changes the slot's copy and hints; called when they are known. False: it has changed nothing
-   * yet and needs the copy's values first; then it is called again.
+   * yet and needs the copy's values first; a promise: nothing yet, and it is at work. Then it is
+   * called again, and finds the slot as it was.
    */
-  apply(slot: KeySlot): boolean;
+  apply(slot: KeySlot): boolean | Promise<void>;
   /** All that the slot held after `apply` is durable. */
   settle(): void;
   /** The store failed; whether the change is durable is not known. */

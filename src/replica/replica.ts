@@ -10,6 +10,8 @@ import type { ByteString } from '../base/bytes.ts';
 import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
+import type { ApplicationRefusal } from '../datatype/apply.ts';
+import type { DatatypeUpdate } from '../object/datatype-update.ts';
 import type { NewContent } from '../object/requests.ts';
 import type { StoredObject } from '../object/stored-object.ts';
 import type { CoverageShare, IndexScan } from '../peer/messages.ts';
@@ -36,7 +38,9 @@ export type CoordinatedOutcome =
       readonly durable: Promise<void>;
     }
   | { readonly kind: 'too-large'; readonly sizeBytes: number }
-  | { readonly kind: 'too-many-siblings'; readonly count: number };
+  | { readonly kind: 'too-many-siblings'; readonly count: number }
+  /** Of an update only. */
+  | ApplicationRefusal;
 
 export interface Hint {
   readonly target: NodeId;
@@ -57,6 +61,8 @@ export interface Replica {
     placement: Placement,
     write: CoordinatedWrite,
   ): Promise<CoordinatedOutcome>;
+  /** As `coordinate`, of a data type: what is written is what the update makes of the copy. */
+  update(key: ObjectKey, placement: Placement, update: DatatypeUpdate): Promise<CoordinatedOutcome>;
   /**
    * Merges a peer's record into the copy; resolves when the merged state, and the hint if one is
    * named, is durable. Rejects with `malformed` for a record whose CRC or shape is wrong.

@@ -15,6 +15,7 @@ import type { Host } from '../base/host.ts';
 import { keyToString } from '../base/names.ts';
 import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
+import type { DatatypeUpdate } from '../object/datatype-update.ts';
 import { decodeRecord, isSoundRecord, recordCausalHash, sliceSoundHead } from '../object/record.ts';
 import type { StoredObject } from '../object/stored-object.ts';
 import type { CoverageShare, IndexScan } from '../peer/messages.ts';
@@ -36,6 +37,7 @@ import { OwnChains } from './own-chains.ts';
 import { scanHeads } from './partition-scan.ts';
 import type { CoordinatedOutcome, CoordinatedWrite, Hint, Placement, Replica } from './replica.ts';
 import { recountTree } from './tree-recount.ts';
+import { ContentWrite, DatatypeWrite, type WriteMaker } from './write-makers.ts';
 import { WritePath } from './write-path.ts';
 import type { WritePathOptions } from './write-path.ts';
 
@@ -143,8 +145,20 @@ export class StoreReplica implements Replica {
     placement: Placement,
     write: CoordinatedWrite,
   ): Promise<CoordinatedOutcome> {
+    return this.#write(key, placement, new ContentWrite(write, placement.properties));
+  }
+
+  update(
+    key: ObjectKey,
+    placement: Placement,
+    update: DatatypeUpdate,
+  ): Promise<CoordinatedOutcome> {
+    return this.#write(key, placement, new DatatypeWrite(update, this.#host.clock));
+  }
+
+  #write(key: ObjectKey, placement: Placement, maker: WriteMaker): Promise<CoordinatedOutcome> {
     return new Promise((resolve, reject) => {
-      const change = new ClientWriteChange(write, placement.properties, {
+      const change = new ClientWriteChange(maker, {
         host: this.#host,
         chains: this.#chains,
         limits: this.#options,

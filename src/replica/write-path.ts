@@ -133,8 +133,9 @@ export class WritePath {
         this.#startRead(slot, this.#load(slot, change));
         break;
       }
-      if (!change.apply(slot)) {
-        this.#startRead(slot, this.#readValues(slot));
+      const applied = change.apply(slot);
+      if (applied !== true) {
+        this.#startRead(slot, applied === false ? this.#readValues(slot) : applied);
         break;
       }
       slot.queue.shift();

@@ -19,6 +19,7 @@ import {
   effectiveBucketProperties,
   effectiveTypeProperties,
 } from '../../src/membership/effective-properties.ts';
+import { Fault } from '../../src/base/fault.ts';
 import { keyToString } from '../../src/base/names.ts';
 import { resolveQuorum } from '../../src/object/bucket-properties.ts';
 import { indexEntriesOf, compareIntegerTerms } from '../../src/object/index-entries.ts';
@@ -154,6 +155,15 @@ export class MemoryNode implements NodeService {
     const context = request.context ?? stored?.context ?? EMPTY_VERSION_VECTOR;
     this.#write({ key, context, content: NO_CONTENT }, properties);
     return { kind: 'deleted' };
+  }
+
+  /** Data types take a replica that issues dots: they are tested against real nodes. */
+  fetchDatatype(): Promise<never> {
+    return Promise.reject(new Fault('closed', 'no data types in this test'));
+  }
+
+  updateDatatype(): Promise<never> {
+    return this.fetchDatatype();
   }
 
   bucketProperties(type: ByteString, bucket: ByteString): BucketProperties | undefined {

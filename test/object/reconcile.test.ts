@@ -167,14 +167,13 @@ t.test('a write is stamped above what it meets, even if the clock went back', (t
   t.end();
 });
 
-t.test('one-value buckets, last write wins, write once and data types keep no siblings', (t) => {
+t.test('one-value buckets, last write wins and write once keep no siblings', (t) => {
   const first = applyWrite(undefined, writeOf({}));
   const overwrite = writeOf({ dot: { actor: ACTOR, counter: 2 } });
   for (const properties of [
     PROPERTIES.single,
     { ...PROPERTIES.plain, last_write_wins: true },
     { ...PROPERTIES.dotted, write_once: true },
-    { ...PROPERTIES.dotted, datatype: 'set' as const },
   ]) {
     t.equal(applyWrite(first, { ...overwrite, properties }).siblings.length, 1);
   }

@@ -214,6 +214,7 @@ export class RepairNode implements Peer {
       case 'tree':
         return { kind: 'tree', segments: await replica.tree(request.partition, request.nVal) };
       case 'put':
+      case 'update':
       case 'ping':
       case 'agree':
       case 'state':

@@ -6,6 +6,7 @@
  */
 
 import { htmlAnswer, textAnswer } from './answer.ts';
+import { notPresentTerm } from './erlang-term.ts';
 import type { Answer } from './answer.ts';
 import type { Fault } from '../../base/fault.ts';
 import type { Failure } from '../../object/requests.ts';
@@ -45,6 +46,10 @@ export function failureToAnswer(failure: Failure, method: string): Answer {
       return errorTermAnswer(`{too_large,${failure.sizeBytes}}`);
     case 'too-many-siblings':
       return errorTermAnswer(`{too_many_siblings,${failure.count}}`);
+    case 'element-not-present':
+      return errorTermAnswer(notPresentTerm(failure.element));
+    case 'field-not-present':
+      return errorTermAnswer(notPresentTerm(failure.field));
   }
 }
 

@@ -5,6 +5,7 @@
  */
 
 import type { ByteString } from '../../base/bytes.ts';
+import type { FieldKind } from '../../datatype/operation.ts';
 
 /** `<<"text">>`, or `<<1,2,3>>` where a byte is not printable; `undefined` for what is missing. */
 export function printBinary(bytes: ByteString | undefined): string {
@@ -14,6 +15,15 @@ export function printBinary(bytes: ByteString | undefined): string {
     ? `<<${quoted(bytes)}>>`
     : `<<${Array.from(bytes, (byte) => byte.charCodeAt(0)).join(',')}>>`;
 }
+
+/** The module that Riak keeps a field of this kind with. */
+export const FIELD_MODULES: Readonly<Record<FieldKind, string>> = {
+  counter: 'riak_dt_emcntr',
+  set: 'riak_dt_orswot',
+  register: 'riak_dt_lwwreg',
+  flag: 'riak_dt_od_flag',
+  map: 'riak_dt_map',
+};
 
 /** A word stands as an atom, anything else as a string in double quotes. */
 export function printReason(reason: string): string {

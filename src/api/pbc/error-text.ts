@@ -7,7 +7,7 @@
 
 import { utf8ToByteString } from '../../base/bytes.ts';
 import { unreachable } from '../../base/fault.ts';
-import { printBinary, printReason, quoted } from './erlang-term.ts';
+import { FIELD_MODULES, printBinary, printReason, quoted } from './erlang-term.ts';
 import type { ByteString } from '../../base/bytes.ts';
 import type { Fault } from '../../base/fault.ts';
 import type { PropertyRefusal } from '../../node/node-service.ts';
@@ -49,6 +49,12 @@ export function failureToErrorText(failure: Failure): string {
       return 'modified';
     case 'nothing-to-match':
       return 'notfound';
+    case 'element-not-present':
+      return `{precondition,{not_present,${printBinary(failure.element)}}}`;
+    case 'field-not-present': {
+      const { name, kind } = failure.field;
+      return `{precondition,{not_present,{${printBinary(name)},${FIELD_MODULES[kind]}}}}`;
+    }
     default:
       return unreachable(failure);
   }

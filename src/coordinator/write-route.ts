@@ -1,0 +1,145 @@
+/**
+ * The route of a write: which node coordinates it.
+ *
+ * A write is coordinated by a node that holds a replica, because only a replica can issue its next
+ * dot. A node that holds none passes the request on, one hop, and tries the next replica only while
+ * it is certain that the one before did nothing: a write that may have happened is never repeated,
+ * for it would come back as its own sibling.
+ *
+ * Source: DeCandia et al. 2007, "Dynamo", section 4.5.
+ */
+
+import { isFault, type FaultCode } from '../base/fault.ts';
+import type { NodeId, ObjectKey } from '../base/names.ts';
+import type { Failure, WriteOptions } from '../object/requests.ts';
+import type { PeerReply, PeerRequest } from '../peer/messages.ts';
+import type { Participant } from './participants.ts';
+import { locate, type CoordinatorPorts } from './ports.ts';
+import { reachOf, requestedN, validateWrite, writeRequirement } from './requirement.ts';
+import type { CoordinatedPut, WritePlan } from './write.ts';
+
+/** Faults after which the request has certainly not been carried out. */
+const NOT_CARRIED_OUT: ReadonlySet<FaultCode> = new Set<FaultCode>([
+  'peer-unreachable',
+  'peer-refused',
+  'store-fenced',
+  'store-closed',
+  'overload',
+  'closed',
+]);
+
+/** What came of a write, wherever it was coordinated. */
+export type RoutedWrite =
+  | (CoordinatedPut & { readonly kind: 'stored' })
+  | { readonly kind: 'forwarded'; readonly reply: PeerReply }
+  | Failure;
+
+export function planWrite(
+  ports: CoordinatorPorts,
+  key: ObjectKey,
+  options: WriteOptions,
+): WritePlan | Failure {
+  const { view, lists, host } = ports;
+  const properties = view.properties(key.type, key.bucket);
+  if (properties === undefined) return { kind: 'unknown-bucket-type', type: key.type };
+  const n = requestedN(options, properties);
+  if (typeof n !== 'number') return n;
+  const isSloppy = options.sloppyQuorum ?? true;
+  const partition = locate(key, properties, view.ring().ringSize);
+  const participants = lists.participants(partition, n, isSloppy);
+  const required = writeRequirement(options, properties, n);
+  const failure = validateWrite(required, reachOf(participants));
+  if (failure !== undefined) return failure;
+  const timeoutMs = options.timeoutMs ?? ports.requestTimeoutMs;
+  if (timeoutMs <= 0) return { kind: 'timeout' };
+  if (properties.precommit.length > 0 && !properties.write_once) {
+    // Hooks are code of Riak's own runtime; a write must not slip past a check that is not there.
+    host.metrics.count('precommit_fail');
+    return { kind: 'precommit-failed', reason: undefined };
+  }
+  const deadlineMs = host.clock.monotonicMs() + timeoutMs;
+  return { key, properties, required, partition, participants, isSloppy, deadlineMs };
+}
+
+/** Milliseconds until the plan's deadline; 0 or less: the time is up. */
+export function remainingMs(ports: CoordinatorPorts, plan: WritePlan): number {
+  return plan.deadlineMs - ports.host.clock.monotonicMs();
+}
+
+/** Coordinates here if this node holds a replica, or else forwards `request` to one that does. */
+export async function routeWrite(
+  ports: CoordinatorPorts,
+  plan: WritePlan,
+  ways: {
+    readonly coordinateHere: () => Promise<CoordinatedPut>;
+    readonly request: PeerRequest;
+  },
+): Promise<RoutedWrite> {
+  const { self, host } = ports;
+  let declined = false;
+  if (coordinatesHere(plan.participants, self)) {
+    const outcome = await ways.coordinateHere();
+    if (outcome.kind !== 'declined') return outcome;
+    host.metrics.count('puts_declined_total');
+    if (outcome.isOverload) return { kind: 'overload' };
+    declined = true;
+  }
+  host.metrics.count('coord_redirs_total');
+  const forwarded = await forward(ports, plan, ways.request);
+  if (forwarded !== undefined) return forwarded;
+  return declined
+    ? { kind: 'unavailable', reason: 'the store takes no writes' }
+    : { kind: 'all-nodes-down' };
+}
+
+/** Why this node coordinates no write of the plan; undefined: it holds a replica of the key. */
+export function findDecline(
+  ports: CoordinatorPorts,
+  { participants }: WritePlan,
+): (CoordinatedPut & { readonly kind: 'declined' }) | undefined {
+  if (participants.some(({ node }) => node === ports.self)) return undefined;
+  return { kind: 'declined', reason: 'holds no replica of the key', isOverload: false };
+}
+
+/** Undefined: no other replica took it. */
+async function forward(
+  ports: CoordinatorPorts,
+  plan: WritePlan,
+  request: PeerRequest,
+): Promise<RoutedWrite | undefined> {
+  const { self, peer } = ports;
+  for (const { node } of primariesFirst(plan.participants)) {
+    if (node === self) continue;
+    const timeoutMs = remainingMs(ports, plan);
+    if (timeoutMs <= 0) return { kind: 'timeout' };
+    try {
+      const reply = await peer.request(node, request, timeoutMs);
+      return reply.kind === 'failed' ? reply.failure : { kind: 'forwarded', reply };
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      // The write may have happened: only the client can decide to repeat it.
+      if (!NOT_CARRIED_OUT.has(error.code)) return { kind: 'timeout' };
+    }
+  }
+  return undefined;
+}
+
+/** As a primary, or as a stand-in where no primary is up. */
+function coordinatesHere(participants: readonly Participant[], self: NodeId): boolean {
+  let isMember = false;
+  let hasPrimary = false;
+  for (const { node, primaryCount } of participants) {
+    if (node === self) {
+      if (primaryCount > 0) return true;
+      isMember = true;
+    } else if (primaryCount > 0) hasPrimary = true;
+  }
+  return isMember && !hasPrimary;
+}
+
+function primariesFirst(participants: readonly Participant[]): readonly Participant[] {
+  return [
+    ...participants.filter(({ primaryCount }) => primaryCount > 0),
+    ...participants.filter(({ primaryCount }) => primaryCount === 0),
+  ];
+}
