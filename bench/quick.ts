@@ -7,7 +7,7 @@
  * absolute figures are the machine's.
  */
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -17,6 +17,7 @@ import { VertebraClient } from '../src/client/client.ts';
 import { DevCluster } from '../src/cli/dev-cluster.ts';
 import { devNodes, writeDevConfig } from '../src/cli/dev-command.ts';
 import { textTable } from '../src/cli/text-table.ts';
+import { cpuMicrosOf } from './process-time.ts';
 import { formatSubstrate, measureSubstrate } from './substrate.ts';
 
 const { values: options } = parseArgs({
@@ -35,8 +36,6 @@ const CONNECTIONS = Number(options.connections);
 const KEY_COUNT = Number(options.keys);
 const BUCKET = utf8ToByteString('bench');
 const ENTRY_POINT = resolve(import.meta.dirname, '../src/main.js');
-/** Linux counts process time in hundredths of a second. */
-const TICK_MICROS = 10_000;
 
 interface Measured {
   readonly label: string;
@@ -160,15 +159,4 @@ function toRow(measured: Measured): string[] {
 
 function keyOf(index: number): ByteString {
   return utf8ToByteString(`key-${String(index).padStart(8, '0')}`);
-}
-
-/** User and system time of the processes so far, from /proc (fields 14 and 15 of `stat`). */
-function cpuMicrosOf(pids: readonly number[]): number {
-  let ticks = 0;
-  for (const pid of pids) {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    ticks += Number(fields[11]) + Number(fields[12]);
-  }
-  return ticks * TICK_MICROS;
 }

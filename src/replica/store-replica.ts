@@ -15,6 +15,7 @@ import type { Host } from '../base/host.ts';
 import { keyToString } from '../base/names.ts';
 import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
+import type { DatatypeUpdate } from '../object/datatype-update.ts';
 import { decodeRecord, isSoundRecord, recordCausalHash, sliceSoundHead } from '../object/record.ts';
 import type { DatatypeUpdate } from '../object/datatype-update.ts';
 import type { StoredObject } from '../object/stored-object.ts';

@@ -183,6 +183,11 @@ export class TestCluster {
     this.#processes.delete(id);
   }
 
+  /** A node that is down loses its store. */
+  wipe(id: NodeId): void {
+    this.#stores.set(id, new MemoryStore());
+  }
+
   async restart(id: NodeId): Promise<void> {
     await this.settle(this.#boot(id));
   }

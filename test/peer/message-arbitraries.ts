@@ -6,6 +6,8 @@ import { bytesToByteString } from '../../src/base/bytes.ts';
 import type { Epoch, NodeId, ObjectKey, Partition } from '../../src/base/names.ts';
 import { ACTOR_SIZE_BYTES } from '../../src/clock/actor.ts';
 import type { Actor, VersionVector } from '../../src/clock/version-vector.ts';
+import type { DatatypeOperation, FieldOperation } from '../../src/datatype/operation.ts';
+import type { UpdateDatatypeRequest } from '../../src/object/datatype-requests.ts';
 import type { Failure, PutRequest, WriteCondition } from '../../src/object/requests.ts';
 import type { Metadata } from '../../src/object/stored-object.ts';
 import type {
@@ -94,6 +96,47 @@ const putRequest = fc.record(
   { requiredKeys: ['key', 'content', 'returning'], noNullPrototype: true },
 ) as fc.Arbitrary<PutRequest>;
 
+const fieldKind = fc.constantFrom('counter', 'set', 'register', 'flag', 'map');
+const field = plain({ name, kind: fieldKind });
+const leafOperation = fc.oneof(
+  kind('counter', plain({ increment: fc.bigInt() })),
+  kind('set', plain({ adds: fc.array(name), removes: fc.array(name) })),
+  kind('register', plain({ value: name })),
+  kind('flag', plain({ enable: fc.boolean() })),
+) as fc.Arbitrary<FieldOperation>;
+
+function mapOf(operation: fc.Arbitrary<FieldOperation>): fc.Arbitrary<FieldOperation> {
+  const update = fc.tuple(name, operation).map(([fieldName, inner]) => {
+    return { field: { name: fieldName, kind: inner.kind }, operation: inner };
+  });
+  const updates = fc.array(update, { maxLength: 3 });
+  return kind('map', plain({ removes: fc.array(field, { maxLength: 3 }), updates }));
+}
+
+const operation = fc.oneof(
+  leafOperation.filter((each) => each.kind === 'counter' || each.kind === 'set'),
+  kind('gset', plain({ adds: fc.array(name) })),
+  kind('hll', plain({ adds: fc.array(name) })),
+  mapOf(fc.oneof(leafOperation, mapOf(leafOperation))),
+) as fc.Arbitrary<DatatypeOperation>;
+
+const updateRequest = fc.record(
+  {
+    key,
+    operation,
+    returning: fc.constantFrom('nothing', 'value'),
+    context,
+    timeoutMs: fc.integer(),
+    sloppyQuorum: fc.boolean(),
+    nVal,
+    nodeConfirms: fc.integer(),
+    w: quorum,
+    dw: quorum,
+    pw: quorum,
+  },
+  { requiredKeys: ['key', 'operation', 'returning'], noNullPrototype: true },
+) as fc.Arbitrary<UpdateDatatypeRequest>;
+
 const plainFailure = fc
   .constantFrom(
     'all-nodes-down',
@@ -125,6 +168,8 @@ const failure: fc.Arbitrary<Failure> = fc.oneof(
   kind('too-large', plain({ sizeBytes: count })),
   kind('too-many-siblings', plain({ count })),
   kind('precommit-failed', plain({ reason: orUndefined(fc.string()) })),
+  kind('element-not-present', plain({ element: name })),
+  kind('field-not-present', plain({ field })),
 );
 
 export const peerRequests: fc.Arbitrary<PeerRequest> = fc.oneof(
@@ -132,6 +177,7 @@ export const peerRequests: fc.Arbitrary<PeerRequest> = fc.oneof(
   verb('get', plain({ key, headOnly: fc.boolean() })),
   verb('merge', plain({ key, record: bytes, hintFor: orUndefined(nodeId) })),
   verb('put', plain({ request: putRequest })),
+  verb('update', plain({ request: updateRequest })),
   verb('reap', plain({ key, tombstoneHash: bytes })),
   verb('agree', plain({ message: bytes })),
   verb('state', plain({ aboveEpoch: epoch })),

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { ACTOR_SIZE_BYTES } from '../../src/clock/actor.ts';
 import { isFault } from '../../src/base/fault.ts';
+import { NESTING_MAX } from '../../src/datatype/check-store.ts';
 import {
   decodeReply,
   decodeRequest,
@@ -139,6 +140,23 @@ t.test('a context with an actor twice, or with none, is refused', (t) => {
   for (const context of [[actor, 1, actor, 2], ['a', 1], [actor, 0], [actor]]) {
     t.throws(() => tupleToRequest([4, put(context)]), { code: 'peer-malformed' });
   }
+  t.end();
+});
+
+t.test('an operation whose field says another kind, or that nests too deeply, is refused', (t) => {
+  const options = [null, null, null, null, null, null, null, null, null];
+  const update = (operation: unknown) => {
+    return [9, ['maps', 'b', 'k', operation, null, 0, options]];
+  };
+  // A field of kind 3, a flag, with the increment of a counter.
+  t.throws(() => tupleToRequest(update([4, [], ['f', 3, [0, '1']]])), { code: 'peer-malformed' });
+  t.throws(() => tupleToRequest(update([0, '1.5'])), { code: 'peer-malformed' });
+  t.throws(() => tupleToRequest(update([0, '9'.repeat(500)])), { code: 'peer-malformed' });
+  t.throws(() => tupleToRequest(update([6, true])), { code: 'peer-malformed' }, 'a flag alone');
+  let nested: unknown = [4, [], []];
+  for (let depth = 1; depth < NESTING_MAX; depth += 1) nested = [4, [], ['m', 4, nested]];
+  t.equal(tupleToRequest(update(nested)).verb, 'update');
+  t.throws(() => tupleToRequest(update([4, [], ['m', 4, nested]])), { code: 'peer-malformed' });
   t.end();
 });
 
