@@ -17,7 +17,6 @@ import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
 import type { DatatypeUpdate } from '../object/datatype-update.ts';
 import { decodeRecord, isSoundRecord, recordCausalHash, sliceSoundHead } from '../object/record.ts';
-import type { DatatypeUpdate } from '../object/datatype-update.ts';
 import type { StoredObject } from '../object/stored-object.ts';
 import type { CoverageShare, IndexScan } from '../peer/messages.ts';
 import { HashTrees } from '../storage/hash-tree.ts';
