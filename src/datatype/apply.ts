@@ -38,7 +38,7 @@ import type {
 } from './operation.ts';
 import { emptyStore, fieldKey, packDots, type PackedDot, type Seen } from './packed.ts';
 import { entryWithoutSeen, seenAt, type DeferredRemoval } from './removal.ts';
-import { boundDeferred, carryOutDeferred, type CausalState, type DatatypeState } from './state.ts';
+import { joinDeferred, carryOutDeferred, type CausalState, type DatatypeState } from './state.ts';
 
 export interface Application {
   /** The write's own dot; no other write has it. */
@@ -124,7 +124,7 @@ class Edit {
       kind: 'causal',
       store: { kind: store.kind, bytes },
       context: this.#hasAdded ? withDot(context, this.#application.dot) : context,
-      deferred: boundDeferred([...deferred, ...this.#deferred]),
+      deferred: joinDeferred(deferred, this.#deferred),
     });
   }
 

@@ -96,7 +96,7 @@ export function* carryOutDeferred(state: CausalState): Sliced<CausalState> {
 }
 
 /** The newest of the removals, as many as may be kept. */
-export function boundDeferred(removals: readonly DeferredRemoval[]): readonly DeferredRemoval[] {
+function boundDeferred(removals: readonly DeferredRemoval[]): readonly DeferredRemoval[] {
   let pieceCount = 0;
   let first = removals.length;
   while (first > 0 && removals.length - first < DEFERRED_MAX) {
@@ -107,12 +107,12 @@ export function boundDeferred(removals: readonly DeferredRemoval[]): readonly De
   return first === 0 ? removals : removals.slice(first);
 }
 
-function joinDeferred(
+/** Each removal once, in the order of their texts, so that equal states stay equal; bounded. */
+export function joinDeferred(
   left: readonly DeferredRemoval[],
   right: readonly DeferredRemoval[],
 ): readonly DeferredRemoval[] {
-  if (left.length === 0) return right;
-  if (right.length === 0) return left;
+  if (left.length + right.length === 0) return left;
   const byText = new Map<string, DeferredRemoval>();
   for (const removal of [...left, ...right]) byText.set(deferredToText(removal), removal);
   return boundDeferred(
