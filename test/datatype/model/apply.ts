@@ -21,7 +21,7 @@ import type {
   MapOperation,
   SetOperation,
 } from '../../../src/datatype/operation.ts';
-import { carryOutDeferred, removeAlong, type CausalState } from './state.ts';
+import { carryOutDeferred, joinDeferred, removeAlong, type CausalState } from './state.ts';
 import type { DeferredRemoval } from '../../../src/datatype/removal.ts';
 import type { Application } from '../../../src/datatype/apply.ts';
 
@@ -70,7 +70,7 @@ class Edit {
     return carryOutDeferred({
       store,
       context: this.#hasAdded ? withDot(context, this.#application.dot) : context,
-      deferred: [...deferred, ...this.#deferred],
+      deferred: joinDeferred(deferred, this.#deferred),
     });
   }
 

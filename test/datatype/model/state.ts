@@ -90,7 +90,8 @@ function removePieces(
   return store;
 }
 
-function joinDeferred(
+/** Each removal once, in the order of their texts: a set, whatever the order of what came. */
+export function joinDeferred(
   left: readonly DeferredRemoval[],
   right: readonly DeferredRemoval[],
 ): DeferredRemoval[] {
