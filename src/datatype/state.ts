@@ -42,7 +42,7 @@ export interface HyperLogLogState {
 
 export type DatatypeState = CausalState | GrowOnlySetState | HyperLogLogState;
 
-/** Removals kept for later at most, and their pieces; past that the oldest go: their pieces may stay. */
+/** Removals kept for later at most, and their pieces; of those past that, the pieces may stay. */
 export const DEFERRED_MAX = 1_000;
 export const DEFERRED_PIECES_MAX = 100_000;
 
@@ -95,7 +95,7 @@ export function* carryOutDeferred(state: CausalState): Sliced<CausalState> {
   return { ...state, store: { kind, bytes }, deferred };
 }
 
-/** The newest of the removals, as many as may be kept. */
+/** The last of the removals, as many as may be kept. */
 function boundDeferred(removals: readonly DeferredRemoval[]): readonly DeferredRemoval[] {
   let pieceCount = 0;
   let first = removals.length;
@@ -107,12 +107,15 @@ function boundDeferred(removals: readonly DeferredRemoval[]): readonly DeferredR
   return first === 0 ? removals : removals.slice(first);
 }
 
-/** Each removal once, in the order of their texts, so that equal states stay equal; bounded. */
+/**
+ * Each removal once, in the order of their texts, so that equal states stay equal, and what is past the
+ * bound goes at every replica alike. Both arguments are such lists, or short.
+ */
 export function joinDeferred(
   left: readonly DeferredRemoval[],
   right: readonly DeferredRemoval[],
 ): readonly DeferredRemoval[] {
-  if (left.length + right.length === 0) return left;
+  if (right.length === 0) return left;
   const byText = new Map<string, DeferredRemoval>();
   for (const removal of [...left, ...right]) byText.set(deferredToText(removal), removal);
   return boundDeferred(

@@ -15,7 +15,13 @@ import type {
   FieldOperation,
   MapOperation,
 } from '../../src/datatype/operation.ts';
-import { DEFERRED_MAX, emptyState, type DatatypeState } from '../../src/datatype/state.ts';
+import {
+  DEFERRED_MAX,
+  emptyState,
+  joinDeferred,
+  type CausalState,
+  type DatatypeState,
+} from '../../src/datatype/state.ts';
 import { contextOf } from '../../src/datatype/value.ts';
 import { actorOf, apply, bs, decode, mustJoin, valueNow } from './replicas.ts';
 
@@ -233,14 +239,22 @@ t.test('an operation is refused for what would not come back from storage', (t) 
   t.end();
 });
 
-t.test('removals that never find what they wait for are bounded', (t) => {
-  const ahead = new Map([[actorOf(7), 1_000_000]]);
-  let state = applied(empty('set'), set(['a']));
-  for (let index = 0; index < DEFERRED_MAX + 10; index += 1) {
-    state = applied(state, set([], [`x${index}`]), { context: ahead });
-  }
+t.test('removals that never find what they wait for are bounded, alike at all replicas', (t) => {
+  const context = new Map([[actorOf(7), 1_000_000]]);
+  const waiting = Array.from({ length: DEFERRED_MAX + 10 }, (_, index) => {
+    return { context, path: [], pieces: [bs(`x${index}`)] };
+  });
+  const state = applied(empty('set'), set(['a']));
   if (state.kind !== 'causal') return t.fail(state.kind);
-  t.equal(state.deferred.length, DEFERRED_MAX);
-  t.same(state.deferred.at(-1)?.pieces, [`x${DEFERRED_MAX + 9}`], 'the newest are kept');
+  const [early, late] = [waiting.slice(0, 500), waiting.slice(500)].map((removals) => {
+    return { ...state, deferred: joinDeferred([], removals) };
+  }) as [CausalState, CausalState];
+  const joined = mustJoin(early, late);
+  if (joined.kind !== 'causal') return t.fail(joined.kind);
+  t.equal(joined.deferred.length, DEFERRED_MAX);
+  t.same(mustJoin(late, early), joined);
+  const again = applied(joined, set([], ['y']), { context });
+  if (again.kind !== 'causal') return t.fail(again.kind);
+  t.equal(again.deferred.length, DEFERRED_MAX);
   return t.end();
 });
