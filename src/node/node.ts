@@ -144,66 +144,25 @@ export class VertebraNode implements NodeService, PeerHandler {
     log.info('node.stopped', { node: this.id });
   }
 
-  async get(request: GetRequest): Promise<GetOutcome> {
-    const parts = this.#serving();
-    if ('kind' in parts) return parts;
-    if (!this.#admission.tryEnter(0)) return OVERLOAD;
-    try {
-      if (parts.catchUp.underWay !== undefined) await parts.catchUp.underWay;
-      return await parts.gets.get(request);
-    } finally {
-      this.#admission.leave(0);
-    }
+  get(request: GetRequest): Promise<GetOutcome> {
+    return this.#admitted(0, ({ gets }) => gets.get(request));
   }
 
-  async put(request: PutRequest): Promise<PutOutcome> {
-    const parts = this.#serving();
-    if ('kind' in parts) return parts;
-    const sizeBytes = request.content.value.length;
-    if (!this.#admission.tryEnter(sizeBytes)) return OVERLOAD;
-    try {
-      if (parts.catchUp.underWay !== undefined) await parts.catchUp.underWay;
-      return await parts.puts.put(request);
-    } finally {
-      this.#admission.leave(sizeBytes);
-    }
+  put(request: PutRequest): Promise<PutOutcome> {
+    return this.#admitted(request.content.value.length, ({ puts }) => puts.put(request));
   }
 
-  async delete(request: DeleteRequest): Promise<DeleteOutcome> {
-    const parts = this.#serving();
-    if ('kind' in parts) return parts;
-    if (!this.#admission.tryEnter(0)) return OVERLOAD;
-    try {
-      if (parts.catchUp.underWay !== undefined) await parts.catchUp.underWay;
-      return await parts.deletes.delete(request);
-    } finally {
-      this.#admission.leave(0);
-    }
+  delete(request: DeleteRequest): Promise<DeleteOutcome> {
+    return this.#admitted(0, ({ deletes }) => deletes.delete(request));
   }
 
-  async fetchDatatype(request: FetchDatatypeRequest): Promise<FetchDatatypeOutcome> {
-    const parts = this.#serving();
-    if ('kind' in parts) return parts;
-    if (!this.#admission.tryEnter(0)) return OVERLOAD;
-    try {
-      if (parts.catchUp.underWay !== undefined) await parts.catchUp.underWay;
-      return await parts.datatypes.fetch(request);
-    } finally {
-      this.#admission.leave(0);
-    }
+  fetchDatatype(request: FetchDatatypeRequest): Promise<FetchDatatypeOutcome> {
+    return this.#admitted(0, ({ datatypes }) => datatypes.fetch(request));
   }
 
-  async updateDatatype(request: UpdateDatatypeRequest): Promise<UpdateDatatypeOutcome> {
-    const parts = this.#serving();
-    if ('kind' in parts) return parts;
+  updateDatatype(request: UpdateDatatypeRequest): Promise<UpdateDatatypeOutcome> {
     const { sizeBytes } = sizeOfOperation(request.operation);
-    if (!this.#admission.tryEnter(sizeBytes)) return OVERLOAD;
-    try {
-      if (parts.catchUp.underWay !== undefined) await parts.catchUp.underWay;
-      return await parts.datatypes.update(request);
-    } finally {
-      this.#admission.leave(sizeBytes);
-    }
+    return this.#admitted(sizeBytes, ({ datatypes }) => datatypes.update(request));
   }
 
   bucketProperties(type: ByteString, bucket: ByteString): BucketProperties | undefined {
@@ -353,6 +312,22 @@ export class VertebraNode implements NodeService, PeerHandler {
   /** The transport says that the link to `node` opened or broke. */
   linkChanged(node: NodeId, isOpen: boolean): void {
     this.#parts?.heartbeats.linkChanged(node, isOpen);
+  }
+
+  /** Serves a request that holds `sizeBytes` while the node serves, has room for it, and knows the epoch. */
+  async #admitted<Outcome>(
+    sizeBytes: number,
+    serve: (parts: NodeParts) => Promise<Outcome>,
+  ): Promise<Outcome | Failure> {
+    const parts = this.#serving();
+    if ('kind' in parts) return parts;
+    if (!this.#admission.tryEnter(sizeBytes)) return OVERLOAD;
+    try {
+      if (parts.catchUp.underWay !== undefined) await parts.catchUp.underWay;
+      return await serve(parts);
+    } finally {
+      this.#admission.leave(sizeBytes);
+    }
   }
 
   #serving(): NodeParts | Failure {
