@@ -6,7 +6,8 @@
  * acts on it. The log is the only truth at a start, so a crash at any point loses nothing that was
  * told to another.
  *
- * A node that finds no record at its start may be new, or may have lost its disk with promises on it.
+ * A node that finds no record at its start may be new, or may have lost its disk with promises on it;
+ * one whose log was restored has the state, and may have lost promises too.
  * It asks the others (`survey`) until enough have answered to meet every majority it could have been
  * part of, and takes over the highest promise and acceptance among them. A round that still counts on
  * a lost promise may not have reached them yet; so unless nobody has proposed anything, the survey
@@ -43,6 +44,8 @@ export interface StateKeeperOptions {
   readonly id: NodeId;
   /** Epoch 1, for a node whose log is empty. */
   readonly initialState: ClusterState;
+  /** The log was restored, repaired or found damaged: promises may be missing from it. Default false. */
+  readonly mayHaveForgotten?: boolean;
   /** Called for each newer state after it was saved; must not throw. */
   readonly onState?: (state: ClusterState) => void;
   /** For one request to a peer. Default 2,000. */
@@ -102,10 +105,11 @@ export class StateKeeper {
     options: StateKeeperOptions,
   ): Promise<StateKeeper> {
     const bytes = await ports.log.load();
+    const found = bytes === undefined ? undefined : decodeRecord(bytes);
     const record =
-      bytes === undefined
-        ? newRecord(options.initialState, host.random.integer(2 ** 32))
-        : decodeRecord(bytes);
+      found === undefined || options.mayHaveForgotten === true
+        ? newRecord(found?.state ?? options.initialState, host.random.integer(2 ** 32))
+        : found;
     const { clusterName } = options.initialState;
     if (record.state.clusterName !== clusterName) {
       throw new Fault(
@@ -113,7 +117,7 @@ export class StateKeeper {
         `the store belongs to cluster ${record.state.clusterName}, not to ${clusterName}`,
       );
     }
-    if (bytes === undefined) await ports.log.save(encodeRecord(record));
+    if (record !== found) await ports.log.save(encodeRecord(record));
     const keeper = new StateKeeper(host, ports, { record, options });
     keeper.#survey();
     return keeper;

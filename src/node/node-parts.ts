@@ -123,6 +123,7 @@ async function openMembership(ports: NodePorts, identity: Identity): Promise<Mem
     {
       id: options.id,
       initialState: options.initialState,
+      mayHaveForgotten: options.mayHaveForgotten ?? false,
       onState: (state) => {
         if (opened === undefined) return;
         const changes = opened.topology.adopt(state, host.clock.monotonicMs());

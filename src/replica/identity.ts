@@ -8,10 +8,11 @@
  *
  *   | version 1 | identity 8 | actor epoch 4 | incarnation varint | clean 1 | key epoch varint | CRC-32 4 |
  *
- * A store that was restored from a copy of a cleanly stopped one cannot be told from that one by
- * itself: whoever restores says so (`mayHaveForgotten`), and peers refuse an older incarnation. A new
- * store in the place of one that was lost counts its incarnations from the wall clock, so that it comes
- * after all those of the lost one and is let in to be filled again.
+ * A store that was restored from a copy cannot be told from the one it was copied from by itself:
+ * whoever restores says so (`mayHaveForgotten`), and peers refuse an older incarnation. What may have
+ * forgotten is given a new identity: raising the epoch by one would meet the epoch that the store had
+ * after the copy was made. A new identity counts its incarnations from the wall clock, so that it comes
+ * after all those of the one that it follows and is let in to be filled again.
  */
 
 import { crc32 } from 'node:zlib';
@@ -138,9 +139,9 @@ function entryAtStart(
   found: IdentityEntry | undefined,
   mayHaveForgotten: boolean,
 ): IdentityEntry | undefined {
-  if (found === undefined) return undefined;
+  if (found === undefined || mayHaveForgotten) return undefined;
   const incarnation = found.incarnation + 1;
-  if (found.isClean && !mayHaveForgotten) return { ...found, incarnation, isClean: false };
+  if (found.isClean) return { ...found, incarnation, isClean: false };
   if (found.actorEpoch === ACTOR_EPOCH_MAX) return undefined;
   const actorEpoch = found.actorEpoch + 1;
   return { ...found, actorEpoch, incarnation, isClean: false, lastKeyEpoch: 0 };

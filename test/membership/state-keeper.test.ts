@@ -68,6 +68,21 @@ t.test('the stored state wins over the configured one', async (t) => {
   await again.close();
 });
 
+t.test('a restored log keeps its state, but its promises count for nothing', async (t) => {
+  const log = new OneFile();
+  const keeper = await openAlone(log);
+  await keeper.learn(NEXT);
+  await keeper.close();
+  const restored = await StateKeeper.open(
+    stillHost(),
+    { log, peers: nobody },
+    { id: nodeOf(0), initialState: ALONE, mayHaveForgotten: true },
+  );
+  t.equal(restored.vote(), 'unsure');
+  t.ok(hashState(restored.state()).equals(hashState(NEXT)));
+  await restored.close();
+});
+
 t.test('another cluster’s store and a damaged record stop the start', async (t) => {
   const log = new OneFile();
   await (await open(log, ALONE)).close();

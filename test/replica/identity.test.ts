@@ -75,12 +75,27 @@ t.test('where dots were lost a clean stop is none', async (t) => {
   t.equal((await openIdentity(store, host)).actorEpoch, before.actorEpoch + 1);
 });
 
-t.test('a store that may have forgotten raises the actor epoch in spite of its mark', async (t) => {
+t.test('a store that may have forgotten gets a new identity in spite of its mark', async (t) => {
   const [host, store] = [new VirtualHost(), new MemoryStore()];
   const before = await openIdentity(store, host);
   await before.close();
+  await host.advance(100);
   const after = await openIdentity(store, host, { mayHaveForgotten: true });
-  t.equal(after.actorEpoch, before.actorEpoch + 1);
+  t.not(after.identity, before.identity);
+  t.ok(after.incarnation > before.incarnation);
+});
+
+t.test('a restored copy of any age issues no actor that was issued after the copy', async (t) => {
+  const [host, store] = [new VirtualHost(), new MemoryStore()];
+  await openIdentity(store, host);
+  const copy = await store.get(ENTRY);
+  const later = [];
+  for (let life = 0; life < 5; life += 1) {
+    later.push((await openIdentity(store, host)).freshActor());
+  }
+  await store.write([{ kind: 'put', key: ENTRY, head: copy ?? Buffer.alloc(0) }]);
+  const restored = await openIdentity(store, host, { mayHaveForgotten: true });
+  t.notOk(later.includes(restored.freshActor()));
 });
 
 t.test('a damaged entry makes a new identity, and is reported', async (t) => {
