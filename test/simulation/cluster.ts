@@ -13,6 +13,7 @@ import type { ClusterState } from '../../src/membership/cluster-state.ts';
 import { VertebraNode } from '../../src/node/node.ts';
 import { partitionOf } from '../../src/ring/partition.ts';
 import { encodeObjectKey, partitionRange } from '../../src/storage/keys.ts';
+import type { MemoryStore } from '../../src/storage/memory-store.ts';
 import { SimulatedDisk, type DiskOptions } from './disk.ts';
 import { SimulatedNetwork, type NetworkOptions } from './network.ts';
 import { NodeClock, SeededRandom, World } from './world.ts';
@@ -81,11 +82,16 @@ export class SimulatedNode {
   clock: NodeClock;
   node: VertebraNode | undefined;
   hasDamage = false;
+  /** Its disk was replaced by an emptier one. */
+  hasForgotten = false;
+  /** When the process last began, went or was paused: what it owed before may stay unanswered. */
+  interruptedMs = 0;
   /** Log events of the running process, for a failing seed's report. */
   readonly log: string[] = [];
   readonly #cluster: SimulatedCluster;
   readonly #random: SeededRandom;
   #isStopping = false;
+  #isRestored = false;
 
   constructor(cluster: SimulatedCluster, id: NodeId, disk: DiskOptions) {
     this.#cluster = cluster;
@@ -102,13 +108,19 @@ export class SimulatedNode {
   async start(): Promise<void> {
     if (this.node !== undefined) return;
     this.clock = new NodeClock(this.#cluster.world);
+    this.interruptedMs = this.#cluster.world.nowMs;
     const node = new VertebraNode(
       this.#host(),
       this.disk.open(),
       this.#cluster.network.peerOf(this.id),
-      { id: this.id, initialState: this.#cluster.initialState },
+      {
+        id: this.id,
+        initialState: this.#cluster.initialState,
+        mayHaveForgotten: this.#isRestored,
+      },
     );
     this.node = node;
+    this.#isRestored = false;
     this.#cluster.network.attach(this.id, node, this.clock);
     try {
       await node.start();
@@ -127,6 +139,7 @@ export class SimulatedNode {
     if (this.node === undefined) return;
     this.#cluster.network.detach(this.id);
     this.clock.stop();
+    this.interruptedMs = this.#cluster.world.nowMs;
     this.disk.crash();
     this.node = undefined;
     this.#isStopping = false;
@@ -139,6 +152,25 @@ export class SimulatedNode {
     await node.stop();
     if (this.node !== node) return;
     this.crash();
+  }
+
+  /** The machine comes back with another disk; whoever put it in says so. */
+  async restartWith(image: MemoryStore | undefined): Promise<void> {
+    this.crash();
+    this.disk.replace(image);
+    this.hasForgotten = true;
+    this.#isRestored = image !== undefined;
+    await this.start();
+  }
+
+  pause(): void {
+    this.interruptedMs = Infinity;
+    this.clock.pause();
+  }
+
+  resume(): void {
+    this.interruptedMs = this.#cluster.world.nowMs;
+    this.clock.resume();
   }
 
   isFenced(): boolean {

@@ -68,9 +68,18 @@ export class SimulatedDisk {
     }
   }
 
-  /** A new, empty disk in place of this one. */
-  replace(): void {
-    this.contents = new MemoryStore();
+  /** A new, empty disk in place of this one, or one that holds what `image` does. */
+  replace(image = new MemoryStore()): void {
+    this.contents = image;
+  }
+
+  /** A copy of what is on stable storage now. */
+  async copy(): Promise<MemoryStore> {
+    const image = new MemoryStore();
+    for await (const batch of this.contents.scan({ from: Buffer.of(0), to: Buffer.of(0xff) })) {
+      await image.write(batch.map(({ key, value }) => ({ kind: 'put', key, head: value })));
+    }
+    return image;
   }
 
   isFenced(): boolean {

@@ -2,10 +2,11 @@
  * The faults: crashes, cuts, pauses and bad disks, composed at random.
  *
  * One fault at a time begins, lasts a while and ends, and several may overlap; at the end all of
- * them have ended, because the promises are about what follows.
+ * them have ended, because the promises are about what follows. Data is taken away from one node
+ * only, the victim: two copies on stable storage promise to survive one lost disk, not two.
  */
 
-import type { SimulatedCluster } from './cluster.ts';
+import type { SimulatedCluster, SimulatedNode } from './cluster.ts';
 import type { SeededRandom } from './world.ts';
 
 export interface FaultOptions {
@@ -25,12 +26,23 @@ export type FaultKind =
   | 'loss'
   | 'duplicates'
   | 'corrupt-record'
-  | 'failed-sync';
+  | 'failed-sync'
+  | 'bridge'
+  | 'slow-network'
+  | 'clock-jump'
+  | 'empty-disk'
+  | 'old-image';
+
+/** How far a wall clock jumps: a second, an hour, ten years; and back. */
+const JUMPS_MS = [1_000, -1_000, 3_600_000, -3_600_000, 315_576_000_000, -315_576_000_000];
+const SLOW_LATENCY_MAX_MS = 300;
 
 export class Faults {
   readonly #cluster: SimulatedCluster;
   readonly #options: FaultOptions;
   readonly #random: SeededRandom;
+  readonly #victim: SimulatedNode;
+  readonly #latencyMaxMs: number;
   #isOver = false;
   readonly counts = new Map<FaultKind, number>();
 
@@ -38,6 +50,8 @@ export class Faults {
     this.#cluster = cluster;
     this.#options = options;
     this.#random = cluster.world.random.fork();
+    this.#victim = this.#random.pick(cluster.nodes);
+    this.#latencyMaxMs = cluster.network.options.latencyMaxMs;
   }
 
   start(): void {
@@ -50,8 +64,9 @@ export class Faults {
     this.#cluster.network.heal();
     this.#cluster.network.options.dropRate = 0;
     this.#cluster.network.options.duplicateRate = 0;
+    this.#cluster.network.options.latencyMaxMs = this.#latencyMaxMs;
     for (const node of this.#cluster.nodes) {
-      node.clock.resume();
+      node.resume();
       node.disk.failNextWrite = undefined;
       if (node.isFenced()) node.crash();
       if (!node.isUp) await node.start();
@@ -70,79 +85,108 @@ export class Faults {
   }
 
   #begin(kind: FaultKind): void {
-    const { nodes, network, world } = this.#cluster;
-    const node = this.#random.pick(nodes);
-    const lastingMs = this.#random.integer(this.#options.lastingMaxMs);
-    const later = (end: () => void): void => {
-      world.after(lastingMs, () => {
-        if (!this.#isOver) end();
-      });
-    };
+    const node = this.#random.pick(this.#cluster.nodes);
     switch (kind) {
       case 'crash':
         if (!node.isUp) return;
         node.crash();
-        later(() => void node.start());
+        this.#later(() => void node.start());
         return;
       case 'clean-restart':
-        if (!node.isUp) return;
-        void node.stop().then(() => node.start());
-        return;
-      case 'partition': {
-        const side = new Set(nodes.filter(() => this.#random.chance(0.5)));
-        for (const left of nodes) {
-          for (const right of nodes) {
-            if (side.has(left) !== side.has(right)) network.cut(left.id, right.id);
-          }
-        }
-        later(() => {
-          network.heal();
-        });
-        return;
-      }
-      case 'one-way-cut':
-        network.cut(node.id, this.#random.pick(nodes).id);
-        later(() => {
-          network.heal();
-        });
-        return;
-      case 'isolate':
-        for (const other of nodes) {
-          network.cut(node.id, other.id);
-          network.cut(other.id, node.id);
-        }
-        later(() => {
-          network.heal();
-        });
+        if (node.isUp) void node.stop().then(() => node.start());
         return;
       case 'pause':
-        node.clock.pause();
-        later(() => {
-          node.clock.resume();
+        node.pause();
+        this.#later(() => {
+          node.resume();
         });
+        return;
+      case 'clock-jump':
+        node.clock.jumpWall(this.#random.pick(JUMPS_MS));
+        return;
+      case 'partition':
+      case 'one-way-cut':
+      case 'isolate':
+      case 'bridge':
+        this.#cut(kind, node);
         return;
       case 'loss':
-        network.options.dropRate = 0.2;
-        later(() => {
-          network.options.dropRate = 0;
-        });
-        return;
       case 'duplicates':
-        network.options.duplicateRate = 0.3;
-        later(() => {
-          network.options.duplicateRate = 0;
-        });
+      case 'slow-network':
+        this.#degrade(kind);
         return;
+      case 'failed-sync':
       case 'corrupt-record':
-        void node.corruptRecord();
-        return;
+      case 'empty-disk':
+      case 'old-image':
+        this.#spoil(kind, node);
+    }
+  }
+
+  /** Unless all faults have ended by then. */
+  #later(end: () => void): void {
+    this.#cluster.world.after(this.#random.integer(this.#options.lastingMaxMs), () => {
+      if (!this.#isOver) end();
+    });
+  }
+
+  #cut(kind: 'partition' | 'one-way-cut' | 'isolate' | 'bridge', node: SimulatedNode): void {
+    const { nodes, network } = this.#cluster;
+    if (kind === 'one-way-cut') network.cut(node.id, this.#random.pick(nodes).id);
+    else {
+      const side = new Set(
+        kind === 'isolate' ? [node] : nodes.filter(() => this.#random.chance(0.5)),
+      );
+      // A bridge still reaches both sides, which do not reach each other.
+      const bridge = kind === 'bridge' ? node : undefined;
+      for (const left of nodes) {
+        for (const right of nodes) {
+          if (left === bridge || right === bridge) continue;
+          if (side.has(left) !== side.has(right)) network.cut(left.id, right.id);
+        }
+      }
+    }
+    this.#later(() => {
+      network.heal();
+    });
+  }
+
+  #degrade(kind: 'loss' | 'duplicates' | 'slow-network'): void {
+    const { options } = this.#cluster.network;
+    if (kind === 'loss') options.dropRate = 0.2;
+    else if (kind === 'duplicates') options.duplicateRate = 0.3;
+    else options.latencyMaxMs = SLOW_LATENCY_MAX_MS;
+    this.#later(() => {
+      if (kind === 'loss') options.dropRate = 0;
+      else if (kind === 'duplicates') options.duplicateRate = 0;
+      else options.latencyMaxMs = this.#latencyMaxMs;
+    });
+  }
+
+  #spoil(
+    kind: 'failed-sync' | 'corrupt-record' | 'empty-disk' | 'old-image',
+    node: SimulatedNode,
+  ): void {
+    const victim = this.#victim;
+    switch (kind) {
       case 'failed-sync':
         node.disk.failNextWrite = 'the disk reported an error';
         // An operator restarts the node; its store comes back with a new actor epoch.
-        later(() => {
+        this.#later(() => {
           if (!node.isFenced()) return;
           node.crash();
           void node.start();
+        });
+        return;
+      case 'corrupt-record':
+        void victim.corruptRecord();
+        return;
+      case 'empty-disk':
+        void victim.restartWith(undefined);
+        return;
+      case 'old-image':
+        void victim.disk.copy().then((image) => {
+          this.#later(() => void victim.restartWith(image));
         });
     }
   }

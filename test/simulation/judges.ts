@@ -24,7 +24,7 @@ export function judgeNothingLost(
   end: {
     readonly object: StoredObject | undefined;
     readonly keepsOne: boolean;
-    /** Records were damaged: a write that one node alone had to hold may be gone with its copy. */
+    /** Records were damaged or lost: a write that one node alone had to hold may be gone. */
     readonly hadDamage: boolean;
   },
 ): string[] {
@@ -48,15 +48,16 @@ export function judgeNothingLost(
 export function judgeSupersededStaysGone(
   history: History,
   key: ObjectKey,
-  object: StoredObject | undefined,
+  end: { readonly object: StoredObject | undefined; readonly hadDamage: boolean },
 ): string[] {
   const writes = history.ofKey(key);
   const risen: string[] = [];
-  for (const sibling of object?.siblings ?? []) {
+  for (const sibling of end.object?.siblings ?? []) {
     if (sibling.isTombstone) continue;
     const killer = writes.find(
-      ({ ackedMs, context, dot }) =>
+      ({ ackedMs, context, dot, needed }) =>
         ackedMs !== undefined &&
+        !(end.hadDamage && needed === 1) &&
         dot !== sibling.dot &&
         context !== undefined &&
         covers(context, sibling.dot),

@@ -2,6 +2,7 @@
  * One simulation: a cluster, a workload, faults, a time to heal, and the verdict.
  */
 
+import { AssertionError } from 'node:assert';
 import { utf8ToByteString } from '../../src/base/bytes.ts';
 import type { ObjectKey } from '../../src/base/names.ts';
 import type { PartialProperties } from '../../src/object/bucket-properties.ts';
@@ -10,7 +11,8 @@ import { mergeObjects } from '../../src/object/reconcile.ts';
 import { decodeRecord } from '../../src/object/record.ts';
 import type { StoredObject } from '../../src/object/stored-object.ts';
 import type { NodeService } from '../../src/node/node-service.ts';
-import { SimulatedCluster } from './cluster.ts';
+import { readTruth } from '../replica/store-truth.ts';
+import { SimulatedCluster, type SimulatedNode } from './cluster.ts';
 import { Faults, type FaultKind } from './faults.ts';
 
 export type { FaultKind };
@@ -60,6 +62,11 @@ export const ALL_FAULTS: readonly FaultKind[] = [
   'duplicates',
   'corrupt-record',
   'failed-sync',
+  'bridge',
+  'slow-network',
+  'clock-jump',
+  'empty-disk',
+  'old-image',
 ];
 
 const SIBLINGS = utf8ToByteString('siblings');
@@ -112,9 +119,10 @@ class Run {
     });
     await this.#work(faults);
     await world.drive(faults.end(), HEAL_LIMIT_MS);
+    const { nodes } = this.#cluster;
+    this.#hadDamage = nodes.some(({ hasDamage, hasForgotten }) => hasDamage || hasForgotten);
     // A flipped bit is found when the record is read; no background round reads every value.
-    this.#hadDamage = faults.counts.has('corrupt-record');
-    if (this.#hadDamage) {
+    if (nodes.some(({ hasDamage }) => hasDamage)) {
       // When everyone is seen to be up again.
       await world.runUntil(() => false, world.nowMs + SETTLE_MS);
       await world.drive(this.#readAll(), HEAL_LIMIT_MS);
@@ -141,7 +149,7 @@ class Run {
       {
         world,
         history: this.#history,
-        anyNode: () => this.#anyNode(),
+        anyNode: () => this.#anyMachine(),
         onAcknowledged: (write) => {
           this.#pendingChecks.push(this.#checkDurable(write));
         },
@@ -174,7 +182,11 @@ class Run {
       if (copy !== undefined) this.#history.observe(write.key, copy);
     }
     // A copy that was made and has been damaged since cannot be told from one that never was.
-    if ([...copies.keys()].some((id) => this.#cluster.mustNode(id).hasDamage)) return;
+    const isSpoilt = (id: string): boolean => {
+      const { hasDamage, hasForgotten } = this.#cluster.mustNode(id);
+      return hasDamage || hasForgotten;
+    };
+    if ([...copies.keys()].some(isSpoilt)) return;
     const finding = judgeDurable(write, copies);
     if (finding !== undefined) this.#history.violations.push(finding);
   }
@@ -213,11 +225,33 @@ class Run {
           keepsOne: key.type === DEFAULT,
           hadDamage: this.#hadDamage,
         }),
-        ...judgeSupersededStaysGone(this.#history, key, merged),
+        ...judgeSupersededStaysGone(this.#history, key, {
+          object: merged,
+          hadDamage: this.#hadDamage,
+        }),
       ];
       findings.push(...found.map((finding) => `${id}: ${finding}`));
     }
+    for (const machine of this.#cluster.nodes) findings.push(...(await this.#judgeStore(machine)));
     return findings;
+  }
+
+  /** Index entries, tombstone notes and hash trees say what the objects beside them do. */
+  async #judgeStore({ id, disk, hasDamage }: SimulatedNode): Promise<string[]> {
+    // What a flipped bit took out of a record is still counted until the record is mended.
+    if (hasDamage) return [];
+    const service = this.#mustNode();
+    try {
+      await readTruth(disk.contents, ({ type, bucket }) => {
+        const properties = service.bucketProperties(type, bucket);
+        if (properties === undefined) throw new Error('only known types are written to');
+        return properties;
+      });
+      return [];
+    } catch (error) {
+      if (error instanceof AssertionError) return [`${id}: ${error.message}`];
+      throw error;
+    }
   }
 
   async #primaryCopies(key: ObjectKey): Promise<Map<string, StoredObject | undefined>> {
@@ -240,13 +274,13 @@ class Run {
     if (outcome.kind !== 'changed') throw new Error(`the type was not activated: ${outcome.kind}`);
   }
 
-  #anyNode(): NodeService | undefined {
+  #anyMachine(): SimulatedNode | undefined {
     const up = this.#cluster.nodes.filter(({ isUp }) => isUp);
-    return up.length === 0 ? undefined : this.#cluster.world.random.pick(up).node;
+    return up.length === 0 ? undefined : this.#cluster.world.random.pick(up);
   }
 
   #mustNode(): NodeService {
-    const node = this.#anyNode();
+    const node = this.#anyMachine()?.node;
     if (node === undefined) throw new Error('no node is up');
     return node;
   }

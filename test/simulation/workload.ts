@@ -9,6 +9,8 @@ import { utf8ToByteString, type ByteString } from '../../src/base/bytes.ts';
 import type { ObjectKey } from '../../src/base/names.ts';
 import type { VersionVector } from '../../src/clock/version-vector.ts';
 import type { NodeService } from '../../src/node/node-service.ts';
+import type { IndexEntry } from '../../src/object/stored-object.ts';
+import type { SimulatedNode } from './cluster.ts';
 import type { History, WriteRecord } from './history.ts';
 import type { SeededRandom, World } from './world.ts';
 
@@ -26,10 +28,19 @@ export interface WorkloadPorts {
   readonly world: World;
   readonly history: History;
   /** A node that is up, for a client to ask; undefined if there is none now. */
-  readonly anyNode: () => NodeService | undefined;
+  readonly anyNode: () => SimulatedNode | undefined;
   /** Called when a write has been acknowledged, at that very moment. */
   readonly onAcknowledged: (write: WriteRecord) => void;
 }
+
+/** The process that a client asked, and its machine. */
+interface Asked {
+  readonly machine: SimulatedNode;
+  readonly node: NodeService;
+}
+
+/** A deadline is kept by a timer, and what it ends takes a few messages more. */
+const DEADLINE_SLACK_MS = 2_000;
 
 export class Workload {
   readonly #ports: WorkloadPorts;
@@ -59,24 +70,24 @@ export class Workload {
     const keys = this.#keys();
     for (let done = 0; done < this.#options.operationsPerClient; done += 1) {
       await this.#ports.world.sleep(random.integer(this.#options.pauseMaxMs * 1000) / 1000);
-      const node = this.#ports.anyNode();
-      if (node === undefined) continue;
+      const machine = this.#ports.anyNode();
+      if (machine?.node === undefined) continue;
+      const asked = { machine, node: machine.node };
       const key = random.pick(keys);
       const dice = random.integer(100);
-      if (dice < 35) await this.#read(node, key, contexts);
-      else if (dice < 90) await this.#write(node, { key, contexts, random });
-      else await this.#delete(node, key, contexts);
+      if (dice < 35) await this.#read(asked, key, contexts);
+      else if (dice < 90) await this.#write(asked, { key, contexts, random });
+      else await this.#delete(asked, key, contexts);
     }
   }
 
   async #read(
-    node: NodeService,
+    asked: Asked,
     key: ObjectKey,
     contexts: Map<ObjectKey, VersionVector | undefined>,
   ): Promise<void> {
-    const outcome = await this.#within(
-      node.get({ key, timeoutMs: this.#options.requestTimeoutMs }),
-    );
+    const { requestTimeoutMs: timeoutMs } = this.#options;
+    const outcome = await this.#within(asked, asked.node.get({ key, timeoutMs }));
     if (outcome === undefined) return;
     this.#ports.history.readCount += 1;
     if (outcome.kind === 'found') contexts.set(key, outcome.object.context);
@@ -85,7 +96,7 @@ export class Workload {
   }
 
   async #write(
-    node: NodeService,
+    asked: Asked,
     from: {
       readonly key: ObjectKey;
       readonly contexts: ReadonlyMap<ObjectKey, VersionVector | undefined>;
@@ -99,11 +110,16 @@ export class Workload {
     const nodeConfirms = random.chance(0.5) ? 2 : 0;
     const write = this.#begin({ key, context, isDelete: false, needed: Math.max(1, nodeConfirms) });
     const outcome = await this.#within(
-      node.put({
+      asked,
+      asked.node.put({
         nodeConfirms,
         key,
         ...(context === undefined ? {} : { context }),
-        content: { metadata: {}, value: Buffer.from(write.token), isTombstone: false },
+        content: {
+          metadata: { indexes: someIndexes(random) },
+          value: Buffer.from(write.token),
+          isTombstone: false,
+        },
         returning: 'nothing',
         timeoutMs: this.#options.requestTimeoutMs,
       }),
@@ -113,7 +129,7 @@ export class Workload {
   }
 
   async #delete(
-    node: NodeService,
+    asked: Asked,
     key: ObjectKey,
     contexts: ReadonlyMap<ObjectKey, VersionVector | undefined>,
   ): Promise<void> {
@@ -121,7 +137,8 @@ export class Workload {
     if (context === undefined) return;
     const write = this.#begin({ key, context, isDelete: true, needed: 1 });
     const outcome = await this.#within(
-      node.delete({ key, context, timeoutMs: this.#options.requestTimeoutMs }),
+      asked,
+      asked.node.delete({ key, context, timeoutMs: this.#options.requestTimeoutMs }),
     );
     if (outcome?.kind === 'deleted') this.#acknowledge(write);
     else this.#ports.history.failureCount += 1;
@@ -138,12 +155,21 @@ export class Workload {
   }
 
   /** Undefined when the node died with the request: a client sees a closed connection. */
-  async #within<T>(request: Promise<T>): Promise<T | undefined> {
-    const { world } = this.#ports;
-    const slackMs = 2_000;
+  async #within<T>({ machine }: Asked, request: Promise<T>): Promise<T | undefined> {
+    const { world, history } = this.#ports;
+    const startedMs = world.nowMs;
+    let isAnswered = false;
+    const answered = request.finally(() => {
+      isAnswered = true;
+    });
     return Promise.race([
-      request,
-      world.sleep(this.#options.requestTimeoutMs + slackMs).then(() => undefined),
+      answered,
+      world.sleep(this.#options.requestTimeoutMs + DEADLINE_SLACK_MS).then(() => {
+        if (!isAnswered && machine.interruptedMs < startedMs) {
+          history.violations.push(`a request to ${machine.id} outlived its deadline`);
+        }
+        return undefined;
+      }),
     ]);
   }
 
@@ -156,4 +182,14 @@ export class Workload {
       })),
     );
   }
+}
+
+const TERM_COUNT = 5;
+
+/** Up to one entry in each of two indexes, sorted by field. */
+function someIndexes(random: SeededRandom): IndexEntry[] {
+  const term = (): ByteString => utf8ToByteString(`${random.integer(TERM_COUNT)}`);
+  return ['age_int', 'name_bin']
+    .filter(() => random.chance(0.5))
+    .map((field) => ({ field: utf8ToByteString(field), term: term() }));
 }
