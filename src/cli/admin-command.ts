@@ -3,6 +3,7 @@
  */
 
 import type { Command } from 'commander';
+import { locatedKeyText } from '../admin/key-commands.ts';
 import { askNode } from '../admin/admin-client.ts';
 import { adminSocketPath } from '../admin/admin-socket.ts';
 import { readConfigFile } from '../config/config-file.ts';
@@ -15,6 +16,13 @@ interface NodeOptions {
   readonly json?: boolean;
 }
 
+/** Asks the node and prints what it says: as JSON if that is wished, else as `toText` shows it. */
+export type Ask = (
+  command: string,
+  options?: Record<string, unknown>,
+  toText?: (result: never) => string,
+) => Promise<void>;
+
 export function addAdminCommands(program: Command): void {
   const admin = program
     .command('admin')
@@ -23,12 +31,13 @@ export function addAdminCommands(program: Command): void {
     .option('--node <name>', 'the node to ask; default the first of the file')
     .option('--json', 'print JSON');
 
-  const ask = async (command: string, options: Record<string, unknown> = {}): Promise<void> => {
+  const ask: Ask = async (command, options = {}, toText) => {
     const target = admin.opts<NodeOptions>();
     const result = await askNode(socketOf(target), { command, arguments: options }, TIMEOUT_MS);
-    if (target.json === true || typeof result !== 'string') {
-      console.log(JSON.stringify(result, undefined, 2));
-    } else console.log(result);
+    if (target.json === true) console.log(JSON.stringify(result, undefined, 2));
+    else if (toText !== undefined) console.log(toText(result as never));
+    else if (typeof result === 'string') console.log(result);
+    else console.log(JSON.stringify(result, undefined, 2));
   };
 
   admin
@@ -40,6 +49,7 @@ export function addAdminCommands(program: Command): void {
     .description('everything the node counts, as OpenMetrics text')
     .action(() => ask('metrics'));
 
+  addKeyCommands(admin, ask);
   const types = admin.command('bucket-type').description('bucket types');
   types
     .command('create <type> [properties]')
@@ -65,6 +75,17 @@ export function addAdminCommands(program: Command): void {
     .command('list')
     .description('all types')
     .action(() => ask('bucket-type list'));
+}
+
+function addKeyCommands(admin: Command, ask: Ask): void {
+  admin
+    .command('key')
+    .description('one key')
+    .command('locate <type> <bucket> <key>')
+    .description('where a key is, what each node holds of it, and whether they agree')
+    .action((type: string, bucket: string, key: string) =>
+      ask('key locate', { type, bucket, key }, locatedKeyText),
+    );
 }
 
 function socketOf(target: NodeOptions): string {

@@ -8,6 +8,7 @@
 import { AdminServer } from '../admin/admin-server.ts';
 import { adminSocketPath } from '../admin/admin-socket.ts';
 import { bucketTypeCommands } from '../admin/bucket-type-commands.ts';
+import { keyCommands } from '../admin/key-commands.ts';
 import { statusCommands } from '../admin/status-commands.ts';
 import { HttpServer } from '../api/http/http-server.ts';
 import { HTTP_DEFAULTS } from '../api/http/http-options.ts';
@@ -149,6 +150,7 @@ export class NodeRuntime {
       new Map([
         ...bucketTypeCommands(this.node),
         ...statusCommands(this.node),
+        ...keyCommands(this.node.operations()),
         ['metrics', async () => snapshotToOpenMetrics(this.#options.metrics.snapshot())],
       ]),
     );

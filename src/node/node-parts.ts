@@ -26,6 +26,7 @@ import { PeerAgreement, StoreAgreementLog } from './agreement-wiring.ts';
 import { CatchUp } from './catch-up.ts';
 import { Heartbeats } from './heartbeats.ts';
 import type { NodeLimits, NodeOptions, NodeTimings } from './node-options.ts';
+import { Operations } from './operations.ts';
 import { PeerRequests } from './peer-requests.ts';
 import { PropertyChanges } from './property-changes.ts';
 import { RepairRounds } from './repair-rounds.ts';
@@ -49,6 +50,7 @@ export interface NodeParts {
   readonly changes: PropertyChanges;
   /** What peers are answered by. */
   readonly requests: PeerHandler;
+  readonly operations: Operations;
 }
 
 export interface NodePorts {
@@ -101,7 +103,8 @@ export async function openParts(ports: NodePorts): Promise<NodeParts> {
     agree: (message) => keeper.handle(message),
     heardPing: (source) => heartbeats.heardPing(source),
   });
-  return { identity, replica, repair, requests, ...membership, ...coordinators };
+  const operations = new Operations({ peer, topology });
+  return { identity, replica, repair, requests, operations, ...membership, ...coordinators };
 }
 
 type Membership = Pick<

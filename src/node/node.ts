@@ -58,6 +58,7 @@ import type {
   PreferenceListEntry,
   PropertiesOutcome,
 } from './node-service.ts';
+import type { OperatorService } from './operations.ts';
 import { RoutingPeer } from './routing-peer.ts';
 
 const OVERLOAD: Failure = { kind: 'overload' };
@@ -269,6 +270,11 @@ export class VertebraNode implements NodeService, PeerHandler {
 
   liveMembers(): readonly NodeId[] {
     return this.#mustParts().liveness.liveNodes();
+  }
+
+  /** What its operator is offered. */
+  operations(): OperatorService {
+    return this.#mustParts().operations;
   }
 
   handle(source: NodeId, request: PeerRequest, timeoutMs: number): Promise<PeerReply> {

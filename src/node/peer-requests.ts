@@ -89,6 +89,11 @@ export class PeerRequests implements PeerHandler {
       }
       case 'tree':
         return { kind: 'tree', segments: await replica.tree(request.partition, request.nVal) };
+      case 'trace': {
+        const { key } = request;
+        const { partition } = topology.place(key) ?? (await this.#mustPlace(source, key));
+        return { kind: 'trace', trace: await replica.trace(key, partition) };
+      }
       default:
         return unreachable(request);
     }

@@ -37,7 +37,9 @@ export type PeerRequest =
   /** The state document, if the receiver's epoch is above `aboveEpoch`. */
   | { readonly verb: 'state'; readonly aboveEpoch: Epoch }
   /** Hash-tree segments of a partition's objects with this n_val; all of them, 8 bytes each. */
-  | { readonly verb: 'tree'; readonly partition: Partition; readonly nVal: number };
+  | { readonly verb: 'tree'; readonly partition: Partition; readonly nVal: number }
+  /** What this node holds of a key, for an operator: its body is checked, and not sent. */
+  | { readonly verb: 'trace'; readonly key: ObjectKey };
 
 export type PeerReply =
   | { readonly kind: 'pong'; readonly epoch: Epoch; readonly incarnation: number }
@@ -51,7 +53,22 @@ export type PeerReply =
   | { readonly kind: 'agreement'; readonly message: Buffer }
   /** The encoded document, or nothing newer. */
   | { readonly kind: 'state'; readonly document: Buffer | undefined }
-  | { readonly kind: 'tree'; readonly segments: Buffer };
+  | { readonly kind: 'tree'; readonly segments: Buffer }
+  | { readonly kind: 'trace'; readonly trace: CopyTrace };
+
+/** A node's copy of one key, without its values. */
+export interface CopyTrace {
+  readonly state: CopyState;
+  /** The record's head, if it is sound. */
+  readonly head: Buffer | undefined;
+  /** Of the whole record as it is stored; 0 if there is none. */
+  readonly sizeBytes: number;
+  /** The nodes that this one owes its copy to. */
+  readonly hintsFor: readonly NodeId[];
+}
+
+/** `damaged`: there is an entry, and not all of it can be read. */
+export type CopyState = 'absent' | 'whole' | 'damaged';
 
 /** Which replicas a coverage query asks of one node. */
 export interface CoverageShare {

@@ -23,6 +23,7 @@ import type {
 import { malformed, TupleReader } from './tuple-reader.ts';
 import type { WireTuple, WireValue } from './tuple-reader.ts';
 import { readUpdateRequest, updateRequestToTuple } from './wire-datatypes.ts';
+import { readTrace, traceToTuple } from './wire-trace.ts';
 import {
   failureToTuple,
   putRequestToTuple,
@@ -64,6 +65,10 @@ export function requestToTuple(request: PeerRequest): WireTuple {
       return [8, request.partition, request.nVal];
     case 'update':
       return [9, updateRequestToTuple(request.request)];
+    case 'trace': {
+      const { type, bucket, key } = request.key;
+      return [16, type, bucket, key];
+    }
     default:
       return unreachable(request);
   }
@@ -101,6 +106,8 @@ function readRequest(reader: TupleReader): PeerRequest {
       return { verb: 'tree', partition: readPartition(reader), nVal: readNVal(reader) };
     case 9:
       return { verb: 'update', request: readUpdateRequest(reader) };
+    case 16:
+      return { verb: 'trace', key: readKey(reader) };
     default:
       throw malformed('unknown verb');
   }
@@ -126,6 +133,8 @@ export function replyToTuple(reply: PeerReply): WireTuple {
       return [8, reply.document ?? null];
     case 'tree':
       return [9, reply.segments];
+    case 'trace':
+      return [16, ...traceToTuple(reply.trace)];
     default:
       return unreachable(reply);
   }
@@ -158,6 +167,8 @@ function readReply(reader: TupleReader): PeerReply {
       return { kind: 'state', document: reader.optional(readBytes) };
     case 9:
       return { kind: 'tree', segments: reader.bytes() };
+    case 16:
+      return { kind: 'trace', trace: readTrace(reader) };
     default:
       throw malformed('unknown kind of reply');
   }

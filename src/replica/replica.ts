@@ -14,7 +14,7 @@ import type { ApplicationRefusal } from '../datatype/apply.ts';
 import type { DatatypeUpdate } from '../object/datatype-update.ts';
 import type { NewContent } from '../object/requests.ts';
 import type { StoredObject } from '../object/stored-object.ts';
-import type { CoverageShare, IndexScan } from '../peer/messages.ts';
+import type { CopyTrace, CoverageShare, IndexScan } from '../peer/messages.ts';
 
 /** Where a key lives and how it is kept: found by the caller from ring and properties. */
 export interface Placement {
@@ -53,6 +53,8 @@ export interface Replica {
   get(key: ObjectKey, partition: Partition): Promise<StoredObject | undefined>;
   /** The record's bytes, or just its head; both decode with `object/record.ts`. */
   getRecord(key: ObjectKey, partition: Partition, headOnly: boolean): Promise<Buffer | undefined>;
+  /** What an operator may know of the copy; reads and checks all of it. */
+  trace(key: ObjectKey, partition: Partition): Promise<CopyTrace>;
   /** Whether a read found the copy damaged and nothing has overwritten it since. */
   isDamaged(key: ObjectKey): boolean;
   /** Reads the copy, applies the write, issues its dot, and starts to store the result. */

@@ -18,7 +18,7 @@ import type { BucketProperties } from '../object/bucket-properties.ts';
 import type { DatatypeUpdate } from '../object/datatype-update.ts';
 import { decodeRecord, isSoundRecord, recordCausalHash, sliceSoundHead } from '../object/record.ts';
 import type { StoredObject } from '../object/stored-object.ts';
-import type { CoverageShare, IndexScan } from '../peer/messages.ts';
+import type { CopyTrace, CoverageShare, IndexScan } from '../peer/messages.ts';
 import { HashTrees } from '../storage/hash-tree.ts';
 import type { HashTree } from '../storage/hash-tree.ts';
 import { decodeTombKey, encodeHintKey, encodeObjectKey, tombRange } from '../storage/keys.ts';
@@ -27,6 +27,7 @@ import { HintChange, MergeChange, ReapChange, SettleHintChange } from './changes
 import { ClientWriteChange } from './client-write.ts';
 import type { ObjectLimits } from './client-write.ts';
 import { copyOperations } from './copy-operations.ts';
+import { traceCopy } from './copy-trace.ts';
 import { scanBuckets, scanIndex, scanKeys } from './coverage-scans.ts';
 import { Graveyard } from './graveyard.ts';
 import type { GraveyardOptions } from './graveyard.ts';
@@ -134,6 +135,13 @@ export class StoreReplica implements Replica {
     const sound = headOnly ? sliceSoundHead(bytes) : isSoundRecord(bytes) ? bytes : undefined;
     if (sound === undefined) this.#onDamaged(keyToString(key));
     return sound;
+  }
+
+  async trace(key: ObjectKey, partition: Partition): Promise<CopyTrace> {
+    const hintTargets = [...this.#ledger.counts().keys()];
+    const trace = await traceCopy(this.#store, { key, partition, hintTargets });
+    if (trace.state === 'damaged') this.#onDamaged(keyToString(key));
+    return trace;
   }
 
   isDamaged(key: ObjectKey): boolean {

@@ -44,6 +44,8 @@ t.test('a cluster starts, serves, is administered, stops, and finds its data aga
 
   const status = await admin('status');
   t.match(JSON.parse(status.stdout), { isReady: true, members: [{ isUp: true }, { isUp: true }] });
+  const located = await admin('key', 'locate', 'default', 'patients', '999%30000018', '--json');
+  t.match(JSON.parse(located.stdout), { verdict: 'agree', key: '9990000018', copies: [{}, {}] });
   t.match((await admin('bucket-type', 'list')).stdout, /^siblings \(active\)$/m);
   const created = await admin('bucket-type', 'create', 'pairs', '{"props":{"n_val":2}}');
   t.equal(created.stdout, 'pairs created\n');

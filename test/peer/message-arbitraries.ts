@@ -11,6 +11,7 @@ import type { UpdateDatatypeRequest } from '../../src/object/datatype-requests.t
 import type { Failure, PutRequest, WriteCondition } from '../../src/object/requests.ts';
 import type { Metadata } from '../../src/object/stored-object.ts';
 import type {
+  CopyTrace,
   IndexScan,
   PeerReply,
   PeerRequest,
@@ -182,6 +183,22 @@ export const peerRequests: fc.Arbitrary<PeerRequest> = fc.oneof(
   verb('agree', plain({ message: bytes })),
   verb('state', plain({ aboveEpoch: epoch })),
   verb('tree', plain({ partition, nVal })),
+  verb('trace', plain({ key })),
+);
+
+const copyTrace: fc.Arbitrary<CopyTrace> = fc.oneof(
+  plain({
+    state: fc.constant('whole' as const),
+    head: bytes,
+    sizeBytes: count,
+    hintsFor: fc.array(nodeId),
+  }),
+  plain({
+    state: fc.constantFrom('absent' as const, 'damaged' as const),
+    head: orUndefined(bytes),
+    sizeBytes: count,
+    hintsFor: fc.array(nodeId),
+  }),
 );
 
 export const peerReplies: fc.Arbitrary<PeerReply> = fc.oneof(
@@ -194,6 +211,7 @@ export const peerReplies: fc.Arbitrary<PeerReply> = fc.oneof(
   kind('agreement', plain({ message: bytes })),
   kind('state', plain({ document: orUndefined(bytes) })),
   kind('tree', plain({ segments: bytes })),
+  kind('trace', plain({ trace: copyTrace })),
 );
 
 const share = plain({ partitions: fc.array(partition) });

@@ -213,6 +213,11 @@ export class RepairNode implements Peer {
       }
       case 'tree':
         return { kind: 'tree', segments: await replica.tree(request.partition, request.nVal) };
+      case 'trace':
+        return {
+          kind: 'trace',
+          trace: await replica.trace(request.key, partitionFor(request.key)),
+        };
       case 'put':
       case 'update':
       case 'ping':
