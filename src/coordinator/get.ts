@@ -224,7 +224,7 @@ class Read {
     }
     // Read repair comes after the answer, and when every replica has had its say.
     if (this.#resolve === undefined && this.#isOver()) {
-      this.#repair.consider(this.#plan.request.key, this.#replies);
+      this.#repair.consider(this.#plan, this.#replies);
     }
   }
 

@@ -5,7 +5,10 @@
  * in for a replica that is down. It is asked once, and its one reply counts for each of its
  * positions, but only those it holds as a primary count for pr and pw.
  *
- * `ActiveLists` keeps the participants of each partition until ring or liveness change, so that a
+ * While the cluster moves from one ring to another, a write goes to the lists of both (`JointLists`),
+ * and is enough only when it is in each.
+ *
+ * `ActiveLists` keeps the participants of each partition until a ring or liveness changes, so that a
  * request costs neither a walk of the ring nor an allocation.
  */
 
@@ -21,10 +24,20 @@ export interface Participant {
   readonly hintTargets: readonly NodeId[];
 }
 
+/** Who takes part in a write while a step from one ring to another is open. */
+export interface JointLists {
+  /** The lists in which the write must be enough, each by itself. */
+  readonly each: readonly [readonly Participant[], readonly Participant[]];
+  /** Every node of them once, with all that it is owed or stands in for in either. */
+  readonly union: readonly Participant[];
+}
+
 /** What requests read of the cluster; each function answers from memory. */
 export interface ClusterView {
-  /** Replaced, never edited, when an epoch changes it. */
+  /** Where reads hold. Replaced, never edited, when an epoch changes it. */
   ring(): Ring;
+  /** The ring in which writes must hold too, while a step is open. */
+  jointRing(): Ring | undefined;
   /** This node is always up to itself. */
   isUp(node: NodeId): boolean;
   /** Rises with every change of what `isUp` answers. */
@@ -55,9 +68,11 @@ const KEPT_N_MAX = 8;
 export class ActiveLists {
   readonly #view: ClusterView;
   #ring: Ring | undefined;
+  #jointRing: Ring | undefined;
   #livenessVersion = -1;
   /** n → partition → participants. */
   #keptByN: (readonly Participant[] | undefined)[][] = [];
+  #keptJointByN: (readonly Participant[] | undefined)[][] = [];
 
   constructor(view: ClusterView) {
     this.#view = view;
@@ -65,8 +80,20 @@ export class ActiveLists {
 
   /** The nodes to ask now; without `isSloppy` only the primaries that are up. */
   participants(partition: Partition, n: number, isSloppy: boolean): readonly Participant[] {
-    const active = this.#active(partition, n);
+    this.#refresh();
+    const active = this.#kept(this.#keptByN, this.#view.ring(), { partition, n });
     return isSloppy ? active : strict(active);
+  }
+
+  /** Undefined: `participants` are all that a write needs, as ever while no step is open. */
+  jointLists(partition: Partition, n: number, isSloppy: boolean): JointLists | undefined {
+    const jointRing = this.#view.jointRing();
+    if (jointRing === undefined) return undefined;
+    const ours = this.participants(partition, n, isSloppy);
+    const active = this.#kept(this.#keptJointByN, jointRing, { partition, n });
+    const theirs = isSloppy ? active : strict(active);
+    if (isSameList(ours, theirs)) return undefined;
+    return { each: [ours, theirs], union: unionOf(ours, theirs) };
   }
 
   /**
@@ -95,24 +122,68 @@ export class ActiveLists {
     };
   }
 
-  #active(partition: Partition, n: number): readonly Participant[] {
+  #refresh(): void {
     const ring = this.#view.ring();
+    const jointRing = this.#view.jointRing();
     const livenessVersion = this.#view.livenessVersion();
-    if (ring !== this.#ring || livenessVersion !== this.#livenessVersion) {
-      this.#ring = ring;
-      this.#livenessVersion = livenessVersion;
-      this.#keptByN = [];
-    }
-    if (n > KEPT_N_MAX) return this.#compute(partition, n);
-    const kept = (this.#keptByN[n] ??= []);
-    return (kept[partition] ??= this.#compute(partition, n));
+    const isFresh =
+      ring === this.#ring &&
+      jointRing === this.#jointRing &&
+      livenessVersion === this.#livenessVersion;
+    if (isFresh) return;
+    this.#ring = ring;
+    this.#jointRing = jointRing;
+    this.#livenessVersion = livenessVersion;
+    this.#keptByN = [];
+    this.#keptJointByN = [];
   }
 
-  #compute(partition: Partition, n: number): readonly Participant[] {
-    return participantsOf(
-      this.#view.ring().activePreferenceList(partition, n, (node) => this.#view.isUp(node)),
-    );
+  #kept(
+    keptByN: (readonly Participant[] | undefined)[][],
+    ring: Ring,
+    { partition, n }: { readonly partition: Partition; readonly n: number },
+  ): readonly Participant[] {
+    if (n > KEPT_N_MAX) return this.#compute(ring, partition, n);
+    const kept = (keptByN[n] ??= []);
+    return (kept[partition] ??= this.#compute(ring, partition, n));
   }
+
+  #compute(ring: Ring, partition: Partition, n: number): readonly Participant[] {
+    return participantsOf(ring.activePreferenceList(partition, n, (node) => this.#view.isUp(node)));
+  }
+}
+
+function isSameList(left: readonly Participant[], right: readonly Participant[]): boolean {
+  return (
+    left.length === right.length &&
+    left.every((participant, index) => {
+      const other = right[index];
+      return (
+        other !== undefined &&
+        participant.node === other.node &&
+        participant.positionCount === other.positionCount &&
+        participant.primaryCount === other.primaryCount &&
+        participant.hintTargets.length === other.hintTargets.length &&
+        participant.hintTargets.every((target, at) => target === other.hintTargets[at])
+      );
+    })
+  );
+}
+
+function unionOf(left: readonly Participant[], right: readonly Participant[]): Participant[] {
+  const union = left.map((ours) => {
+    const theirs = right.find(({ node }) => node === ours.node);
+    if (theirs === undefined) return ours;
+    const targets = new Set([...ours.hintTargets, ...theirs.hintTargets]);
+    return {
+      node: ours.node,
+      positionCount: Math.max(ours.positionCount, theirs.positionCount),
+      primaryCount: Math.max(ours.primaryCount, theirs.primaryCount),
+      hintTargets: [...targets],
+    };
+  });
+  const isNew = ({ node }: Participant): boolean => !left.some((ours) => ours.node === node);
+  return [...union, ...right.filter(isNew)];
 }
 
 function strict(active: readonly Participant[]): readonly Participant[] {

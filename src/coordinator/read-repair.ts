@@ -4,17 +4,20 @@
  * A replica is stale if the merge of all replies adds something to its copy, or if its copy cannot be
  * read any more. A primary that held nothing is given a copy; a stand-in that held nothing is not, for
  * it would only be handed on, nor is anyone given a tombstone it never had a reason for: the others
- * may be reaping it just now. Repair is a merge like any other, so it is idempotent and may be cut off
- * anywhere. What would go beyond the limits is skipped and counted: the next read, or anti-entropy,
- * finds it again.
+ * may be reaping it just now. While a step to another ring is open, those who hold the key in that ring
+ * only are given what was repaired too. Repair is a merge like any other, so it is idempotent and may
+ * be cut off anywhere. What would go beyond the limits is skipped and counted: the next read, or
+ * anti-entropy, finds it again.
  */
 
 import { isFault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
-import type { ObjectKey } from '../base/names.ts';
+import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
 import { encodeRecord, joinRecord } from '../object/record.ts';
 import { isTombstone } from '../object/show.ts';
 import type { Peer } from '../peer/peer.ts';
+import type { ActiveLists } from './participants.ts';
+import type { CoordinatorPorts } from './ports.ts';
 import { adds, type ReadReplies, type Slot } from './read-replies.ts';
 
 export interface ReadRepairOptions {
@@ -26,21 +29,33 @@ export interface ReadRepairOptions {
   readonly timeoutMs: number;
 }
 
+/** What was read. */
+interface ReadPlace {
+  readonly request: { readonly key: ObjectKey };
+  readonly partition: Partition;
+  readonly required: { readonly n: number };
+}
+
 export class ReadRepair {
   readonly #host: Host;
   readonly #peer: Peer;
+  readonly #lists: ActiveLists;
   readonly #options: ReadRepairOptions;
   #inFlight = 0;
   #inFlightBytes = 0;
 
-  constructor(host: Host, peer: Peer, options: ReadRepairOptions) {
+  constructor(
+    { host, peer, lists }: Pick<CoordinatorPorts, 'host' | 'peer' | 'lists'>,
+    options: ReadRepairOptions,
+  ) {
     this.#host = host;
     this.#peer = peer;
+    this.#lists = lists;
     this.#options = options;
   }
 
   /** Called once the last replica has had its say; returns at once. */
-  consider(key: ObjectKey, replies: ReadReplies): void {
+  consider(place: ReadPlace, replies: ReadReplies): void {
     if (!replies.differs) return;
     const stale = staleSlots(replies);
     if (stale.length === 0) return;
@@ -49,7 +64,7 @@ export class ReadRepair {
       return;
     }
     this.#inFlight += 1;
-    this.#run(key, replies, stale).then(
+    this.#run(place, replies, stale).then(
       () => {
         this.#inFlight -= 1;
       },
@@ -61,13 +76,15 @@ export class ReadRepair {
     );
   }
 
-  async #run(key: ObjectKey, replies: ReadReplies, stale: readonly Slot[]): Promise<void> {
+  async #run(place: ReadPlace, replies: ReadReplies, stale: readonly Slot[]): Promise<void> {
+    const { key } = place.request;
     const record = await this.#wholeRecord(key, replies);
     if (record === undefined) {
       this.#host.metrics.count('read_repairs_failed_total');
       return;
     }
-    const sizeBytes = record.length * stale.length;
+    const joining = this.#onlyInJointRing(place, replies);
+    const sizeBytes = record.length * (stale.length + joining.length);
     if (this.#inFlight > 1 && this.#inFlightBytes + sizeBytes > this.#options.inFlightBytesMax) {
       this.#host.metrics.count('skipped_read_repairs');
       return;
@@ -75,7 +92,10 @@ export class ReadRepair {
     this.#host.metrics.count('read_repairs');
     this.#inFlightBytes += sizeBytes;
     try {
-      await Promise.all(stale.map((slot) => this.#mend(key, slot, record)));
+      await Promise.all([
+        ...stale.map((slot) => this.#mend(key, slot, record)),
+        ...joining.map((node) => this.#merge(node, key, { record, hintFor: undefined })),
+      ]);
     } finally {
       this.#inFlightBytes -= sizeBytes;
     }
@@ -86,9 +106,25 @@ export class ReadRepair {
     const place = primaryCount > 0 ? 'primary' : 'fallback';
     const state = slot.head === undefined ? 'notfound' : 'outofdate';
     this.#host.metrics.count(`read_repairs_${place}_${state}_count`);
-    const hintFor = hintTargets[0];
-    const request = { verb: 'merge', key, record, hintFor } as const;
-    await this.#peer.request(node, request, this.#options.timeoutMs);
+    await this.#merge(node, key, { record, hintFor: hintTargets[0] });
+  }
+
+  #merge(
+    node: NodeId,
+    key: ObjectKey,
+    what: { readonly record: Buffer; readonly hintFor: NodeId | undefined },
+  ): Promise<unknown> {
+    return this.#peer.request(node, { verb: 'merge', key, ...what }, this.#options.timeoutMs);
+  }
+
+  #onlyInJointRing({ partition, required }: ReadPlace, { slots, target }: ReadReplies): NodeId[] {
+    const joint = this.#lists.jointLists(partition, required.n, true);
+    if (joint === undefined || target === undefined || isTombstone(target)) return [];
+    return joint.each[1]
+      .filter(({ node, primaryCount }) => {
+        return primaryCount > 0 && !slots.some(({ participant }) => participant.node === node);
+      })
+      .map(({ node }) => node);
   }
 
   /** The record of all that the replicas hold together; undefined if it cannot be had now. */

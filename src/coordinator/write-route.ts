@@ -48,7 +48,10 @@ export function planWrite(
   const partition = locate(key, properties, view.ring().ringSize);
   const participants = lists.participants(partition, n, isSloppy);
   const required = writeRequirement(options, properties, n);
-  const failure = validateWrite(required, reachOf(participants));
+  const joint = lists.jointLists(partition, n, isSloppy);
+  const failure =
+    validateWrite(required, reachOf(participants)) ??
+    (joint && validateWrite(required, reachOf(joint.each[1])));
   if (failure !== undefined) return failure;
   const timeoutMs = options.timeoutMs ?? ports.requestTimeoutMs;
   if (timeoutMs <= 0) return { kind: 'timeout' };
@@ -58,7 +61,7 @@ export function planWrite(
     return { kind: 'precommit-failed', reason: undefined };
   }
   const deadlineMs = host.clock.monotonicMs() + timeoutMs;
-  return { key, properties, required, partition, participants, isSloppy, deadlineMs };
+  return { key, properties, required, partition, participants, joint, isSloppy, deadlineMs };
 }
 
 /** Milliseconds until the plan's deadline; 0 or less: the time is up. */
@@ -95,9 +98,11 @@ export async function routeWrite(
 /** Why this node coordinates no write of the plan; undefined: it holds a replica of the key. */
 export function findDecline(
   ports: CoordinatorPorts,
-  { participants }: WritePlan,
+  { participants, joint }: WritePlan,
 ): (CoordinatedPut & { readonly kind: 'declined' }) | undefined {
-  if (participants.some(({ node }) => node === ports.self)) return undefined;
+  // Who asks may act on the step's other ring already.
+  const able = joint?.union ?? participants;
+  if (able.some(({ node }) => node === ports.self)) return undefined;
   return { kind: 'declined', reason: 'holds no replica of the key', isOverload: false };
 }
 

@@ -15,7 +15,8 @@ import type { Failure } from '../object/requests.ts';
 import type { StoredObject } from '../object/stored-object.ts';
 import type { PeerRequest } from '../peer/messages.ts';
 import type { CoordinatedOutcome, Placement, Replica } from '../replica/replica.ts';
-import type { Participant } from './participants.ts';
+import { JointWriteTally } from './joint-tally.ts';
+import type { JointLists, Participant } from './participants.ts';
 import { replicaFailure, type CoordinatorPorts } from './ports.ts';
 import type { WriteRequirement } from './requirement.ts';
 import { WriteTally } from './tally.ts';
@@ -26,7 +27,10 @@ export interface WritePlan {
   readonly properties: BucketProperties;
   readonly required: WriteRequirement;
   readonly partition: Partition;
+  /** Where reads hold now; who coordinates is one of them. */
   readonly participants: readonly Participant[];
+  /** While a step to another ring is open and changes the list. */
+  readonly joint: JointLists | undefined;
   readonly isSloppy: boolean;
   /** By the monotonic clock. */
   readonly deadlineMs: number;
@@ -45,7 +49,8 @@ export class Write {
   readonly #ports: CoordinatorPorts;
   readonly #replica: Replica;
   readonly #plan: WritePlan;
-  readonly #tally: WriteTally;
+  readonly #tally: WriteTally | JointWriteTally;
+  readonly #participants: readonly Participant[];
   readonly #startMs: number;
   /** Every node that was sent the write. */
   readonly #tried: NodeId[] = [];
@@ -57,7 +62,12 @@ export class Write {
     this.#ports = ports;
     this.#replica = replica;
     this.#plan = plan;
-    this.#tally = new WriteTally(plan.required, plan.participants);
+    const { joint, required, participants } = plan;
+    this.#participants = joint?.union ?? participants;
+    this.#tally =
+      joint === undefined
+        ? new WriteTally(required, participants)
+        : new JointWriteTally(required, joint.each);
     this.#startMs = ports.host.clock.monotonicMs();
   }
 
@@ -82,8 +92,8 @@ export class Write {
       return;
     }
     this.#issued = outcome;
-    for (const { node } of this.#plan.participants) this.#tried.push(node);
-    for (const participant of this.#plan.participants) this.#send(participant);
+    for (const { node } of this.#participants) this.#tried.push(node);
+    for (const participant of this.#participants) this.#send(participant);
   }
 
   /** The replica did nothing. */

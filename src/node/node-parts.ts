@@ -181,7 +181,7 @@ function makeCoordinators(
     lists: new ActiveLists(topology),
     onTombstone: (key) => rounds.considerReap(key),
   };
-  const repair = new ReadRepair(host, peer, {
+  const repair = new ReadRepair(ports, {
     inFlightMax: limits.readRepairsMax,
     inFlightBytesMax: limits.readRepairBytesMax,
     timeoutMs: timings.readRepairTimeoutMs,

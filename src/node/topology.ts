@@ -44,6 +44,10 @@ export class Topology implements CoordinatorView {
     return this.#ring;
   }
 
+  jointRing(): Ring | undefined {
+    return undefined;
+  }
+
   isUp(node: NodeId): boolean {
     return this.#liveness.isUp(node);
   }

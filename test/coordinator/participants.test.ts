@@ -14,16 +14,18 @@ class Cluster implements ClusterView {
   readonly nodes: readonly NodeId[];
   readonly down = new Set<NodeId>();
   readonly #ring: Ring;
+  readonly #jointRing: Ring | undefined;
 
-  constructor(nodeCount: number) {
-    this.nodes = Array.from({ length: nodeCount }, (_, index) => `n${index}` as NodeId);
-    const members = this.nodes.map((id) => ({ id, location: '' }));
-    const { ownerByPartition } = claim({ members, ringSize: 16 });
-    this.#ring = new Ring({
-      ringSize: 16,
-      members,
-      ownerByPartition: ownerByPartition.map((owner) => this.nodes.indexOf(owner)),
-    });
+  /** With `nextCount` a step to a ring of so many nodes is open. */
+  constructor(nodeCount: number, nextCount?: number) {
+    const count = Math.max(nodeCount, nextCount ?? 0);
+    this.nodes = Array.from({ length: count }, (_, index) => `n${index}` as NodeId);
+    this.#ring = ringOf(this.nodes.slice(0, nodeCount));
+    this.#jointRing = nextCount === undefined ? undefined : ringOf(this.nodes.slice(0, nextCount));
+  }
+
+  jointRing(): Ring | undefined {
+    return this.#jointRing;
   }
 
   ring(): Ring {
@@ -37,6 +39,16 @@ class Cluster implements ClusterView {
   livenessVersion(): number {
     return this.down.size;
   }
+}
+
+function ringOf(nodes: readonly NodeId[]): Ring {
+  const members = nodes.map((id) => ({ id, location: '' }));
+  const { ownerByPartition } = claim({ members, ringSize: 16 });
+  return new Ring({
+    ringSize: 16,
+    members,
+    ownerByPartition: ownerByPartition.map((owner) => nodes.indexOf(owner)),
+  });
 }
 
 const P = 3 as Partition;
@@ -103,5 +115,49 @@ t.test('a stand-in is a node that was not asked, and owes what the lost one did'
   const next = lists.findStandIn({ partition: P, n: 3 }, standIn, [...tried, standIn.node]);
   t.same(next?.hintTargets, [lost.node]);
   t.equal(lists.findStandIn({ partition: P, n: 3 }, lost, cluster.nodes), undefined);
+  t.end();
+});
+
+t.test('without a step a write has one list', (t) => {
+  const lists = new ActiveLists(new Cluster(5));
+  t.equal(lists.jointLists(P, 3, true), undefined);
+  t.end();
+});
+
+t.test('while a step is open a write goes to the lists of both rings, to each node once', (t) => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 6 }),
+      fc.integer({ min: 1, max: 6 }),
+      fc.record({ n: fc.integer({ min: 1, max: 4 }), partition: fc.nat({ max: 15 }) }),
+      fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }),
+      fc.boolean(),
+      (nodeCount, nextCount, { n, partition }, isDown, isSloppy) => {
+        const cluster = new Cluster(nodeCount, nextCount);
+        cluster.nodes.forEach((node, index) => {
+          if (isDown[index] === true) cluster.down.add(node);
+        });
+        const lists = new ActiveLists(cluster);
+        const place = partition as Partition;
+        const ours = lists.participants(place, n, isSloppy);
+        const joint = lists.jointLists(place, n, isSloppy);
+        const [left, right] = joint?.each ?? [ours, ours];
+        const union = joint?.union ?? ours;
+        const names = union.map(({ node }) => node);
+        return (
+          left.every(({ node }, index) => node === ours[index]?.node) &&
+          new Set(names).size === names.length &&
+          [...left, ...right].every((part) => {
+            const whole = union.find(({ node }) => node === part.node);
+            return (
+              whole !== undefined &&
+              whole.primaryCount >= part.primaryCount &&
+              part.hintTargets.every((target) => whole.hintTargets.includes(target))
+            );
+          })
+        );
+      },
+    ),
+  );
   t.end();
 });
