@@ -2,7 +2,7 @@
  * One simulation: a cluster, a workload, faults, a time to heal, and the verdict.
  */
 
-import { AssertionError } from 'node:assert';
+import assert, { AssertionError } from 'node:assert';
 import { utf8ToByteString } from '../../src/base/bytes.ts';
 import type { ObjectKey } from '../../src/base/names.ts';
 import type { PartialProperties } from '../../src/object/bucket-properties.ts';
@@ -244,7 +244,7 @@ class Run {
     try {
       await readTruth(disk.contents, ({ type, bucket }) => {
         const properties = service.bucketProperties(type, bucket);
-        if (properties === undefined) throw new Error('only known types are written to');
+        assert(properties !== undefined, 'each node knows the types in use');
         return properties;
       });
       return [];
