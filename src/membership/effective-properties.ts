@@ -64,6 +64,20 @@ export function createdTypeProperties(bucketType: BucketType): BucketProperties 
   return effectiveProperties(CREATED_TYPE_PROPERTIES, bucketType.properties);
 }
 
+/** Each n_val that some bucket has or may get from its type, the least first. */
+export function replicaCountsInUse(state: ClusterState): number[] {
+  const counts = new Set([
+    effectiveProperties(DEFAULT_TYPE_PROPERTIES, state.defaultProperties).n_val,
+  ]);
+  for (const bucketType of state.bucketTypes.values()) {
+    counts.add(createdTypeProperties(bucketType).n_val);
+  }
+  for (const { n_val: own } of state.bucketProperties.values()) {
+    if (own !== undefined) counts.add(own);
+  }
+  return [...counts].sort((left, right) => left - right);
+}
+
 function computeTypeProperties(
   state: ClusterState,
   type: ByteString,

@@ -3,7 +3,7 @@
  *
  * Nobody agrees on epoch 1: each node makes it for itself. So it depends on nothing but the
  * configuration, and not on the order in which that names the nodes; nodes that were given
- * different lists are found out by the hash of their states.
+ * different lists are found out by the hash of their states, which also names the first lineage.
  */
 
 import { assert } from '../base/fault.ts';
@@ -11,6 +11,7 @@ import type { Epoch } from '../base/names.ts';
 import type { PartialProperties } from '../object/bucket-properties.ts';
 import { claim, type ClaimWarning } from '../ring/claim.ts';
 import type { ClusterState, Member } from './cluster-state.ts';
+import { hashState } from './state-document.ts';
 
 export interface InitialCluster {
   readonly clusterName: string;
@@ -41,10 +42,11 @@ export function initialState(cluster: InitialCluster): {
     .sort((left, right) => (left.id < right.id ? -1 : 1));
   const ring = claim({ members, ringSize: cluster.ringSize });
   const indexById = new Map(members.map(({ id }, index) => [id, index]));
-  const state: ClusterState = {
+  const unnamed: ClusterState = {
     clusterName: cluster.clusterName,
     epoch: FIRST_EPOCH,
     ancestors: [],
+    lineages: [],
     ringSize: cluster.ringSize,
     members,
     ownerByPartition: ring.ownerByPartition.map((owner) => {
@@ -52,9 +54,13 @@ export function initialState(cluster: InitialCluster): {
       assert(index !== undefined, 'claim gives partitions to members');
       return index;
     }),
+    staged: [],
+    step: undefined,
     defaultProperties: cluster.defaultProperties,
     bucketTypes: new Map(),
     bucketProperties: new Map(),
   };
+  const id = hashState(unnamed).toString('hex').slice(0, 32);
+  const state: ClusterState = { ...unnamed, lineages: [{ id, since: FIRST_EPOCH }] };
   return { state, warnings: ring.warnings };
 }

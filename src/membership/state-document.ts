@@ -8,11 +8,14 @@
  *
  * | field | form |
  * |---|---|
- * | format | 1 |
+ * | format | 2 |
  * | clusterName, epoch, ringSize | string, integer, integer |
  * | ancestors | array of SHA-256 in hex |
  * | members | array of [id, host, peerPort, httpPort, pbcPort, location, status], sorted by id |
+ * | lineages | array of [id, since] |
  * | ownerByPartition | array of indexes into members |
+ * | staged | array of [kind, node] or [kind, node, successor or location] |
+ * | step | null, or [since, phase, target, unfilled] |
  * | defaultProperties | object |
  * | bucketTypes | array of [name, isActive, properties], sorted by name |
  * | bucketProperties | array of [bucketId, properties], sorted by bucketId |
@@ -21,30 +24,24 @@
 import { createHash } from 'node:crypto';
 import type { ByteString } from '../base/bytes.ts';
 import { Fault } from '../base/fault.ts';
-import type { Epoch, NodeId } from '../base/names.ts';
+import type { Epoch } from '../base/names.ts';
 import type { PartialProperties, PropertyValue } from '../object/bucket-properties.ts';
-import { isRingSize } from '../ring/partition.ts';
-import type { BucketType, ClusterState, Member, MemberStatus } from './cluster-state.ts';
+import type { BucketType, ClusterState, Lineage } from './cluster-state.ts';
+import { asArray, asByteString, asEpoch, asName, asObject, malformed } from './document-values.ts';
+import { asLayout, layoutToJson } from './layout-document.ts';
 
 /** Documents larger than this are neither agreed nor read. */
 export const STATE_SIZE_MAX_BYTES = 16 * 1024 * 1024;
-export const MEMBERS_MAX = 1024;
 /** Arrays and objects inside a property's value, at most this deep. */
 export const PROPERTY_DEPTH_MAX = 16;
 
 /** Epochs back that a state can tell its descent. */
 export const ANCESTORS_MAX = 32;
 
-const FORMAT = 1;
-const NAME_LENGTH_MAX = 1024;
+/** A cluster that was recovered more often forgets its first lineages. */
+export const LINEAGES_MAX = 32;
 
-const STATUSES: ReadonlySet<string> = new Set<MemberStatus>([
-  'joining',
-  'valid',
-  'leaving',
-  'exiting',
-  'down',
-]);
+const FORMAT = 2;
 
 const bytesByState = new WeakMap<ClusterState, Buffer>();
 const hashByState = new WeakMap<ClusterState, Buffer>();
@@ -96,17 +93,8 @@ function stateToJson(state: ClusterState): unknown {
     clusterName: state.clusterName,
     epoch: state.epoch,
     ancestors: state.ancestors,
-    ringSize: state.ringSize,
-    members: state.members.map((member) => [
-      member.id,
-      member.host,
-      member.peerPort,
-      member.httpPort,
-      member.pbcPort,
-      member.location,
-      member.status,
-    ]),
-    ownerByPartition: state.ownerByPartition,
+    lineages: state.lineages.map(({ id, since }) => [id, since]),
+    ...layoutToJson(state),
     defaultProperties: sortKeys(state.defaultProperties),
     bucketTypes: sortedEntries(state.bucketTypes).map(([name, { isActive, properties }]) => [
       name,
@@ -139,33 +127,23 @@ function sortKeys(value: unknown): unknown {
 function jsonToState(json: unknown): ClusterState {
   const fields = asObject(json, 'the document');
   if (fields['format'] !== FORMAT) throw malformed('its format is unknown');
-  const ringSize = asInteger(fields['ringSize'], 'ringSize');
-  if (!isRingSize(ringSize)) throw malformed('ringSize is no ring size');
-  const members = asArray(fields['members'], 'members').map(asMember);
-  if (members.length > MEMBERS_MAX) throw malformed('it has too many members');
-  mustRise(members.map(({ id }) => id));
+  const epoch = asEpoch(fields['epoch']);
+  const lineages = asLineages(fields['lineages'], epoch);
   return {
     clusterName: asName(fields['clusterName'], 'clusterName'),
-    epoch: asEpoch(fields['epoch']),
-    ancestors: asAncestors(fields['ancestors'], asEpoch(fields['epoch'])),
-    ringSize,
-    members,
-    ownerByPartition: asOwners(fields['ownerByPartition'], ringSize, members.length),
+    epoch,
+    ancestors: asAncestors(fields['ancestors'], epoch - (lineages[0]?.since ?? epoch)),
+    lineages,
+    ...asLayout(fields, epoch),
     defaultProperties: asProperties(fields['defaultProperties']),
     bucketTypes: asBucketTypes(fields['bucketTypes']),
     bucketProperties: asBucketProperties(fields['bucketProperties']),
   };
 }
 
-function asEpoch(value: unknown): Epoch {
-  const epoch = asInteger(value, 'epoch');
-  if (epoch < 1) throw malformed('its epoch is below 1');
-  return epoch as Epoch;
-}
-
-function asAncestors(value: unknown, epoch: Epoch): string[] {
+function asAncestors(value: unknown, age: number): string[] {
   const ancestors = asArray(value, 'ancestors').map((each) => asName(each, 'an ancestor'));
-  if (ancestors.length !== Math.min(epoch - 1, ANCESTORS_MAX)) {
+  if (ancestors.length !== Math.min(age, ANCESTORS_MAX)) {
     throw malformed('it names too few or too many ancestors');
   }
   if (!ancestors.every((each) => /^[0-9a-f]{64}$/.test(each))) {
@@ -174,35 +152,20 @@ function asAncestors(value: unknown, epoch: Epoch): string[] {
   return ancestors;
 }
 
-function asMember(value: unknown): Member {
-  const fields = asArray(value, 'a member');
-  const [id, host, peerPort, httpPort, pbcPort, location, status] = fields;
-  if (fields.length !== 7) throw malformed('a member has seven fields');
-  if (typeof status !== 'string' || !STATUSES.has(status)) throw malformed('a status is unknown');
-  return {
-    id: asName(id, 'a member id') as NodeId,
-    host: asName(host, 'a host'),
-    peerPort: asPort(peerPort),
-    httpPort: asPort(httpPort),
-    pbcPort: asPort(pbcPort),
-    location: asName(location, 'a location'),
-    status: status as MemberStatus,
-  };
-}
-
-function asPort(value: unknown): number {
-  const port = asInteger(value, 'a port');
-  if (port < 0 || port > 65_535) throw malformed('a port is out of range');
-  return port;
-}
-
-function asOwners(value: unknown, ringSize: number, memberCount: number): number[] {
-  const owners = asArray(value, 'ownerByPartition').map((owner) => asInteger(owner, 'an owner'));
-  if (owners.length !== ringSize) throw malformed('its ring has not one owner for each partition');
-  if (owners.some((owner) => owner < 0 || owner >= memberCount)) {
-    throw malformed('an owner is no member');
+function asLineages(value: unknown, epoch: Epoch): Lineage[] {
+  const lineages = asArray(value, 'lineages').map((each) => {
+    const [id, since, ...more] = asArray(each, 'a lineage');
+    if (more.length > 0) throw malformed('a lineage has two fields');
+    if (typeof id !== 'string' || !/^[0-9a-f]{32}$/.test(id))
+      throw malformed('a lineage has no id');
+    return { id, since: asEpoch(since) };
+  });
+  if (lineages.length === 0 || lineages.length > LINEAGES_MAX) throw malformed('its lineages');
+  for (const [index, { since }] of lineages.entries()) {
+    const newerSince = lineages[index - 1]?.since ?? epoch + 1;
+    if (since >= newerSince) throw malformed('its lineages do not follow each other');
   }
-  return owners;
+  return lineages;
 }
 
 function asBucketTypes(value: unknown): Map<ByteString, BucketType> {
@@ -231,46 +194,4 @@ function asProperties(value: unknown): PartialProperties {
     throw malformed('a property is nested too deeply');
   }
   return properties;
-}
-
-function mustRise(names: readonly string[]): void {
-  for (let index = 1; index < names.length; index += 1) {
-    if ((names[index - 1] ?? '') >= (names[index] ?? ''))
-      throw malformed('its members are unsorted');
-  }
-}
-
-function asObject(value: unknown, what: string): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw malformed(`${what} is no object`);
-  }
-  return value as Record<string, unknown>;
-}
-
-function asArray(value: unknown, what: string): unknown[] {
-  if (!Array.isArray(value)) throw malformed(`${what} is no array`);
-  return value;
-}
-
-function asInteger(value: unknown, what: string): number {
-  if (!Number.isSafeInteger(value)) throw malformed(`${what} is no integer`);
-  return value as number;
-}
-
-function asName(value: unknown, what: string): string {
-  if (typeof value !== 'string' || value.length > NAME_LENGTH_MAX)
-    throw malformed(`${what} is no name`);
-  return value;
-}
-
-function asByteString(value: unknown): ByteString {
-  // oxlint-disable-next-line no-control-regex
-  if (typeof value !== 'string' || !/^[\u0000-\u00ff]*$/.test(value)) {
-    throw malformed('a name is no byte string');
-  }
-  return value as ByteString;
-}
-
-function malformed(reason: string): Fault {
-  return new Fault('malformed', `the cluster state cannot be read: ${reason}`);
 }
