@@ -44,7 +44,7 @@ export function parseJsonJob(bytes: Buffer): JobOutcome {
   if (isRefusal(source)) return source;
   const phases = parseQuery(query);
   if (isRefusal(phases)) return phases;
-  const isTimeout = typeof timeout === 'number' && timeout >= 0;
+  const isTimeout = typeof timeout === 'number' && timeout > 0;
   const timeoutMs = isTimeout ? Math.min(timeout, TIMEOUT_MAX_MS) : DEFAULT_TIMEOUT_MS;
   return { inputs: source, phases, timeoutMs };
 }
@@ -57,6 +57,8 @@ function parseInputs(inputs: unknown): JobInputs | JobRefusal {
   if (whole !== undefined) return bucketInputs(whole, []);
   if (Array.isArray(inputs)) return parseAddresses(inputs);
   if (isObject(inputs)) {
+    const foreign = foreignInputs(inputs);
+    if (foreign !== undefined) return foreign;
     const bucket = parseBucket(inputs['bucket']);
     const { index, key, start, end, key_filters: filters } = inputs;
     if (bucket !== undefined && typeof index === 'string') {
@@ -65,14 +67,28 @@ function parseInputs(inputs: unknown): JobInputs | JobRefusal {
       if (start !== undefined && end !== undefined) {
         return indexInputs(bucket, field, [jsonToTerm(start), jsonToTerm(end)]);
       }
-    } else if (bucket !== undefined && Array.isArray(filters)) {
+    } else if (bucket !== undefined && Array.isArray(filters) && filters.length > 0) {
       return bucketInputs(bucket, filters.map(jsonToTerm));
-    } else if (typeof inputs['module'] === 'string' && typeof inputs['function'] === 'string') {
-      // Searches and other code that makes inputs: none of it is here.
-      return { refusal: 'bad-source', term: '{error,{modfun,not_available}}' };
     }
   }
-  return badField('inputs', unrecognized('"inputs" field', inputs));
+  return unrecognizedInputs(inputs);
+}
+
+/** Searches, and other code that makes inputs: none of it is here. Riak looks for them first. */
+function foreignInputs({
+  module,
+  function: name,
+  arg,
+  bucket,
+  index,
+  query,
+}: JsonObject): JobRefusal | undefined {
+  if (module !== undefined && name !== undefined && arg !== undefined) {
+    return { refusal: 'bad-source', term: '{error,{modfun,not_available}}' };
+  }
+  return (bucket !== undefined || index !== undefined) && query !== undefined
+    ? { refusal: 'bad-source', term: '{error,"search not enabled"}' }
+    : undefined;
 }
 
 /** A bucket of the default type, or a type and a bucket. */
@@ -91,7 +107,7 @@ function parseAddresses(items: readonly unknown[]): JobInputs | JobRefusal {
   const addresses: Term[] = [];
   for (const item of items) {
     const address = parseAddress(item);
-    if (address === undefined) return badField('inputs', unrecognized('"inputs" field', item));
+    if (address === undefined) return unrecognizedInputs(item);
     addresses.push(address);
   }
   return { kind: 'addresses', addresses };
@@ -114,13 +130,13 @@ function parseAddress(item: unknown): Term | undefined {
 
 function parseQuery(query: unknown): readonly Phase[] | JobRefusal {
   if (!Array.isArray(query)) {
-    return badField('query', listed('The value of the "query" field was not a list:\n   ', query));
+    return badQuery('The value of the "query" field was not a list:\n   ', query);
   }
   if (query.length > PHASES_MAX) return badField('query', printString('Too many phases.\n'));
   const specs: (PhaseSpec | LinkPhase)[] = [];
   for (const [index, item] of (query as unknown[]).entries()) {
     const spec = parsePhase(item, index === query.length - 1);
-    if (spec === undefined) return badField('query', unrecognized('query phase', item));
+    if (isRefusal(spec)) return spec;
     specs.push(spec);
   }
   const phases: Phase[] = [];
@@ -132,20 +148,26 @@ function parseQuery(query: unknown): readonly Phase[] | JobRefusal {
   return phases;
 }
 
-function parsePhase(item: unknown, isLast: boolean): PhaseSpec | LinkPhase | undefined {
+function parsePhase(item: unknown, isLast: boolean): PhaseSpec | LinkPhase | JobRefusal {
   const [entry, ...others] = isObject(item) ? Object.entries(item) : [];
   const [kind, fields] = entry ?? [];
-  if (others.length > 0 || !isObject(fields)) return undefined;
+  const isKind = kind === 'map' || kind === 'reduce' || kind === 'link';
+  if (others.length > 0 || !isKind || !isObject(fields)) {
+    return badQuery('Unrecognized format of query phase:\n   ', item);
+  }
   const { keep } = fields;
-  if (keep !== undefined && typeof keep !== 'boolean') return undefined;
+  if (keep !== undefined && typeof keep !== 'boolean') {
+    return badQuery('The "keep" field was not a boolean value in:\n   ', item);
+  }
   const isKept = keep ?? isLast;
   if (kind === 'link') {
     const [bucket, tag] = [linkName(fields['bucket']), linkName(fields['tag'])];
-    return bucket === null || tag === null ? undefined : { kind, bucket, tag, isKept };
+    return bucket === null || tag === null
+      ? badQuery('Invalid link step specification:\n   ', fields)
+      : { kind, bucket, tag, isKept };
   }
-  if (kind !== 'map' && kind !== 'reduce') return undefined;
   const found = parseFunction(fields);
-  if (found === undefined) return undefined;
+  if (isRefusal(found)) return found;
   const arg = fields['arg'] === undefined ? NONE : jsonToTerm(fields['arg']);
   return { kind, function: found, arg, isKept };
 }
@@ -156,18 +178,50 @@ function linkName(value: unknown): LinkPhase['tag'] | null {
   return typeof value === 'string' ? utf8ToByteString(value) : null;
 }
 
-function parseFunction(fields: JsonObject): FunctionSpec | undefined {
-  const { language, module, function: name, source, bucket, key } = fields;
-  if (language === 'javascript') return { kind: 'other' };
-  if (language !== 'erlang') return undefined;
-  if (typeof module === 'string' && typeof name === 'string')
-    return { kind: 'named', module, name };
-  const isStored = typeof bucket === 'string' && typeof key === 'string';
-  return typeof source === 'string' || isStored ? { kind: 'source' } : undefined;
+function parseFunction(fields: JsonObject): FunctionSpec | JobRefusal {
+  const { language } = fields;
+  if (language === 'javascript') return parseScript(fields);
+  if (language === 'erlang') return parseErlang(fields);
+  if (language === undefined) {
+    return badQuery('No "language" was specified for the phase:\n   ', fields);
+  }
+  const shown = escapeToAscii(JSON.stringify(language));
+  return badQuery(`Unknown language ${shown} in phase:\n   `, fields);
 }
 
-function unrecognized(what: string, value: unknown): string {
-  return listed(`Unrecognized format of ${what}:\n   `, value);
+/** Source, or a module and function, or an object with source: one of them and no other. */
+function parseErlang(fields: JsonObject): FunctionSpec | JobRefusal {
+  const { module, function: name, source, bucket, key } = fields;
+  const isStored = bucket !== undefined || key !== undefined;
+  const isNamed = module !== undefined || name !== undefined;
+  if (typeof source === 'string' && !isStored && !isNamed) return { kind: 'source' };
+  if (source === undefined && isStored !== isNamed) {
+    if (typeof module === 'string' && typeof name === 'string') {
+      return { kind: 'named', module, name };
+    }
+    if (typeof bucket === 'string' && typeof key === 'string') return { kind: 'source' };
+  }
+  return badQuery('No function specified in Erlang phase:\n   ', fields);
+}
+
+/** The first of source, name and stored object counts. */
+function parseScript(fields: JsonObject): FunctionSpec | JobRefusal {
+  const { source, name, bucket, key } = fields;
+  if (source !== undefined || name !== undefined) return { kind: 'other' };
+  if (bucket === undefined) {
+    return badQuery('No function specified in Javascript phase:\n   ', fields);
+  }
+  if (key !== undefined) return { kind: 'other' };
+  const what = 'Javascript phase was missing a "key" field to match the "bucket" field';
+  return badQuery(`${what}, pointing to the function to evaluate in:   `, fields);
+}
+
+function badQuery(text: string, value: unknown): JobRefusal {
+  return badField('query', listed(text, value));
+}
+
+function unrecognizedInputs(value: unknown): JobRefusal {
+  return badField('inputs', listed('Unrecognized format of "inputs" field:   ', value));
 }
 
 /** An Erlang list of the text and, as JSON, what it is about. */

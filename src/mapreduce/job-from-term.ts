@@ -27,7 +27,7 @@ export function parseTermJob(bytes: Buffer): JobOutcome {
   const phases = parseQuery(memberOf(term, 'query') ?? UNDEFINED);
   if (isRefusal(phases)) return phases;
   const timeout = memberOf(term, 'timeout');
-  const isTimeout = typeof timeout === 'bigint' && timeout >= 0n;
+  const isTimeout = typeof timeout === 'bigint' && timeout > 0n;
   const timeoutMs = isTimeout ? Math.min(Number(timeout), TIMEOUT_MAX_MS) : DEFAULT_TIMEOUT_MS;
   return { inputs, phases, timeoutMs };
 }

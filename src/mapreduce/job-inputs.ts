@@ -25,8 +25,10 @@ export function bucketInputs(
   if (filters.length === 0) return { kind: 'bucket', type, bucket, filter: undefined };
   const outcome = compileKeyFilter(filters);
   if (outcome.kind === 'filter') return { kind: 'bucket', type, bucket, filter: outcome.passes };
-  const term = tuple(atom('error'), tuple(atom('bad_filter'), outcome.filter));
-  return { refusal: 'bad-source', term: printTerm(term) };
+  const { filter } = outcome;
+  const term = tuple(atom('error'), tuple(atom('bad_filter'), filter));
+  const unknownFilter = Buffer.isBuffer(filter) ? filter.toString() : '';
+  return { refusal: 'bad-source', term: printTerm(term), unknownFilter };
 }
 
 /** `ends` is one term to equal, or the first and the last of a range. */

@@ -74,7 +74,12 @@ export type JobRefusal =
   /** It was to be an Erlang term. */
   | { readonly refusal: 'no-term' }
   | { readonly refusal: 'bad-field'; readonly field: 'inputs' | 'query'; readonly term: string }
-  | { readonly refusal: 'bad-source'; readonly term: string }
+  | {
+      readonly refusal: 'bad-source';
+      readonly term: string;
+      /** If a filter that is none is the reason. */
+      readonly unknownFilter?: string;
+    }
   | { readonly refusal: 'bad-phase'; readonly phase: number; readonly reason: string };
 
 export type JobOutcome = Job | JobRefusal;

@@ -4,11 +4,13 @@
  * A list of filters is a pipe: a transform hands a new value to the next filter, a predicate a verdict.
  * A key passes if the last value is true. Filters are compiled when the job is read, with bounds on
  * what one may cost; a key that a transform cannot handle ("x" as an integer) does not pass.
+ *
+ * As in Riak, "to_upper", "to_lower" and "urldecode" make a list of characters, which is no key: what
+ * works on text takes it as text, while comparisons find it less than any key and equal to none.
  */
 
 import { RE2JS, RE2JSException } from 're2js';
-import { binary, compareTerms, isAtom, isList, atom } from './term.ts';
-import { printFloat } from './term-print.ts';
+import { atom, binary, compareTerms, isAtom, isList } from './term.ts';
 import type { ByteString } from '../base/bytes.ts';
 import type { Term, TermList } from './term.ts';
 
@@ -68,12 +70,12 @@ function compilePipe(filters: TermList, depth: number): PipeOutcome {
 }
 
 const FACTORIES: ReadonlyMap<string, StepFactory> = new Map<string, StepFactory>([
-  ['int_to_string', transform((value) => (typeof value === 'bigint' ? shown(value) : undefined))],
+  ['int_to_string', transform(integerToString)],
   ['string_to_int', transform(stringToInteger)],
-  ['float_to_string', transform((value) => (isNumber(value) ? shown(value) : undefined))],
+  ['float_to_string', transform(floatToString)],
   ['string_to_float', transform(stringToFloat)],
-  ['to_upper', onText((text) => textTerm(text.replace(/[a-z]+/g, (part) => part.toUpperCase())))],
-  ['to_lower', onText((text) => textTerm(text.replace(/[A-Z]+/g, (part) => part.toLowerCase())))],
+  ['to_upper', onText((text) => text.replace(/[a-z]+/g, (part) => part.toUpperCase()))],
+  ['to_lower', onText((text) => text.replace(/[A-Z]+/g, (part) => part.toLowerCase()))],
   ['urldecode', onText(urlDecode)],
   ['tokenize', tokenize],
   ['greater_than', comparison((order) => order > 0)],
@@ -90,31 +92,37 @@ const FACTORIES: ReadonlyMap<string, StepFactory> = new Map<string, StepFactory>
   ['ends_with', affix((text, part) => text.endsWith(part))],
   ['and', junction((verdicts) => verdicts.every((verdict) => verdict))],
   ['or', junction((verdicts) => verdicts.some((verdict) => verdict))],
-  ['not', junction((verdicts) => !verdicts.every((verdict) => verdict))],
+  ['not', junction(([first]) => first !== true)],
 ]);
 
+/** Arguments too many are passed over, as with all filters. */
 function transform(step: Step): StepFactory {
-  return (args) => (args.length === 0 ? step : undefined);
+  return () => step;
 }
 
-function onText(step: (text: string) => Term | undefined): StepFactory {
-  return transform((value) =>
-    Buffer.isBuffer(value) ? step(value.toString('latin1')) : undefined,
-  );
+/** Its result is a list of characters. */
+function onText(step: (text: string) => string): StepFactory {
+  return transform((value) => {
+    const text = textOf(value);
+    return text === undefined
+      ? undefined
+      : Array.from(step(text), (character) => BigInt(character.charCodeAt(0)));
+  });
 }
 
 function comparison(holds: (order: number) => boolean): StepFactory {
-  return ([bound, ...rest]) => {
-    if (bound === undefined || rest.length > 0) return undefined;
-    return (value) => verdict(holds(compareTerms(value, bound)));
-  };
+  return ([bound]) =>
+    bound === undefined ? undefined : (value) => verdict(holds(compareTerms(value, bound)));
 }
 
 function affix(holds: (text: string, part: string) => boolean): StepFactory {
-  return ([part, ...rest]) => {
-    if (!Buffer.isBuffer(part) || rest.length > 0) return undefined;
-    const text = part.toString('latin1');
-    return (value) => verdict(Buffer.isBuffer(value) && holds(value.toString('latin1'), text));
+  return ([argument]) => {
+    const part = argument === undefined ? undefined : textOf(argument);
+    if (part === undefined) return undefined;
+    return (value) => {
+      const text = textOf(value);
+      return text === undefined ? undefined : verdict(holds(text, part));
+    };
   };
 }
 
@@ -133,17 +141,16 @@ function junction(holds: (verdicts: readonly boolean[]) => boolean): StepFactory
 }
 
 /** The part numbered from 1; empty parts do not count. */
-function tokenize([separators, position, ...rest]: TermList): Step | undefined {
-  if (!Buffer.isBuffer(separators) || typeof position !== 'bigint' || rest.length > 0) {
-    return undefined;
-  }
+function tokenize([separators, position]: TermList): Step | undefined {
+  if (!Buffer.isBuffer(separators) || typeof position !== 'bigint') return undefined;
   const separating = new Set(separators.toString('latin1'));
   const wanted = Number(position);
   if (wanted < 1) return undefined;
   return (value) => {
-    if (!Buffer.isBuffer(value)) return undefined;
+    const text = textOf(value);
+    if (text === undefined) return undefined;
     const tokens: string[] = [''];
-    for (const character of value.toString('latin1')) {
+    for (const character of text) {
       if (!separating.has(character)) tokens[tokens.length - 1] += character;
       else if (tokens.at(-1) !== '') tokens.push('');
     }
@@ -152,20 +159,20 @@ function tokenize([separators, position, ...rest]: TermList): Step | undefined {
   };
 }
 
-function between([low, high, inclusive = TRUE, ...rest]: TermList): Step | undefined {
-  if (low === undefined || high === undefined || rest.length > 0) return undefined;
+function between([low, high, inclusive = TRUE]: TermList): Step | undefined {
+  if (low === undefined || high === undefined) return undefined;
   const slack = isAtom(inclusive, 'true') ? 1 : 0;
   return (value) => verdict(compareTerms(value, low) > -slack && compareTerms(value, high) < slack);
 }
 
-function matches([expression, ...rest]: TermList): Step | undefined {
-  if (!Buffer.isBuffer(expression) || rest.length > 0) return undefined;
+function matches([expression]: TermList): Step | undefined {
+  if (!Buffer.isBuffer(expression)) return undefined;
   const text = expression.toString('latin1');
   if (text.length > REGEX_LENGTH_MAX || countRepeats(text) > REGEX_REPEATS_MAX) return undefined;
   try {
     // Its time is linear in the key, whatever the expression.
     const regex = RE2JS.compile(text);
-    return (value) => verdict(Buffer.isBuffer(value) && regex.test(value.toString('latin1')));
+    return (value) => verdict(regex.test(textOf(value) ?? ''));
   } catch (error) {
     if (error instanceof RE2JSException) return undefined;
     throw error;
@@ -180,29 +187,36 @@ function countRepeats(expression: string): number {
   return repeats;
 }
 
+/** By what they look like: 5 is a member where "5" is. */
 function setMember(members: TermList): Step {
-  return (value) => verdict(members.some((member) => compareTerms(member, value) === 0));
+  const texts = new Set(members.map(textOf));
+  return (value) => {
+    const text = textOf(value);
+    return text === undefined ? undefined : verdict(texts.has(text));
+  };
 }
 
 /** Within so many single-character edits (Levenshtein 1966). */
-function similarTo([model, distance, ...rest]: TermList): Step | undefined {
-  if (!Buffer.isBuffer(model) || typeof distance !== 'bigint' || rest.length > 0) return undefined;
+function similarTo([model, distance]: TermList): Step | undefined {
+  const like = model === undefined ? undefined : textOf(model);
+  if (like === undefined || typeof distance !== 'bigint') return undefined;
   const most = Number(distance);
-  if (model.length > SIMILAR_LENGTH_MAX || most < 0 || most > SIMILAR_LENGTH_MAX) return undefined;
-  return (value) =>
-    verdict(
-      Buffer.isBuffer(value) &&
-        Math.abs(value.length - model.length) <= most &&
-        editDistance(value, model) <= most,
-    );
+  if (like.length > SIMILAR_LENGTH_MAX || most < 0 || most > SIMILAR_LENGTH_MAX) return undefined;
+  return (value) => {
+    const text = textOf(value);
+    if (text === undefined) return undefined;
+    const isNear = Math.abs(text.length - like.length) <= most;
+    return verdict(isNear && editDistance(text, like) <= most);
+  };
 }
 
-function editDistance(left: Buffer, right: Buffer): number {
+function editDistance(left: string, right: string): number {
   let previous = Array.from({ length: right.length + 1 }, (_, index) => index);
-  for (const [row, byte] of left.entries()) {
+  for (let row = 0; row < left.length; row += 1) {
     const current = [row + 1];
-    for (const [column, other] of right.entries()) {
-      const replaced = (previous[column] as number) + (byte === other ? 0 : 1);
+    for (let column = 0; column < right.length; column += 1) {
+      const cost = left[row] === right[column] ? 0 : 1;
+      const replaced = (previous[column] as number) + cost;
       const removed = (previous[column + 1] as number) + 1;
       const added = (current[column] as number) + 1;
       current.push(Math.min(replaced, removed, added));
@@ -213,32 +227,45 @@ function editDistance(left: Buffer, right: Buffer): number {
 }
 
 function stringToInteger(value: Term): Term | undefined {
-  const text = Buffer.isBuffer(value) ? value.toString('latin1') : '';
+  const text = textOf(value) ?? '';
   const isInteger = text.length <= INTEGER_DIGITS_MAX && /^[+-]?[0-9]+$/.test(text);
   return isInteger ? BigInt(text.replace('+', '')) : undefined;
 }
 
 /** An integer's text is taken too. */
 function stringToFloat(value: Term): Term | undefined {
-  const text = Buffer.isBuffer(value) ? value.toString('latin1') : '';
+  const text = textOf(value) ?? '';
   const number = /^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text) ? Number(text) : Number.NaN;
   return Number.isFinite(number) ? number : undefined;
 }
 
-function urlDecode(text: string): Term {
-  return textTerm(
-    text
-      .replaceAll('+', ' ')
-      .replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number(`0x${hex}`))),
-  );
+function integerToString(value: Term): Term | undefined {
+  return typeof value === 'bigint' ? textTerm(value.toString()) : undefined;
 }
 
-function isNumber(value: Term): value is number {
-  return typeof value === 'number';
+function floatToString(value: Term): Term | undefined {
+  return typeof value === 'number' ? textTerm(scientific(value)) : undefined;
 }
 
-function shown(value: bigint | number): Term {
-  return textTerm(typeof value === 'bigint' ? value.toString() : printFloat(value));
+/** As Erlang's `float_to_list/1`: `2.50000000000000000000e+00`. */
+function scientific(value: number): string {
+  const [digits = '', exponent = ''] = value.toExponential(20).split('e');
+  return `${digits}e${exponent.charAt(0)}${exponent.slice(1).padStart(2, '0')}`;
+}
+
+function urlDecode(text: string): string {
+  return text
+    .replaceAll('+', ' ')
+    .replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number(`0x${hex}`)));
+}
+
+/** What a value looks like as text; undefined: like none. Characters are bytes. */
+function textOf(value: Term | undefined): string | undefined {
+  if (typeof value === 'bigint') return value.toString();
+  if (typeof value === 'number') return scientific(value);
+  if (Buffer.isBuffer(value)) return value.toString('latin1');
+  if (value === undefined || !isList(value)) return undefined;
+  return value.map((code) => String.fromCharCode(Number(code))).join('');
 }
 
 function textTerm(text: string): Term {

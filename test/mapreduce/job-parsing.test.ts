@@ -47,7 +47,9 @@ t.test('only the last phase is kept, unless they say otherwise', (t) => {
   t.end();
 });
 
-t.test('a time-out that is no number is passed over', (t) => {
+t.test('a time-out that is no number, or no time, is passed over', (t) => {
+  t.equal(jsonJob('b', [], { timeout: 0 }).timeoutMs, 60_000);
+  t.equal(jsonJob('b', [], { timeout: -1 }).timeoutMs, 60_000);
   t.equal(jsonJob('b', [], { timeout: 'soon' }).timeoutMs, 60_000);
   t.equal(jsonJob('b', [], { timeout: 5 }).timeoutMs, 5);
   t.equal(jsonJob('b', [], { timeout: 1e300 }).timeoutMs, 2 ** 31 - 1);
@@ -71,7 +73,13 @@ t.test('what is wrong with inputs is told as Riak tells it', (t) => {
     refusal: 'bad-source',
     term: '{error,{bad_filter,<<"f">>}}',
   });
+  t.match(wrong({ bucket: 'b', key_filters: [] }), { refusal: 'bad-field', term: text });
+  t.match(wrong({ module: 'os', function: 'cmd' }), { refusal: 'bad-field', term: text });
   t.match(wrong({ module: 'os', function: 'cmd', arg: 'ls' }), { refusal: 'bad-source' });
+  t.match(wrong({ bucket: 'b', query: 'name:x' }), {
+    refusal: 'bad-source',
+    term: '{error,"search not enabled"}',
+  });
   t.end();
 });
 
@@ -79,8 +87,22 @@ t.test('what is wrong with a phase is told as Riak tells it', (t) => {
   const wrong = (phase: unknown) => refusal({ inputs: 'b', query: [phase] });
   const unrecognized = { field: 'query', term: /^\["Unrecognized format of query phase:/ };
   t.match(wrong({ nophase: {} }), unrecognized);
-  t.match(wrong({ map: { language: 'cobol' } }), unrecognized);
-  t.match(wrong({ map: { language: 'erlang', module: 'm' } }), unrecognized);
+  const told = (phase: unknown, text: string): void => {
+    const { field, term = '' } = wrong(phase) as { field?: string; term?: string };
+    t.equal(field, 'query');
+    t.equal(term.slice(2, text.length + 2), text);
+  };
+  told({ map: {} }, 'No \\"language\\" was specified for the phase:');
+  told({ map: { language: 'cobol' } }, 'Unknown language \\"cobol\\" in phase:');
+  told({ map: { language: 'erlang' } }, 'No function specified in Erlang phase:');
+  told({ map: { language: 'erlang', module: 'm' } }, 'No function specified in Erlang phase:');
+  const both = { language: 'erlang', module: 'm', function: 'f', source: 's' };
+  told({ map: both }, 'No function specified in Erlang phase:');
+  told({ map: { language: 'javascript' } }, 'No function specified in Javascript phase:');
+  const keyless = { language: 'javascript', bucket: 'b' };
+  told({ reduce: keyless }, 'Javascript phase was missing a \\"key\\" field');
+  told({ link: { tag: 5 } }, 'Invalid link step specification:');
+  told({ link: { keep: 'yes' } }, 'The \\"keep\\" field was not a boolean value in:');
   t.match(wrong({ map: {}, reduce: {} }), unrecognized);
   t.match(wrong([]), unrecognized);
   t.match(refusal({ inputs: 'b', query: {} }), {

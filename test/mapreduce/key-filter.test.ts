@@ -34,10 +34,24 @@ const CASES: readonly (readonly [filters: unknown, passes: string[], not: string
     ['1.25', '1', '-2e3'],
     ['1.5', 'nan'],
   ],
-  [[['string_to_float'], ['float_to_string'], ['eq', '1.0']], ['1.0', '1'], ['1.5']],
-  [[['to_upper'], ['eq', 'AB1']], ['ab1', 'AB1'], ['b']],
-  [[['to_lower'], ['eq', 'ab']], ['aB'], ['b']],
-  [[['urldecode'], ['eq', 'a b/c']], ['a+b%2fc', 'a%20b/c'], ['a%2']],
+  [
+    [['string_to_float'], ['float_to_string'], ['eq', '2.50000000000000000000e+00']],
+    ['2.5', '25e-1'],
+    ['2'],
+  ],
+  [[['to_upper'], ['starts_with', 'AB1']], ['ab1', 'AB1x'], ['b']],
+  [[['to_lower'], ['ends_with', 'ab']], ['xaB', 'ab'], ['b']],
+  [[['to_lower'], ['set_member', 'ab']], ['aB'], ['b']],
+  [[['to_lower'], ['matches', '^ab$']], ['aB'], ['b']],
+  [[['to_lower'], ['similar_to', 'abc', 1]], ['AB', 'abc'], ['a']],
+  [[['to_upper'], ['string_to_int'], ['eq', 7]], ['7'], ['x']],
+  [[['urldecode'], ['set_member', 'a b/c']], ['a+b%2fc', 'a%20b/c'], ['a%2']],
+  // A changed text is a list of characters: less than any key, and equal to none.
+  [[['to_upper'], ['eq', 'AB']], [], ['ab', 'AB']],
+  [[['to_lower'], ['less_than', 'a']], ['b', 'A'], []],
+  [[['string_to_int'], ['set_member', '5', 6]], ['5', '05', '6'], ['7']],
+  [[['not', [['eq', 'a']], [['eq', 'b']]]], ['b', 'c'], ['a']],
+  [[['eq', 'a', 'b']], ['a'], ['b']],
   [
     [
       ['tokenize', '-/', 2],

@@ -111,7 +111,7 @@ t.test('a job that is not done in time ends with a time-out, reads or not', asyn
   stuck.isStuck = true;
   const job = jsonJob([['b', 'a']], [VALUES], { timeout: 5 });
   t.same(await resultsOf(stuck, job), { failure: { reason: 'timeout' } });
-  const none = jsonJob([['b', 'a']], [VALUES], { timeout: 0 });
+  const none = { ...jsonJob([['b', 'a']], [VALUES]), timeoutMs: 0 };
   t.same(await resultsOf(world(), none), { failure: { reason: 'timeout' } });
 });
 

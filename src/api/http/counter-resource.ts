@@ -14,7 +14,7 @@ import type { Answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
 import type { Offer, Resource } from './resource.ts';
 
-const OFFER: Offer = { mediaTypes: ['text/plain'], encodings: ['identity'] };
+const OFFER: Offer = { mediaTypes: ['text/plain'], encodings: ['identity', 'gzip'] };
 const TIMEOUT_MS = 60_000;
 
 export class CounterResource implements Resource {

@@ -95,12 +95,11 @@ function readTop(json: Json, datatype: DatatypeName): ParsedOperation {
   return { operation: readOperation(rest, datatype), context: readContext(text) };
 }
 
-function readContext(json: Json | undefined): VersionVector | undefined {
-  if (json === null) return undefined;
-  const text = typeof json === 'string' && json.startsWith('$') ? json.slice(1) : '';
+function readContext(json: Json | undefined): VersionVector {
+  const text = typeof json === 'string' && json.startsWith('$') ? json.slice(1) : '?';
   const isBase64 = text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
   const context = isBase64 ? decodeContext(Buffer.from(text, 'base64')) : undefined;
-  if (context === undefined) throw new Refused("Couldn't decode JSON: bad context\n");
+  if (context === undefined) throw undecodable('bad_context');
   return context;
 }
 
@@ -112,7 +111,7 @@ function readOperation(json: Json, datatype: DatatypeName): DatatypeOperation {
       return readSet(json);
     case 'gset':
     case 'hll':
-      return { kind: datatype, adds: readAdds(json, datatype) };
+      return { kind: datatype, adds: readElements(json, datatype).adds };
     case 'map':
       return readMap(json);
   }
@@ -150,44 +149,45 @@ function readCounter(json: Json): CounterOperation {
 }
 
 function readSet(json: Json): SetOperation {
-  if (!isObject(json)) throw invalid(json, 'set');
-  const adds: ByteString[] = [];
-  const removes: ByteString[] = [];
-  for (const [name, value] of Object.entries(json)) {
-    if (name === '$update') {
-      for (const part of isList(value) ? value : [value]) {
-        const inner = readSet(part);
-        for (const element of inner.adds) adds.push(element);
-        for (const element of inner.removes) removes.push(element);
-      }
-      continue;
+  return { kind: 'set', ...readElements(json, 'set') };
+}
+
+interface Elements {
+  readonly adds: ByteString[];
+  readonly removes: ByteString[];
+}
+
+/** What is wrong in any part is told of the whole. */
+function readElements(json: Json, datatype: 'set' | 'gset' | 'hll'): Elements {
+  const verbs = datatype === 'set' ? SET_VERBS : GROWING_VERBS;
+  const elements: Elements = { adds: [], removes: [] };
+  if (!isObject(json) || !takeElements(json, verbs, elements)) throw invalid(json, datatype);
+  return elements;
+}
+
+const GROWING_VERBS: ReadonlySet<string> = new Set(['$add', '$add_all']);
+const SET_VERBS: ReadonlySet<string> = new Set([...GROWING_VERBS, '$remove', '$remove_all']);
+
+/** Whether all of it, parts within parts too, is of those verbs with texts. */
+function takeElements(
+  json: { readonly [name: string]: Json },
+  verbs: ReadonlySet<string>,
+  elements: Elements,
+): boolean {
+  return Object.entries(json).every(([verb, value]) => {
+    if (verb === '$update') {
+      const parts = isList(value) ? value : [value];
+      return parts.every((part) => isObject(part) && takeElements(part, verbs, elements));
     }
-    const elements = readElements(name, value);
-    if (elements === undefined) throw invalid(json, 'set');
-    const into = name.startsWith('$add') ? adds : removes;
-    for (const element of elements) into.push(element);
-  }
-  return { kind: 'set', adds, removes };
-}
-
-function readAdds(json: Json, datatype: 'gset' | 'hll'): readonly ByteString[] {
-  if (!isObject(json)) throw invalid(json, datatype);
-  return Object.entries(json).flatMap(([name, value]) => {
-    const elements = name.startsWith('$add') ? readElements(name, value) : undefined;
-    if (elements === undefined) throw invalid(json, datatype);
-    return elements;
+    const isMany = verb.endsWith('_all');
+    if (!verbs.has(verb) || isMany !== isList(value)) return false;
+    const into = verb.startsWith('$add') ? elements.adds : elements.removes;
+    return (isList(value) ? value : [value]).every((one) => {
+      const element = readText(one);
+      if (element !== undefined) into.push(element);
+      return element !== undefined;
+    });
   });
-}
-
-/** What one member adds or removes; undefined: it does neither. */
-function readElements(name: string, value: Json): readonly ByteString[] | undefined {
-  if (name === '$add' || name === '$remove') {
-    const element = readText(value);
-    return element === undefined ? undefined : [element];
-  }
-  if ((name !== '$add_all' && name !== '$remove_all') || !isList(value)) return undefined;
-  const elements = value.map(readText).filter((element) => element !== undefined);
-  return elements.length === value.length ? elements : undefined;
 }
 
 function readText(json: Json): ByteString | undefined {
@@ -198,25 +198,25 @@ function readText(json: Json): ByteString | undefined {
 
 function readMap(json: Json): MapOperation {
   if (!isObject(json)) throw invalid(json, 'map');
-  const removes: Field[] = [];
-  const updates: { field: Field; operation: FieldOperation }[] = [];
-  for (const [name, value] of Object.entries(json)) {
-    if (name === '$remove') {
-      for (const text of isList(value) ? value : [value]) {
-        const field = typeof text === 'string' && text.startsWith('$') && readField(text, json);
-        if (field === false) throw invalid(json, 'map');
-        removes.push(field);
-      }
-    } else if (name === '$update' && isObject(value)) {
-      for (const [text, operation] of Object.entries(value)) {
-        const field = readField(text, json);
-        updates.push({ field, operation: readFieldOperation(operation, field.kind) });
-      }
-    } else {
-      throw invalid(json, 'map');
-    }
-  }
+  const wrong = Object.keys(json).find((name) => name !== '$update' && name !== '$remove');
+  if (wrong !== undefined) throw invalid(wrong, 'map');
+  const { $update: updated = {}, $remove: removed = [] } = json;
+  if (!isObject(updated)) throw undecodable(`{badmatch,${unmark(updated)}}`);
+  if (!isList(removed) && readText(removed) === undefined) throw invalid(json, 'map');
+  const removes = (isList(removed) ? removed : [removed]).map((text) => {
+    if (typeof text === 'string' && text.startsWith('$')) return readField(text, json);
+    throw undecodable('function_clause');
+  });
+  const updates = Object.entries(updated).map(([text, operation]) => {
+    const field = readField(text, json);
+    return { field, operation: readFieldOperation(operation, field.kind) };
+  });
   return { kind: 'map', removes, updates };
+}
+
+/** `term` is what Riak fails with, in Erlang's syntax. */
+function undecodable(term: string): Refused {
+  return new Refused(utf8ToByteString(`Couldn't decode JSON: ${term}\n`));
 }
 
 /** `marked` is the name with its type; `json` the operation that it is part of. */

@@ -11,7 +11,12 @@ import { createdLocation } from './address.ts';
 import { emptyAnswer, htmlAnswer, jsonAnswer, textAnswer } from './answer.ts';
 import { parseOperation, shownToJson } from './datatype-json.ts';
 import { failureToAnswer, unwritableNameAnswer } from './failure-answer.ts';
-import { NO_PARAMETERS, parseInteger, parseObjectParameters } from './object-parameters.ts';
+import {
+  NO_PARAMETERS,
+  ParameterReader,
+  parseInteger,
+  parseObjectParameters,
+} from './object-parameters.ts';
 import { encodeName } from './percent.ts';
 import type { ByteString } from '../../base/bytes.ts';
 import type { ObjectKey } from '../../base/names.ts';
@@ -23,7 +28,7 @@ import type { Answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
 import type { Existence, Offer, Resource } from './resource.ts';
 
-const OFFER: Offer = { mediaTypes: ['application/json'], encodings: ['identity'] };
+const OFFER: Offer = { mediaTypes: ['application/json'], encodings: ['identity', 'gzip'] };
 /** Stands for the endless wait that a time-out of 0 asks for. */
 const LONGEST_WAIT_MS = 60 * 60 * 1000;
 
@@ -37,6 +42,8 @@ export class DatatypeResource implements Resource {
   #parameters = NO_PARAMETERS;
   #timeout: { readonly timeoutMs?: number } = {};
   #datatype: DatatypeName = 'counter';
+  #isContextShown = true;
+  #isValueReturned = false;
   #shown: ShownDatatype | undefined;
 
   /** Without a key one is made. */
@@ -52,18 +59,26 @@ export class DatatypeResource implements Resource {
     };
   }
 
+  /** The media type comes before all else, as Riak judges it. */
   findFault(): Answer | undefined {
-    const text = this.#exchange.query.get('timeout');
+    const wrongType = this.#exchange.method === 'POST' ? this.#refuseMediaType() : undefined;
+    if (wrongType !== undefined) return wrongType;
+    const { query } = this.#exchange;
+    const text = query.get('timeout');
     const timeoutMs = text === undefined ? undefined : parseInteger(text);
     if (text !== undefined && (timeoutMs === undefined || timeoutMs < 0)) {
-      const rule = 'timeout query parameter must be an integer greater than 0';
+      const least = timeoutMs === undefined ? '0' : '0 (or 0 for disabled)';
+      const rule = `timeout query parameter must be an integer greater than ${least}`;
       return textAnswer(400, `${rule}, ${text} is invalid\n`);
     }
     const parsed = parseObjectParameters(this.#exchange, this.#address);
     if ('status' in parsed) return parsed;
     this.#parameters = parsed;
     if (timeoutMs !== undefined) this.#timeout = { timeoutMs: timeoutMs || LONGEST_WAIT_MS };
-    return undefined;
+    const reader = new ParameterReader(query);
+    this.#isContextShown = reader.boolean('include_context') ?? true;
+    this.#isValueReturned = reader.boolean('returnbody') ?? false;
+    return reader.faults === '' ? undefined : textAnswer(400, reader.faults);
   }
 
   refuse(): Answer | undefined {
@@ -87,15 +102,15 @@ export class DatatypeResource implements Resource {
     return textAnswer(301, text, ['Location', location]);
   }
 
-  refuseMediaType(): Answer | undefined {
+  #refuseMediaType(): Answer | undefined {
     const contentType = this.#exchange.header('content-type');
     if (contentType === undefined) return htmlAnswer(500, 'no Content-Type');
     const [mediaType = ''] = contentType.split(';');
     return mediaType.trim().toLowerCase() === 'application/json' ? undefined : htmlAnswer(406);
   }
 
-  offer(): Offer | undefined {
-    return this.#exchange.method === 'POST' ? undefined : OFFER;
+  offer(): Offer {
+    return OFFER;
   }
 
   async exists(): Promise<Existence> {
@@ -131,7 +146,7 @@ export class DatatypeResource implements Resource {
       ...this.#timeout,
       operation,
       ...(context === undefined ? {} : { context }),
-      returning: this.#parameters.isBodyReturned ? 'value' : 'nothing',
+      returning: this.#isValueReturned ? 'value' : 'nothing',
     });
     if (outcome.kind === 'updated') return this.#answerUpdate(outcome.shown);
     if (outcome.kind === 'wrong-type') {
@@ -153,8 +168,7 @@ export class DatatypeResource implements Resource {
   }
 
   #show(shown: ShownDatatype, status: number): Answer {
-    const isContextShown = this.#exchange.query.get('include_context') !== 'false';
-    const json = shownToJson(shown, isContextShown);
+    const json = shownToJson(shown, this.#isContextShown);
     return json === undefined ? unwritableNameAnswer() : jsonAnswer(status, json);
   }
 }

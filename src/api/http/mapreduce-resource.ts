@@ -104,18 +104,19 @@ function setupFault(refusal: JobRefusal): Answer {
     return jsonAnswer(400, `{"phase":${phase},"error":${quoteText(reason)}}`);
   }
   return refusal.refusal === 'bad-source'
-    ? sourceAnswer(refusal.term)
+    ? jsonAnswer(500, sourceJson(refusal.unknownFilter))
     : (bodyFault(refusal) as Answer);
 }
 
-function sourceAnswer(term: string): Answer {
-  return textAnswer(400, utf8ToByteString(`Error sending inputs: ${term}\n`));
+/** Inputs that cannot be had are an error of the running job, of which Riak says little here. */
+function sourceJson(unknownFilter: string | undefined): string {
+  return unknownFilter === undefined
+    ? '{"error":"map_reduce_error"}'
+    : `{"bad_filter":${quoteText(unknownFilter)}}`;
 }
 
 function failureAnswer(failure: JobFailure): Answer {
-  return failure.reason === 'source'
-    ? sourceAnswer(failure.term)
-    : jsonAnswer(500, failureJson(failure));
+  return jsonAnswer(500, failureJson(failure));
 }
 
 function failureJson(failure: JobFailure): string {
@@ -123,7 +124,7 @@ function failureJson(failure: JobFailure): string {
     case 'timeout':
       return '{"error":"timeout"}';
     case 'source':
-      return `{"error":${quoteText(`Error sending inputs: ${failure.term}`)}}`;
+      return sourceJson(undefined);
     case 'phase':
       return phaseFailureJson(failure);
   }

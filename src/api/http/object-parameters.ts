@@ -79,7 +79,8 @@ function set<T, K extends keyof T>(target: T, name: K, value: T[K] | undefined):
   if (value !== undefined) target[name] = value;
 }
 
-class ParameterReader {
+/** Reads parameters one by one; `faults` has a line for each that cannot be read. */
+export class ParameterReader {
   readonly #query: Query;
   faults = '';
 

@@ -58,6 +58,35 @@ t.test('a map names its fields with their types', async (t) => {
   t.equal(parsed('map', '{"update":{"é":1}}'), "Invalid map field name 'Ã©'\n");
 });
 
+t.test('of a wrong map the wrong part is told, of a wrong set all of it', async (t) => {
+  const wrong = (datatype: string, shown: string) =>
+    `Invalid operation on datatype '${datatype}': ${shown}\n`;
+  t.equal(parsed('map', '{"add":"x","update":{}}'), wrong('map', '"add"'));
+  t.equal(parsed('map', '{"remove":5}'), wrong('map', '{"remove":5}'));
+  t.equal(
+    parsed('map', '{"update":{"a_gset":{"add":"x"}}}'),
+    wrong('map', '{"update":{"a_gset":{"add":"x"}}}'),
+  );
+  t.equal(parsed('map', '{"update":{"a_map":{"delete":"x"}}}'), wrong('map', '"delete"'));
+  const set = '{"add":"x","update":[{"remove":5}]}';
+  t.equal(parsed('set', set), wrong('set', set));
+  t.equal(parsed('map', `{"update":{"a_set":${set}}}`), wrong('set', set));
+  for (const body of ['{"update":5}', '{"update":[]}', '{"remove":[5]}']) {
+    t.match(parsed('map', body), /^Couldn't decode JSON: .*\n$/, body);
+  }
+  t.match(parsed('set', '{"add":"x","context":null}'), /^Couldn't decode JSON: /);
+});
+
+t.test('what only grows takes parts too, and removes nothing', async (t) => {
+  for (const datatype of ['gset', 'hll'] as const) {
+    const body = '{"add":"a","update":[{"add_all":["b"]},{"update":{"add":"c"}}]}';
+    t.strictSame(parsed(datatype, body), { kind: datatype, adds: ['a', 'b', 'c'] });
+    t.match(parsed(datatype, '{"add":"a","remove":"b"}'), /^Invalid operation/);
+    t.match(parsed(datatype, '{"update":{"remove_all":["b"]}}'), /^Invalid operation/);
+    t.match(parsed(datatype, '{"remove_all":[]}'), /^Invalid operation/);
+  }
+});
+
 t.test('a value whose bytes are not UTF-8 has no JSON form', async (t) => {
   const context = undefined;
   const elements = [utf8ToByteString('é')];

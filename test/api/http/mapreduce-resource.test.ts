@@ -39,18 +39,27 @@ t.test('each failure has its status', async (t) => {
   t.equal(unknown.status, 400);
   t.match(JSON.parse(unknown.body.toString()), { phase: 0, error: /which is not exported$/ });
 
-  const late = await run(port, { inputs, query, timeout: 0 });
-  t.equal(late.status, 500);
-  t.equal(late.body.toString(), '{"error":"timeout"}');
-
   const untyped = await run(port, { inputs: ['notype', 'b'], query });
-  t.equal(untyped.status, 400);
-  t.match(untyped.body.toString(), /^Error sending inputs: /);
+  t.equal(untyped.status, 500);
+  t.equal(untyped.body.toString(), '{"error":"map_reduce_error"}');
+  const filtered = await run(port, { inputs: { bucket: 'b', key_filters: [['nope']] }, query });
+  t.equal(filtered.status, 500);
+  t.equal(filtered.body.toString(), '{"bad_filter":"nope"}');
 
   const missing = await run(port, { inputs, query: [{ map: erlang('map_identity') }] });
   t.equal(missing.status, 200);
   t.equal(missing.body.toString(), '{"error":"notfound"}');
   t.same(bugs, []);
+});
+
+t.test('a job that takes too long is a failure of the server', async (t) => {
+  const { server, node, port } = await serve();
+  t.teardown(() => server.close(0));
+  node.get = () => new Promise(() => undefined);
+  const query = [{ map: erlang('map_object_value') }];
+  const late = await run(port, { inputs: [['b', 'k']], query, timeout: 5 });
+  t.equal(late.status, 500);
+  t.equal(late.body.toString(), '{"error":"timeout"}');
 });
 
 t.test('an object as a result, and bytes that are no text, have no JSON form', async (t) => {

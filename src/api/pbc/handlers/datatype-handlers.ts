@@ -2,7 +2,8 @@
  * Fetch and update of data types.
  *
  * Names may be empty here, as in Riak. The default type has the counters of Riak 1.4 and nothing
- * else, which is said before anything is looked up.
+ * else, which is said before anything is looked up; an update of one never says its value. A time-out
+ * of 0 is none.
  */
 
 import { encodeContext } from '../../../clock/context.ts';
@@ -43,7 +44,7 @@ export function fetchDatatype(
   if (message.notfound_ok !== undefined) request.notFoundOk = message.notfound_ok;
   setQuorum(request, 'r', message.r);
   setQuorum(request, 'pr', message.pr);
-  setRequestOptions(request, message);
+  setRequestOptions(request, withDefaultTimeout(message));
   return session.node.fetchDatatype(request).then((outcome) => fetchReply(outcome, message));
 }
 
@@ -83,13 +84,14 @@ export function updateDatatype(
   const isGenerated = message.key === undefined;
   const name = message.key ?? (randomKey(session.random) as ByteString);
   const key = { type, bucket, key: name };
-  const returning = message.return_body === true ? 'value' : 'nothing';
+  const isShown = message.return_body === true && type !== DEFAULT_BUCKET_TYPE;
+  const returning = isShown ? 'value' : 'nothing';
   const request: Mutable<UpdateDatatypeRequest> = { key, operation, returning };
   if (known.context !== undefined) request.context = known.context;
   setQuorum(request, 'w', message.w);
   setQuorum(request, 'dw', message.dw);
   setQuorum(request, 'pw', message.pw);
-  setRequestOptions(request, message);
+  setRequestOptions(request, withDefaultTimeout(message));
   return session.node
     .updateDatatype(request)
     .then((outcome) => updateReply(outcome, message, isGenerated ? name : undefined));
@@ -113,6 +115,10 @@ function updateReply(
 /** What was asked is done; only the protocol has no way to say the value. */
 export function tooLargeReply(): Reply {
   return errorReply('"a counter does not fit into 64 bits"');
+}
+
+function withDefaultTimeout<T extends { readonly timeout: number | undefined }>(fields: T): T {
+  return fields.timeout === 0 ? { ...fields, timeout: undefined } : fields;
 }
 
 function contextBytes(
