@@ -129,6 +129,13 @@ export class PeerRequests implements PeerHandler {
         }
         return;
       }
+      case 'records': {
+        const { partition, nVal, after } = request;
+        for await (const records of replica.records(partition, nVal, after)) {
+          yield { kind: 'records', records };
+        }
+        return;
+      }
       default:
         unreachable(request);
     }

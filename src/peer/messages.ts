@@ -91,6 +91,13 @@ export type PeerStreamRequest =
       readonly partition: Partition;
       readonly nVal: number;
       readonly segments: readonly number[];
+    }
+  /** Whole records of one partition's objects with this n_val, in key order after a key. */
+  | {
+      readonly verb: 'records';
+      readonly partition: Partition;
+      readonly nVal: number;
+      readonly after: ObjectKey | undefined;
     };
 
 /** A range of one index of one bucket, both ends inclusive. */
@@ -116,4 +123,8 @@ export type PeerStreamItem =
   | {
       readonly kind: 'heads';
       readonly heads: readonly { readonly key: ObjectKey; readonly head: Buffer }[];
+    }
+  | {
+      readonly kind: 'records';
+      readonly records: readonly { readonly key: ObjectKey; readonly record: Buffer }[];
     };

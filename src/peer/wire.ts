@@ -184,6 +184,15 @@ export function streamRequestToTuple(request: PeerStreamRequest): WireTuple {
       return [3, request.share.partitions, indexScanToTuple(request.query)];
     case 'heads':
       return [4, request.partition, request.nVal, request.segments];
+    case 'records': {
+      const { partition, nVal, after } = request;
+      return [
+        5,
+        partition,
+        nVal,
+        after === undefined ? null : [after.type, after.bucket, after.key],
+      ];
+    }
     default:
       return unreachable(request);
   }
@@ -216,12 +225,19 @@ function readStreamRequest(reader: TupleReader): PeerStreamRequest {
         nVal: readNVal(reader),
         segments: reader.list((list) => list.integer(0, SEGMENT_MAX)),
       };
+    case 5:
+      return {
+        verb: 'records',
+        partition: readPartition(reader),
+        nVal: readNVal(reader),
+        after: reader.optional(readKeyTuple),
+      };
     default:
       throw malformed('unknown verb of a stream');
   }
 }
 
-/** Lists are flat: (term, key), and (type, bucket, key, head), one after the other. */
+/** Lists are flat: (term, key), and (type, bucket, key, head or record), one after the other. */
 export function streamItemToTuple(item: PeerStreamItem): WireTuple {
   switch (item.kind) {
     case 'names':
@@ -232,6 +248,13 @@ export function streamItemToTuple(item: PeerStreamItem): WireTuple {
       const fields: WireValue[] = [];
       for (const { key, head } of item.heads) fields.push(key.type, key.bucket, key.key, head);
       return [3, fields];
+    }
+    case 'records': {
+      const fields: WireValue[] = [];
+      for (const { key, record } of item.records) {
+        fields.push(key.type, key.bucket, key.key, record);
+      }
+      return [4, fields];
     }
     default:
       return unreachable(item);
@@ -256,6 +279,8 @@ function readStreamItem(reader: TupleReader): PeerStreamItem {
       };
     case 3:
       return { kind: 'heads', heads: reader.list(readKeyHead) };
+    case 4:
+      return { kind: 'records', records: reader.list(readKeyRecord) };
     default:
       throw malformed('unknown kind of item');
   }
@@ -342,6 +367,17 @@ function readShare(reader: TupleReader): CoverageShare {
 
 function readKeyHead(reader: TupleReader): { readonly key: ObjectKey; readonly head: Buffer } {
   return { key: readKey(reader), head: reader.bytes() };
+}
+
+function readKeyRecord(reader: TupleReader): { readonly key: ObjectKey; readonly record: Buffer } {
+  return { key: readKey(reader), record: reader.bytes() };
+}
+
+function readKeyTuple(reader: TupleReader): ObjectKey {
+  const fields = reader.tuple();
+  const key = readKey(fields);
+  fields.end();
+  return key;
 }
 
 function readBytes(reader: TupleReader): Buffer {

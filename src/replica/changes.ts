@@ -1,5 +1,5 @@
 /**
- * The changes that a copy undergoes: a peer's record, a reap, a hint given and a hint settled.
+ * The changes that a copy undergoes: a peer's record, a reap, a drop, a hint given and one settled.
  *
  * Each decides from the slot alone, with the rules of `object/reconcile.ts`, and looks at values
  * only where siblings of both sides live on. A client's write is in `client-write.ts`.
@@ -189,6 +189,46 @@ export class SettleHintChange implements Change {
 
   settle(): void {
     this.#settlement.resolve();
+  }
+
+  fail(error: unknown): void {
+    this.#settlement.reject(error);
+  }
+}
+
+/**
+ * Removes the copy, and what is owed of it, if all its replicas have confirmed to hold what it holds;
+ * or, with no hash, if nobody can read it any more.
+ */
+export class DropChange implements Change {
+  readonly sizeBytes = OVERHEAD_BYTES;
+  readonly hintTargets: readonly NodeId[];
+  readonly #confirmedHash: Buffer | undefined;
+  readonly #settlement: Settlement<boolean>;
+  #isGone = false;
+
+  /** `targets`: everyone hints are kept for. */
+  constructor(
+    confirmedHash: Buffer | undefined,
+    targets: readonly NodeId[],
+    settlement: Settlement<boolean>,
+  ) {
+    this.hintTargets = targets;
+    this.#confirmedHash = confirmedHash;
+    this.#settlement = settlement;
+  }
+
+  apply(slot: KeySlot): boolean {
+    const { copy } = slot;
+    this.#isGone = copy === undefined || isSame(copy, this.#confirmedHash);
+    if (!this.#isGone) return true;
+    for (const target of this.hintTargets) slot.setHint(target, false);
+    slot.remove();
+    return true;
+  }
+
+  settle(): void {
+    this.#settlement.resolve(this.#isGone);
   }
 
   fail(error: unknown): void {

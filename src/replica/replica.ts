@@ -92,6 +92,23 @@ export interface Replica {
    * after, what the tombstone had superseded is not taken back, however late it comes.
    */
   reap(key: ObjectKey, placement: Placement, tombstoneHash: Buffer): Promise<boolean>;
+  /**
+   * Removes the copy, and the hints kept of it, for a node that is no replica of the key: if its
+   * causal hash is `confirmedHash`, or, if that is undefined, only an unreadable one. False: there is
+   * another copy now, and it stays.
+   */
+  drop(key: ObjectKey, placement: Placement, confirmedHash: Buffer | undefined): Promise<boolean>;
+  /** Whether there is any copy in this partition of an object of this n_val. */
+  holdsAny(partition: Partition, nVal: number): Promise<boolean>;
+  /**
+   * Whole records of the objects of this n_val, in key order and strictly after `after`; each batch
+   * is as the store was when it was read. Damaged copies are left out. Batches may be empty.
+   */
+  records(
+    partition: Partition,
+    nVal: number,
+    after: ObjectKey | undefined,
+  ): AsyncIterableIterator<readonly { readonly key: ObjectKey; readonly record: Buffer }[]>;
 
   /** Names in order, without duplicates, from the partitions asked for; bounded batches. */
   listBuckets(share: CoverageShare, type: ByteString): AsyncIterableIterator<ByteString[]>;

@@ -21,9 +21,15 @@ import type { StoredObject } from '../object/stored-object.ts';
 import type { CopyTrace, CoverageShare, IndexScan } from '../peer/messages.ts';
 import { HashTrees } from '../storage/hash-tree.ts';
 import type { HashTree } from '../storage/hash-tree.ts';
-import { decodeTombKey, encodeHintKey, encodeObjectKey, tombRange } from '../storage/keys.ts';
+import {
+  decodeTombKey,
+  encodeHintKey,
+  encodeObjectKey,
+  tombRange,
+  treeRange,
+} from '../storage/keys.ts';
 import type { Store, WriteOperation } from '../storage/store.ts';
-import { HintChange, MergeChange, ReapChange, SettleHintChange } from './changes.ts';
+import { DropChange, HintChange, MergeChange, ReapChange, SettleHintChange } from './changes.ts';
 import { ClientWriteChange } from './client-write.ts';
 import type { ObjectLimits } from './client-write.ts';
 import { copyOperations } from './copy-operations.ts';
@@ -37,6 +43,8 @@ import type { KeySlot, SlotChanges } from './key-slot.ts';
 import { OwnChains } from './own-chains.ts';
 import { scanHeads } from './partition-scan.ts';
 import type { CoordinatedOutcome, CoordinatedWrite, Hint, Placement, Replica } from './replica.ts';
+import { scanRecords } from './record-scan.ts';
+import type { KeyRecord } from './record-scan.ts';
 import { recountTree } from './tree-recount.ts';
 import { ContentWrite, DatatypeWrite, type WriteMaker } from './write-makers.ts';
 import { WritePath } from './write-path.ts';
@@ -230,6 +238,35 @@ export class StoreReplica implements Replica {
     return new Promise((resolve, reject) => {
       const change = new ReapChange(tombstoneHash, { resolve, reject });
       this.#writePath.submit({ key, ...placement }, change);
+    });
+  }
+
+  drop(key: ObjectKey, placement: Placement, confirmedHash: Buffer | undefined): Promise<boolean> {
+    const targets = [...this.#ledger.counts().keys()];
+    return new Promise((resolve, reject) => {
+      const change = new DropChange(confirmedHash, targets, { resolve, reject });
+      this.#writePath.submit({ key, ...placement }, change);
+    });
+  }
+
+  async holdsAny(partition: Partition, nVal: number): Promise<boolean> {
+    const range = treeRange(partition, nVal);
+    for await (const batch of this.#store.scan({ ...range, limit: 1, keysOnly: true })) {
+      return batch.length > 0;
+    }
+    return false;
+  }
+
+  records(
+    partition: Partition,
+    nVal: number,
+    after: ObjectKey | undefined,
+  ): AsyncIterableIterator<readonly KeyRecord[]> {
+    return scanRecords(this.#store, {
+      partition,
+      after,
+      isWanted: (key) => this.#isCounted(key, nVal),
+      damaged: (key) => this.#onDamaged(keyToString(key)),
     });
   }
 

@@ -231,10 +231,12 @@ export const peerStreamRequests: fc.Arbitrary<PeerStreamRequest> = fc.oneof(
   verb('list-keys', plain({ share, type: name, bucket: name })),
   verb('index', plain({ share, query })),
   verb('heads', plain({ partition, nVal, segments: fc.array(fc.nat({ max: 0xffff_ffff })) })),
+  verb('records', plain({ partition, nVal, after: orUndefined(key) })),
 );
 
 export const peerStreamItems: fc.Arbitrary<PeerStreamItem> = fc.oneof(
   kind('names', plain({ names: fc.array(name) })),
   kind('index-entries', plain({ entries: fc.array(fc.tuple(name, name)) })),
   kind('heads', plain({ heads: fc.array(plain({ key, head: bytes })) })),
+  kind('records', plain({ records: fc.array(plain({ key, record: bytes })) })),
 );

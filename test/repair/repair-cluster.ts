@@ -231,7 +231,14 @@ export class RepairNode implements Peer {
   }
 
   async *answerStream(request: PeerStreamRequest): AsyncIterableIterator<PeerStreamItem> {
-    if (request.verb !== 'heads') throw new Fault('peer-refused', 'heads only');
+    if (request.verb === 'records') {
+      const { partition, nVal, after } = request;
+      for await (const records of this.replica.records(partition, nVal, after)) {
+        yield { kind: 'records', records };
+      }
+      return;
+    }
+    if (request.verb !== 'heads') throw new Fault('peer-refused', 'no queries in this test');
     const { partition, nVal, segments } = request;
     for await (const heads of this.replica.heads(partition, nVal, segments)) {
       yield { kind: 'heads', heads };
