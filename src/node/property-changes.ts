@@ -7,6 +7,7 @@
  * it serves again.
  */
 
+import { isFault } from '../base/fault.ts';
 import type { ByteString } from '../base/bytes.ts';
 import type { Metrics } from '../base/host.ts';
 import {
@@ -77,7 +78,18 @@ export class PropertyChanges {
     return this.#change((state) => activateBucketType(state, type));
   }
 
+  /** Where this node's own store fails, what the others have agreed is not known: a `timeout`. */
   async #change(make: (state: ClusterState) => ChangeOutcome): Promise<PropertiesOutcome> {
+    try {
+      return await this.#agree(make);
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      this.#ports.metrics.count('state_changes_failed_total');
+      return { kind: 'timeout' };
+    }
+  }
+
+  async #agree(make: (state: ClusterState) => ChangeOutcome): Promise<PropertiesOutcome> {
     const { metrics, proposer, heartbeats } = this.#ports;
     const outcome = await proposer.propose(make, this.#options.agreeTimeoutMs);
     if (outcome.kind === 'changed') {

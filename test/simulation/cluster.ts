@@ -33,6 +33,8 @@ export class SimulatedCluster {
   readonly network: SimulatedNetwork;
   readonly nodes: readonly SimulatedNode[];
   readonly initialState: ClusterState;
+  /** Told of each state that a node acts on; for judges. */
+  onState: (node: NodeId, state: ClusterState) => void = () => undefined;
 
   constructor(world: World, options: ClusterOptions) {
     this.world = world;
@@ -117,6 +119,9 @@ export class SimulatedNode {
         id: this.id,
         initialState: this.#cluster.initialState,
         mayHaveForgotten: this.#isRestored,
+        stateChanged: (state) => {
+          this.#cluster.onState(this.id, state);
+        },
       },
     );
     this.node = node;

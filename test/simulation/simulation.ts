@@ -4,6 +4,7 @@
 
 import assert, { AssertionError } from 'node:assert';
 import { utf8ToByteString } from '../../src/base/bytes.ts';
+import { isFault } from '../../src/base/fault.ts';
 import type { ObjectKey } from '../../src/base/names.ts';
 import type { PartialProperties } from '../../src/object/bucket-properties.ts';
 import { causalHash } from '../../src/object/causality.ts';
@@ -23,6 +24,8 @@ import {
   judgeNothingLost,
   judgeSupersededStaysGone,
 } from './judges.ts';
+import { judgeCoverage, type HealedKey } from './coverage-judge.ts';
+import { TopologyWitness } from './topology-witness.ts';
 import { Workload } from './workload.ts';
 import { World } from './world.ts';
 
@@ -71,6 +74,10 @@ export const ALL_FAULTS: readonly FaultKind[] = [
 
 const SIBLINGS = utf8ToByteString('siblings');
 const DEFAULT = utf8ToByteString('default');
+const BUCKETS = [
+  [SIBLINGS, utf8ToByteString('s')],
+  [DEFAULT, utf8ToByteString('d')],
+] as const;
 const N = 3;
 const START_LIMIT_MS = 60_000;
 const WORK_LIMIT_MS = 600_000;
@@ -95,12 +102,16 @@ class Run {
   readonly #cluster: SimulatedCluster;
   readonly #options: SimulationOptions;
   readonly #history = new History();
+  readonly #topology = new TopologyWitness();
   readonly #pendingChecks: Promise<void>[] = [];
   #hadDamage = false;
 
   constructor(cluster: SimulatedCluster, options: SimulationOptions) {
     this.#cluster = cluster;
     this.#options = options;
+    cluster.onState = (node, state) => {
+      this.#topology.observe(node, state);
+    };
     cluster.network.onRequest = (request) => {
       if (request.verb !== 'merge') return;
       const object = decodeRecord(request.record);
@@ -129,7 +140,7 @@ class Run {
     }
     const findings = await this.#judgeWhenHealed();
     const history = this.#history;
-    const violations = [...history.violations, ...findings];
+    const violations = [...history.violations, ...this.#topology.violations, ...findings];
     return {
       seed: this.#options.seed,
       violations,
@@ -149,6 +160,7 @@ class Run {
       {
         world,
         history: this.#history,
+        topology: this.#topology,
         anyNode: () => this.#anyMachine(),
         onAcknowledged: (write) => {
           this.#pendingChecks.push(this.#checkDurable(write));
@@ -157,10 +169,7 @@ class Run {
       {
         clientCount: 4,
         operationsPerClient: this.#options.operationsPerClient ?? 40,
-        buckets: [
-          [SIBLINGS, utf8ToByteString('s')],
-          [DEFAULT, utf8ToByteString('d')],
-        ],
+        buckets: BUCKETS,
         keysPerBucket: 3,
         pauseMaxMs: 400,
         requestTimeoutMs: 3_000,
@@ -210,13 +219,15 @@ class Run {
   }
 
   async #judge(): Promise<string[]> {
-    const findings: string[] = [];
+    const findings = this.#topology.judge(this.#mustNode().state());
+    const healed: HealedKey[] = [];
     for (const [id, key] of this.#history.keys) {
       const copies = await this.#primaryCopies(key);
       for (const copy of copies.values()) {
         if (copy !== undefined) this.#history.observe(key, copy);
       }
       const merged = mergedCopy(copies.values());
+      healed.push({ key, object: merged });
       const apart = judgeConverged(copies, (object) => causalHash(object).toString('hex'));
       const found = [
         ...(apart === undefined ? [] : [apart]),
@@ -233,6 +244,24 @@ class Run {
       findings.push(...found.map((finding) => `${id}: ${finding}`));
     }
     for (const machine of this.#cluster.nodes) findings.push(...(await this.#judgeStore(machine)));
+    const hasDamage = this.#cluster.nodes.some((machine) => machine.hasDamage);
+    if (findings.length === 0 && !hasDamage) findings.push(...(await this.#judgeCoverage(healed)));
+    return findings;
+  }
+
+  async #judgeCoverage(healed: readonly HealedKey[]): Promise<string[]> {
+    const findings: string[] = [];
+    for (const [type, bucket] of BUCKETS) {
+      const keys = healed.filter(({ key }) => key.type === type && key.bucket === bucket);
+      for (const { node } of this.#cluster.nodes) {
+        if (node === undefined) continue;
+        const judged = judgeCoverage(node, { type, bucket }, keys).catch((error: unknown) => {
+          if (isFault(error)) return [`${node.id} answers no queries: ${error.message}`];
+          throw error;
+        });
+        findings.push(...(await this.#cluster.world.drive(judged, HEAL_LIMIT_MS)));
+      }
+    }
     return findings;
   }
 

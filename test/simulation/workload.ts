@@ -12,6 +12,7 @@ import type { NodeService } from '../../src/node/node-service.ts';
 import type { IndexEntry } from '../../src/object/stored-object.ts';
 import type { SimulatedNode } from './cluster.ts';
 import type { History, WriteRecord } from './history.ts';
+import { MARKER_PROPERTY, type TopologyWitness } from './topology-witness.ts';
 import type { SeededRandom, World } from './world.ts';
 
 export interface WorkloadOptions {
@@ -27,6 +28,7 @@ export interface WorkloadOptions {
 export interface WorkloadPorts {
   readonly world: World;
   readonly history: History;
+  readonly topology: TopologyWitness;
   /** A node that is up, for a client to ask; undefined if there is none now. */
   readonly anyNode: () => SimulatedNode | undefined;
   /** Called when a write has been acknowledged, at that very moment. */
@@ -41,6 +43,9 @@ interface Asked {
 
 /** A deadline is kept by a timer, and what it ends takes a few messages more. */
 const DEADLINE_SLACK_MS = 2_000;
+
+/** Agreement gives up by itself before that; who asked a node that died gives up then. */
+const AGREEMENT_LIMIT_MS = 20_000;
 
 export class Workload {
   readonly #ports: WorkloadPorts;
@@ -75,7 +80,8 @@ export class Workload {
       const asked = { machine, node: machine.node };
       const key = random.pick(keys);
       const dice = random.integer(100);
-      if (dice < 35) await this.#read(asked, key, contexts);
+      if (dice < 5) await this.#changeProperties(asked, key);
+      else if (dice < 35) await this.#read(asked, key, contexts);
       else if (dice < 90) await this.#write(asked, { key, contexts, random });
       else await this.#delete(asked, key, contexts);
     }
@@ -142,6 +148,19 @@ export class Workload {
     );
     if (outcome?.kind === 'deleted') this.#acknowledge(write);
     else this.#ports.history.failureCount += 1;
+  }
+
+  /** Of a bucket beside the key's own, whose properties no write depends on. */
+  async #changeProperties(asked: Asked, { type }: ObjectKey): Promise<void> {
+    const { topology, world } = this.#ports;
+    const bucket = utf8ToByteString('properties');
+    const change = topology.begin(type, bucket, world.nowMs);
+    const changes = { [MARKER_PROPERTY]: change.marker };
+    const outcome = await Promise.race([
+      asked.node.setBucketProperties(type, bucket, changes),
+      world.sleep(AGREEMENT_LIMIT_MS).then(() => undefined),
+    ]);
+    if (outcome?.kind === 'changed') change.ackedMs = world.nowMs;
   }
 
   #begin(write: Omit<Parameters<History['begin']>[0], 'startedMs'>): WriteRecord {
