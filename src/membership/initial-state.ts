@@ -9,7 +9,8 @@
 import { assert } from '../base/fault.ts';
 import type { Epoch } from '../base/names.ts';
 import type { PartialProperties } from '../object/bucket-properties.ts';
-import { claim, type ClaimWarning } from '../ring/claim.ts';
+import { claim } from '../ring/claim.ts';
+import type { ClaimWarning } from '../ring/claim-warnings.ts';
 import type { ClusterState, Member } from './cluster-state.ts';
 import { hashState } from './state-document.ts';
 

@@ -95,17 +95,20 @@ export function finishExit(state: ClusterState, node: NodeId): StepOutcome {
   const member = state.members.find(({ id }) => id === node);
   if (member?.status !== 'exiting') return { kind: 'unchanged' };
   const members = state.members.filter(({ id }) => id !== node);
+  const staged = state.staged.filter((change) => !nodesOf(change).includes(node));
+  return { kind: 'changed', state: successorOf(state, { ...withMembers(state, members), staged }) };
+}
+
+/** The same rings over other members; every owner in A or B is among them. */
+export function withMembers(
+  state: ClusterState,
+  members: readonly Member[],
+): Pick<ClusterState, 'members' | 'ownerByPartition' | 'step'> {
+  const { step } = state;
   return {
-    kind: 'changed',
-    state: successorOf(state, {
-      members,
-      ownerByPartition: indexesOf(ownersOf(state), members),
-      staged: state.staged.filter((change) => !nodesOf(change).includes(node)),
-      step: state.step && {
-        ...state.step,
-        target: indexesOf(targetOwnersOf(state, state.step), members),
-      },
-    }),
+    members,
+    ownerByPartition: indexesOf(ownersOf(state), members),
+    step: step && { ...step, target: indexesOf(targetOwnersOf(state, step), members) },
   };
 }
 

@@ -18,16 +18,16 @@
  */
 
 import { assert } from '../base/fault.ts';
-import type { NodeId, Partition } from '../base/names.ts';
+import type { NodeId } from '../base/names.ts';
 import {
   claimCost,
   ClaimSearch,
-  closePairs,
   compareCosts,
   type ClaimCost,
   type ClaimRules,
 } from './claim-search.ts';
 import { spreadLocations, spreadNodes, type SpreadNode } from './claim-spread.ts';
+import { claimWarnings, type ClaimWarning } from './claim-warnings.ts';
 import { isRingSize } from './partition.ts';
 
 export interface ClaimMember {
@@ -46,16 +46,6 @@ export interface ClaimRequest {
   readonly targetN?: number;
 }
 
-export type ClaimWarning =
-  /** Replicas beyond the number of nodes share a node. */
-  | { readonly kind: 'fewer-nodes-than-target'; readonly nodes: number; readonly targetN: number }
-  /** From these partitions the same node comes again within `targetN`. */
-  | { readonly kind: 'nodes-too-close'; readonly partitions: readonly Partition[] }
-  /** From these partitions the same location comes again within min(targetN, locations). */
-  | { readonly kind: 'locations-too-close'; readonly partitions: readonly Partition[] }
-  /** More nodes than partitions. */
-  | { readonly kind: 'nodes-without-partitions'; readonly nodes: readonly NodeId[] };
-
 export interface ClaimedRing {
   readonly ownerByPartition: readonly NodeId[];
   /** Partitions whose owner is another than before; 0 without a previous ring. */
@@ -63,7 +53,7 @@ export interface ClaimedRing {
   readonly warnings: readonly ClaimWarning[];
 }
 
-const DEFAULT_TARGET_N = 4;
+export const DEFAULT_TARGET_N = 4;
 
 /** Places the partitions of a ring; see the module comment for what holds. */
 export function claim(request: ClaimRequest): ClaimedRing {
@@ -86,7 +76,7 @@ export function claim(request: ClaimRequest): ClaimedRing {
   };
 }
 
-function claimRules(
+export function claimRules(
   request: ClaimRequest,
   members: readonly ClaimMember[],
   targetN: number,
@@ -238,32 +228,6 @@ function relabel(rules: ClaimRules, owners: readonly number[]): number[] {
     taken.add(name);
   }
   return owners.map((node) => nameByNode.get(node) ?? node);
-}
-
-function claimWarnings(
-  rules: ClaimRules,
-  owners: readonly number[],
-  asked: { readonly members: readonly ClaimMember[]; readonly targetN: number },
-): ClaimWarning[] {
-  const { members, targetN } = asked;
-  const warnings: ClaimWarning[] = [];
-  if (members.length < targetN) {
-    warnings.push({ kind: 'fewer-nodes-than-target', nodes: members.length, targetN });
-  } else {
-    const places = closePairs(owners, targetN);
-    if (places.length > 0) warnings.push({ kind: 'nodes-too-close', partitions: asSet(places) });
-  }
-  const locations = owners.map((node) => mustAt(rules.locationByNode, node));
-  const places = closePairs(locations, rules.locationSpacing);
-  if (places.length > 0) warnings.push({ kind: 'locations-too-close', partitions: asSet(places) });
-  const owning = new Set(owners);
-  const idle = members.filter((_, node) => !owning.has(node)).map(({ id }) => id);
-  if (idle.length > 0) warnings.push({ kind: 'nodes-without-partitions', nodes: idle });
-  return warnings;
-}
-
-function asSet(places: readonly number[]): Partition[] {
-  return [...new Set(places as Partition[])];
 }
 
 function countOwners(owners: readonly number[], nodeCount: number): number[] {
