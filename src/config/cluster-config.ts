@@ -9,8 +9,8 @@ import { resolve } from 'node:path';
 import { assert } from '../base/fault.ts';
 import type { NodeId } from '../base/names.ts';
 import type { PartialProperties } from '../object/bucket-properties.ts';
-import type { JobClass } from './cluster-schema.ts';
-import { JOB_CLASSES } from './cluster-schema.ts';
+import { JOB_CLASSES } from '../object/job-class.ts';
+import type { JobClass } from '../object/job-class.ts';
 import { parseDurationMs, parseSizeBytes } from './units.ts';
 
 /** The checked document with its defaults, in the words of the file. */

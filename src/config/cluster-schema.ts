@@ -6,22 +6,10 @@
  * milliseconds and bytes.
  */
 
+import { JOB_CLASSES } from '../object/job-class.ts';
 import { BUCKET_PROPERTIES_SCHEMA } from './bucket-property-schema.ts';
 import { choice, count, duration, section, size, text } from './setting.ts';
 import type { SettingSchema } from './setting.ts';
-
-/** Classes of expensive operations that can be switched off; `cluster.job.riak_kv.*` in Riak. */
-export const JOB_CLASSES = [
-  'list_buckets',
-  'stream_list_buckets',
-  'list_keys',
-  'stream_list_keys',
-  'secondary_index',
-  'stream_secondary_index',
-  'map_reduce',
-  'map_reduce_js',
-] as const;
-export type JobClass = (typeof JOB_CLASSES)[number];
 
 const limits = section('What clients may ask for; past a limit they get an error at once.', {
   body: size(

@@ -12,7 +12,7 @@ import { bucketInputs, indexInputs } from './job-inputs.ts';
 import { DEFAULT_TIMEOUT_MS, PHASES_MAX, TIMEOUT_MAX_MS, badField, isRefusal } from './job.ts';
 import { resolvePhase } from './phase-function.ts';
 import { escapeToAscii, jsonToTerm } from './term-json.ts';
-import { printString } from './term-print.ts';
+import { printString } from '../object/erlang-text.ts';
 import { NONE, UNDEFINED, textBinary, tuple } from './term.ts';
 import type { BucketName } from './job-inputs.ts';
 import type { JobInputs, JobOutcome, JobRefusal, LinkPhase, Phase } from './job.ts';

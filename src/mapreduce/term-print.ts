@@ -5,6 +5,8 @@
  * not broken into lines either, for no client can rely on where Riak breaks them.
  */
 
+import { bytesToByteString } from '../base/bytes.ts';
+import { printBinary } from '../object/erlang-text.ts';
 import { isList } from './term.ts';
 import type { Term, TermList } from './term.ts';
 
@@ -18,17 +20,6 @@ export function printTerm(term: Term): string {
   return text.length > LENGTH_MAX ? `${text.slice(0, LENGTH_MAX)}...` : text;
 }
 
-/** A text as an Erlang string, in double quotes. */
-export function printString(text: string): string {
-  const escaped = text
-    .replaceAll('\\', '\\\\')
-    .replaceAll('"', '\\"')
-    .replaceAll('\n', '\\n')
-    .replaceAll('\r', '\\r')
-    .replaceAll('\t', '\\t');
-  return `"${escaped}"`;
-}
-
 /** As a float is told from an integer: `1.0`. */
 export function printFloat(value: number): string {
   const text = String(value);
@@ -39,7 +30,7 @@ export function printFloat(value: number): string {
 function print(term: Term): string {
   if (typeof term === 'bigint') return term.toString();
   if (typeof term === 'number') return printFloat(term);
-  if (Buffer.isBuffer(term)) return printBinary(term);
+  if (Buffer.isBuffer(term)) return printBytes(term);
   if (isList(term)) return `[${printItems(term)}]`;
   switch (term.kind) {
     case 'atom':
@@ -52,7 +43,7 @@ function print(term: Term): string {
         .map(([key, value]) => `${print(key)} => ${print(value)}`)
         .join(',')}}`;
     case 'object':
-      return `{r_object,${printBinary(Buffer.from(term.key.bucket, 'latin1'))},...}`;
+      return `{r_object,${printBinary(term.key.bucket)},...}`;
   }
 }
 
@@ -61,11 +52,7 @@ function printItems(items: TermList): string {
   return items.length > ITEMS_MAX ? `${shown.join(',')},...` : shown.join(',');
 }
 
-function printBinary(bytes: Buffer): string {
-  const shown = bytes.subarray(0, LENGTH_MAX);
-  const text = shown.toString('latin1');
-  if (text === '') return '<<>>';
-  return /^[\x20-\x7e\n\r\t]*$/.test(text)
-    ? `<<${printString(text)}>>`
-    : `<<${[...shown].join(',')}>>`;
+/** Cut too, before it is turned into text. */
+function printBytes(bytes: Buffer): string {
+  return printBinary(bytesToByteString(bytes.subarray(0, LENGTH_MAX)));
 }

@@ -31,6 +31,7 @@ export type IndexEntriesOutcome =
 
 const NON_NEGATIVE = 'p';
 const NEGATIVE = 'n';
+const SUFFIX_LENGTH = 4;
 
 /** ASCII letters in lower case; other bytes stay. */
 export function normaliseField(name: ByteString): ByteString {
@@ -39,8 +40,10 @@ export function normaliseField(name: ByteString): ByteString {
 
 /** Of a field in lower case; undefined: no index has such a name. */
 export function fieldTypeOf(field: ByteString): 'bin' | 'int' | undefined {
+  if (isReserved(field)) return 'bin';
+  if (field.length <= SUFFIX_LENGTH) return undefined;
   if (field.endsWith('_int')) return 'int';
-  return field.endsWith('_bin') || isReserved(field) ? 'bin' : undefined;
+  return field.endsWith('_bin') ? 'bin' : undefined;
 }
 
 /** One term as a client wrote it, for an entry or for a query. */

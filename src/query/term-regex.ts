@@ -8,6 +8,8 @@
  */
 
 import { RE2JS, RE2JSException } from 're2js';
+import { printString } from '../object/erlang-text.ts';
+import { expressionFaultTerm } from './expression-fault.ts';
 import type { ByteString } from '../base/bytes.ts';
 
 export class TermRegex {
@@ -53,20 +55,31 @@ const LENGTH_MAX = 1024;
 /** Sum of the bounds of all counted repetitions. */
 const REPEATS_MAX = 1000;
 
+export interface RegexFault {
+  readonly reason: string;
+  /** The reason and its place as Riak prints them. */
+  readonly erlangTerm: string;
+}
+
 /** The expression, or why it is none. */
 export function compileTermRegex(
   expression: ByteString,
-): { readonly regex: TermRegex } | { readonly reason: string } {
-  if (expression.length > LENGTH_MAX) return { reason: `longer than ${LENGTH_MAX} bytes` };
+): { readonly regex: TermRegex } | RegexFault {
+  if (expression.length > LENGTH_MAX) return tooLarge(`longer than ${LENGTH_MAX} bytes`);
   let repeats = 0;
   for (const [, low = '', high = ''] of expression.matchAll(/\{(\d+),?(\d*)\}/g)) {
     repeats += Math.max(Number(low), Number(high));
   }
-  if (repeats > REPEATS_MAX) return { reason: `more than ${REPEATS_MAX} counted repetitions` };
+  if (repeats > REPEATS_MAX) return tooLarge(`more than ${REPEATS_MAX} counted repetitions`);
   try {
     return { regex: new TermRegex(RE2JS.compile(expression)) };
   } catch (error) {
     if (!(error instanceof RE2JSException)) throw error;
-    return { reason: error.message };
+    const { message } = error;
+    return { reason: message, erlangTerm: expressionFaultTerm(message, expression) };
   }
+}
+
+function tooLarge(reason: string): RegexFault {
+  return { reason, erlangTerm: `{${printString(reason)},0}` };
 }

@@ -6,7 +6,7 @@
  */
 
 import { htmlAnswer, textAnswer } from './answer.ts';
-import { notPresentTerm } from './erlang-term.ts';
+import { notPresentTerm } from '../../object/erlang-text.ts';
 import type { Answer } from './answer.ts';
 import type { Fault } from '../../base/fault.ts';
 import type { Failure } from '../../object/requests.ts';

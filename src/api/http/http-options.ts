@@ -3,18 +3,8 @@
  */
 
 import { QUERY_LIMITS } from '../../query/query-holds.ts';
+import type { JobClass } from '../../object/job-class.ts';
 import type { QueryLimits } from '../../query/query-holds.ts';
-
-/** The classes of expensive work that an operator can switch off, by Riak's names for them. */
-export type JobClass =
-  | 'list_buckets'
-  | 'stream_list_buckets'
-  | 'list_keys'
-  | 'stream_list_keys'
-  | 'secondary_index'
-  | 'stream_secondary_index'
-  | 'map_reduce'
-  | 'map_reduce_js';
 
 export interface HttpOptions {
   /** Largest request body in bytes; beyond it 413 and close. */

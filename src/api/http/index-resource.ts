@@ -6,8 +6,8 @@
  */
 
 import { Fault, isFault } from '../../base/fault.ts';
+import { continuationToText } from '../../query/index-continuation.ts';
 import { emptyAnswer, jsonAnswer } from './answer.ts';
-import { encodeContinuation } from './continuation.ts';
 import { parseIndexQuery } from './index-query.ts';
 import { refuseJob } from './job-switch.ts';
 import { joinItems, wholeListAnswer } from './json-listing.ts';
@@ -16,9 +16,9 @@ import { STREAM_OFFER } from './list-buckets-resource.ts';
 import { JSON_OFFER } from './resource.ts';
 import { newBoundary } from './transmission.ts';
 import type { ByteString } from '../../base/bytes.ts';
+import type { IndexPosition } from '../../query/match-scan.ts';
 import type { BucketAddress } from './address.ts';
 import type { Answer } from './answer.ts';
-import type { IndexPosition } from './continuation.ts';
 import type { Exchange } from './exchange.ts';
 import type { IndexQuery } from './index-query.ts';
 import type { ItemTexts } from './json-listing.ts';
@@ -63,9 +63,9 @@ export class IndexResource implements Resource {
     );
   }
 
-  offer(): Offer | undefined {
-    if (!this.#isStreamed) return JSON_OFFER;
-    return { mediaTypes: ['multipart/mixed'], encodings: STREAM_OFFER.encodings };
+  /** A stream is JSON in parts, and offered as JSON. */
+  offer(): Offer {
+    return this.#isStreamed ? STREAM_OFFER : JSON_OFFER;
   }
 
   exists(): Existence {
@@ -85,7 +85,7 @@ export class IndexResource implements Resource {
     if (this.#exchange.method === 'HEAD') {
       return emptyAnswer(200, ['Content-Type', 'application/json']);
     }
-    if (query.range === undefined) return jsonAnswer(200, '{"keys":[]}');
+    if (query.lookup === undefined) return jsonAnswer(200, '{"keys":[]}');
     return wholeListAnswer(this.#items(query), `{"${name}":[`, () => {
       const continuation = this.#continuation(query);
       return continuation === undefined ? ']}' : `],"continuation":"${continuation}"}`;
@@ -94,18 +94,13 @@ export class IndexResource implements Resource {
 
   /** Batches of results as JSON, up to the page's size. */
   async *#items(query: IndexQuery): ItemTexts {
-    if (query.range === undefined) return;
+    const { lookup, maxResults } = query;
+    if (lookup === undefined) return;
     const { type, bucket } = this.#address;
-    const { field, maxResults, regex } = query;
-    const scan = {
-      type,
-      bucket,
-      field,
-      ...query.range,
-      after: query.after,
-      // What a filter will leave is not known beforehand.
-      limit: regex === undefined ? maxResults : undefined,
-    };
+    const { field, from, to, after, regex } = lookup;
+    // What a filter will leave is not known beforehand.
+    const limit = regex === undefined ? maxResults : undefined;
+    const scan = { type, bucket, field, from, to, after, limit };
     const { service } = this.#exchange.context;
     for await (const batch of service.index(scan, { timeoutMs: query.timeoutMs })) {
       const pairs = this.#take(batch, query);
@@ -115,7 +110,8 @@ export class IndexResource implements Resource {
   }
 
   /** What of a batch is still wanted. */
-  #take(batch: readonly IndexPair[], { regex, maxResults }: IndexQuery): readonly IndexPair[] {
+  #take(batch: readonly IndexPair[], { lookup, maxResults }: IndexQuery): readonly IndexPair[] {
+    const regex = lookup?.regex;
     const matching = regex === undefined ? batch : batch.filter(([term]) => regex.isIn(term));
     const wanted = (maxResults ?? Infinity) - this.#resultCount;
     const pairs = matching.length > wanted ? matching.slice(0, wanted) : matching;
@@ -128,7 +124,7 @@ export class IndexResource implements Resource {
   /** After a full page only; there may be nothing behind it. */
   #continuation({ maxResults }: IndexQuery): string | undefined {
     const isFull = maxResults !== undefined && this.#resultCount === maxResults;
-    return isFull && this.#last !== undefined ? encodeContinuation(this.#last) : undefined;
+    return isFull && this.#last !== undefined ? continuationToText(this.#last) : undefined;
   }
 
   async *#parts(query: IndexQuery, name: string, boundary: string): AsyncIterable<string> {

@@ -27,6 +27,16 @@ export async function* quoteNames(
   }
 }
 
+/** A list for which there is no time: nothing is asked. */
+export function timedOut(): AsyncIterableIterator<never> {
+  return {
+    next: () => Promise.reject(new Fault('timeout', 'no time was given')),
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
 export function joinItems(items: readonly (string | undefined)[]): string | undefined {
   return items.includes(undefined) ? undefined : items.join(',');
 }

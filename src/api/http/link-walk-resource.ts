@@ -7,7 +7,7 @@
  */
 
 import { escapeControls, keyPath } from './address.ts';
-import { textAnswer } from './answer.ts';
+import { emptyAnswer, textAnswer } from './answer.ts';
 import { failureToAnswer } from './failure-answer.ts';
 import { formatHttpDate } from './http-date.ts';
 import { MultipartWriter } from './multipart.ts';
@@ -98,6 +98,8 @@ export class LinkWalkResource implements Resource {
   }
 
   async act(): Promise<Answer> {
+    // As good as nothing: it serves to make caches forget.
+    if (this.#exchange.method === 'POST') return emptyAnswer(204);
     const boundary = newBoundary(this.#exchange);
     const writer = new MultipartWriter(boundary);
     let found: readonly Found[] = this.#origin === undefined ? [] : [this.#origin];
@@ -165,19 +167,20 @@ export class LinkWalkResource implements Resource {
     outer.part(['Content-Type', `multipart/mixed; boundary=${boundary}`], writer.end());
   }
 
+  /** Of siblings one is shown, whichever; the others are named. */
   #writeObject(writer: MultipartWriter, key: ObjectKey, object: StoredObject): void {
     const { form } = this.#address;
     const location = escapeControls(keyPath(form, key));
-    const isMany = object.siblings.length > 1;
-    for (const sibling of object.siblings) {
-      const headers = ['X-Riak-Vclock', contextHeader(object.context)];
-      if (isMany) {
-        const vtags = object.siblings.map(({ vtag }) => vtag).join(',');
-        headers.push('X-Riak-Sibling-VTags', vtags, 'Location', `${location}?vtag=${sibling.vtag}`);
-      } else headers.push('Location', location);
-      headers.push(...partHeaders(sibling, key.bucket, form));
-      writer.part(headers, sibling.value);
+    const [shown, ...others] = object.siblings;
+    if (shown === undefined) return;
+    const headers = ['X-Riak-Vclock', contextHeader(object.context)];
+    if (others.length === 0) headers.push('Location', location);
+    else {
+      const vtags = others.map(({ vtag }) => vtag).join(',');
+      headers.push('Location', `${location}?vtag=${shown.vtag}`, 'X-Riak-Sibling-VTags', vtags);
     }
+    headers.push(...partHeaders(shown, key.bucket, form));
+    writer.part(headers, shown.value);
   }
 }
 
@@ -188,17 +191,18 @@ function isWanted(link: Link, step: Step): boolean {
   );
 }
 
-/** The last step is kept unless it says otherwise, the others are if they say so; one alone always. */
+/** The last step is kept unless it says 0, the others are if they say 1; one alone always. */
 function parseSteps(texts: readonly ByteString[]): readonly Step[] | undefined {
   if (texts.length > STEPS_MAX) return undefined;
   const steps: Step[] = [];
   for (const [index, text] of texts.entries()) {
-    const [bucket, tag, keep, ...rest] = text.split(',') as ByteString[];
-    if (bucket === undefined || tag === undefined || keep === undefined || rest.length > 0) {
+    const pieces = text.split(',').filter((piece) => piece !== '') as ByteString[];
+    const [bucket, tag, keep] = pieces;
+    if (bucket === undefined || tag === undefined || keep === undefined || pieces.length > 3) {
       return undefined;
     }
     const isLast = index === texts.length - 1;
-    const isKept = texts.length === 1 || keep === '1' || (keep === '_' && isLast);
+    const isKept = texts.length === 1 || keep === '1' || (keep !== '0' && isLast);
     steps.push({ bucket: unlessAny(bucket), tag: unlessAny(tag), isKept });
   }
   return steps;

@@ -2,10 +2,10 @@
  * Lists of buckets: `?buckets=true` whole, `?buckets=stream` as they come.
  */
 
-import { emptyAnswer, jsonAnswer, textAnswer } from './answer.ts';
+import { emptyAnswer, jsonAnswer } from './answer.ts';
 import { refuseJob } from './job-switch.ts';
-import { quoteNames, streamedList, wholeListAnswer } from './json-listing.ts';
-import { parseInteger } from './object-parameters.ts';
+import { quoteNames, streamedList, timedOut, wholeListAnswer } from './json-listing.ts';
+import { parseTimeout } from './object-parameters.ts';
 import { JSON_OFFER } from './resource.ts';
 import type { ByteString } from '../../base/bytes.ts';
 import type { Answer } from './answer.ts';
@@ -31,11 +31,9 @@ export class ListBucketsResource implements Resource {
   }
 
   findFault(): Answer | undefined {
-    const timeoutText = this.#exchange.query.get('timeout');
-    if (timeoutText === undefined) return undefined;
-    const timeoutMs = parseInteger(timeoutText);
-    if (timeoutMs === undefined) return textAnswer(400, `Bad timeout value "${timeoutText}"\n`);
-    this.#timeoutMs = timeoutMs;
+    const timeoutMs = parseTimeout(this.#exchange.query);
+    if (typeof timeoutMs === 'object') return timeoutMs;
+    this.#timeoutMs = timeoutMs ?? this.#timeoutMs;
     return undefined;
   }
 
@@ -58,7 +56,11 @@ export class ListBucketsResource implements Resource {
     if (this.#exchange.method === 'HEAD') return emptyAnswer(200, headers);
     if (this.#mode !== 'true' && this.#mode !== 'stream') return jsonAnswer(200, '{"buckets":[]}');
     const { service } = this.#exchange.context;
-    const items = quoteNames(service.listBuckets(this.#type, { timeoutMs: this.#timeoutMs }));
+    const items = quoteNames(
+      this.#timeoutMs > 0
+        ? service.listBuckets(this.#type, { timeoutMs: this.#timeoutMs })
+        : timedOut(),
+    );
     return this.#mode === 'stream'
       ? { status: 200, headers, body: streamedList('buckets', items) }
       : wholeListAnswer(items, '{"buckets":[', () => ']}');

@@ -4,12 +4,12 @@
  */
 
 import { isFault } from '../../base/fault.ts';
-import { emptyAnswer, jsonAnswer, textAnswer } from './answer.ts';
+import { emptyAnswer, jsonAnswer } from './answer.ts';
 import { unwritableNameAnswer } from './failure-answer.ts';
 import { refuseJob } from './job-switch.ts';
-import { quoteNames, streamedList, wholeListAnswer } from './json-listing.ts';
+import { quoteNames, streamedList, timedOut, wholeListAnswer } from './json-listing.ts';
 import { STREAM_OFFER } from './list-buckets-resource.ts';
-import { parseInteger } from './object-parameters.ts';
+import { parseTimeout } from './object-parameters.ts';
 import { propertiesJson } from './properties-json.ts';
 import { JSON_OFFER } from './resource.ts';
 import type { BucketAddress } from './address.ts';
@@ -36,11 +36,9 @@ export class ListKeysResource implements Resource {
   }
 
   findFault(): Answer | undefined {
-    const timeoutText = this.#exchange.query.get('timeout');
-    if (timeoutText === undefined) return undefined;
-    const timeoutMs = parseInteger(timeoutText);
-    if (timeoutMs === undefined) return textAnswer(400, `Bad timeout value "${timeoutText}"\n`);
-    this.#timeoutMs = timeoutMs;
+    const timeoutMs = parseTimeout(this.#exchange.query);
+    if (typeof timeoutMs === 'object') return timeoutMs;
+    this.#timeoutMs = timeoutMs ?? this.#timeoutMs;
     return undefined;
   }
 
@@ -65,8 +63,11 @@ export class ListKeysResource implements Resource {
     const preamble = this.#preamble();
     if (preamble === undefined) return unwritableNameAnswer();
     const { type, bucket } = this.#address;
-    const options = { timeoutMs: this.#timeoutMs };
-    const items = quoteNames(this.#exchange.context.service.listKeys(type, bucket, options));
+    const { service } = this.#exchange.context;
+    const timeoutMs = this.#timeoutMs;
+    const items = quoteNames(
+      timeoutMs > 0 ? service.listKeys(type, bucket, { timeoutMs }) : timedOut(),
+    );
     if (this.#mode === 'true') return this.#whole(items, preamble);
     const headers = ['Content-Type', 'application/json'];
     return { status: 200, headers, body: this.#stream(items, preamble) };

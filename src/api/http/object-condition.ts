@@ -49,7 +49,9 @@ export function readContext(
 ): { readonly context: VersionVector | undefined } | { readonly answer: Answer } {
   const text = exchange.header(header);
   if (text === undefined) return { context: undefined };
-  const context = decodeContext(Buffer.from(text, 'base64'));
+  // What is no base64 at all would decode to nothing, which is the context of one who has seen nothing.
+  const bytes = Buffer.from(text, 'base64');
+  const context = bytes.length === 0 && text !== '' ? undefined : decodeContext(bytes);
   return context === undefined
     ? { answer: textAnswer(400, `Bad ${header} header: no context of this cluster\n`) }
     : { context };

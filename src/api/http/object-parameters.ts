@@ -1,7 +1,7 @@
 /**
  * The query of object requests: quorums, time-out and behaviour, with Riak's words for what is wrong.
  *
- * A bad time-out is reported alone; the other faults are all named, one line each.
+ * A bad time-out is reported alone; the other faults are all named, one line each, in Riak's order.
  */
 
 import { resolveQuorum } from '../../object/bucket-properties.ts';
@@ -38,21 +38,18 @@ export function parseObjectParameters(
 ): ObjectParameters | Answer {
   const { query } = exchange;
   if (query.isEmpty) return NO_PARAMETERS;
-  const timeoutText = query.get('timeout');
-  const timeoutMs = timeoutText === undefined ? undefined : parseInteger(timeoutText);
-  if (timeoutText !== undefined && timeoutMs === undefined) {
-    return textAnswer(400, `Bad timeout value "${timeoutText}"\n`);
-  }
+  const timeoutMs = parseTimeout(query);
+  if (typeof timeoutMs === 'object') return timeoutMs;
   const reader = new ParameterReader(query);
   const read: Mutable<ReadOptions> = {};
   const write: Mutable<WriteOptions> = {};
   set(read, 'r', reader.quorum('r'));
-  set(read, 'pr', reader.quorum('pr'));
   set(write, 'w', reader.quorum('w'));
   set(write, 'dw', reader.quorum('dw'));
-  set(write, 'pw', reader.quorum('pw'));
   const rw = reader.quorum('rw');
+  set(write, 'pw', reader.quorum('pw'));
   const nodeConfirms = reader.quorum('node_confirms');
+  set(read, 'pr', reader.quorum('pr'));
   set(write, 'syncOnWrite', reader.syncOnWrite());
   set(read, 'basicQuorum', reader.boolean('basic_quorum'));
   set(read, 'notFoundOk', reader.boolean('notfound_ok'));
@@ -73,6 +70,13 @@ export function parseObjectParameters(
     isBodyReturned: query.get('returnbody') === 'true',
     vtag: query.get('vtag'),
   };
+}
+
+/** Milliseconds, where the client set them: any integer, also below 0. */
+export function parseTimeout(query: Query): number | undefined | Answer {
+  const text = query.get('timeout');
+  if (text === undefined) return undefined;
+  return parseInteger(text) ?? textAnswer(400, `Bad timeout value "${text}"\n`);
 }
 
 function set<T, K extends keyof T>(target: T, name: K, value: T[K] | undefined): void {

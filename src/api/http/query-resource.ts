@@ -11,7 +11,7 @@ import { parseQueryRequest } from '../../query/query-request.ts';
 import { describeRefusal, refusal } from '../../query/refusal.ts';
 import { runQuery } from '../../query/run-query.ts';
 import { jsonAnswer } from './answer.ts';
-import { decodeContinuation, encodeContinuation } from './continuation.ts';
+import { continuationToText, textToContinuation } from '../../query/index-continuation.ts';
 import { refuseJob } from './job-switch.ts';
 import { joinItems, wholeListAnswer } from './json-listing.ts';
 import { encodeJson, parseJson, quoteName } from './json-text.ts';
@@ -51,7 +51,7 @@ export class QueryResource implements Resource {
     if ('stage' in request) return errorAnswer(400, describeRefusal(request));
     this.#request = request;
     if (request.continuation === undefined) return undefined;
-    this.#after = decodeContinuation(request.continuation);
+    this.#after = textToContinuation(request.continuation);
     return this.#after === undefined
       ? errorAnswer(400, describeRefusal(refusal('apply_continuation', 'Invalid continuation')))
       : undefined;
@@ -174,6 +174,6 @@ function countJson([term, count]: TermCount): string | undefined {
 }
 
 function withContinuation(answer: Answer, last: IndexPosition | undefined): Answer {
-  if (last !== undefined) answer.headers.push('X-Riak-Continuation', encodeContinuation(last));
+  if (last !== undefined) answer.headers.push('X-Riak-Continuation', continuationToText(last));
   return answer;
 }

@@ -6,7 +6,7 @@
 
 import { DEFAULT_BUCKET_TYPE } from '../../base/names.ts';
 import { failureToErrorText } from './error-text.ts';
-import { printBinary } from './erlang-term.ts';
+import { printBinary } from '../../object/erlang-text.ts';
 import type { ByteString } from '../../base/bytes.ts';
 import type {
   FetchDatatypeOutcome,

@@ -7,7 +7,12 @@
 
 import { utf8ToByteString } from '../../base/bytes.ts';
 import { unreachable } from '../../base/fault.ts';
-import { FIELD_MODULES, printBinary, printReason, quoted } from './erlang-term.ts';
+import {
+  indexRefusalTerm,
+  notPresentTerm,
+  printReason,
+  printString,
+} from '../../object/erlang-text.ts';
 import type { ByteString } from '../../base/bytes.ts';
 import type { Fault } from '../../base/fault.ts';
 import type { PropertyRefusal } from '../../node/node-service.ts';
@@ -34,7 +39,7 @@ export function failureToErrorText(failure: Failure): string {
     case 'overload':
       return 'overload';
     case 'unavailable':
-      return `{unavailable,${quoted(utf8ToByteString(failure.reason))}}`;
+      return `{unavailable,${printString(utf8ToByteString(failure.reason))}}`;
     case 'too-large':
       return `{too_large,${failure.sizeBytes}}`;
     case 'too-many-siblings':
@@ -42,7 +47,7 @@ export function failureToErrorText(failure: Failure): string {
     case 'precommit-failed':
       return failure.reason === undefined
         ? 'precommit_fail'
-        : `{precommit_fail,<<${quoted(utf8ToByteString(failure.reason))}>>}`;
+        : `{precommit_fail,<<${printString(utf8ToByteString(failure.reason))}>>}`;
     case 'match-found':
       return 'match_found';
     case 'modified':
@@ -50,11 +55,9 @@ export function failureToErrorText(failure: Failure): string {
     case 'nothing-to-match':
       return 'notfound';
     case 'element-not-present':
-      return `{precondition,{not_present,${printBinary(failure.element)}}}`;
-    case 'field-not-present': {
-      const { name, kind } = failure.field;
-      return `{precondition,{not_present,{${printBinary(name)},${FIELD_MODULES[kind]}}}}`;
-    }
+      return notPresentTerm(failure.element);
+    case 'field-not-present':
+      return notPresentTerm(failure.field);
     default:
       return unreachable(failure);
   }
@@ -90,12 +93,6 @@ export function propertiesErrorText(refusals: readonly PropertyRefusal[]): strin
     ({ property, reason }) => `{${property},${printReason(utf8ToByteString(reason))}}`,
   );
   return `Invalid bucket properties: [${terms.join(',')}]`;
-}
-
-export function indexRefusalTerm(refusal: IndexRefusal): string {
-  return refusal.kind === 'unknown-field-type'
-    ? `{unknown_field_type,${printBinary(refusal.field)}}`
-    : `{field_parsing_failed,{${printBinary(refusal.field)},${printBinary(refusal.value)}}}`;
 }
 
 /** Entries that a put is refused for; Riak names the last first. */

@@ -4,22 +4,13 @@
  * An answer is one reply, now or later, or a stream of replies of which the last says so itself.
  */
 
+import { jobRefusalText } from '../../object/job-class.ts';
 import { RpbErrorResp } from './messages/server-messages.ts';
 import type { ByteString } from '../../base/bytes.ts';
 import type { Clock, Metrics, Random } from '../../base/host.ts';
 import type { NodeService } from '../../node/node-service.ts';
+import type { JobClass } from '../../object/job-class.ts';
 import type { Fields, Message, MessageInput, MessageType } from './messages/message-type.ts';
-
-/** Classes of expensive work that an operator may switch off (`cluster.job.riak_kv.…`). */
-export type JobClass =
-  | 'list_buckets'
-  | 'stream_list_buckets'
-  | 'list_keys'
-  | 'stream_list_keys'
-  | 'secondary_index'
-  | 'stream_secondary_index'
-  | 'map_reduce'
-  | 'map_reduce_js';
 
 /** One connection, as its handlers see it. */
 export interface Session {
@@ -62,7 +53,5 @@ export function malformedReply(reason: string): Reply {
 
 /** The refusal, if this class of work is switched off. */
 export function findJobRefusal(session: Session, job: JobClass): Reply | undefined {
-  return session.disabledJobs.has(job)
-    ? errorReply(`Operation '{riak_kv,${job}}' is not enabled`)
-    : undefined;
+  return session.disabledJobs.has(job) ? errorReply(jobRefusalText(job)) : undefined;
 }

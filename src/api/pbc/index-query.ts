@@ -2,14 +2,14 @@
  * An index query as a message has it, checked: which range, which of its terms, how many.
  */
 
-import { normaliseField, parseIndexEntry } from '../../object/index-entries.ts';
-import { compileTermRegex } from '../../query/term-regex.ts';
-import { indexRefusalTerm } from './error-text.ts';
-import { printBinary, quoted } from './erlang-term.ts';
-import { decodeContinuation } from './continuation.ts';
+import { indexRefusalTerm, printBinary } from '../../object/erlang-text.ts';
+import { decodeContinuation } from '../../query/index-continuation.ts';
+import { parseIndexLookup } from '../../query/index-lookup.ts';
 import { bucketTypeOf, idleTimeoutOf } from './request-values.ts';
 import type { ByteString } from '../../base/bytes.ts';
 import type { IndexScan } from '../../node/node-service.ts';
+import type { LookupFault } from '../../query/index-lookup.ts';
+import type { TermRegex } from '../../query/term-regex.ts';
 import type { RpbIndexReq } from './messages/index-messages.ts';
 import type { MessageOf } from './messages/message-type.ts';
 
@@ -20,7 +20,7 @@ export interface IndexQuery {
   /** Terms are shown beside the keys. */
   readonly returnsTerms: boolean;
   readonly maxResults: number | undefined;
-  readonly matches: ((term: ByteString) => boolean) | undefined;
+  readonly regex: TermRegex | undefined;
   readonly timeoutMs: number;
 }
 
@@ -29,77 +29,55 @@ export type IndexQueryOutcome =
   | { readonly kind: 'refused'; readonly text: string };
 
 export function parseIndexQuery(message: IndexMessage): IndexQueryOutcome {
-  const field = normaliseField(message.index);
-  const ends = parseEnds(message);
-  if ('refused' in ends) return { kind: 'refused', text: ends.refused };
-  const filter = parseFilter(message.term_regex, field);
-  if ('refused' in filter) return { kind: 'refused', text: filter.refused };
-  const position =
-    message.continuation === undefined ? undefined : decodeContinuation(message.continuation);
-  if (message.continuation !== undefined && position === undefined) {
-    return { kind: 'refused', text: 'Invalid continuation' };
-  }
-  const { matches } = filter;
+  const ends = endsOf(message);
+  if (typeof ends === 'string') return { kind: 'refused', text: ends };
+  const { continuation, max_results: maxResults } = message;
+  const lookup = parseIndexLookup({
+    field: message.index,
+    ends,
+    expression: message.term_regex,
+    after:
+      continuation === undefined ? undefined : (decodeContinuation(continuation) ?? 'malformed'),
+  });
+  if ('fault' in lookup) return { kind: 'refused', text: faultText(lookup, message.term_regex) };
+  const { field, from, to, regex, after } = lookup;
+  const type = bucketTypeOf(message.type);
+  // What does not match is not counted, so how many to read is not known beforehand.
+  const limit = regex === undefined ? maxResults : undefined;
   return {
     kind: 'query',
     query: {
-      scan: {
-        type: bucketTypeOf(message.type),
-        bucket: message.bucket,
-        field,
-        ...ends,
-        after: position,
-        // What does not match is not counted, so how many to read is not known beforehand.
-        limit: matches === undefined ? message.max_results : undefined,
-      },
+      scan: { type, bucket: message.bucket, field, from, to, after, limit },
       returnsTerms:
         message.return_terms === true && message.qtype === 'range' && !field.startsWith('$'),
-      maxResults: message.max_results,
-      matches,
+      maxResults,
+      regex,
       timeoutMs: idleTimeoutOf(message.timeout),
     },
   };
 }
 
-interface Refused {
-  readonly refused: string;
+/** One for equality, two for a range, or why there are none. */
+function endsOf({
+  qtype,
+  key,
+  range_min,
+  range_max,
+}: IndexMessage): readonly ByteString[] | string {
+  if (qtype === 'eq') return key === undefined ? 'Invalid equality query undefined' : [key];
+  if (range_min !== undefined && range_max !== undefined) return [range_min, range_max];
+  return `Invalid range query: ${printBinary(range_min)} -> ${printBinary(range_max)}`;
 }
 
-/** Both ends of the range, inclusive; integers in canonical text. */
-function parseEnds(
-  message: IndexMessage,
-): { readonly from: ByteString; readonly to: ByteString } | Refused {
-  const { qtype, key, range_min, range_max } = message;
-  if (qtype === 'eq') {
-    if (key === undefined) return { refused: 'Invalid equality query undefined' };
-    const end = parseEnd(message.index, key);
-    return typeof end === 'string' ? { from: end, to: end } : end;
+function faultText(fault: LookupFault, expression: ByteString | undefined): string {
+  switch (fault.fault) {
+    case 'expression':
+      return `Invalid term regular expression ${printBinary(expression)} : ${fault.term}`;
+    case 'expression-on-integers':
+      return 'Can not use term regular expression in integer query';
+    case 'entry':
+      return indexRefusalTerm(fault.refusal);
+    case 'continuation':
+      return 'Invalid continuation';
   }
-  if (range_min === undefined || range_max === undefined) {
-    const shown = `${printBinary(range_min)} -> ${printBinary(range_max)}`;
-    return { refused: `Invalid range query: ${shown}` };
-  }
-  const from = parseEnd(message.index, range_min);
-  if (typeof from !== 'string') return from;
-  const to = parseEnd(message.index, range_max);
-  return typeof to === 'string' ? { from, to } : to;
-}
-
-function parseEnd(index: ByteString, value: ByteString): ByteString | Refused {
-  const outcome = parseIndexEntry(index, value);
-  return outcome.kind === 'entry' ? outcome.entry.term : { refused: indexRefusalTerm(outcome) };
-}
-
-function parseFilter(
-  expression: ByteString | undefined,
-  field: ByteString,
-): { readonly matches: IndexQuery['matches'] } | Refused {
-  if (expression === undefined) return { matches: undefined };
-  if (field.endsWith('_int')) {
-    return { refused: 'Can not use term regular expression in integer query' };
-  }
-  const outcome = compileTermRegex(expression);
-  if ('regex' in outcome) return { matches: (term) => outcome.regex.isIn(term) };
-  const reason = `{${quoted(outcome.reason)},0}`;
-  return { refused: `Invalid term regular expression ${printBinary(expression)} : ${reason}` };
 }

@@ -2,7 +2,7 @@
  * What the Protocol Buffers server can be told, with the limits that keep a hostile client cheap.
  */
 
-import type { JobClass } from './handler.ts';
+import type { JobClass } from '../../object/job-class.ts';
 
 const MEBIBYTE = 1024 * 1024;
 

@@ -2,17 +2,11 @@
  * Index queries as URLs say them: continuations, expressions, and what is wrong with others.
  */
 
-import fc from 'fast-check';
 import t from 'tap';
-import { decodeContinuation, encodeContinuation } from '../../../src/api/http/continuation.ts';
-import { erlangBinary } from '../../../src/api/http/erlang-term.ts';
 import { parseIndexQuery } from '../../../src/api/http/index-query.ts';
 import { Query } from '../../../src/api/http/query.ts';
 import { compileTermRegex } from '../../../src/query/term-regex.ts';
-import { bytesToByteString } from '../../../src/base/bytes.ts';
 import type { ByteString } from '../../../src/base/bytes.ts';
-
-const bytes = fc.uint8Array({ maxLength: 30 }).map(bytesToByteString);
 
 function parse(
   query: string,
@@ -25,31 +19,27 @@ function parse(
   });
 }
 
-t.test('a continuation reads back as its position and survives a URL unquoted', (t) => {
-  fc.assert(
-    fc.property(bytes, bytes, (term, key) => {
-      const text = encodeContinuation({ term, key });
-      t.match(text, /^[A-Za-z0-9_-]+$/);
-      t.same(decodeContinuation(text), { term, key });
-    }),
-  );
+t.test('a whole bucket needs no term, a field without one has nothing', (t) => {
+  t.match(parse('', '$bucket'), { lookup: { field: '$bucket' } });
+  t.match(parse('', 'f_bin'), { lookup: undefined });
+  t.match(parse('', 'f_foo'), { lookup: undefined });
   t.end();
 });
 
-t.test('what is no continuation of this index is refused', (t) => {
-  fc.assert(fc.property(fc.string(), (text) => void decodeContinuation(text)));
-  const ofText = encodeContinuation({ term: 'abc' as ByteString, key: 'k' as ByteString });
-  t.match(parse(`continuation=${ofText}`, 'f_int', '1', '2'), { status: 400 });
-  t.match(parse(`continuation=${ofText}`, 'f_bin', 'a', 'z'), { after: { term: 'abc' } });
-  t.match(parse('continuation=AAAA', 'f_bin', 'a', 'z'), { status: 400 });
-  t.end();
-});
-
-t.test('integers are read in any spelling and kept in one', (t) => {
-  t.match(parse('', 'F_INT', '+007', '-0'), { field: 'f_int', range: { from: '7', to: '0' } });
-  const large = '9'.repeat(5_000);
-  t.match(parse('', 'f_int', large), { range: { from: large, to: large } });
-  t.match(parse('', 'f_int', '1e3'), { status: 400 });
+t.test('of several faults the one is named that Riak would name', (t) => {
+  const texts: readonly (readonly [string, string])[] = [
+    ['pagination_sort=x&return_terms=y', 'Invalid "pagination_sort". "x" is not a boolean'],
+    ['return_terms=y&term_regex=(', 'Invalid "return_terms". "y" is not a boolean'],
+    ['term_regex=(&max_results=0', 'Invalid term regular expression "(" : {"missing )",1}'],
+    ['max_results=0&timeout=x', 'Invalid "max_results". 0 is not a positive integer'],
+    ['timeout=x', 'Bad timeout value "x". Must be a non-negative integer\n'],
+  ];
+  for (const [query, body] of texts) {
+    t.match(parse(query, 'f_bin', 'a', 'b'), { status: 400, body }, query);
+  }
+  t.match(parse('max_results=0', 'f_int', 'x'), {
+    body: 'Invalid query: {field_parsing_failed,{<<"f_int">>,<<"x">>}}\n',
+  });
   t.end();
 });
 
@@ -84,12 +74,5 @@ t.test('expressions that ruin a backtracking engine take no time', (t) => {
   const outcome = compileTermRegex('(a*)*(a|aa)*(.*a){20}$' as ByteString);
   const term = `${'a'.repeat(1_000)}!` as ByteString;
   t.equal('regex' in outcome && outcome.regex.isIn(term), false);
-  t.end();
-});
-
-t.test('bytes are printed as Erlang prints them', (t) => {
-  t.equal(erlangBinary('a"\\b' as ByteString), String.raw`<<"a\"\\b">>`);
-  t.equal(erlangBinary('\x01\xff' as ByteString), '<<1,255>>');
-  t.equal(erlangBinary('' as ByteString), '<<"">>');
   t.end();
 });

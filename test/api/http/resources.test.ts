@@ -8,7 +8,8 @@ import { Fault } from '../../../src/base/fault.ts';
 import { parseMultipart } from './multipart-reader.ts';
 import { connectRaw } from './raw-connection.ts';
 import { ask, serve } from './served.ts';
-import type { HttpOptions, JobClass } from '../../../src/api/http/http-options.ts';
+import type { HttpOptions } from '../../../src/api/http/http-options.ts';
+import type { JobClass } from '../../../src/object/job-class.ts';
 import type { ByteString } from '../../../src/base/bytes.ts';
 import type { Failure } from '../../../src/object/requests.ts';
 import type { Reply, Served } from './served.ts';
@@ -277,7 +278,7 @@ t.test('conditions on a missing key', async (t) => {
   );
 });
 
-t.test('a walk over siblings names them all, and stops at its bounds', async (t) => {
+t.test('a walk shows one of siblings and names the others, and stops at its bounds', async (t) => {
   const { port } = await serving(t);
   const link = (keys: readonly string[]): string =>
     keys.map((key) => `</buckets/w/keys/${key}>; riaktag="t"`).join(', ');
@@ -286,18 +287,65 @@ t.test('a walk over siblings names them all, and stops at its bounds', async (t)
     body: '{"props":{"allow_mult":true}}',
   });
   await ask(port, 'PUT /buckets/w/keys/a', { headers: { ...TEXT, link: link(['b', 'b']) } });
-  for (const body of ['x', 'y']) await ask(port, 'PUT /buckets/w/keys/b', { headers: TEXT, body });
+  for (const body of ['x', 'y', 'z']) {
+    await ask(port, 'PUT /buckets/w/keys/b', { headers: TEXT, body });
+  }
+  const vtags = (await ask(port, 'GET /buckets/w/keys/b')).body.toString().split('\n').slice(1, 4);
   const walk = await ask(port, 'GET /buckets/w/keys/a/_,t,_');
   const [step] = partsOf(walk);
   const found = parseMultipart(step?.body ?? Buffer.alloc(0), boundaryOf(step?.headers ?? {}));
-  t.same(found.map(({ body }) => body.toString()).sort(), ['x', 'y']);
-  for (const { headers } of found) {
-    const vtag = headers['etag'];
-    t.equal(headers['location'], `/buckets/w/keys/b?vtag=${vtag}`);
-    t.ok(headers['x-riak-sibling-vtags']?.split(',').includes(vtag ?? ''));
-  }
+  t.equal(found.length, 1);
+  const { etag = '', location, ...others } = found[0]?.headers ?? {};
+  t.equal(location, `/buckets/w/keys/b?vtag=${etag}`);
+  t.same([etag, ...(others['x-riak-sibling-vtags'] ?? '').split(',')].sort(), vtags.sort());
   t.equal((await ask(port, `GET /buckets/w/keys/a${'/_,_,1'.repeat(17)}`)).status, 400);
   t.equal((await ask(port, `GET /buckets/w/keys/a${'/_,_,0'.repeat(2)}`)).body.length > 0, true);
+});
+
+t.test('a walk keeps its last step unless that says 0, and a POST walks nowhere', async (t) => {
+  const { port } = await serving(t);
+  const headers = { ...TEXT, link: '</buckets/w/keys/a>; riaktag="t"' };
+  await ask(port, 'PUT /buckets/w/keys/a', { headers });
+  const steps = async (path: string): Promise<number> =>
+    partsOf(await ask(port, `GET /buckets/w/keys/a${path}`)).length;
+  t.equal(await steps('/_,t,0/_,t,_'), 1);
+  t.equal(await steps('/_,t,0/_,t,yes'), 1);
+  t.equal(await steps('/_,t,yes/_,t,1'), 1);
+  t.equal(await steps('/_,t,1/_,t,1'), 2);
+  t.equal(await steps('/_,t,1/_,t,0'), 1);
+  t.equal((await ask(port, 'GET /buckets/w/keys/a/_,,1')).status, 400);
+  t.equal((await ask(port, 'POST /buckets/w/keys/a/_,t,1')).status, 204);
+  t.equal((await ask(port, 'POST /buckets/w/keys/none/_,t,1')).status, 404);
+});
+
+t.test('a list that may take no time is a time-out', async (t) => {
+  const { port } = await serving(t);
+  const text = async (path: string): Promise<string> =>
+    (await ask(port, `GET ${path}`)).body.toString();
+  t.equal(await text('/buckets/b/keys?keys=true&timeout=0'), '{"error":"timeout"}');
+  t.equal(await text('/buckets/b/keys?keys=stream&timeout=-1'), '{"error":"timeout"}');
+  t.equal(await text('/buckets?buckets=stream&timeout=0'), '{"error":"timeout"}');
+  t.equal((await ask(port, 'GET /buckets?buckets=true&timeout=0')).status, 503);
+});
+
+t.test('a context that is no base64 is refused, faults come in one order', async (t) => {
+  const { port } = await serving(t);
+  const put = (path: string, headers = {}): Promise<Reply> =>
+    ask(port, `PUT /buckets/b/keys/k${path}`, { headers: { ...TEXT, ...headers }, body: 'x' });
+  t.equal((await put('', { 'x-riak-vclock': '!!!' })).status, 400);
+  t.equal((await put('', { 'x-riak-vclock': '' })).status, 204);
+  const faults = (await put('?pr=a&asis=b&pw=c&rw=d&dw=e&w=f&r=g&node_confirms=h')).body.toString();
+  const names = faults.split('\n').map((line) => line.split(' ')[0]);
+  t.same(names, ['r', 'w', 'dw', 'rw', 'pw', 'node_confirms', 'pr', 'asis', '']);
+});
+
+t.test('an index query is JSON to those who negotiate, streamed or not', async (t) => {
+  const { port } = await serving(t);
+  for (const query of ['', '?stream=true']) {
+    const path = `GET /buckets/b/index/f_bin/a/b${query}`;
+    t.equal((await ask(port, path, { headers: { accept: 'application/json' } })).status, 200);
+    t.equal((await ask(port, path, { headers: { accept: 'text/plain' } })).status, 406);
+  }
 });
 
 function partsOf({ headers, body }: Reply): ReturnType<typeof parseMultipart> {

@@ -9,8 +9,6 @@ import {
   noSuchTypeText,
   propertiesErrorText,
 } from '../../../src/api/pbc/error-text.ts';
-import { printBinary, printReason } from '../../../src/api/pbc/erlang-term.ts';
-import { utf8ToByteString } from '../../../src/base/bytes.ts';
 import { name } from './served.ts';
 import type { Failure } from '../../../src/object/requests.ts';
 
@@ -52,15 +50,7 @@ t.test('faults say what is wrong and not where', (t) => {
   t.end();
 });
 
-t.test('names are printed as Erlang prints them', (t) => {
-  t.equal(printBinary(name('t')), '<<"t">>');
-  t.equal(printBinary(name('')), '<<>>');
-  t.equal(printBinary(name('a"b\\c\n')), '<<"a\\"b\\\\c\\n">>');
-  t.equal(printBinary(name('\x01\x02')), '<<1,2>>');
-  t.equal(printBinary(utf8ToByteString('é')), '<<195,169>>');
-  t.equal(printBinary(undefined), 'undefined');
-  t.equal(printReason('not_integer'), 'not_integer');
-  t.equal(printReason('two words'), '"two words"');
+t.test('a type that is not there is named', (t) => {
   t.equal(noSuchTypeText(name('no-such-type')), "No bucket-type named 'no-such-type'");
   t.end();
 });

@@ -5,7 +5,7 @@
  * there whenever it is full, also when nothing follows.
  */
 
-import { encodeContinuation } from '../continuation.ts';
+import { encodeContinuation } from '../../../query/index-continuation.ts';
 import { noSuchTypeText } from '../error-text.ts';
 import { errorReply, findJobRefusal, reply } from '../handler.ts';
 import { parseIndexQuery } from '../index-query.ts';
@@ -71,9 +71,9 @@ class Page {
 
   async *read({ node }: Session): AsyncGenerator<readonly Match[]> {
     if (this.#left === 0) return;
-    const { scan, matches, timeoutMs } = this.#query;
+    const { scan, regex, timeoutMs } = this.#query;
     for await (const batch of node.index(scan, { timeoutMs })) {
-      const matching = matches === undefined ? batch : batch.filter(([term]) => matches(term));
+      const matching = regex === undefined ? batch : batch.filter(([term]) => regex.isIn(term));
       const page = matching.length <= this.#left ? matching : matching.slice(0, this.#left);
       this.#left -= page.length;
       this.#last = page.at(-1) ?? this.#last;

@@ -8,7 +8,8 @@ import { errorReply, findJobRefusal, reply } from '../handler.ts';
 import { RpbListBucketsResp, RpbListKeysResp } from '../messages/bucket-messages.ts';
 import { bucketTypeOf, idleTimeoutOf } from '../request-values.ts';
 import type { ByteString } from '../../../base/bytes.ts';
-import type { Answer, JobClass, Reply, Session } from '../handler.ts';
+import type { JobClass } from '../../../object/job-class.ts';
+import type { Answer, Reply, Session } from '../handler.ts';
 import type { RpbListBucketsReq, RpbListKeysReq } from '../messages/bucket-messages.ts';
 import type { MessageOf } from '../messages/message-type.ts';
 

@@ -12,7 +12,7 @@ import { parseTermJob } from '../../../mapreduce/job-from-term.ts';
 import { isRefusal } from '../../../mapreduce/job.ts';
 import { runJob } from '../../../mapreduce/run-job.ts';
 import { JsonResults } from '../../../mapreduce/term-json.ts';
-import { printBinary } from '../erlang-term.ts';
+import { printBinary } from '../../../object/erlang-text.ts';
 import { errorReply, findJobRefusal, reply } from '../handler.ts';
 import { RpbMapRedResp } from '../messages/map-reduce-messages.ts';
 import type { Job, JobRefusal } from '../../../mapreduce/job.ts';

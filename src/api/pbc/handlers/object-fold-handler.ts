@@ -7,7 +7,7 @@
 
 import { encodeContext } from '../../../clock/context.ts';
 import { siblingsToContent } from '../content-values.ts';
-import { decodeContinuation, encodeContinuation } from '../continuation.ts';
+import { decodeContinuation, encodeContinuation } from '../../../query/index-continuation.ts';
 import { failureToErrorText, noSuchTypeText } from '../error-text.ts';
 import { errorReply, reply } from '../handler.ts';
 import { RpbCSBucketResp } from '../messages/index-messages.ts';
@@ -15,7 +15,7 @@ import { bucketTypeOf, idleTimeoutOf } from '../request-values.ts';
 import type { ByteString } from '../../../base/bytes.ts';
 import type { Failure, NodeService } from '../../../node/node-service.ts';
 import type { Answer, Reply, Session } from '../handler.ts';
-import type { IndexPosition } from '../continuation.ts';
+import type { IndexPosition } from '../../../query/match-scan.ts';
 import type { RpbCSBucketReq, RpbIndexObject } from '../messages/index-messages.ts';
 import type { InputOf, MessageOf } from '../messages/message-type.ts';
 

@@ -5,7 +5,7 @@
 import { DEFAULT_BUCKET_TYPE } from '../../../base/names.ts';
 import { unreachable } from '../../../base/fault.ts';
 import { noSuchTypeText, propertiesErrorText } from '../error-text.ts';
-import { printBinary } from '../erlang-term.ts';
+import { printBinary } from '../../../object/erlang-text.ts';
 import { errorReply, reply } from '../handler.ts';
 import {
   RpbGetBucketResp,

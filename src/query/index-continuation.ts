@@ -1,19 +1,14 @@
 /**
- * Where a page ended, opaque to clients: the last (term, key) that they were given.
+ * Where a page of an index query ended: the last (term, key) that a client was given, opaque to it.
  *
  *   | version 1 | length of the term 4, big-endian | term | key |
  */
 
-import { bytesToByteString } from '../../base/bytes.ts';
-import type { ByteString } from '../../base/bytes.ts';
+import { bytesToByteString } from '../base/bytes.ts';
+import type { IndexPosition } from './match-scan.ts';
 
 const VERSION = 1;
 const HEAD_SIZE_BYTES = 5;
-
-export interface IndexPosition {
-  readonly term: ByteString;
-  readonly key: ByteString;
-}
 
 export function encodeContinuation({ term, key }: IndexPosition): Buffer {
   const bytes = Buffer.allocUnsafe(HEAD_SIZE_BYTES + term.length + key.length);
@@ -33,4 +28,13 @@ export function decodeContinuation(bytes: Buffer): IndexPosition | undefined {
     term: bytesToByteString(bytes.subarray(HEAD_SIZE_BYTES, keyStart)),
     key: bytesToByteString(bytes.subarray(keyStart)),
   };
+}
+
+/** As a URL or a header has it: base64url, because a client that does not quote it would lose a `+`. */
+export function continuationToText(position: IndexPosition): string {
+  return encodeContinuation(position).toString('base64url');
+}
+
+export function textToContinuation(text: string): IndexPosition | undefined {
+  return decodeContinuation(Buffer.from(text, 'base64url'));
 }
