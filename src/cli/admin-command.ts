@@ -5,6 +5,7 @@
 import type { Command } from 'commander';
 import { locatedKeyText } from '../admin/key-commands.ts';
 import { askNode } from '../admin/admin-client.ts';
+import { addRepairCommands } from './admin-repair-command.ts';
 import { adminSocketPath } from '../admin/admin-socket.ts';
 import { readConfigFile } from '../config/config-file.ts';
 
@@ -50,6 +51,7 @@ export function addAdminCommands(program: Command): void {
     .action(() => ask('metrics'));
 
   addKeyCommands(admin, ask);
+  addRepairCommands(admin, ask);
   const types = admin.command('bucket-type').description('bucket types');
   types
     .command('create <type> [properties]')

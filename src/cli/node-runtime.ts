@@ -9,6 +9,7 @@ import { AdminServer } from '../admin/admin-server.ts';
 import { adminSocketPath } from '../admin/admin-socket.ts';
 import { bucketTypeCommands } from '../admin/bucket-type-commands.ts';
 import { keyCommands } from '../admin/key-commands.ts';
+import { repairCommands } from '../admin/repair-commands.ts';
 import { statusCommands } from '../admin/status-commands.ts';
 import { HttpServer } from '../api/http/http-server.ts';
 import { HTTP_DEFAULTS } from '../api/http/http-options.ts';
@@ -151,6 +152,7 @@ export class NodeRuntime {
         ...bucketTypeCommands(this.node),
         ...statusCommands(this.node),
         ...keyCommands(this.node.operations()),
+        ...repairCommands(this.node, this.node.operations()),
         ['metrics', async () => snapshotToOpenMetrics(this.#options.metrics.snapshot())],
       ]),
     );

@@ -103,7 +103,7 @@ export async function openParts(ports: NodePorts): Promise<NodeParts> {
     agree: (message) => keeper.handle(message),
     heardPing: (source) => heartbeats.heardPing(source),
   });
-  const operations = new Operations({ peer, topology });
+  const operations = new Operations({ peer, topology, repair });
   return { identity, replica, repair, requests, operations, ...membership, ...coordinators };
 }
 

@@ -7,17 +7,40 @@
 
 import type { ObjectKey } from '../base/names.ts';
 import type { Peer } from '../peer/peer.ts';
+import type { RoundScope } from '../repair/anti-entropy.ts';
+import type { HintStatus } from '../repair/hinted-handoff.ts';
+import type { JobStatus } from '../repair/job.ts';
+import type { ReapProgress } from '../repair/reaper.ts';
 import { traceKey, type KeyTrace } from './key-trace.ts';
+import type { RepairRounds, RepairStatus, TombstoneCount } from './repair-rounds.ts';
 import type { Topology } from './topology.ts';
 
 export interface OperatorService {
   /** Undefined: the bucket type is unknown. */
   locate(key: ObjectKey): Promise<KeyTrace | undefined>;
+
+  repairStatus(): RepairStatus;
+  /** Compares this node with the others now. False: one that was asked for is under way. */
+  runRepair(scope: RoundScope): boolean;
+  /** Resolves when it has ended. */
+  cancelRepair(): Promise<void>;
+  /** Begins to check every copy on this node; seen in `repairStatus`. */
+  runScrub(): void;
+
+  hints(): readonly HintStatus[];
+
+  /** Walks over the notes of all tombstones here. */
+  tombstones(): Promise<TombstoneCount>;
+  /** Reaps what may go now, whatever the delete mode. False: a reap is under way. */
+  runReap(): boolean;
+  reapStatus(): JobStatus<ReapProgress>;
+  cancelReap(): Promise<void>;
 }
 
 export interface OperationsPorts {
   readonly peer: Peer;
   readonly topology: Topology;
+  readonly repair: RepairRounds;
 }
 
 /** For a member to say what it holds. */
@@ -32,5 +55,41 @@ export class Operations implements OperatorService {
 
   locate(key: ObjectKey): Promise<KeyTrace | undefined> {
     return traceKey({ ...this.#ports, timeoutMs: TRACE_TIMEOUT_MS }, key);
+  }
+
+  repairStatus(): RepairStatus {
+    return this.#ports.repair.repairStatus();
+  }
+
+  runRepair(scope: RoundScope): boolean {
+    return this.#ports.repair.runRepair(scope);
+  }
+
+  cancelRepair(): Promise<void> {
+    return this.#ports.repair.cancelRepair();
+  }
+
+  runScrub(): void {
+    this.#ports.repair.runScrub();
+  }
+
+  hints(): readonly HintStatus[] {
+    return this.#ports.repair.hints();
+  }
+
+  tombstones(): Promise<TombstoneCount> {
+    return this.#ports.repair.tombstones();
+  }
+
+  runReap(): boolean {
+    return this.#ports.repair.runReap();
+  }
+
+  reapStatus(): JobStatus<ReapProgress> {
+    return this.#ports.repair.reapStatus();
+  }
+
+  cancelReap(): Promise<void> {
+    return this.#ports.repair.cancelReap();
   }
 }

@@ -8,21 +8,55 @@ import {
   ANTI_ENTROPY_DEFAULTS,
   type AntiEntropyOptions,
   type AntiEntropyStatus,
+  type RoundProgress,
+  type RoundScope,
 } from '../repair/anti-entropy.ts';
-import { HANDOFF_DEFAULTS, HintedHandoff, type HandoffOptions } from '../repair/hinted-handoff.ts';
+import {
+  HANDOFF_DEFAULTS,
+  HintedHandoff,
+  type HandoffOptions,
+  type HintStatus,
+} from '../repair/hinted-handoff.ts';
+import { Job, type JobStatus } from '../repair/job.ts';
 import type { RepairPorts } from '../repair/ports.ts';
-import { Reaper, REAPER_DEFAULTS, type ReaperOptions } from '../repair/reaper.ts';
+import {
+  Reaper,
+  REAPER_DEFAULTS,
+  type ReapProgress,
+  type ReaperOptions,
+} from '../repair/reaper.ts';
+import { Scrub, SCRUB_DEFAULTS, type ScrubOptions, type ScrubStatus } from '../repair/scrub.ts';
 
 export interface RepairOptions {
   readonly handoff?: Partial<HandoffOptions>;
   readonly antiEntropy?: Partial<AntiEntropyOptions>;
   readonly reaper?: Partial<ReaperOptions>;
+  readonly scrub?: Partial<ScrubOptions>;
+}
+
+export interface TombstoneCount {
+  /** Copies on this node that are tombstones. */
+  readonly total: number;
+  /** Those of the partitions that it owns: summed over all nodes, each tombstone once. */
+  readonly owned: number;
+  /** Those that wait for their time to be reaped. */
+  readonly waiting: number;
+}
+
+export interface RepairStatus {
+  readonly antiEntropy: AntiEntropyStatus;
+  readonly scrub: ScrubStatus;
+  /** What an operator asked for last. */
+  readonly job: JobStatus<RoundProgress>;
 }
 
 export class RepairRounds {
   readonly #handoff: HintedHandoff;
   readonly #antiEntropy: AntiEntropy;
   readonly #reaper: Reaper;
+  readonly #scrub: Scrub;
+  readonly #repairJob: Job<RoundProgress>;
+  readonly #reapJob: Job<ReapProgress>;
 
   constructor(ports: RepairPorts, options: RepairOptions) {
     this.#handoff = new HintedHandoff(ports, { ...HANDOFF_DEFAULTS, ...options.handoff });
@@ -31,12 +65,18 @@ export class RepairRounds {
       ...options.antiEntropy,
     });
     this.#reaper = new Reaper(ports, { ...REAPER_DEFAULTS, ...options.reaper });
+    this.#scrub = new Scrub(ports, { ...SCRUB_DEFAULTS, ...options.scrub }, (partition, halt) => {
+      return this.#antiEntropy.runRound(halt, { partitions: new Set([partition]), isFull: true });
+    });
+    this.#repairJob = new Job(ports.host, 'repair');
+    this.#reapJob = new Job(ports.host, 'reap');
   }
 
   start(): void {
     this.#handoff.start();
     this.#antiEntropy.start();
     this.#reaper.start();
+    this.#scrub.start();
   }
 
   /** A member is up again: it is given at once what it is owed. */
@@ -49,12 +89,60 @@ export class RepairRounds {
     this.#reaper.considerReap(key);
   }
 
-  antiEntropyStatus(): AntiEntropyStatus {
-    return this.#antiEntropy.status();
+  repairStatus(): RepairStatus {
+    return {
+      antiEntropy: this.#antiEntropy.status(),
+      scrub: this.#scrub.status(),
+      job: this.#repairJob.status(),
+    };
+  }
+
+  /** A round over `scope` now. False: one that was asked for is under way. */
+  runRepair(scope: RoundScope): boolean {
+    return this.#repairJob.start((halt, report) => {
+      return this.#antiEntropy.runRound(halt, scope, report);
+    });
+  }
+
+  cancelRepair(): Promise<void> {
+    return this.#repairJob.cancel();
+  }
+
+  /** Checks every copy of this node, now. */
+  runScrub(): void {
+    this.#scrub.wake();
+  }
+
+  hints(): readonly HintStatus[] {
+    return this.#handoff.status();
+  }
+
+  async tombstones(): Promise<TombstoneCount> {
+    return { ...(await this.#reaper.count()), waiting: this.#reaper.waitingCount };
+  }
+
+  /** False: a reap is under way. */
+  runReap(): boolean {
+    return this.#reapJob.start((halt, report) => this.#reaper.reapAll(halt, report));
+  }
+
+  reapStatus(): JobStatus<ReapProgress> {
+    return this.#reapJob.status();
+  }
+
+  cancelReap(): Promise<void> {
+    return this.#reapJob.cancel();
   }
 
   /** Ends each round at its next step. Idempotent. */
   async stop(): Promise<void> {
-    await Promise.all([this.#handoff.stop(), this.#antiEntropy.stop(), this.#reaper.stop()]);
+    await Promise.all([
+      this.#repairJob.cancel(),
+      this.#reapJob.cancel(),
+      this.#handoff.stop(),
+      this.#antiEntropy.stop(),
+      this.#reaper.stop(),
+      this.#scrub.stop(),
+    ]);
   }
 }

@@ -8,6 +8,7 @@
  */
 
 import { isFault } from '../base/fault.ts';
+import type { Partition } from '../base/names.ts';
 import { Background } from './background.ts';
 import { Exchanges } from './exchange.ts';
 import type { ExchangeOptions, ExchangeResult } from './exchange.ts';
@@ -47,9 +48,27 @@ export interface RoundResult extends ExchangeResult {
   readonly isComplete: boolean;
 }
 
+/** What a round goes through; by default all that this node shares, and of it what trees tell. */
+export interface RoundScope {
+  readonly partitions?: ReadonlySet<Partition>;
+  /** Compares every key, whatever the trees say: for copies that were lost behind their back. */
+  readonly isFull?: boolean;
+}
+
+/** A round under way. */
+export interface RoundProgress extends ExchangeResult {
+  /** Exchanges that are over, in whichever way, of all. */
+  readonly done: number;
+  readonly total: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly startedMs: number;
+}
+
 export interface AntiEntropyStatus {
   readonly isRunning: boolean;
   readonly roundCount: number;
+  readonly round: RoundProgress | undefined;
   readonly lastRound: RoundResult | undefined;
 }
 
@@ -60,7 +79,12 @@ export class AntiEntropy {
   readonly #background: Background;
   /** Rounds of one node do not overlap. */
   #lastRound: Promise<unknown> = Promise.resolve();
-  #status: AntiEntropyStatus = { isRunning: false, roundCount: 0, lastRound: undefined };
+  #status: AntiEntropyStatus = {
+    isRunning: false,
+    roundCount: 0,
+    round: undefined,
+    lastRound: undefined,
+  };
 
   constructor(ports: RepairPorts, options: AntiEntropyOptions = ANTI_ENTROPY_DEFAULTS) {
     this.#ports = ports;
@@ -84,26 +108,48 @@ export class AntiEntropy {
     return this.#background.stop();
   }
 
-  /** Starts when the round under way, if there is one, has ended. */
-  async runRound(halt: Halt = new Halt()): Promise<RoundResult> {
-    const round = this.#lastRound.then(() => this.#round(halt));
+  /**
+   * Starts when the round under way, if there is one, has ended. `report` is told of each step; the
+   * continuous rounds are seen in `status`.
+   */
+  async runRound(
+    halt: Halt = new Halt(),
+    scope: RoundScope = {},
+    report: (progress: RoundProgress) => void = () => {},
+  ): Promise<RoundResult> {
+    const round = this.#lastRound.then(() => this.#round(halt, scope, report));
     this.#lastRound = round.catch(() => {});
     return round;
   }
 
-  async #round(halt: Halt): Promise<RoundResult> {
+  async #round(
+    halt: Halt,
+    scope: RoundScope,
+    report: (progress: RoundProgress) => void,
+  ): Promise<RoundResult> {
     const { host, self, view } = this.#ports;
     this.#status = { ...this.#status, isRunning: true };
     const startMs = host.clock.monotonicMs();
     const sums = { exchanges: 0, failed: 0, skipped: 0 };
     const found = { segments: 0, pushed: 0, pulled: 0, corrected: 0 };
-    for (const shared of sharedTrees(view.ring(), self, nValsOf(view.state()))) {
+    const trees = sharedTrees(view.ring(), self, nValsOf(view.state())).filter(
+      ({ partition }) => scope.partitions?.has(partition) !== false,
+    );
+    const note = (): void => {
+      const { exchanges, failed, skipped } = sums;
+      const done = exchanges + skipped;
+      const round = { ...found, done, total: trees.length, failed, skipped, startedMs: startMs };
+      this.#status = { ...this.#status, round };
+      report(round);
+    };
+    for (const shared of trees) {
+      note();
       if (halt.isSet) break;
       if (!view.isUp(shared.peer)) {
         sums.skipped += 1;
         continue;
       }
-      const result = await this.#exchange(shared, halt);
+      const result = await this.#exchange(shared, halt, scope.isFull ?? false);
       sums.exchanges += 1;
       if (result === undefined) sums.failed += 1;
       else {
@@ -114,6 +160,7 @@ export class AntiEntropy {
       }
       await halt.wait(host.clock, this.#options.pauseMs);
     }
+    note();
     const result: RoundResult = {
       ...sums,
       ...found,
@@ -121,15 +168,19 @@ export class AntiEntropy {
       isComplete: !halt.isSet && sums.failed === 0 && sums.skipped === 0,
     };
     const roundCount = this.#status.roundCount + 1;
-    this.#status = { isRunning: false, roundCount, lastRound: result };
+    this.#status = { isRunning: false, roundCount, round: undefined, lastRound: result };
     this.#report(result);
     return result;
   }
 
   /** Undefined: it was cut off. */
-  async #exchange(shared: SharedTree, halt: Halt): Promise<ExchangeResult | undefined> {
+  async #exchange(
+    shared: SharedTree,
+    halt: Halt,
+    isFull: boolean,
+  ): Promise<ExchangeResult | undefined> {
     try {
-      return await this.#exchanges.run(shared, halt);
+      return await this.#exchanges.run(shared, halt, isFull);
     } catch (error) {
       if (!isFault(error)) throw error;
       const { partition, peer } = shared;

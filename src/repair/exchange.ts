@@ -14,7 +14,7 @@ import { Fault, isFault } from '../base/fault.ts';
 import type { NodeId, ObjectKey } from '../base/names.ts';
 import { mergeHeads } from '../object/reconcile.ts';
 import { decodeHead, recordCausalHash } from '../object/record.ts';
-import { differingSegments, SEGMENT_SIZE, segmentOf } from '../storage/hash-tree.ts';
+import { differingSegments, SEGMENT_COUNT, SEGMENT_SIZE, segmentOf } from '../storage/hash-tree.ts';
 import type { PeerStreamRequest } from '../peer/messages.ts';
 import type { Halt } from './halt.ts';
 import { Lanes } from './lanes.ts';
@@ -47,6 +47,8 @@ export interface ExchangeResult {
 
 const NOTHING: ExchangeResult = { segments: 0, pushed: 0, pulled: 0, corrected: 0 };
 
+const ALL_SEGMENTS = Array.from({ length: SEGMENT_COUNT }, (_, segment) => segment);
+
 /** Unexplained differences that are remembered, over all trees. */
 const SUSPICIONS_MAX = 16_384;
 
@@ -65,12 +67,12 @@ export class Exchanges {
     this.#requests = new RepairRequests(ports.peer, options.requestTimeoutMs);
   }
 
-  /** Rejects with the fault that cut it off. */
-  async run(shared: SharedTree, halt: Halt): Promise<ExchangeResult> {
+  /** Compares every key if `isFull`. Rejects with the fault that cut it off. */
+  async run(shared: SharedTree, halt: Halt, isFull = false): Promise<ExchangeResult> {
     let trees = await this.#trees(shared);
     let segments = differingSegments(trees.local, trees.remote);
-    if (segments.length === 0) return NOTHING;
-    if (this.#options.settleMs > 0) {
+    if (segments.length === 0 && !isFull) return NOTHING;
+    if (this.#options.settleMs > 0 && !isFull) {
       const goesOn = await halt.wait(this.#ports.host.clock, this.#options.settleMs);
       if (!goesOn) return NOTHING;
       const before = new Set(segments);
@@ -83,13 +85,14 @@ export class Exchanges {
       pace: this.#pace,
       halt,
     });
-    await this.#healDifferences(healing, { shared, segments, halt });
+    const compared = isFull ? ALL_SEGMENTS : segments;
+    await this.#healDifferences(healing, { shared, segments: compared, halt });
     const unexplained = halt.isSet
       ? []
       : segments.filter((segment) => !healing.segments.has(segment));
     const corrected = await this.#recount(shared, trees, unexplained);
     const { pushed, pulled } = healing;
-    return { segments: segments.length, pushed, pulled, corrected };
+    return { segments: compared.length, pushed, pulled, corrected };
   }
 
   async #trees({ partition, nVal, peer }: SharedTree): Promise<TreePair> {
@@ -203,7 +206,6 @@ class Healing {
     this.#means = means;
   }
 
-  /** An object that one side refuses or cannot read must not keep the others from being healed. */
   /** An object that one side refuses or cannot read must not keep the others from being healed. */
   async heal(key: ObjectKey, remedy: Remedy): Promise<void> {
     this.segments.add(segmentOf(key));

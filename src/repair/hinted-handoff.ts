@@ -44,6 +44,13 @@ export const HANDOFF_DEFAULTS: HandoffOptions = {
   backoffMaxMs: 60_000,
 };
 
+export interface HintStatus {
+  readonly target: NodeId;
+  readonly count: number;
+  readonly isUp: boolean;
+  readonly retryInMs: number;
+}
+
 interface Backoff {
   readonly untilMs: number;
   readonly delayMs: number;
@@ -68,6 +75,18 @@ export class HintedHandoff {
 
   start(): void {
     this.#background.start();
+  }
+
+  /** Whom this node owes something, and when it tries again. */
+  status(): readonly HintStatus[] {
+    const { host, replica, view } = this.#ports;
+    const nowMs = host.clock.monotonicMs();
+    return [...replica.hintCounts()].map(([target, count]) => ({
+      target,
+      count,
+      isUp: view.isUp(target),
+      retryInMs: Math.max(0, (this.#backoffByTarget.get(target)?.untilMs ?? nowMs) - nowMs),
+    }));
   }
 
   /** A node is back: its hints are handed off now. */

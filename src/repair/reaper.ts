@@ -13,12 +13,13 @@
 
 import { isFault } from '../base/fault.ts';
 import { keyToString } from '../base/names.ts';
-import type { NodeId, ObjectKey } from '../base/names.ts';
+import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
 import type { ByteString } from '../base/bytes.ts';
 import { decodeHead, recordCausalHash } from '../object/record.ts';
 import { isTombstone } from '../object/show.ts';
 import { Background } from './background.ts';
 import { Halt } from './halt.ts';
+import { Lanes } from './lanes.ts';
 import type { RepairPorts } from './ports.ts';
 import { RepairRequests } from './requests.ts';
 
@@ -43,6 +44,13 @@ export const REAPER_DEFAULTS: ReaperOptions = {
   sweepRestMs: 60_000,
   requestTimeoutMs: 5_000,
 };
+
+export interface ReapProgress {
+  readonly looked: number;
+  readonly reaped: number;
+  /** Not every replica has confirmed them, or a member is away. */
+  readonly kept: number;
+}
 
 interface Waiting {
   readonly key: ObjectKey;
@@ -115,6 +123,61 @@ export class Reaper {
     }
   }
 
+  /** Tombstones that wait for their time. */
+  get waitingCount(): number {
+    return this.#queue.size;
+  }
+
+  /** Copies on this node that are tombstones: all, and those of the partitions it owns. */
+  async count(): Promise<{ readonly total: number; readonly owned: number }> {
+    const { replica, self, view } = this.#ports;
+    const owned = new Set(view.ring().partitionsOf(self));
+    const counts = { total: 0, owned: 0 };
+    for (let index = 0; index < view.state().ringSize; index += 1) {
+      const partition = index as Partition;
+      for await (const keys of replica.tombstones(partition)) {
+        counts.total += keys.length;
+        if (owned.has(partition)) counts.owned += keys.length;
+      }
+    }
+    return counts;
+  }
+
+  /**
+   * Reaps, whatever the delete mode and however young they are, the tombstones of the partitions
+   * that this node owns; by the same rule as always, so those that must stay do.
+   */
+  async reapAll(halt: Halt, report: (progress: ReapProgress) => void): Promise<void> {
+    const { replica, self, view } = this.#ports;
+    const progress = { looked: 0, reaped: 0, kept: 0 };
+    const lanes = new Lanes(this.#options.inFlightMax);
+    for (const partition of view.ring().partitionsOf(self)) {
+      for await (const keys of replica.tombstones(partition)) {
+        for (const key of keys) {
+          if (halt.isSet) break;
+          progress.looked += 1;
+          await lanes.start(async () => {
+            progress[(await this.#attempt(key)) ? 'reaped' : 'kept'] += 1;
+            report({ ...progress });
+          });
+        }
+        if (halt.isSet) break;
+      }
+    }
+    await lanes.end();
+    report({ ...progress });
+  }
+
+  async #attempt(key: ObjectKey): Promise<boolean> {
+    try {
+      return await this.#reap(key);
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      this.#ports.host.metrics.count('reaper_failed');
+      return false;
+    }
+  }
+
   #setTimer(): void {
     if (this.#cancelTimer !== undefined || this.#inFlight >= this.#options.inFlightMax) return;
     const [next] = this.#queue.values();
@@ -150,16 +213,18 @@ export class Reaper {
     this.#setTimer();
   }
 
-  async #reap(key: ObjectKey): Promise<void> {
+  async #reap(key: ObjectKey): Promise<boolean> {
     const confirmed = await this.#confirm(key);
     const { metrics } = this.#ports.host;
     if (confirmed === undefined) {
       metrics.count('reaper_kept');
-      return;
+      return false;
     }
     const { hash, holders } = confirmed;
     const gone = await Promise.all(holders.map((node) => this.#requests.reap(node, key, hash)));
-    metrics.count(gone.every(Boolean) ? 'reaper_reaped' : 'reaper_kept');
+    const isReaped = gone.every(Boolean);
+    metrics.count(isReaped ? 'reaper_reaped' : 'reaper_kept');
+    return isReaped;
   }
 
   /** Who holds the tombstone, if all do who must, and nobody holds anything else. */

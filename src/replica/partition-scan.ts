@@ -10,7 +10,7 @@ import type { ObjectKey, Partition } from '../base/names.ts';
 import { sliceSoundHead } from '../object/record.ts';
 import { segmentOf } from '../storage/hash-tree.ts';
 import { decodeObjectKey, partitionRange } from '../storage/keys.ts';
-import type { Store } from '../storage/store.ts';
+import type { ScanEntry, Store } from '../storage/store.ts';
 
 export interface HeadScan {
   readonly partition: Partition;
@@ -28,11 +28,14 @@ const HEADS_PER_BATCH = 64;
 /** Batches of keys without a match after which an empty batch tells that the scan goes on. */
 const QUIET_BATCHES_MAX = 64;
 
-/** In key order; batches may be empty, as a sign of life. Damaged copies are left out. */
+/**
+ * In key order; batches may be empty, as a sign of life. Damaged copies are left out, and so are keys
+ * that the store cannot name any more: who compares has them from elsewhere.
+ */
 export async function* scanHeads(store: Store, scan: HeadScan): AsyncIterableIterator<KeyHead[]> {
   let wanted: { readonly entry: Buffer; readonly key: ObjectKey }[] = [];
   let quietBatches = 0;
-  for await (const batch of store.scan({ ...partitionRange(scan.partition), keysOnly: true })) {
+  for await (const batch of readableKeys(store, scan.partition)) {
     for (const { key: entry } of batch) {
       const { key } = decodeObjectKey(entry);
       if (!scan.segments.has(segmentOf(key)) || !scan.isCounted(key)) continue;
@@ -48,6 +51,17 @@ export async function* scanHeads(store: Store, scan: HeadScan): AsyncIterableIte
     yield [];
   }
   if (wanted.length > 0) yield await readHeads(store, wanted);
+}
+
+async function* readableKeys(
+  store: Store,
+  partition: Partition,
+): AsyncIterableIterator<readonly ScanEntry[]> {
+  try {
+    yield* store.scan({ ...partitionRange(partition), keysOnly: true });
+  } catch (error) {
+    if (!isFault(error, 'store-corrupt')) throw error;
+  }
 }
 
 async function readHeads(

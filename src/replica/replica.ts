@@ -15,6 +15,7 @@ import type { DatatypeUpdate } from '../object/datatype-update.ts';
 import type { NewContent } from '../object/requests.ts';
 import type { StoredObject } from '../object/stored-object.ts';
 import type { CopyTrace, CoverageShare, IndexScan } from '../peer/messages.ts';
+import type { CheckedCopies } from './copy-check.ts';
 
 /** Where a key lives and how it is kept: found by the caller from ring and properties. */
 export interface Placement {
@@ -55,6 +56,8 @@ export interface Replica {
   getRecord(key: ObjectKey, partition: Partition, headOnly: boolean): Promise<Buffer | undefined>;
   /** What an operator may know of the copy; reads and checks all of it. */
   trace(key: ObjectKey, partition: Partition): Promise<CopyTrace>;
+  /** Reads and checks every copy of a partition; what is damaged is known as such from then on. */
+  check(partition: Partition): AsyncIterableIterator<CheckedCopies>;
   /** Whether a read found the copy damaged and nothing has overwritten it since. */
   isDamaged(key: ObjectKey): boolean;
   /** Reads the copy, applies the write, issues its dot, and starts to store the result. */

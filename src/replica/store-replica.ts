@@ -32,6 +32,7 @@ import type { Store, WriteOperation } from '../storage/store.ts';
 import { DropChange, HintChange, MergeChange, ReapChange, SettleHintChange } from './changes.ts';
 import { ClientWriteChange } from './client-write.ts';
 import type { ObjectLimits } from './client-write.ts';
+import { checkCopies, type CheckedCopies } from './copy-check.ts';
 import { copyOperations } from './copy-operations.ts';
 import { traceCopy } from './copy-trace.ts';
 import { scanBuckets, scanIndex, scanKeys } from './coverage-scans.ts';
@@ -150,6 +151,13 @@ export class StoreReplica implements Replica {
     const trace = await traceCopy(this.#store, { key, partition, hintTargets });
     if (trace.state === 'damaged') this.#onDamaged(keyToString(key));
     return trace;
+  }
+
+  async *check(partition: Partition): AsyncIterableIterator<CheckedCopies> {
+    for await (const checked of checkCopies(this.#store, partition)) {
+      for (const key of checked.damaged) this.#onDamaged(keyToString(key));
+      yield checked;
+    }
   }
 
   isDamaged(key: ObjectKey): boolean {

@@ -46,6 +46,9 @@ t.test('a cluster starts, serves, is administered, stops, and finds its data aga
   t.match(JSON.parse(status.stdout), { isReady: true, members: [{ isUp: true }, { isUp: true }] });
   const located = await admin('key', 'locate', 'default', 'patients', '999%30000018', '--json');
   t.match(JSON.parse(located.stdout), { verdict: 'agree', key: '9990000018', copies: [{}, {}] });
+  t.equal((await admin('hints')).stdout, 'nothing is owed to any node\n');
+  t.match((await admin('repair', 'run', '--partition', '3')).stdout, 'partition 3 has begun');
+  t.match(JSON.parse((await admin('repair', 'status')).stdout), { job: { state: /./ } });
   t.match((await admin('bucket-type', 'list')).stdout, /^siblings \(active\)$/m);
   const created = await admin('bucket-type', 'create', 'pairs', '{"props":{"n_val":2}}');
   t.equal(created.stdout, 'pairs created\n');

@@ -13,6 +13,7 @@ import { initialState } from '../../src/membership/initial-state.ts';
 import type { ClusterState } from '../../src/membership/cluster-state.ts';
 import { VertebraNode } from '../../src/node/node.ts';
 import type { NodeLimits, NodeTimings } from '../../src/node/node-options.ts';
+import type { RepairOptions } from '../../src/node/repair-rounds.ts';
 import type { PartialProperties } from '../../src/object/bucket-properties.ts';
 import type {
   PeerReply,
@@ -42,6 +43,7 @@ export interface ClusterOptions {
   readonly defaultProperties?: PartialProperties;
   readonly limits?: Partial<NodeLimits>;
   readonly timings?: Partial<NodeTimings>;
+  readonly repair?: RepairOptions;
 }
 
 const LATENCY_MS = 1;
@@ -264,12 +266,13 @@ export class TestCluster {
     const clock = new ProcessClock(this.time);
     const store = new KeptStore(this.#stores.get(id) ?? new MemoryStore());
     const metrics = this.metrics.get(id) ?? new CountedMetrics();
-    const { limits = {}, timings = {} } = this.#options;
+    const { limits = {}, timings = {}, repair = {} } = this.#options;
     const node = new VertebraNode(this.#host(clock, metrics), store, this.#peer(id), {
       id,
       initialState: this.#state,
       limits,
       timings,
+      repair,
     });
     this.#processes.set(id, { node, clock, store, isGone: false });
     await node.start();

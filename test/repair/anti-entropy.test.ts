@@ -222,6 +222,25 @@ t.test('a peer whose newer copy is damaged is given the older one', async (t) =>
   await cluster.truths();
 });
 
+t.test('a full round finds what was lost behind the back of the trees', async (t) => {
+  const cluster = await RepairCluster.open(3);
+  const [self, peer] = cluster.nodes.map(must);
+  const keys = Array.from({ length: 20 }, (_, index) => objectKey(`key ${index}`));
+  for (const key of keys) await must(self).write(key, `value of ${key.key}`);
+  await antiEntropyOf(must(peer)).runRound();
+  const lost = must(keys[0]);
+  const partition = partitionFor(lost);
+  await must(peer).store.memory.write([{ kind: 'remove', key: encodeObjectKey(partition, lost) }]);
+  const antiEntropy = antiEntropyOf(must(peer));
+  t.match(await antiEntropy.runRound(), { pulled: 0 });
+  const steps: number[] = [];
+  const scope = { partitions: new Set([partition]), isFull: true };
+  const full = await antiEntropy.runRound(new Halt(), scope, ({ done }) => steps.push(done));
+  t.match(full, { pulled: 1, exchanges: 2 });
+  t.same(steps, [0, 1, 2]);
+  t.same(valuesOf(await must(peer).get(lost)), [`value of ${lost.key}`]);
+});
+
 t.test('rounds follow each other in the background, until they are stopped', async (t) => {
   const cluster = await RepairCluster.open(3);
   const antiEntropy = antiEntropyOf(must(cluster.nodes[0]), { restMs: 1000 });

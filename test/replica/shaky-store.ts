@@ -29,6 +29,8 @@ export class ShakyStore implements Store {
   gate: Promise<void> = Promise.resolve();
   /** A key that cannot be read. */
   corruptKey: Buffer | undefined;
+  /** Scans that begin with it show what they can, and then fail. */
+  corruptScanFrom: Buffer | undefined;
 
   constructor(random: Random, memory = new MemoryStore()) {
     this.#random = random;
@@ -82,8 +84,11 @@ export class ShakyStore implements Store {
     await this.#lastWrite;
   }
 
-  scan(range: ScanRange): AsyncIterableIterator<readonly ScanEntry[]> {
-    return this.memory.scan(range);
+  async *scan(range: ScanRange): AsyncIterableIterator<readonly ScanEntry[]> {
+    yield* this.memory.scan(range);
+    if (this.corruptScanFrom?.equals(range.from) === true) {
+      throw new Fault('store-corrupt', 'a table is damaged');
+    }
   }
 
   health(): StoreHealth {

@@ -1,0 +1,179 @@
+/**
+ * The scrub: every copy on this node is read and checked, again and again, within a budget.
+ *
+ * Anti-entropy compares what heads say, so a value that has rotted under a sound head would be found
+ * by its reader only, perhaps when the other copies have gone the same way. What is found damaged is
+ * fetched from every other replica and merged, which overwrites the damaged copy. Where the store
+ * cannot even name the keys any more, the partition is compared with its other replicas key by key.
+ */
+
+import { isFault } from '../base/fault.ts';
+import type { ObjectKey, Partition } from '../base/names.ts';
+import { Background } from './background.ts';
+import { Halt } from './halt.ts';
+import { Pace } from './pace.ts';
+import type { RepairPorts } from './ports.ts';
+import { RepairRequests } from './requests.ts';
+
+export interface ScrubOptions {
+  /** From the end of a walk to the start of the next, and before the first. */
+  readonly restMs: number;
+  /** Of records read. */
+  readonly bytesPerSecond: number;
+  readonly requestTimeoutMs: number;
+}
+
+export const SCRUB_DEFAULTS: ScrubOptions = {
+  restMs: 3_600_000,
+  bytesPerSecond: 4 * 1024 * 1024,
+  requestTimeoutMs: 10_000,
+};
+
+export interface ScrubProgress {
+  readonly partitionsDone: number;
+  readonly partitionCount: number;
+  readonly checked: number;
+  readonly checkedBytes: number;
+  readonly damaged: number;
+  readonly repaired: number;
+  /** Partitions in which the store could not name every key. */
+  readonly unreadablePartitions: number;
+}
+
+export interface ScrubStatus {
+  readonly isRunning: boolean;
+  readonly walkCount: number;
+  readonly walk: ScrubProgress | undefined;
+  readonly lastWalk: ScrubProgress | undefined;
+}
+
+/** Compares a partition with its other replicas, key by key. */
+export type ComparePartition = (partition: Partition, halt: Halt) => Promise<unknown>;
+
+type Sums = { -readonly [Name in keyof ScrubProgress]: ScrubProgress[Name] };
+
+/** What an empty batch, or a small record, counts for at least: a read is never free. */
+const ENTRY_COST_BYTES = 512;
+
+export class Scrub {
+  readonly #ports: RepairPorts;
+  readonly #options: ScrubOptions;
+  readonly #compare: ComparePartition;
+  readonly #requests: RepairRequests;
+  readonly #pace: Pace;
+  readonly #background: Background;
+  #walkCount = 0;
+  #walk: Sums | undefined;
+  #lastWalk: ScrubProgress | undefined;
+
+  constructor(ports: RepairPorts, options: ScrubOptions, compare: ComparePartition) {
+    this.#ports = ports;
+    this.#options = options;
+    this.#compare = compare;
+    this.#requests = new RepairRequests(ports.peer, options.requestTimeoutMs);
+    this.#pace = new Pace(ports.host.clock, options.bytesPerSecond);
+    const background = { name: 'scrub', restMs: options.restMs };
+    this.#background = new Background(ports.host, background, (halt) => this.walk(halt));
+  }
+
+  status(): ScrubStatus {
+    return {
+      isRunning: this.#walk !== undefined,
+      walkCount: this.#walkCount,
+      walk: this.#walk && { ...this.#walk },
+      lastWalk: this.#lastWalk,
+    };
+  }
+
+  start(): void {
+    this.#background.start();
+  }
+
+  /** Begins a walk now, or right after the one under way. */
+  wake(): void {
+    this.#background.wake();
+  }
+
+  /** Idempotent. */
+  stop(): Promise<void> {
+    return this.#background.stop();
+  }
+
+  /** Once over all that is here; from a partition by chance, so that restarts favour none. */
+  async walk(halt: Halt = new Halt()): Promise<ScrubProgress> {
+    const { host, view } = this.#ports;
+    const partitionCount = view.state().ringSize;
+    const sums: Sums = {
+      partitionsDone: 0,
+      partitionCount,
+      checked: 0,
+      checkedBytes: 0,
+      damaged: 0,
+      repaired: 0,
+      unreadablePartitions: 0,
+    };
+    this.#walk = sums;
+    const first = host.random.integer(partitionCount);
+    try {
+      for (let step = 0; step < partitionCount && !halt.isSet; step += 1) {
+        await this.#scrubPartition(((first + step) % partitionCount) as Partition, sums, halt);
+        sums.partitionsDone += 1;
+      }
+    } finally {
+      this.#walk = undefined;
+      this.#lastWalk = sums;
+    }
+    this.#walkCount += 1;
+    host.metrics.count('scrub_walks_total');
+    if (sums.damaged + sums.unreadablePartitions > 0) {
+      host.log.warn('repair.scrub.healed', { ...sums });
+    }
+    return sums;
+  }
+
+  async #scrubPartition(partition: Partition, sums: Sums, halt: Halt): Promise<void> {
+    const { host, replica } = this.#ports;
+    try {
+      for await (const { count, sizeBytes, damaged } of replica.check(partition)) {
+        sums.checked += count;
+        sums.checkedBytes += sizeBytes;
+        host.metrics.count('scrub_checked_total', count);
+        host.metrics.count('scrub_bytes_total', sizeBytes);
+        for (const key of damaged) await this.#repair(key, partition, sums);
+        const cost = Math.max(sizeBytes, count * ENTRY_COST_BYTES);
+        if (!(await this.#pace.take(cost, halt))) return;
+      }
+    } catch (error) {
+      if (!isFault(error, 'store-corrupt')) throw error;
+      sums.unreadablePartitions += 1;
+      host.log.error('repair.scrub.unreadable', { partition, remedy: 'compared with its peers' });
+      await this.#compare(partition, halt);
+    }
+  }
+
+  async #repair(key: ObjectKey, partition: Partition, sums: Sums): Promise<void> {
+    const { host, replica, self, view } = this.#ports;
+    sums.damaged += 1;
+    host.metrics.count('scrub_damaged_total');
+    const placement = view.place(key);
+    if (placement === undefined || placement.partition !== partition) return;
+    const { replicas } = view.ring().preferenceList(partition, placement.properties.n_val);
+    let isRepaired = false;
+    // Each of them may hold what no other does.
+    for (const { node } of replicas) {
+      if (node === self || !view.isUp(node)) continue;
+      try {
+        const record = await this.#requests.get(node, key, false);
+        if (record === undefined) continue;
+        await replica.merge(key, placement, record, undefined);
+        isRepaired = true;
+      } catch (error) {
+        if (!isFault(error)) throw error;
+        host.metrics.count('scrub_refused_total');
+      }
+    }
+    if (!isRepaired) return;
+    sums.repaired += 1;
+    host.metrics.count('scrub_repaired_total');
+  }
+}

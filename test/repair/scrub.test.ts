@@ -1,0 +1,131 @@
+/** The scrub: a copy that has rotted is found without a reader, and fetched from its peers. */
+
+import t from 'tap';
+import type { ObjectKey } from '../../src/base/names.ts';
+import { Fault } from '../../src/base/fault.ts';
+import { Halt } from '../../src/repair/halt.ts';
+import { ANTI_ENTROPY_DEFAULTS, AntiEntropy } from '../../src/repair/anti-entropy.ts';
+import { Scrub, SCRUB_DEFAULTS, type ScrubOptions } from '../../src/repair/scrub.ts';
+import { encodeObjectKey, partitionRange } from '../../src/storage/keys.ts';
+import { objectKey, partitionFor, valuesOf } from '../replica/replica-world.ts';
+import { RepairCluster, type RepairNode } from './repair-cluster.ts';
+
+const KEYS = Array.from({ length: 40 }, (_, index) => objectKey(`key ${index}`));
+
+function must<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('it is there');
+  return value;
+}
+
+function scrubOf(node: RepairNode, options: Partial<ScrubOptions> = {}): Scrub {
+  const antiEntropy = new AntiEntropy(node.ports, {
+    ...ANTI_ENTROPY_DEFAULTS,
+    pauseMs: 0,
+    settleMs: 0,
+    bytesPerSecond: Infinity,
+  });
+  const all = { ...SCRUB_DEFAULTS, bytesPerSecond: Infinity, ...options };
+  return new Scrub(node.ports, all, (partition, halt) => {
+    return antiEntropy.runRound(halt, { partitions: new Set([partition]), isFull: true });
+  });
+}
+
+/** Three nodes that all hold every key. */
+async function filled(): Promise<{ cluster: RepairCluster; self: RepairNode }> {
+  const cluster = await RepairCluster.open(3);
+  const [self, ...others] = cluster.nodes;
+  for (const key of KEYS) {
+    const object = await must(self).write(key, `value of ${key.key}`);
+    for (const node of others) await node.merge(key, object);
+  }
+  return { cluster, self: must(self) };
+}
+
+async function rot({ store }: RepairNode, key: ObjectKey, fromEnd: number): Promise<void> {
+  const entry = encodeObjectKey(partitionFor(key), key);
+  const bytes = Buffer.from(must(await store.memory.get(entry)));
+  const at = bytes.length - fromEnd;
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 4, at);
+  await store.memory.write([{ kind: 'put', key: entry, head: bytes }]);
+}
+
+t.test('sound copies are read, and left alone', async (t) => {
+  const { self } = await filled();
+  const writes = self.store.writeCount;
+  const walk = await scrubOf(self).walk();
+  t.match(walk, { checked: 40, damaged: 0, repaired: 0, partitionsDone: 8, partitionCount: 8 });
+  t.equal(self.store.writeCount, writes);
+});
+
+t.test('a rotten value under a sound head is brought back by a walk', async (t) => {
+  const { cluster, self } = await filled();
+  const rotten = KEYS.slice(0, 5);
+  for (const key of rotten) await rot(self, key, 1);
+  self.store.corruptKey = undefined;
+  const walk = await scrubOf(self).walk();
+  t.match(walk, { checked: 40, damaged: 5, repaired: 5 });
+  for (const key of rotten) t.same(valuesOf(await self.get(key)), [`value of ${key.key}`]);
+  await cluster.truths();
+  t.match(await scrubOf(self).walk(), { damaged: 0 });
+});
+
+t.test('a copy whose head is gone, or that the store cannot read, comes back too', async (t) => {
+  const { self } = await filled();
+  const [headless, unreadable] = [must(KEYS[3]), must(KEYS[4])];
+  await rot(self, headless, 40);
+  self.store.corruptKey = encodeObjectKey(partitionFor(unreadable), unreadable);
+  t.match(await scrubOf(self).walk(), { damaged: 2, repaired: 2 });
+  self.store.corruptKey = undefined;
+  for (const key of [headless, unreadable]) {
+    t.same(valuesOf(await self.get(key)), [`value of ${key.key}`]);
+  }
+});
+
+t.test('what no peer can give now is found again by the next walk', async (t) => {
+  const { cluster, self } = await filled();
+  const key = must(KEYS[0]);
+  await rot(self, key, 1);
+  cluster.onRequest = () => {
+    throw new Fault('timeout', 'no answer');
+  };
+  t.match(await scrubOf(self).walk(), { damaged: 1, repaired: 0 });
+  cluster.onRequest = () => {};
+  t.match(await scrubOf(self).walk(), { damaged: 1, repaired: 1 });
+});
+
+t.test('keys that the store can no longer name come back from the others', async (t) => {
+  const { cluster, self } = await filled();
+  const partition = partitionFor(must(KEYS[0]));
+  const lost = KEYS.filter((key) => partitionFor(key) === partition);
+  await self.store.memory.write(
+    lost.map((key) => ({ kind: 'remove' as const, key: encodeObjectKey(partition, key) })),
+  );
+  // The scan of a damaged table ends with an error, having shown what it could.
+  const { from } = partitionRange(partition);
+  self.store.corruptScanFrom = from;
+  const walk = await scrubOf(self).walk();
+  t.match(walk, { unreadablePartitions: 1, partitionsDone: 8 });
+  for (const key of lost) t.same(valuesOf(await self.get(key)), [`value of ${key.key}`]);
+  self.store.corruptScanFrom = undefined;
+  t.equal(cluster.host.logged.includes('repair.scrub.unreadable'), true);
+});
+
+t.test('a walk keeps to its budget, and ends at a halt', async (t) => {
+  const { cluster, self } = await filled();
+  const scrub = scrubOf(self, { bytesPerSecond: 1_024, restMs: 1_000 });
+  scrub.start();
+  await cluster.host.advance(3_000);
+  const early = must(scrub.status().walk);
+  t.ok(early.checked < 40, 'not all at once');
+  await cluster.host.advance(60_000);
+  t.equal(scrub.status().lastWalk?.checked, 40);
+  t.ok(scrub.status().walkCount >= 1);
+  await scrub.stop();
+  t.equal(cluster.host.timerCount, 0);
+
+  const halt = new Halt();
+  const walk = scrubOf(self, { bytesPerSecond: 1_024 }).walk(halt);
+  await cluster.host.advance(1_000);
+  halt.set();
+  t.ok((await walk).checked < 40);
+});
