@@ -14,7 +14,7 @@ import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { Level } from 'level';
 import type { Host } from '../src/base/host.ts';
-import { openLevelDbStore } from '../src/storage/leveldb-store.ts';
+import { openLevelDbStore } from '../src/storage/open-leveldb.ts';
 import type { LevelDbStore } from '../src/storage/leveldb-store.ts';
 import { SystemClock, SystemRandom } from '../src/telemetry/system-host.ts';
 

@@ -47,8 +47,7 @@ export function copyOperations(
 function objectPut(key: Buffer, { record }: Copy): WriteOperation {
   assert(record !== undefined, 'a copy that is stored is whole');
   const head = sliceHead(record) ?? EMPTY;
-  const body = record.subarray(head.length);
-  return body.length > 0 ? { kind: 'put', key, head, body } : { kind: 'put', key, head };
+  return { kind: 'put', key, head, body: record.subarray(head.length) };
 }
 
 function addTombOperation(

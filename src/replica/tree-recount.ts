@@ -50,7 +50,7 @@ export async function recountTree(store: Store, recount: Recount): Promise<numbe
     underWay.add(slot.id);
     if (slot.storedHead !== undefined) add(slot.place.key, causalHash(slot.storedHead));
   }
-  for await (const batch of store.scan(partitionRange(tree.partition))) {
+  for await (const batch of store.scan({ ...partitionRange(tree.partition), headsOnly: true })) {
     for (const entry of batch) {
       const { key } = decodeObjectKey(entry.key);
       if (!segments.has(segmentOf(key)) || !recount.isCounted(key)) continue;

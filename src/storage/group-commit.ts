@@ -14,7 +14,8 @@ import type { StoreHealth, WriteOperation } from './store.ts';
 
 /** An atomic batch of the disk's; the buffers are copied by each call. */
 export interface CommitBatch {
-  put(key: Buffer, value: Buffer): void;
+  /** `body`: as that of `Put`. */
+  put(key: Buffer, head: Buffer, body: Buffer | undefined): void;
   remove(key: Buffer): void;
   /** Called once; atomic and durable when it resolves. */
   write(): Promise<void>;
@@ -174,9 +175,8 @@ function add(batch: CommitBatch, operations: readonly WriteOperation[]): number 
       continue;
     }
     const { key, head, body } = operation;
-    const value = body === undefined ? head : Buffer.concat([head, body]);
-    sizeBytes += value.length;
-    batch.put(key, value);
+    sizeBytes += head.length + (body?.length ?? 0);
+    batch.put(key, head, body);
   }
   return sizeBytes;
 }

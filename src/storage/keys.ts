@@ -7,12 +7,13 @@
  *   tomb     'd' partition type bucket key
  *   tree     't' partition n_val segment
  *   meta     'm' name
+ *   log      'v' segment of the value log, u32
  *
- * Numbers are big-endian u16. Names hold any byte, so each but the last of a key is escaped and
- * ended: 0x00 → 0x01 0x01, 0x01 → 0x01 0x02, end → 0x00. Bytewise order of the keys is then the
- * order of the tuples of names, and all keys that share leading names lie together. The last name of
- * a key stands as it is. One range serves an index query on the whole node, and tells the partition
- * of each entry without its value.
+ * Numbers are big-endian, u16 where nothing else is said. Names hold any byte, so each but the last
+ * of a key is escaped and ended: 0x00 → 0x01 0x01, 0x01 → 0x01 0x02, end → 0x00. Bytewise order of
+ * the keys is then the order of the tuples of names, and all keys that share leading names lie
+ * together. The last name of a key stands as it is. One range serves an index query on the whole
+ * node, and tells the partition of each entry without its value.
  */
 
 import { assert } from '../base/fault.ts';
@@ -51,6 +52,7 @@ const HINT = 'h';
 const TOMB = 'd';
 const TREE = 't';
 const META = 'm';
+const LOG = 'v';
 
 const END = '\x00';
 /** Follows every name that has just ended, and comes before every longer one. */
@@ -58,6 +60,7 @@ const AFTER_END = '\x01';
 
 const ESCAPE_CODE = 1;
 const U16_SIZE = 2;
+const U32_SIZE = 4;
 
 export function encodeObjectKey(partition: Partition, key: ObjectKey): Buffer {
   return byteStringToBytes(
@@ -162,6 +165,25 @@ export function encodeMetaKey(name: ByteString): Buffer {
 
 export function decodeMetaKey(bytes: Buffer): ByteString {
   return new KeyReader(bytes, META).rest();
+}
+
+/** Where the account of a segment of the value log is kept. */
+export function encodeLogSegmentKey(segment: number): Buffer {
+  const bytes = Buffer.allocUnsafe(1 + U32_SIZE);
+  bytes[0] = LOG.charCodeAt(0);
+  bytes.writeUInt32BE(segment, 1);
+  return bytes;
+}
+
+/** Undefined for a key that `encodeLogSegmentKey` did not make. */
+export function decodeLogSegmentKey(bytes: Buffer): number | undefined {
+  const isOne = bytes.length === 1 + U32_SIZE && bytes[0] === LOG.charCodeAt(0);
+  return isOne ? bytes.readUInt32BE(1) : undefined;
+}
+
+/** The accounts of all segments of the value log. */
+export function logSegmentsRange(): KeyRange {
+  return prefixRange(LOG);
 }
 
 /** All objects of a partition, by type, bucket and key. */

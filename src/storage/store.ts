@@ -7,7 +7,7 @@
  * the kernel may have dropped the very pages it would report as clean.
  *
  * An entry's value is a head and a body, so that large bodies can live elsewhere than the index; a
- * head read never has to touch the body.
+ * head read never has to touch the body. Keys that begin with `v` are the store's own.
  */
 
 import type { Fault } from '../base/fault.ts';
@@ -16,7 +16,10 @@ export interface Put {
   readonly kind: 'put';
   readonly key: Buffer;
   readonly head: Buffer;
-  /** Follows the head; absent for small entries that are all head. */
+  /**
+   * Follows the head. An entry that ever has one is always put with one, empty if need be: what an
+   * older body took is then known to be free. Absent for entries that are all head.
+   */
   readonly body?: Buffer;
 }
 
@@ -37,11 +40,13 @@ export interface ScanRange {
   readonly limit?: number;
   /** Only keys: values come back empty. */
   readonly keysOnly?: boolean;
+  /** Values need only be their heads, as those of `getHead`. */
+  readonly headsOnly?: boolean;
 }
 
 export interface ScanEntry {
   readonly key: Buffer;
-  /** Head and body, one after the other. */
+  /** Head and body, one after the other, if the scan asks for both. */
   readonly value: Buffer;
 }
 
@@ -67,7 +72,8 @@ export interface Store {
   write(operations: readonly WriteOperation[]): Promise<void>;
   /**
    * In key order over a snapshot taken at the first `next()`; batches of a bounded size; stop early
-   * with `return()`. Rejects with `store-closed`, also when the store is closed under it.
+   * with `return()`. Rejects with `store-closed`, also when the store is closed under it, and with
+   * `store-corrupt` where an entry cannot be read.
    */
   scan(range: ScanRange): AsyncIterableIterator<readonly ScanEntry[]>;
   health(): StoreHealth;

@@ -18,8 +18,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
-import { openLevelDbStore } from '../../src/storage/leveldb-store.ts';
-import type { LevelDbStoreOptions } from '../../src/storage/leveldb-store.ts';
+import { openLevelDbStore } from '../../src/storage/open-leveldb.ts';
+import type { OpenLevelDbOptions } from '../../src/storage/open-leveldb.ts';
 import type { LevelDbStore } from '../../src/storage/leveldb-store.ts';
 import type { ScanRange } from '../../src/storage/store.ts';
 import { recordingHost } from './recording-host.ts';
@@ -41,7 +41,7 @@ function newFolder(): string {
 
 async function openStore(
   t: Test,
-  options: LevelDbStoreOptions,
+  options: OpenLevelDbOptions,
 ): Promise<{ host: RecordingHost; store: LevelDbStore }> {
   const host = recordingHost();
   const store = await openLevelDbStore(host, options);
@@ -68,6 +68,18 @@ checkStoreCompliance(t, {
 
 checkStoreCompliance(t, {
   open: () => openLevelDbStore(slowHost(), { folder: newFolder(), durability: 'os' }),
+});
+
+// Every body in the value log, and segments so short that there is something to collect.
+checkStoreCompliance(t, {
+  open: () =>
+    openLevelDbStore(recordingHost(), {
+      folder: newFolder(),
+      durability: 'os',
+      inlineMaxBytes: 0,
+      segmentSizeBytes: 16_384,
+      wasteRatioMax: 0.2,
+    }),
 });
 
 t.test('quick reads go to no other thread', async (t) => {
@@ -192,7 +204,11 @@ t.test('a damaged table costs its own entries and no others', async (t) => {
   ]);
   await t.rejects(scanAll(damaged, ALL), { code: 'store-corrupt' });
   t.equal(host.counters.get('store_corrupt_reads_total'), 3);
-  t.same(host.events, ['error store.corrupt_read'], 'one line, however many reads');
+  t.same(
+    host.events,
+    ['error store.segment_accounts_unreadable', 'error store.corrupt_read'],
+    'one line, however many reads',
+  );
 });
 
 t.test('a damaged log is opened, and it is said that writes may be gone', async (t) => {
@@ -229,15 +245,21 @@ interface WriterReport {
 /** Runs the writer under a shell's `limits`; kills it with SIGKILL after so many keys. */
 function runWriter(options: {
   readonly folder: string;
+  /** Of the value log; without, there is none. */
+  readonly segmentSizeBytes?: number;
   readonly limits?: string;
   readonly killAfterKeys?: number;
 }): Promise<WriterReport> {
-  const { folder, limits = ':', killAfterKeys = Infinity } = options;
+  const { folder, segmentSizeBytes = 0, limits = ':', killAfterKeys = Infinity } = options;
   // Without tap's own hooks, whose signal handlers end a process that hits the limit on its files.
   const command = `unset NODE_OPTIONS; ${limits}; exec "$0" "$@"`;
-  const child = spawn('sh', ['-c', command, process.execPath, WRITER, folder], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    'sh',
+    ['-c', command, process.execPath, WRITER, folder, `${segmentSizeBytes}`],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   const acknowledged: string[] = [];
   const lines: string[] = [];
   let rest = '';
@@ -260,8 +282,12 @@ function runWriter(options: {
 t.test('a killed process loses no write it acknowledged', async (t) => {
   const folder = newFolder();
   const acknowledged: string[] = [];
-  for (const killAfterKeys of [1, 500, 2000]) {
-    const report = await runWriter({ folder, killAfterKeys });
+  for (const [killAfterKeys, segmentSizeBytes] of [
+    [1, 0],
+    [500, 16_384],
+    [1500, 16_384],
+  ] as const) {
+    const report = await runWriter({ folder, killAfterKeys, segmentSizeBytes });
     t.ok(report.acknowledged.length >= killAfterKeys);
     acknowledged.push(...report.acknowledged);
     const { store } = await openStore(t, { folder });
@@ -275,22 +301,26 @@ t.test('a killed process loses no write it acknowledged', async (t) => {
   }
 });
 
-t.test('a disk that fails fences the store, and nothing is acknowledged after it', async (t) => {
-  const folder = newFolder();
-  // In blocks of 512 bytes or of 1 KiB, as the shell has it: the log outgrows either.
-  const { acknowledged, lines } = await runWriter({ folder, limits: 'ulimit -f 2000' });
-  t.ok(acknowledged.length > 0);
-  t.match(lines, [
-    /^health fenced a write to the disk failed: IO error/,
-    'refused store-fenced',
-    'read back true',
-    'event error store.fenced',
-    'closed',
-  ]);
-  const { store } = await openStore(t, { folder });
-  const values = await Promise.all(acknowledged.map((key) => store.get(Buffer.from(key))));
-  t.same(
-    acknowledged.filter((key, index) => !values[index]?.toString().startsWith(key)),
-    [],
-  );
-});
+for (const segmentSizeBytes of [0, 2 ** 30]) {
+  const where = segmentSizeBytes === 0 ? 'under LevelDB' : 'under the value log';
+  t.test(`a disk that fails ${where} fences the store for good`, async (t) => {
+    const folder = newFolder();
+    // In blocks of 512 bytes or of 1 KiB, as the shell has it: the log outgrows either.
+    const limits = 'ulimit -f 2000';
+    const { acknowledged, lines } = await runWriter({ folder, segmentSizeBytes, limits });
+    t.ok(acknowledged.length > 0);
+    t.match(lines, [
+      /^health fenced a write to the disk failed: (IO error|EFBIG)/,
+      'refused store-fenced',
+      'read back true',
+      'event error store.fenced',
+      'closed',
+    ]);
+    const { store } = await openStore(t, { folder });
+    const values = await Promise.all(acknowledged.map((key) => store.get(Buffer.from(key))));
+    t.same(
+      acknowledged.filter((key, index) => !values[index]?.toString().startsWith(key)),
+      [],
+    );
+  });
+}

@@ -19,6 +19,17 @@ export function put(key: Buffer | string, value: Buffer | string): WriteOperatio
   return { kind: 'put', key: Buffer.from(key), head: Buffer.from(value) };
 }
 
+/** The first byte of the value is its head, the rest its body. */
+export function putParts(key: Buffer | string, value: Buffer | string): WriteOperation {
+  const bytes = Buffer.from(value);
+  return {
+    kind: 'put',
+    key: Buffer.from(key),
+    head: bytes.subarray(0, 1),
+    body: bytes.subarray(1),
+  };
+}
+
 export function remove(key: Buffer | string): WriteOperation {
   return { kind: 'remove', key: Buffer.from(key) };
 }
@@ -56,7 +67,7 @@ type WithStore = (fact: string, check: (t: Test, store: Store) => Promise<void>)
 function checkEntries(withStore: WithStore): void {
   withStore('what was written is read, and what was not is absent', async (t, store) => {
     t.equal(await store.get(Buffer.from('a')), undefined);
-    await store.write([put('a', '1'), put('b', '2')]);
+    await store.write([putParts('a', '1'), putParts('b', '2')]);
     t.same(await store.get(Buffer.from('a')), Buffer.from('1'));
     t.same(await store.get(Buffer.from('b')), Buffer.from('2'));
     await store.write([remove('a'), remove('never there')]);
@@ -76,7 +87,7 @@ function checkEntries(withStore: WithStore): void {
   withStore('keys hold any byte and values may be empty or big', async (t, store) => {
     const big = Buffer.alloc(5_000_000, 'patient');
     const keys = [Buffer.of(0), Buffer.of(0, 0), Buffer.of(0xff), Buffer.of(0xff, 0xff, 0)];
-    await store.write(keys.map((key, index) => put(key, index === 0 ? big : Buffer.alloc(0))));
+    await store.write(keys.map((key, index) => putParts(key, index === 0 ? big : Buffer.alloc(0))));
     t.ok((await store.get(keys[0] ?? big))?.equals(big));
     for (const key of keys.slice(1)) t.same(await store.get(key), Buffer.alloc(0));
     t.equal(await store.get(Buffer.of(0xff, 0xff)), undefined);
@@ -84,14 +95,18 @@ function checkEntries(withStore: WithStore): void {
 
   withStore('many reads at once are each answered with their own entry', async (t, store) => {
     const names = Array.from({ length: 300 }, (_, index) => `key ${index}`);
-    await store.write(names.filter((_, index) => index % 3 > 0).map((name) => put(name, name)));
+    await store.write(
+      names.filter((_, index) => index % 3 > 0).map((name) => putParts(name, name)),
+    );
     const values = await Promise.all(
-      names.map((name, index) =>
-        index % 2 === 0 ? store.get(Buffer.from(name)) : store.getHead(Buffer.from(name)),
-      ),
+      names.map(async (name, index) => {
+        if (index % 2 === 0) return (await store.get(Buffer.from(name)))?.toString();
+        const head = await store.getHead(Buffer.from(name));
+        return head === undefined ? undefined : `${head.toString('latin1', 0, 1)}${name.slice(1)}`;
+      }),
     );
     t.same(
-      values.map((value) => value?.toString()),
+      values,
       names.map((name, index) => (index % 3 > 0 ? name : undefined)),
     );
   });
@@ -104,7 +119,7 @@ function checkEntries(withStore: WithStore): void {
 
 function checkScans(withStore: WithStore): void {
   withStore('a scan is in bytewise order within [from, to)', async (t, store) => {
-    await store.write(['b', 'a', 'ab', 'c', '\x00', 'B'].map((key) => put(key, key)));
+    await store.write(['b', 'a', 'ab', 'c', '\x00', 'B'].map((key) => putParts(key, key)));
     const range = { from: Buffer.from('a'), to: Buffer.from('c') };
     t.same(await scanTexts(store, range), ['a=a', 'ab=ab', 'b=b']);
     t.same(await scanTexts(store, { ...range, reverse: true }), ['b=b', 'ab=ab', 'a=a']);
@@ -113,7 +128,7 @@ function checkScans(withStore: WithStore): void {
   });
 
   withStore('a scan stops at its limit, from either end', async (t, store) => {
-    await store.write(Array.from({ length: 1000 }, (_, index) => put(numbered(index), 'v')));
+    await store.write(Array.from({ length: 1000 }, (_, index) => putParts(numbered(index), 'v')));
     for (const limit of [0, 1, 2, 255, 256, 257, 600, 1000, 1001]) {
       const forward = await scanAll(store, { ...ALL, limit });
       t.equal(forward.length, Math.min(limit, 1000));
@@ -126,22 +141,35 @@ function checkScans(withStore: WithStore): void {
   });
 
   withStore('a scan for keys only brings empty values', async (t, store) => {
-    await store.write([put('a', 'one'), put('b', 'two')]);
+    await store.write([putParts('a', 'one'), putParts('b', 'two')]);
     t.same(await scanTexts(store, { ...ALL, keysOnly: true }), ['a=', 'b=']);
     t.same(await scanTexts(store, { ...ALL, keysOnly: true, reverse: true }), ['b=', 'a=']);
   });
 
+  withStore('a scan for heads only brings at least the heads', async (t, store) => {
+    await store.write([putParts('a', 'one'), putParts('b', 'two')]);
+    const entries = await scanAll(store, { ...ALL, headsOnly: true });
+    t.same(
+      entries.map(({ key, value }) => `${key.toString()}=${value.toString('latin1', 0, 1)}`),
+      ['a=o', 'b=t'],
+    );
+  });
+
   withStore('a scan sees one moment, whatever is written meanwhile', async (t, store) => {
     const count = 2000;
-    await store.write(Array.from({ length: count }, (_, index) => put(numbered(index), 'old')));
+    await store.write(
+      Array.from({ length: count }, (_, index) => putParts(numbered(index), 'old')),
+    );
     const seen: string[] = [];
     let isFirst = true;
     for await (const batch of store.scan(ALL)) {
       seen.push(...batch.map(({ key, value }) => `${key.toString()}=${value.toString()}`));
       if (!isFirst) continue;
       isFirst = false;
-      await store.write(Array.from({ length: count }, (_, index) => put(numbered(index), 'new')));
-      await store.write([remove(numbered(count - 1)), put('x', 'late')]);
+      await store.write(
+        Array.from({ length: count }, (_, index) => putParts(numbered(index), 'new')),
+      );
+      await store.write([remove(numbered(count - 1)), putParts('x', 'late')]);
     }
     t.same(
       seen,
@@ -152,7 +180,7 @@ function checkScans(withStore: WithStore): void {
 
   withStore('a scan comes in batches of a bounded size', async (t, store) => {
     const value = Buffer.alloc(100_000);
-    await store.write(Array.from({ length: 60 }, (_, index) => put(numbered(index), value)));
+    await store.write(Array.from({ length: 60 }, (_, index) => putParts(numbered(index), value)));
     let count = 0;
     for await (const batch of store.scan(ALL)) {
       t.ok(batch.length > 0 && batch.length <= 20, `${batch.length} entries of 100 kB`);
@@ -162,7 +190,7 @@ function checkScans(withStore: WithStore): void {
   });
 
   withStore('a scan can be stopped early, many times', async (t, store) => {
-    await store.write(Array.from({ length: 1000 }, (_, index) => put(numbered(index), 'v')));
+    await store.write(Array.from({ length: 1000 }, (_, index) => putParts(numbered(index), 'v')));
     for (let round = 0; round < 50; round += 1) {
       for await (const batch of store.scan(ALL)) {
         t.equal(batch[0]?.key.toString(), numbered(0));
@@ -175,7 +203,7 @@ function checkScans(withStore: WithStore): void {
   });
 
   withStore('a scan goes on where another ended', async (t, store) => {
-    await store.write(Array.from({ length: 100 }, (_, index) => put(numbered(index), 'v')));
+    await store.write(Array.from({ length: 100 }, (_, index) => putParts(numbered(index), 'v')));
     const keys: string[] = [];
     let from = ALL.from;
     for (;;) {
@@ -196,19 +224,19 @@ function checkOrderOfWrites(withStore: WithStore): void {
   withStore('writes apply in the order of the calls, without waiting between', async (t, store) => {
     const writes: Promise<void>[] = [];
     for (let index = 0; index < 500; index += 1) {
-      writes.push(store.write([put('k', String(index)), put(`own ${index}`, 'v')]));
+      writes.push(store.write([putParts('k', String(index)), putParts(`own ${index}`, 'v')]));
       if (index % 10 === 9) writes.push(store.write([remove('k')]));
     }
-    writes.push(store.write([put('k', 'last')]));
+    writes.push(store.write([putParts('k', 'last')]));
     await Promise.all(writes);
     t.same(await store.get(Buffer.from('k')), Buffer.from('last'));
     t.equal((await scanAll(store, ALL)).length, 501);
   });
 
   withStore('within one write the later operation on a key wins', async (t, store) => {
-    await store.write([put('k', '1'), put('k', '2'), remove('k'), put('k', '3')]);
+    await store.write([putParts('k', '1'), putParts('k', '2'), remove('k'), putParts('k', '3')]);
     t.same(await store.get(Buffer.from('k')), Buffer.from('3'));
-    await store.write([put('k', '4'), remove('k')]);
+    await store.write([putParts('k', '4'), remove('k')]);
     t.equal(await store.get(Buffer.from('k')), undefined);
   });
 
@@ -216,7 +244,7 @@ function checkOrderOfWrites(withStore: WithStore): void {
     const resolved: number[] = [];
     await Promise.all(
       Array.from({ length: 50 }, async (_, index) => {
-        await store.write([put(`k${index}`, 'v')]);
+        await store.write([putParts(`k${index}`, 'v')]);
         resolved.push(index);
       }),
     );
@@ -229,7 +257,7 @@ function checkOrderOfWrites(withStore: WithStore): void {
   withStore('an empty write resolves after all writes before it', async (t, store) => {
     let resolved = 0;
     for (let index = 0; index < 30; index += 1) {
-      void store.write([put(`k${index}`, 'v')]).then(() => (resolved += 1));
+      void store.write([putParts(`k${index}`, 'v')]).then(() => (resolved += 1));
     }
     await store.write([]);
     t.equal(resolved, 30);
@@ -237,7 +265,7 @@ function checkOrderOfWrites(withStore: WithStore): void {
 
   withStore('the buffers of a write are free when the call returns', async (t, store) => {
     const [key, head, body] = [Buffer.from('key'), Buffer.from('he'), Buffer.from('ad')];
-    const written = store.write([{ kind: 'put', key, head, body }, put('other', '')]);
+    const written = store.write([{ kind: 'put', key, head, body }, putParts('other', '')]);
     for (const buffer of [key, head, body]) buffer.fill('x');
     await written;
     t.same(await scanTexts(store, ALL), ['key=head', 'other=']);
@@ -247,7 +275,7 @@ function checkOrderOfWrites(withStore: WithStore): void {
     await Promise.all(
       Array.from({ length: 200 }, async (_, index) => {
         const key = `k${index % 20}-${index}`;
-        await store.write([put(key, String(index))]);
+        await store.write([putParts(key, String(index))]);
         t.same(await store.get(Buffer.from(key)), Buffer.from(String(index)));
       }),
     );
@@ -257,7 +285,7 @@ function checkOrderOfWrites(withStore: WithStore): void {
     const pairs = 40;
     const writing = (async () => {
       for (let index = 0; index < pairs; index += 1) {
-        await store.write([put('left', String(index)), put('right', String(index))]);
+        await store.write([putParts('left', String(index)), putParts('right', String(index))]);
       }
     })();
     for (let index = 0; index < pairs; index += 1) {
@@ -276,7 +304,7 @@ const anyKey = fc
   .array(fc.constantFrom(0, 1, 0x61, 0xff), { minLength: 1, maxLength: 3 })
   .map((bytes) => Buffer.from(bytes));
 const anyOperation: fc.Arbitrary<WriteOperation> = fc.oneof(
-  fc.tuple(anyKey, fc.string()).map(([key, value]) => put(key, value)),
+  fc.tuple(anyKey, fc.string()).map(([key, value]) => putParts(key, value)),
   anyKey.map(remove),
 );
 const anyStep: fc.Arbitrary<HistoryStep> = fc.oneof(
@@ -319,8 +347,8 @@ function checkRandomHistories(withStore: WithStore): void {
 function applyToModel(model: Map<string, Buffer>, operations: readonly WriteOperation[]): void {
   for (const operation of operations) {
     const key = operation.key.toString('latin1');
-    if (operation.kind === 'put') model.set(key, operation.head);
-    else model.delete(key);
+    if (operation.kind === 'remove') model.delete(key);
+    else model.set(key, Buffer.concat([operation.head, operation.body ?? Buffer.alloc(0)]));
   }
 }
 
@@ -337,7 +365,9 @@ function scanOfModel(model: ReadonlyMap<string, Buffer>, range: ScanRange): Scan
 
 function checkClose(withStore: WithStore): void {
   withStore('close waits for writes under way, and is idempotent', async (t, store) => {
-    const writes = Array.from({ length: 20 }, (_, index) => store.write([put(`k${index}`, 'v')]));
+    const writes = Array.from({ length: 20 }, (_, index) =>
+      store.write([putParts(`k${index}`, 'v')]),
+    );
     await Promise.all([store.close(), store.close()]);
     await Promise.all(writes);
     await store.close();
@@ -345,17 +375,17 @@ function checkClose(withStore: WithStore): void {
   });
 
   withStore('a closed store refuses everything', async (t, store) => {
-    await store.write([put('k', 'v')]);
+    await store.write([putParts('k', 'v')]);
     await store.close();
     await t.rejects(store.get(Buffer.from('k')), { code: 'store-closed' });
     await t.rejects(store.getHead(Buffer.from('k')), { code: 'store-closed' });
-    await t.rejects(store.write([put('k', 'w')]), { code: 'store-closed' });
+    await t.rejects(store.write([putParts('k', 'w')]), { code: 'store-closed' });
     await t.rejects(scanAll(store, ALL), { code: 'store-closed' });
     t.match(store.refusal(), { code: 'store-closed' });
   });
 
   withStore('a scan that the store closes under ends with a fault', async (t, store) => {
-    await store.write(Array.from({ length: 3000 }, (_, index) => put(numbered(index), 'v')));
+    await store.write(Array.from({ length: 3000 }, (_, index) => putParts(numbered(index), 'v')));
     const scan = store.scan(ALL);
     t.equal((await scan.next()).done, false);
     await store.close();

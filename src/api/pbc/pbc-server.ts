@@ -5,7 +5,6 @@
 import { createServer } from 'node:net';
 import { Fault } from '../../base/fault.ts';
 import { ByteBudget } from './byte-budget.ts';
-import { FlushRound } from './flush-round.ts';
 import { ProtoWriter } from './messages/proto-writer.ts';
 import { PbcConnection } from './pbc-connection.ts';
 import { PBC_DEFAULTS } from './pbc-options.ts';
@@ -39,7 +38,6 @@ export class PbcServer {
       host,
       options: complete,
       writer: new ProtoWriter(),
-      round: new FlushRound(),
       budget: new ByteBudget(complete.receiveBudgetBytes),
     };
     this.#server = createServer(

@@ -1,5 +1,5 @@
 /**
- * Replies on their way to one client: what one turn of the event loop brings leaves in one write.
+ * Replies on their way to one client: what one tick brings leaves in one write.
  *
  * A client that does not read is noticed: the owner asks for room before it serves more, and whether
  * the queue has stalled from time to time.
@@ -7,21 +7,15 @@
 
 import { encodeFrame, writeFrames } from './framing.ts';
 import type { Socket } from 'node:net';
-import type { FlushRound, Flushable } from './flush-round.ts';
 import type { Reply } from './handler.ts';
 import type { ProtoWriter } from './messages/proto-writer.ts';
 
 /** A client is not slow as long as it takes this much. */
 const SLOWEST_BYTES_PER_MS = 64;
 
-export interface ReplyQueuePorts {
-  readonly writer: ProtoWriter;
-  readonly round: FlushRound;
-}
-
-export class ReplyQueue implements Flushable {
+export class ReplyQueue {
   readonly #socket: Socket;
-  readonly #ports: ReplyQueuePorts;
+  readonly #writer: ProtoWriter;
   readonly #sizeMaxBytes: number;
   #frames: Buffer[] = [];
   #queuedBytes = 0;
@@ -29,9 +23,9 @@ export class ReplyQueue implements Flushable {
   #unsentBytes = 0;
   #unsentSinceMs = 0;
 
-  constructor(socket: Socket, ports: ReplyQueuePorts, sizeMaxBytes: number) {
+  constructor(socket: Socket, writer: ProtoWriter, sizeMaxBytes: number) {
     this.#socket = socket;
-    this.#ports = ports;
+    this.#writer = writer;
     this.#sizeMaxBytes = sizeMaxBytes;
   }
 
@@ -45,20 +39,18 @@ export class ReplyQueue implements Flushable {
   }
 
   add({ type, value }: Reply): void {
-    const frame = encodeFrame(this.#ports.writer, type, value);
+    const frame = encodeFrame(this.#writer, type, value);
     this.#frames.push(frame);
     this.#queuedBytes += frame.length;
     // What is above the limit must reach the socket now, or its `drain` would not come.
     if (this.#queuedBytes > this.#sizeMaxBytes) this.flush();
     else if (!this.#isFlushDue) {
       this.#isFlushDue = true;
-      this.#ports.round.add(this);
+      process.nextTick(this.#flushWhenDue);
     }
   }
 
-  /** Writes what is queued now. */
   flush(): void {
-    this.#isFlushDue = false;
     const frames = this.#frames;
     if (frames.length === 0) return;
     this.#frames = [];
@@ -76,4 +68,9 @@ export class ReplyQueue implements Flushable {
     }
     return nowMs - this.#unsentSinceMs > timeoutMs + unsentBytes / SLOWEST_BYTES_PER_MS;
   }
+
+  readonly #flushWhenDue = (): void => {
+    this.#isFlushDue = false;
+    this.flush();
+  };
 }

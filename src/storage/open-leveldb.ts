@@ -1,0 +1,135 @@
+/**
+ * Opens the store on disk: the folder, LevelDB in it, and the value log in `values/` below.
+ *
+ * The only places where the room does real I/O are this file and `segment-files.ts`. LevelDB opens
+ * silently over a damaged log; what it has dropped is read from its own account of it.
+ */
+
+import { mkdir, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { Level } from 'level';
+import { Fault } from '../base/fault.ts';
+import type { Host } from '../base/host.ts';
+import { LevelDbStore } from './leveldb-store.ts';
+import type { LevelDbStoreOptions } from './leveldb-store.ts';
+import { SegmentFiles } from './segment-files.ts';
+
+export interface OpenLevelDbOptions extends LevelDbStoreOptions {
+  /** Made if it is not there, with its parents. One process at a time. */
+  readonly folder: string;
+  /** Uncompressed blocks kept in memory. Default 64 MiB. */
+  readonly cacheSizeBytes?: number;
+  /** Of LevelDB's log and its table in memory; up to two are held. Default 32 MiB. */
+  readonly writeBufferSizeBytes?: number;
+  /** Of one table on disk. Default 8 MiB. */
+  readonly fileSizeBytes?: number;
+  /** Tables held open, and half as many segments of the value log. Default 1,000. */
+  readonly openFilesMax?: number;
+}
+
+const MIB = 1024 * 1024;
+const OPEN_FILES_MAX_DEFAULT = 1_000;
+
+/** Rejects with `config` or `store-corrupt`, and a sentence for the operator. */
+export async function openLevelDbStore(
+  host: Host,
+  options: OpenLevelDbOptions,
+): Promise<LevelDbStore> {
+  const folder = resolve(options.folder);
+  try {
+    // The records of patients are nobody else's business.
+    const firstMade = await mkdir(folder, { recursive: true, mode: 0o700 });
+    const openFilesMax = options.openFilesMax ?? OPEN_FILES_MAX_DEFAULT;
+    const database = new Level<Buffer, Buffer>(folder, {
+      keyEncoding: 'buffer',
+      valueEncoding: 'buffer',
+      cacheSize: options.cacheSizeBytes ?? 64 * MIB,
+      writeBufferSize: options.writeBufferSizeBytes ?? 32 * MIB,
+      maxFileSize: options.fileSizeBytes ?? 8 * MIB,
+      maxOpenFiles: openFilesMax,
+    });
+    await database.open();
+    const segments = await SegmentFiles.open(join(folder, 'values'), {
+      openFilesMax: Math.ceil(openFilesMax / 2),
+    });
+    await syncFolders(folder, firstMade);
+    const dropped = await droppedLine(join(folder, 'LOG'));
+    if (dropped !== undefined) host.log.error('store.log_damaged', { folder, reason: dropped });
+    // The process may have died at the last opening before it had drawn the consequence.
+    const droppedBefore = await droppedLine(join(folder, 'LOG.old'));
+    const mayHaveForgotten = dropped !== undefined || droppedBefore !== undefined;
+    // The check phase comes when the poll phase has handled every socket that was readable.
+    const ports = { database, folder: segments, defer: setImmediate, mayHaveForgotten };
+    return await LevelDbStore.open(host, ports, options);
+  } catch (error) {
+    throw openFault(folder, error);
+  }
+}
+
+/** LevelDB syncs its files; a new folder is safe only when the folders above it are synced too. */
+async function syncFolders(folder: string, firstMade: string | undefined): Promise<void> {
+  const last = dirname(firstMade ?? folder);
+  for (let current = folder; ; current = dirname(current)) {
+    const handle = await open(current, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    if (current === last) return;
+  }
+}
+
+/**
+ * LevelDB drops what is damaged in the log it recovers from, opens all the same, and tells nobody but
+ * its own log file, which it starts afresh at each opening and keeps one of.
+ */
+async function droppedLine(file: string): Promise<string | undefined> {
+  let handle: FileHandle;
+  try {
+    handle = await open(file, 'r');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    // The file grows with each compaction; what the opening found stands at its beginning.
+    const buffer = Buffer.alloc(MIB);
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0);
+    return /\d+\.log: dropping \d+ bytes; .*/.exec(buffer.toString('latin1', 0, bytesRead))?.[0];
+  } finally {
+    await handle.close();
+  }
+}
+
+function openFault(folder: string, error: unknown): Fault {
+  // LevelDB's own reason is the cause of "the database is not open".
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  const reason = messageOf(cause);
+  switch (codeOf(cause)) {
+    case 'LEVEL_LOCKED':
+      return new Fault('config', `the data folder ${folder} is in use by another process`, {
+        cause,
+      });
+    case 'LEVEL_CORRUPTION':
+      return new Fault(
+        'store-corrupt',
+        `the data folder ${folder} is damaged (${reason}); move it away, and start this node with ` +
+          'an empty one to have it healed by its peers',
+        { cause },
+      );
+    default:
+      return new Fault('config', `the data folder ${folder} cannot be opened: ${reason}`, {
+        cause,
+      });
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
