@@ -71,6 +71,7 @@ export class NodeRuntime {
       id: self.name,
       initialState: configuredState(config),
       mayHaveForgotten: store.mayHaveForgotten,
+      inCoverage: self.inCoverage,
       stateChanged: (state) => this.#stateChanged(state),
       repair: { reaper: { deleteMode: deleteMode(config) } },
       limits: {

@@ -64,6 +64,7 @@ export interface NodeDocument {
   readonly peer_port: number;
   readonly data_dir: string;
   readonly location: string;
+  readonly participate_in_coverage: 'enabled' | 'disabled';
 }
 
 /** When a tombstone may be reaped, counted from when all primaries have it. */
@@ -83,6 +84,8 @@ export interface NodeConfig {
   readonly peerPort: number;
   readonly dataDir: string;
   readonly location: string;
+  /** Listings and queries may ask it. */
+  readonly inCoverage: boolean;
 }
 
 export interface PeerConfig {
@@ -180,6 +183,7 @@ function toNodeConfig(node: NodeDocument, folder: string): NodeConfig {
     peerPort: node.peer_port,
     dataDir: resolve(folder, node.data_dir),
     location: node.location,
+    inCoverage: node.participate_in_coverage === 'enabled',
   };
 }
 

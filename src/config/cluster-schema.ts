@@ -128,6 +128,10 @@ const node: SettingSchema = {
       minLength: 0,
       default: '',
     }),
+    participate_in_coverage: choice(
+      ['enabled', 'disabled'],
+      'Whether listings and queries may ask the node; disable it while its data is incomplete.',
+    ),
   },
   required: ['name', 'data_dir'],
   additionalProperties: false,

@@ -239,7 +239,7 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
     const { view, peer, host, self } = this.#ports;
     const wanted = partitions === undefined ? undefined : new Set(partitions);
     const plan = coveragePlan(view.ring(), this.#question.n, {
-      mayAsk: (node) => view.isUp(node) && !this.#lost.has(node),
+      mayAsk: (node) => view.isUp(node) && view.isInCoverage(node) && !this.#lost.has(node),
       localNode: self,
       seed: host.random.integer(view.ring().nodes.length),
     });

@@ -18,6 +18,8 @@ import type { ReplicaFailure } from './tally.ts';
 export interface CoordinatorView extends ClusterView {
   /** Effective properties; undefined where the type is unknown or not active. */
   properties(type: ByteString, bucket: ByteString): BucketProperties | undefined;
+  /** Whether listings and queries may ask the node, as its operator has set it. */
+  isInCoverage(node: NodeId): boolean;
 }
 
 export interface CoordinatorPorts {

@@ -133,6 +133,7 @@ export class Heartbeats {
         if (this.#isStopped || reply.kind !== 'pong') return;
         this.#epochByNode.set(node, reply.epoch);
         this.#ports.heardEpoch(node, reply.epoch);
+        topology.setInCoverage(node, reply.inCoverage);
         this.#observe(node, 'round-trip');
       },
       (error: unknown) => {

@@ -44,6 +44,8 @@ export interface NodeOptions {
   readonly id: NodeId;
   /** Epoch 1, as configured: acted on by a node whose store holds no state. */
   readonly initialState: ClusterState;
+  /** Listings and queries may ask this node. Default true. */
+  readonly inCoverage?: boolean;
   /** The store was restored, repaired or found damaged. Default false. */
   readonly mayHaveForgotten?: boolean;
   /** Called at the start and with each newer state; must not throw. */

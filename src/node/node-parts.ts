@@ -100,6 +100,7 @@ export async function openParts(ports: NodePorts): Promise<NodeParts> {
     puts: coordinators.puts,
     datatypes: coordinators.datatypes,
     incarnation: identity.incarnation,
+    inCoverage: options.inCoverage ?? true,
     agree: (message) => keeper.handle(message),
     heardPing: (source) => heartbeats.heardPing(source),
   });
@@ -136,6 +137,7 @@ async function openMembership(ports: NodePorts, identity: Identity): Promise<Mem
     },
   );
   const topology = new Topology(keeper.state(), liveness);
+  topology.setInCoverage(options.id, options.inCoverage ?? true);
   liveness.setMembers(membersOf(keeper), host.clock.monotonicMs());
   const catchUp = new CatchUp(keeper);
   const heartbeats = new Heartbeats(

@@ -37,6 +37,7 @@ export interface PeerRequestsPorts {
   readonly topology: Topology;
   readonly catchUp: CatchUp;
   readonly incarnation: number;
+  readonly inCoverage: boolean;
   /** A voter's answer, durable before it leaves. */
   readonly agree: (message: Buffer) => Promise<Buffer>;
   readonly heardPing: (source: NodeId) => void;
@@ -142,12 +143,12 @@ export class PeerRequests implements PeerHandler {
   }
 
   #pong(source: NodeId, ping: Extract<PeerRequest, { verb: 'ping' }>): PeerReply {
-    const { store, topology, catchUp, incarnation, heardPing } = this.#ports;
+    const { store, topology, catchUp, incarnation, inCoverage, heardPing } = this.#ports;
     catchUp.heard(source, ping.epoch);
     const health = store.health();
     if (health.kind !== 'ready') throw new Fault('store-fenced', health.reason);
     heardPing(source);
-    return { kind: 'pong', epoch: topology.epoch, incarnation };
+    return { kind: 'pong', epoch: topology.epoch, incarnation, inCoverage };
   }
 
   async #put(source: NodeId, request: PutRequest, timeoutMs: number): Promise<PeerReply> {

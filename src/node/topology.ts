@@ -23,6 +23,7 @@ import { Ring } from '../ring/ring.ts';
 
 export class Topology implements CoordinatorView {
   readonly #liveness: Liveness;
+  readonly #notInCoverage = new Set<NodeId>();
   #state: ClusterState;
   #ring: Ring;
 
@@ -50,6 +51,16 @@ export class Topology implements CoordinatorView {
 
   isUp(node: NodeId): boolean {
     return this.#liveness.isUp(node);
+  }
+
+  isInCoverage(node: NodeId): boolean {
+    return !this.#notInCoverage.has(node);
+  }
+
+  /** As the node itself says; one that has not said anything is. */
+  setInCoverage(node: NodeId, isInCoverage: boolean): void {
+    if (isInCoverage) this.#notInCoverage.delete(node);
+    else this.#notInCoverage.add(node);
   }
 
   livenessVersion(): number {

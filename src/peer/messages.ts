@@ -42,7 +42,13 @@ export type PeerRequest =
   | { readonly verb: 'trace'; readonly key: ObjectKey };
 
 export type PeerReply =
-  | { readonly kind: 'pong'; readonly epoch: Epoch; readonly incarnation: number }
+  /** `inCoverage`: listings and queries may ask this node. */
+  | {
+      readonly kind: 'pong';
+      readonly epoch: Epoch;
+      readonly incarnation: number;
+      readonly inCoverage: boolean;
+    }
   /** Absent: no readable copy. */
   | { readonly kind: 'object'; readonly record: Buffer | undefined }
   | { readonly kind: 'done' }

@@ -116,7 +116,7 @@ function readRequest(reader: TupleReader): PeerRequest {
 export function replyToTuple(reply: PeerReply): WireTuple {
   switch (reply.kind) {
     case 'pong':
-      return [1, reply.epoch, reply.incarnation];
+      return [1, reply.epoch, reply.incarnation, reply.inCoverage];
     case 'object':
       return [2, reply.record ?? null];
     case 'done':
@@ -150,7 +150,12 @@ export function tupleToReply(tuple: unknown): PeerReply {
 function readReply(reader: TupleReader): PeerReply {
   switch (reader.count()) {
     case 1:
-      return { kind: 'pong', epoch: readEpoch(reader), incarnation: reader.count() };
+      return {
+        kind: 'pong',
+        epoch: readEpoch(reader),
+        incarnation: reader.count(),
+        inCoverage: reader.boolean(),
+      };
     case 2:
       return { kind: 'object', record: reader.optional(readBytes) };
     case 3:

@@ -65,6 +65,7 @@ t.test('a file with a name and a node gets every default, and paths beside the f
         peerPort: 8099,
         dataDir: join(folder, 'data'),
         location: '',
+        inCoverage: true,
       },
     ],
   });
@@ -84,6 +85,7 @@ jobs: { list_keys: disabled }
 log: { level: warn, destination: log/node.log }
 nodes:
   - { name: a@db1, listen: 0.0.0.0, data_dir: /srv/a, location: rack1 }
+  - { name: b@db2, data_dir: /srv/b, participate_in_coverage: disabled }
 `,
   });
   const config = readConfigFile(join(folder, 'cluster.yml'));
@@ -91,7 +93,16 @@ nodes:
     deleteMode: { kind: 'keep' },
     peerTls: { caFile: join(folder, 'ca.pem'), certFile: '/etc/node.pem' },
     log: { level: 'warn', destination: join(folder, 'log/node.log') },
-    nodes: [{ host: 'db1', listenHost: '0.0.0.0', dataDir: '/srv/a', location: 'rack1' }],
+    nodes: [
+      {
+        host: 'db1',
+        listenHost: '0.0.0.0',
+        dataDir: '/srv/a',
+        location: 'rack1',
+        inCoverage: true,
+      },
+      { host: 'db2', inCoverage: false },
+    ],
   });
   t.same([...config.disabledJobs], ['list_keys']);
   t.end();

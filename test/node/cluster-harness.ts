@@ -44,6 +44,8 @@ export interface ClusterOptions {
   readonly limits?: Partial<NodeLimits>;
   readonly timings?: Partial<NodeTimings>;
   readonly repair?: RepairOptions;
+  /** Nodes that take no part in coverage, from 1. */
+  readonly notInCoverage?: readonly number[];
 }
 
 const LATENCY_MS = 1;
@@ -266,10 +268,11 @@ export class TestCluster {
     const clock = new ProcessClock(this.time);
     const store = new KeptStore(this.#stores.get(id) ?? new MemoryStore());
     const metrics = this.metrics.get(id) ?? new CountedMetrics();
-    const { limits = {}, timings = {}, repair = {} } = this.#options;
+    const { limits = {}, timings = {}, repair = {}, notInCoverage = [] } = this.#options;
     const node = new VertebraNode(this.#host(clock, metrics), store, this.#peer(id), {
       id,
       initialState: this.#state,
+      inCoverage: !notInCoverage.some((number) => id === `n${number}`),
       limits,
       timings,
       repair,

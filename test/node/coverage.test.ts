@@ -26,8 +26,12 @@ async function all<T>(
 }
 
 /** Stores keys k-0000 … with an age each, at all replicas. */
-async function filled(count: number, nodeCount = 5): Promise<{ teller: Teller; keys: string[] }> {
-  const teller = new Teller(await TestCluster.start({ nodeCount }));
+async function filled(
+  count: number,
+  nodeCount = 5,
+  notInCoverage: readonly number[] = [],
+): Promise<{ teller: Teller; keys: string[] }> {
+  const teller = new Teller(await TestCluster.start({ nodeCount, notInCoverage }));
   const { cluster } = teller;
   const keys = Array.from({ length: count }, (_, index) => `k-${String(index).padStart(4, '0')}`);
   const writes = keys.map((name, index) => {
@@ -120,6 +124,24 @@ t.test('a node that dies on the way is replaced, and nothing comes twice', async
   const rest = await all(cluster, query);
   t.same([...(first.value ?? []), ...rest], keys);
   t.equal(cluster.counted(N1, 'coverage_restarts_total'), 1);
+});
+
+t.test('a node that takes no part in coverage is asked by none, itself included', async (t) => {
+  const { teller, keys } = await filled(100, 5, [2]);
+  const { cluster } = teller;
+  for (const id of cluster.ids) {
+    const query = cluster.node(id).listKeys(DEFAULT_BUCKET_TYPE, BUCKET, OPTIONS);
+    t.same(await all(cluster, query), keys);
+  }
+  t.ok(cluster.streamed.length > 0);
+  t.notOk(cluster.streamed.some(({ target }) => target === N2));
+});
+
+t.test('partitions without a replica in coverage end the query with a fault', async (t) => {
+  const { teller } = await filled(10, 3, [1, 2, 3]);
+  const { cluster } = teller;
+  const query = cluster.node(N1).listKeys(DEFAULT_BUCKET_TYPE, BUCKET, OPTIONS);
+  await t.rejects(all(cluster, query), { code: 'peer-unreachable' });
 });
 
 t.test('partitions without a live replica end the query with a fault', async (t) => {
