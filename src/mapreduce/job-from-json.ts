@@ -207,11 +207,11 @@ function parseErlang(fields: JsonObject): FunctionSpec | JobRefusal {
 /** The first of source, name and stored object counts. */
 function parseScript(fields: JsonObject): FunctionSpec | JobRefusal {
   const { source, name, bucket, key } = fields;
-  if (source !== undefined || name !== undefined) return { kind: 'other' };
+  if (source !== undefined || name !== undefined) return { kind: 'script' };
   if (bucket === undefined) {
     return badQuery('No function specified in Javascript phase:\n   ', fields);
   }
-  if (key !== undefined) return { kind: 'other' };
+  if (key !== undefined) return { kind: 'script' };
   const what = 'Javascript phase was missing a "key" field to match the "bucket" field';
   return badQuery(`${what}, pointing to the function to evaluate in:   `, fields);
 }

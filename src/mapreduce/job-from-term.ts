@@ -121,5 +121,6 @@ function functionSpec(term: Term): FunctionSpec {
   if (isAtom(form, 'modfun') && isAtom(module) && isAtom(name)) {
     return { kind: 'named', module: module.name, name: name.name };
   }
-  return isAtom(form, 'strfun') ? { kind: 'source' } : { kind: 'other' };
+  if (isAtom(form, 'strfun')) return { kind: 'source' };
+  return { kind: isAtom(form, 'jsfun') || isAtom(form, 'jsanon') ? 'script' : 'other' };
 }

@@ -80,7 +80,13 @@ export type JobRefusal =
       /** If a filter that is none is the reason. */
       readonly unknownFilter?: string;
     }
-  | { readonly refusal: 'bad-phase'; readonly phase: number; readonly reason: string };
+  | {
+      readonly refusal: 'bad-phase';
+      readonly phase: number;
+      readonly reason: string;
+      /** The phase is JavaScript, which is a class of work of its own. */
+      readonly isScript?: true;
+    };
 
 export type JobOutcome = Job | JobRefusal;
 

@@ -24,13 +24,17 @@ export type FunctionSpec =
   | { readonly kind: 'named'; readonly module: string; readonly name: string }
   /** Erlang source text, or an object that holds some. */
   | { readonly kind: 'source' }
-  /** JavaScript, or nothing that could be told. */
+  /** JavaScript. */
+  | { readonly kind: 'script' }
+  /** Nothing that could be told. */
   | { readonly kind: 'other' };
 
 export function resolvePhase(spec: PhaseSpec, phase: number): MapPhase | ReducePhase | JobRefusal {
   const refuse = (reason: string): JobRefusal => ({ refusal: 'bad-phase', phase, reason });
   const { arg, isKept } = spec;
   switch (spec.function.kind) {
+    case 'script':
+      return { refusal: 'bad-phase', phase, reason: formsText(spec.kind), isScript: true };
     case 'other':
       return refuse(formsText(spec.kind));
     case 'source':

@@ -54,6 +54,11 @@ export class MapReduceResource implements Resource {
     return refuseJob(this.#exchange, 'map_reduce');
   }
 
+  #refuseScript(refusal: JobRefusal): Answer | undefined {
+    const isScript = refusal.refusal === 'bad-phase' && refusal.isScript === true;
+    return isScript ? refuseJob(this.#exchange, 'map_reduce_js') : undefined;
+  }
+
   refuseMediaType(): Answer | undefined {
     const [mediaType = ''] = (this.#exchange.header('content-type') ?? '').split(';');
     return mediaType.trim().toLowerCase() === 'application/json' ? undefined : htmlAnswer(415);
@@ -65,7 +70,7 @@ export class MapReduceResource implements Resource {
 
   act(): Answer | Promise<Answer> {
     const job = this.#job as JobOutcome;
-    if (isRefusal(job)) return setupFault(job);
+    if (isRefusal(job)) return this.#refuseScript(job) ?? setupFault(job);
     const { service, host } = this.#exchange.context;
     const events = runJob(job, service, host);
     if (!this.#isChunked) return wholeAnswer(job, events);

@@ -25,6 +25,20 @@ t.test('jobs are refused where they are switched off, after the body was judged'
   t.equal((await ask(port, 'POST /mapred', { headers: JSON_TYPE, body: '{' })).status, 400);
 });
 
+t.test('JavaScript has a switch of its own', async (t) => {
+  const script = { inputs: 'b', query: [{ map: { language: 'javascript', name: 'f' } }] };
+  const plain = { inputs: [['b', 'k']], query: [{ reduce: erlang('reduce_identity') }] };
+  const { server, port } = await serve({ disabledJobs: new Set(['map_reduce_js']) });
+  t.teardown(() => server.close(0));
+  const refused = await run(port, script);
+  t.equal(refused.status, 403);
+  t.equal(refused.body.toString(), "Operation '{riak_kv,map_reduce_js}' is not enabled");
+  t.equal((await run(port, plain)).status, 200);
+  const on = await serve();
+  t.teardown(() => on.server.close(0));
+  t.match(await run(on.port, script), { status: 400, body: /"phase":0/ });
+});
+
 t.test('each failure has its status', async (t) => {
   const { server, port, bugs } = await serve();
   t.teardown(() => server.close(0));

@@ -14,6 +14,7 @@ import {
   RpbGetBucketKeyPreflistReq,
   RpbIndexReq,
 } from '../../../src/api/pbc/messages/index-messages.ts';
+import { RpbMapRedReq } from '../../../src/api/pbc/messages/map-reduce-messages.ts';
 import { RpbPutReq } from '../../../src/api/pbc/messages/put-messages.ts';
 import { RpbPingReq } from '../../../src/api/pbc/messages/server-messages.ts';
 import {
@@ -23,6 +24,7 @@ import {
 import { EMPTY_VERSION_VECTOR } from '../../../src/clock/version-vector.ts';
 import { BareClient, errorText, frame, name, serve } from './served.ts';
 import type { ServeOptions } from './served.ts';
+import type { JobClass } from '../../../src/object/job-class.ts';
 import type {
   MessageInput,
   Fields,
@@ -99,20 +101,36 @@ t.test('an unknown type is told where Riak would not answer', async (t) => {
   );
 });
 
-t.test('work that is switched off is refused', async (t) => {
-  const { ask } = await connected(t, {
-    disabledJobs: new Set(['list_keys', 'stream_list_buckets', 'secondary_index']),
-  });
-  const refusal = (job: string) => `Operation '{riak_kv,${job}}' is not enabled`;
-  t.equal(errorText(await ask(RpbListKeysReq, { bucket: name('b') })), refusal('list_keys'));
-  t.equal(
-    errorText(await ask(RpbListBucketsReq, { stream: true })),
-    refusal('stream_list_buckets'),
-  );
-  t.match(await ask(RpbListBucketsReq, {}), { name: 'RpbListBucketsResp' });
+t.test('each class of work that is switched off is refused, and no other', async (t) => {
   const query = { bucket: name('b'), index: name('a_bin'), qtype: 'eq', key: name('x') } as const;
-  t.equal(errorText(await ask(RpbIndexReq, query)), refusal('secondary_index'));
-  t.match(await ask(RpbIndexReq, { ...query, stream: true }), { value: { done: true } });
+  const job = { content_type: name('application/json') };
+  const plain = Buffer.from('{"inputs":"b","query":[]}');
+  const script = Buffer.from(
+    '{"inputs":"b","query":[{"map":{"language":"javascript","name":"f"}}]}',
+  );
+  const requests: readonly (readonly [JobClass, Buffer])[] = [
+    ['list_buckets', frame(RpbListBucketsReq, {})],
+    ['stream_list_buckets', frame(RpbListBucketsReq, { stream: true })],
+    // Lists of keys always come as a stream.
+    ['stream_list_keys', frame(RpbListKeysReq, { bucket: name('b') })],
+    ['secondary_index', frame(RpbIndexReq, query)],
+    ['stream_secondary_index', frame(RpbIndexReq, { ...query, stream: true })],
+    ['map_reduce_js', frame(RpbMapRedReq, { ...job, request: script })],
+    ['map_reduce', frame(RpbMapRedReq, { ...job, request: plain })],
+  ];
+  for (const [disabled] of requests) {
+    const { server, port } = await serve({ disabledJobs: new Set([disabled]) });
+    t.teardown(() => server.close());
+    for (const [job, request] of requests) {
+      if (disabled === 'map_reduce' && job === 'map_reduce_js') continue;
+      const client = await BareClient.connect(port);
+      client.socket.write(request);
+      const answer = await client.next();
+      const text = answer !== 'closed' && answer.name === 'RpbErrorResp' ? errorText(answer) : '';
+      t.equal(text === `Operation '{riak_kv,${job}}' is not enabled`, job === disabled, job);
+      client.socket.destroy();
+    }
+  }
 });
 
 t.test('an answer of one message stays within its limit', async (t) => {

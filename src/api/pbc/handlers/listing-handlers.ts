@@ -19,7 +19,7 @@ const NAME_OVERHEAD_BYTES = 32;
 type Names = AsyncIterable<readonly ByteString[]>;
 
 export function listKeys(message: MessageOf<typeof RpbListKeysReq>, session: Session): Answer {
-  const refusal = findRefusal(message, session, 'list_keys');
+  const refusal = findRefusal(message, session, 'stream_list_keys');
   if (refusal !== undefined) return refusal;
   const { bucket, timeout } = message;
   const type = bucketTypeOf(message.type);
@@ -44,11 +44,13 @@ function findRefusal(
   session: Session,
   job: JobClass,
 ): Reply | undefined {
+  const refusal = findJobRefusal(session, job);
+  if (refusal !== undefined) return refusal;
   const type = bucketTypeOf(message.type);
   if (session.node.bucketTypeProperties(type) === undefined) {
     return errorReply(noSuchTypeText(type));
   }
-  return message.timeout === 0 ? errorReply('timeout') : findJobRefusal(session, job);
+  return message.timeout === 0 ? errorReply('timeout') : undefined;
 }
 
 async function* keysReplies(names: Names): AsyncGenerator<Reply> {

@@ -40,7 +40,10 @@ export function mapReduce(message: MessageOf<typeof RpbMapRedReq>, session: Sess
 }
 
 function answer(job: Job | JobRefusal, encode: Encode, session: Session): Answer {
-  return isRefusal(job) ? errorReply(refusalText(job)) : replies(job, encode, session);
+  if (!isRefusal(job)) return replies(job, encode, session);
+  const isScript = job.refusal === 'bad-phase' && job.isScript === true;
+  const refusal = isScript ? findJobRefusal(session, 'map_reduce_js') : undefined;
+  return refusal ?? errorReply(refusalText(job));
 }
 
 async function* replies(job: Job, encode: Encode, session: Session): AsyncGenerator<Reply> {
