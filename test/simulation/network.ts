@@ -4,6 +4,8 @@
  * Messages go through the real encoding both ways, so that nothing but bytes crosses. Every message
  * takes its own random time, so they overtake each other. A cut is per direction. A request to a
  * process that is gone fails at once or never, as chance has it, like a refused or a silent port.
+ * Duplicates are harsher than real links, whose streams deliver once: the one request that must not
+ * be carried out twice, an update of a data type, is spared.
  */
 
 import { Fault } from '../../src/base/fault.ts';
@@ -50,6 +52,8 @@ export class SimulatedNetwork {
   impostor: (target: NodeId, request: PeerRequest) => PeerReply | undefined = () => undefined;
   /** Shown every request as it is sent; for judges. */
   onRequest: (request: PeerRequest) => void = () => undefined;
+  /** Delivers every update of a data type twice; for tests that plant a bug. */
+  repeatsUpdates = false;
   /** `source>target` of each direction that is cut. */
   readonly #cuts = new Set<string>();
 
@@ -108,7 +112,7 @@ export class SimulatedNetwork {
         });
         return;
       }
-      this.#carry(source, target, () => {
+      const deliver = (): void => {
         void this.#serve(source, target, { bytes, timeoutMs: call.timeoutMs }).then((reply) => {
           this.#carry(target, source, () => {
             settle(() => {
@@ -117,7 +121,12 @@ export class SimulatedNetwork {
             });
           });
         });
-      });
+      };
+      if (call.request.verb !== 'update') this.#carry(source, target, deliver);
+      else {
+        this.#carryOnce(source, target, deliver);
+        if (this.repeatsUpdates) this.#carryOnce(source, target, deliver);
+      }
     });
   }
 
@@ -199,14 +208,17 @@ export class SimulatedNetwork {
 
   /** Delivers, later, once, twice or not at all. */
   #carry(source: NodeId, target: NodeId, deliver: () => void): void {
+    this.#carryOnce(source, target, deliver);
+    if (this.#random.chance(this.options.duplicateRate)) this.#carryOnce(source, target, deliver);
+  }
+
+  /** Delivers, later, once or not at all. */
+  #carryOnce(source: NodeId, target: NodeId, deliver: () => void): void {
     if (this.#isCut(source, target) || this.#random.chance(this.options.dropRate)) return;
-    const copies = this.#random.chance(this.options.duplicateRate) ? 2 : 1;
-    for (let copy = 0; copy < copies; copy += 1) {
-      this.world.after(this.#latency(), () => {
-        // A cut holds what is on its way too.
-        if (!this.#isCut(source, target)) this.#deliver(target, deliver);
-      });
-    }
+    this.world.after(this.#latency(), () => {
+      // A cut holds what is on its way too.
+      if (!this.#isCut(source, target)) this.#deliver(target, deliver);
+    });
   }
 
   /** A paused process gets its messages when it goes on. */

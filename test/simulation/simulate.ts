@@ -13,6 +13,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     minutes: { type: 'string' },
     operations: { type: 'string', default: '40' },
+    'datatype-clients': { type: 'string', default: '2' },
     verbose: { type: 'boolean', default: false },
   },
 });
@@ -24,13 +25,17 @@ let brokenCount = 0;
 let ackedCount = 0;
 let seed = first;
 for (; seed <= last && Date.now() < deadlineMs; seed += 1) {
-  const verdict = await simulate({ seed, operationsPerClient: Number(values.operations) });
+  const verdict = await simulate({
+    seed,
+    operationsPerClient: Number(values.operations),
+    datatypeClientCount: Number(values['datatype-clients']),
+  });
   ackedCount += verdict.ackedCount;
   if (values.verbose) {
-    const { writeCount, readCount, failureCount, fingerprint } = verdict;
+    const { writeCount, readCount, failureCount, ackedUpdateCount, fingerprint } = verdict;
     console.log(
       `seed ${seed}: ${verdict.ackedCount} of ${writeCount} writes acknowledged, ` +
-        `${readCount} reads, ${failureCount} failures, ${fingerprint}`,
+        `${ackedUpdateCount} updates, ${readCount} reads, ${failureCount} failures, ${fingerprint}`,
     );
   }
   if (verdict.violations.length === 0) continue;

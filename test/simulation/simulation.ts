@@ -3,7 +3,7 @@
  */
 
 import assert, { AssertionError } from 'node:assert';
-import { utf8ToByteString } from '../../src/base/bytes.ts';
+import { utf8ToByteString, type ByteString } from '../../src/base/bytes.ts';
 import { isFault } from '../../src/base/fault.ts';
 import type { ObjectKey } from '../../src/base/names.ts';
 import type { PartialProperties } from '../../src/object/bucket-properties.ts';
@@ -14,6 +14,10 @@ import type { StoredObject } from '../../src/object/stored-object.ts';
 import type { NodeService } from '../../src/node/node-service.ts';
 import { readTruth } from '../replica/store-truth.ts';
 import { SimulatedCluster, type SimulatedNode } from './cluster.ts';
+import type { DatatypeHistory } from './datatype-history.ts';
+import { judgeCount, judgeEstimate, judgeParts } from './datatype-judges.ts';
+import { seenIn } from './datatype-parts.ts';
+import { DatatypeWorkload, TYPE_BY_DATATYPE } from './datatype-workload.ts';
 import { Faults, type FaultKind } from './faults.ts';
 
 export type { FaultKind };
@@ -23,6 +27,7 @@ import {
   judgeDurable,
   judgeNothingLost,
   judgeSupersededStaysGone,
+  type CopiesByNode,
 } from './judges.ts';
 import { judgeCoverage, type HealedKey } from './coverage-judge.ts';
 import { TopologyWitness } from './topology-witness.ts';
@@ -34,8 +39,12 @@ export interface SimulationOptions {
   readonly nodeCount?: number;
   readonly faults?: readonly FaultKind[];
   readonly operationsPerClient?: number;
+  /** Default 2. */
+  readonly datatypeClientCount?: number;
   /** Mean time between two faults. Default 1,500. */
   readonly faultIntervalMs?: number;
+  /** Virtual time until what is still wrong is a finding. Default 200,000. */
+  readonly healLimitMs?: number;
   /** Changes the cluster before it starts: how a test plants a bug. */
   readonly tamper?: (cluster: SimulatedCluster) => void;
 }
@@ -45,6 +54,8 @@ export interface Verdict {
   readonly violations: readonly string[];
   readonly writeCount: number;
   readonly ackedCount: number;
+  /** Updates of data types. */
+  readonly ackedUpdateCount: number;
   readonly readCount: number;
   readonly failureCount: number;
   readonly faultCounts: ReadonlyMap<FaultKind, number>;
@@ -83,6 +94,7 @@ const START_LIMIT_MS = 60_000;
 const WORK_LIMIT_MS = 600_000;
 const HEAL_LIMIT_MS = 200_000;
 const SETTLE_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 3_000;
 
 export async function simulate(options: SimulationOptions): Promise<Verdict> {
   const world = new World(options.seed);
@@ -104,6 +116,7 @@ class Run {
   readonly #history = new History();
   readonly #topology = new TopologyWitness();
   readonly #pendingChecks: Promise<void>[] = [];
+  readonly #datatypes: DatatypeWorkload;
   #hadDamage = false;
 
   constructor(cluster: SimulatedCluster, options: SimulationOptions) {
@@ -112,6 +125,17 @@ class Run {
     cluster.onState = (node, state) => {
       this.#topology.observe(node, state);
     };
+    const { violations } = this.#history;
+    this.#datatypes = new DatatypeWorkload(
+      { world: cluster.world, violations, anyNode: () => this.#anyMachine() },
+      {
+        clientCount: options.datatypeClientCount ?? 2,
+        operationsPerClient: options.operationsPerClient ?? 40,
+        keysPerType: 1,
+        pauseMaxMs: 400,
+        requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      },
+    );
     cluster.network.onRequest = (request) => {
       if (request.verb !== 'merge') return;
       const object = decodeRecord(request.record);
@@ -122,7 +146,10 @@ class Run {
   async verdict(): Promise<Verdict> {
     const { world } = this.#cluster;
     await world.drive(this.#cluster.start(), START_LIMIT_MS);
-    await world.drive(this.#createSiblingsType(), START_LIMIT_MS);
+    await world.drive(this.#createType(SIBLINGS, { allow_mult: true }), START_LIMIT_MS);
+    for (const [datatype, type] of TYPE_BY_DATATYPE) {
+      await world.drive(this.#createType(type, { datatype, allow_mult: true }), START_LIMIT_MS);
+    }
     const faults = new Faults(this.#cluster, {
       intervalMs: this.#options.faultIntervalMs ?? 1_500,
       lastingMaxMs: 4_000,
@@ -146,6 +173,7 @@ class Run {
       violations,
       writeCount: history.writes.length,
       ackedCount: history.writes.filter(({ ackedMs }) => ackedMs !== undefined).length,
+      ackedUpdateCount: this.#datatypes.ackedCount,
       readCount: history.readCount,
       failureCount: history.failureCount,
       faultCounts: faults.counts,
@@ -172,12 +200,14 @@ class Run {
         buckets: BUCKETS,
         keysPerBucket: 3,
         pauseMaxMs: 400,
-        requestTimeoutMs: 3_000,
+        requestTimeoutMs: REQUEST_TIMEOUT_MS,
       },
     );
     faults.start();
     workload.start();
-    const isDone = await world.runUntil(() => workload.isDone, world.nowMs + WORK_LIMIT_MS);
+    this.#datatypes.start();
+    const areDone = (): boolean => workload.isDone && this.#datatypes.isDone;
+    const isDone = await world.runUntil(areDone, world.nowMs + WORK_LIMIT_MS);
     if (!isDone) this.#history.violations.push('a request outlived its deadline');
     await Promise.all(this.#pendingChecks);
   }
@@ -203,7 +233,7 @@ class Run {
   /** Waits until all is judged well; what is still wrong at the limit is the finding. */
   async #judgeWhenHealed(): Promise<string[]> {
     const { world } = this.#cluster;
-    const deadlineMs = world.nowMs + HEAL_LIMIT_MS;
+    const deadlineMs = world.nowMs + (this.#options.healLimitMs ?? HEAL_LIMIT_MS);
     let findings = await this.#judge();
     while (findings.length > 0 && world.nowMs < deadlineMs) {
       await world.runUntil(() => false, world.nowMs + 2_000);
@@ -213,7 +243,8 @@ class Run {
   }
 
   async #readAll(): Promise<void> {
-    for (const key of this.#history.keys.values()) {
+    const datatypeKeys = this.#datatypes.histories.map(({ key }) => key);
+    for (const key of [...this.#history.keys.values(), ...datatypeKeys]) {
       for (const { node } of this.#cluster.nodes) await node?.get({ key, r: 'all' });
     }
   }
@@ -223,25 +254,26 @@ class Run {
     const healed: HealedKey[] = [];
     for (const [id, key] of this.#history.keys) {
       const copies = await this.#primaryCopies(key);
-      for (const copy of copies.values()) {
-        if (copy !== undefined) this.#history.observe(key, copy);
-      }
-      const merged = mergedCopy(copies.values());
-      healed.push({ key, object: merged });
-      const apart = judgeConverged(copies, (object) => causalHash(object).toString('hex'));
+      const object = mergedCopy(copies.values());
+      healed.push({ key, object });
+      const hadDamage = this.#hadDamage;
       const found = [
-        ...(apart === undefined ? [] : [apart]),
+        ...this.#judgeCopies(key, copies),
         ...judgeNothingLost(this.#history, key, {
-          object: merged,
+          object,
           keepsOne: key.type === DEFAULT,
-          hadDamage: this.#hadDamage,
+          hadDamage,
         }),
-        ...judgeSupersededStaysGone(this.#history, key, {
-          object: merged,
-          hadDamage: this.#hadDamage,
-        }),
+        ...judgeSupersededStaysGone(this.#history, key, { object, hadDamage }),
       ];
       findings.push(...found.map((finding) => `${id}: ${finding}`));
+    }
+    for (const history of this.#datatypes.histories) {
+      const found = [
+        ...this.#judgeCopies(history.key, await this.#primaryCopies(history.key)),
+        ...(await this.#judgeDatatype(history)),
+      ];
+      findings.push(...found.map((finding) => `${history.datatype}: ${finding}`));
     }
     for (const machine of this.#cluster.nodes) findings.push(...(await this.#judgeStore(machine)));
     const hasDamage = this.#cluster.nodes.some((machine) => machine.hasDamage);
@@ -263,6 +295,29 @@ class Run {
       }
     }
     return findings;
+  }
+
+  #judgeCopies(key: ObjectKey, copies: CopiesByNode): string[] {
+    for (const copy of copies.values()) {
+      if (copy !== undefined) this.#history.observe(key, copy);
+    }
+    const apart = judgeConverged(copies, (object) => causalHash(object).toString('hex'));
+    return apart === undefined ? [] : [apart];
+  }
+
+  /** By what a client is shown. */
+  async #judgeDatatype(history: DatatypeHistory): Promise<string[]> {
+    const { key, datatype, additions, increments } = history;
+    const fetching = this.#mustNode().fetchDatatype({ key, r: 'all' });
+    const outcome = await this.#cluster.world.drive(fetching, HEAL_LIMIT_MS);
+    if (outcome.kind === 'not-found') {
+      const isLost = [...additions, ...increments].some(({ isAcked }) => isAcked);
+      return isLost ? ['all of it is lost'] : [];
+    }
+    if (outcome.kind !== 'found') return [`cannot be fetched: ${outcome.kind}`];
+    const { parts, count } = seenIn(outcome.shown.value);
+    if (datatype === 'hll') return judgeEstimate(history, Number(count));
+    return [...judgeCount(history, count), ...judgeParts(history, parts)];
   }
 
   /** Index entries, tombstone notes and hash trees say what the objects beside them do. */
@@ -294,12 +349,11 @@ class Run {
     return copies;
   }
 
-  async #createSiblingsType(): Promise<void> {
+  async #createType(type: ByteString, properties: PartialProperties): Promise<void> {
     const node = this.#mustNode();
-    const properties: PartialProperties = { allow_mult: true };
-    const created = await node.createBucketType(SIBLINGS, properties);
+    const created = await node.createBucketType(type, properties);
     if (created.kind !== 'changed') throw new Error(`the type was not created: ${created.kind}`);
-    const outcome = await node.activateBucketType(SIBLINGS);
+    const outcome = await node.activateBucketType(type);
     if (outcome.kind !== 'changed') throw new Error(`the type was not activated: ${outcome.kind}`);
   }
 
@@ -309,9 +363,12 @@ class Run {
   }
 
   #mustNode(): NodeService {
-    const node = this.#anyMachine()?.node;
-    if (node === undefined) throw new Error('no node is up');
-    return node;
+    // One that a last fault has restarted may not serve yet.
+    const serving = this.#cluster.nodes.flatMap(({ node }) =>
+      node?.readiness().isReady === true ? [node] : [],
+    );
+    if (serving.length === 0) throw new Error('no node serves');
+    return this.#cluster.world.random.pick(serving);
   }
 }
 

@@ -8,8 +8,8 @@
 import { utf8ToByteString, type ByteString } from '../../src/base/bytes.ts';
 import type { ObjectKey } from '../../src/base/names.ts';
 import type { VersionVector } from '../../src/clock/version-vector.ts';
-import type { NodeService } from '../../src/node/node-service.ts';
 import type { IndexEntry } from '../../src/object/stored-object.ts';
+import { within, type Asked } from './asked.ts';
 import type { SimulatedNode } from './cluster.ts';
 import type { History, WriteRecord } from './history.ts';
 import { MARKER_PROPERTY, type TopologyWitness } from './topology-witness.ts';
@@ -34,15 +34,6 @@ export interface WorkloadPorts {
   /** Called when a write has been acknowledged, at that very moment. */
   readonly onAcknowledged: (write: WriteRecord) => void;
 }
-
-/** The process that a client asked, and its machine. */
-interface Asked {
-  readonly machine: SimulatedNode;
-  readonly node: NodeService;
-}
-
-/** A deadline is kept by a timer, and what it ends takes a few messages more. */
-const DEADLINE_SLACK_MS = 2_000;
 
 /** Agreement gives up by itself before that; who asked a node that died gives up then. */
 const AGREEMENT_LIMIT_MS = 20_000;
@@ -173,23 +164,10 @@ export class Workload {
     this.#ports.onAcknowledged(write);
   }
 
-  /** Undefined when the node died with the request: a client sees a closed connection. */
-  async #within<T>({ machine }: Asked, request: Promise<T>): Promise<T | undefined> {
+  #within<T>(asked: Asked, request: Promise<T>): Promise<T | undefined> {
     const { world, history } = this.#ports;
-    const startedMs = world.nowMs;
-    let isAnswered = false;
-    const answered = request.finally(() => {
-      isAnswered = true;
-    });
-    return Promise.race([
-      answered,
-      world.sleep(this.#options.requestTimeoutMs + DEADLINE_SLACK_MS).then(() => {
-        if (!isAnswered && machine.interruptedMs < startedMs) {
-          history.violations.push(`a request to ${machine.id} outlived its deadline`);
-        }
-        return undefined;
-      }),
-    ]);
+    const { requestTimeoutMs } = this.#options;
+    return within(asked, request, { world, requestTimeoutMs, violations: history.violations });
   }
 
   #keys(): ObjectKey[] {
