@@ -20,7 +20,7 @@ import { textTable } from '../src/cli/text-table.ts';
 import { VertebraClient } from '../src/client/client.ts';
 import { FIRST_YEAR, RECORDS_PER_PRACTICE, YEAR_COUNT } from './index-records.ts';
 import { indexedRecord, practice, serialText } from './index-records.ts';
-import { cpuMicrosOf } from './process-time.ts';
+import { cpuMicrosOf } from './process-costs.ts';
 import type { Histogram } from 'hdr-histogram-js';
 import type { DevNode } from '../src/cli/dev-cluster.ts';
 

@@ -3,8 +3,9 @@
  *
  * (a) the substrate: LevelDB by itself; (b) one node that holds all, n=1; (c) three nodes, n=3 r=2 w=2.
  * All over Protocol Buffers with 1 KiB values and 32 connections, closed loop, durability fsync. The
- * generator is this process and shares the machine with the nodes. Compare ratios within one run; the
- * absolute figures are the machine's.
+ * generator is this process and shares the machine with the nodes. Each measurement comes after a
+ * warm-up counted in operations, because what V8 compiles in its first ten thousand would otherwise be
+ * most of what is measured. Compare ratios within one run; the absolute figures are the machine's.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -17,7 +18,7 @@ import { VertebraClient } from '../src/client/client.ts';
 import { DevCluster } from '../src/cli/dev-cluster.ts';
 import { devNodes, writeDevConfig } from '../src/cli/dev-command.ts';
 import { textTable } from '../src/cli/text-table.ts';
-import { cpuMicrosOf } from './process-time.ts';
+import { cpuMicrosOf, residentBytesOf } from './process-costs.ts';
 import { formatSubstrate, measureSubstrate } from './substrate.ts';
 
 const { values: options } = parseArgs({
@@ -26,6 +27,8 @@ const { values: options } = parseArgs({
     'value-bytes': { type: 'string', default: '1024' },
     connections: { type: 'string', default: '32' },
     keys: { type: 'string', default: '10000' },
+    // Operations of each kind that every node serves before it is measured.
+    'warm-up': { type: 'string', default: '20000' },
     'base-port': { type: 'string', default: '24000' },
     'skip-substrate': { type: 'boolean', default: false },
   },
@@ -34,6 +37,7 @@ const DURATION_MS = Number(options.seconds) * 1000;
 const VALUE = Buffer.alloc(Number(options['value-bytes']), 'vertebra');
 const CONNECTIONS = Number(options.connections);
 const KEY_COUNT = Number(options.keys);
+const WARM_UP_COUNT = Number(options['warm-up']);
 const BUCKET = utf8ToByteString('bench');
 const ENTRY_POINT = resolve(import.meta.dirname, '../src/main.js');
 
@@ -44,6 +48,8 @@ interface Measured {
   readonly errorCount: number;
   readonly generatorMicros: number;
   readonly nodeMicros: number;
+  /** Of the largest node. */
+  readonly residentBytes: number;
 }
 
 if (!options['skip-substrate']) {
@@ -62,7 +68,17 @@ console.log('\n(b) one node, n=1, and (c) three nodes, n=3 r=2 w=2\n');
 const rows = [...(await measureCluster(1, 1)), ...(await measureCluster(3, 3))];
 console.log(
   textTable(
-    ['', 'per second', 'p50 ms', 'p99 ms', 'p99.9 ms', 'node µs/op', 'generator µs/op', 'errors'],
+    [
+      '',
+      'per second',
+      'p50 ms',
+      'p99 ms',
+      'p99.9 ms',
+      'node µs/op',
+      'generator µs/op',
+      'MiB a node',
+      'errors',
+    ],
     rows.map(toRow),
   ),
 );
@@ -87,8 +103,11 @@ async function measureCluster(nodeCount: number, n: number): Promise<Measured[]>
       client.put({ type, bucket: BUCKET, key: keyOf(index) }, { value: VALUE });
     const get = (index: number): Promise<unknown> =>
       client.get({ type, bucket: BUCKET, key: keyOf(index) });
-    await load(put);
+    // Each key once, so that every GET finds something.
+    await repeat(put, KEY_COUNT);
+    await repeat(put, WARM_UP_COUNT * nodeCount - KEY_COUNT);
     const puts = await measure(`${label}: PUT`, put, pids);
+    await repeat(get, WARM_UP_COUNT * nodeCount);
     const gets = await measure(`${label}: GET`, get, pids);
     return [puts, gets];
   } finally {
@@ -98,11 +117,14 @@ async function measureCluster(nodeCount: number, n: number): Promise<Measured[]>
   }
 }
 
-/** Each key once, so that every GET finds something and LevelDB is warm. */
-async function load(put: (index: number) => Promise<unknown>): Promise<void> {
+/** `count` operations on one key after the other. */
+async function repeat(
+  operation: (index: number) => Promise<unknown>,
+  count: number,
+): Promise<void> {
   let next = 0;
   const worker = async (): Promise<void> => {
-    for (let index = next++; index < KEY_COUNT; index = next++) await put(index);
+    for (let index = next++; index < count; index = next++) await operation(index % KEY_COUNT);
   };
   await Promise.all(Array.from({ length: CONNECTIONS }, worker));
 }
@@ -137,6 +159,7 @@ async function measure(
     errorCount,
     generatorMicros: self.user + self.system,
     nodeMicros: cpuMicrosOf(pids) - nodesBefore,
+    residentBytes: Math.max(...pids.map(residentBytesOf)),
   };
 }
 
@@ -153,6 +176,7 @@ function toRow(measured: Measured): string[] {
     milliseconds(99.9),
     (measured.nodeMicros / count).toFixed(0),
     (measured.generatorMicros / count).toFixed(0),
+    (measured.residentBytes / (1024 * 1024)).toFixed(0),
     String(measured.errorCount),
   ];
 }

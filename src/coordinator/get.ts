@@ -1,11 +1,15 @@
 /**
  * GET: one client read, from the choice of replicas to the answer.
  *
- * One replica, the local one if there is one, is asked for the whole object and the others for their
- * heads. When the tally is met the merge of what came is the answer; whole objects are read from the
- * others only if their heads show that they hold more. A replica that is slow to send the object, or
- * fails to, is overtaken by another that has it. What comes in after the answer is left to read
- * repair.
+ * As many replicas as the quorums need are asked: one, the local one if there is one, for the whole
+ * object and the others for their heads. If all of them hold the same, that is the answer, and the
+ * end. In any other case (a difference, "no copy", a tombstone, a fault, or no word in time) the rest
+ * are asked too: for the quorum, or, once it is met, for read repair. A share of the reads asks
+ * everyone from the start, so that a stale replica that is never among the nearest is met as well.
+ *
+ * When the tally is met the merge of what came is the answer; whole objects are read from the others
+ * only if their heads show that they hold more. A replica that is slow to send the object, or fails
+ * to, is overtaken by another that has it. What comes in after the answer is left to read repair.
  *
  * Source: DeCandia et al. 2007, "Dynamo", section 4.5.
  */
@@ -23,6 +27,7 @@ import { locate, replicaFailure, type CoordinatorPorts } from './ports.ts';
 import { show } from './show.ts';
 import type { ReadRepair } from './read-repair.ts';
 import { ReadReplies, type Slot } from './read-replies.ts';
+import { firstWave, wholeWave, type ReadWave } from './read-wave.ts';
 import {
   reachOf,
   readRequirement,
@@ -33,8 +38,10 @@ import {
 import { ReadTally, type ReplicaFailure } from './tally.ts';
 
 export interface GetOptions {
-  /** How long a read that is otherwise complete waits for the object before asking another. */
+  /** How long a read waits for those it has asked before it asks others. */
   readonly spareDelayMs: number;
+  /** One read in so many asks every replica. */
+  readonly fullReadInterval: number;
 }
 
 /** What one read is about. */
@@ -109,6 +116,8 @@ class Read {
   readonly #plan: ReadPlan;
   readonly #replies: ReadReplies;
   readonly #tally: ReadTally;
+  /** Participants that have not been asked. */
+  #spare: readonly Participant[];
   readonly #wholeRequest: PeerRequest;
   readonly #headRequest: PeerRequest;
   readonly #startMs: number;
@@ -125,7 +134,9 @@ class Read {
     this.#repair = repair;
     this.#options = options;
     this.#plan = plan;
-    this.#replies = new ReadReplies(plan.participants);
+    const { asked, spare } = this.#chooseWave();
+    this.#replies = new ReadReplies(asked);
+    this.#spare = spare;
     this.#tally = new ReadTally(plan.required, plan.participants);
     const { key } = plan.request;
     this.#wholeRequest = { verb: 'get', key, headOnly: false };
@@ -136,12 +147,41 @@ class Read {
   run(): Promise<GetOutcome> {
     return new Promise((resolve) => {
       this.#resolve = resolve;
-      this.#cancelDeadline = this.#ports.host.clock.after(this.#plan.timeoutMs, () => {
-        this.#settle({ kind: 'timeout' });
-      });
+      this.#watch();
       const whole = this.#plan.request.headOnly === true ? undefined : this.#chooseWhole();
       for (const slot of this.#replies.slots) this.#ask(slot, slot === whole);
     });
+  }
+
+  #chooseWave(): ReadWave {
+    const { participants, required } = this.#plan;
+    const isFull =
+      participants.length === 1 ||
+      this.#ports.host.random.integer(this.#options.fullReadInterval) === 0;
+    return isFull ? wholeWave(participants) : firstWave(participants, required, this.#ports);
+  }
+
+  /** One timer at a time: first to ask the others, then for the deadline. */
+  #watch(): void {
+    const { clock } = this.#ports.host;
+    const remainingMs = this.#remainingMs();
+    const { spareDelayMs } = this.#options;
+    const hasSpare = this.#spare.length > 0 && spareDelayMs < remainingMs;
+    this.#cancelDeadline = hasSpare
+      ? clock.after(spareDelayMs, () => {
+          this.#watch();
+          this.#askSpare();
+        })
+      : clock.after(remainingMs, () => this.#settle({ kind: 'timeout' }));
+  }
+
+  /** Asks those that have not been asked for their heads. */
+  #askSpare(): void {
+    const spare = this.#spare;
+    if (spare.length === 0) return;
+    this.#spare = [];
+    this.#ports.host.metrics.count('widened_reads_total');
+    for (const participant of spare) this.#ask(this.#replies.addSlot(participant), false);
   }
 
   /** Nearest and surest first: this node's own copy, then a primary's. */
@@ -177,7 +217,9 @@ class Read {
     const record = reply.kind === 'object' ? reply.record : undefined;
     if (slot.reply !== 'pending') this.#replies.acceptObject(slot, record);
     else if (reply.kind === 'object') {
-      this.#tally.reply(slot.participant, this.#replies.accept(slot, record, isWhole));
+      const said = this.#replies.accept(slot, record, isWhole);
+      this.#tally.reply(slot.participant, said);
+      if (said !== 'object' || this.#replies.differs) this.#askSpare();
     } else {
       this.#lose(slot, 'failed', false);
     }
@@ -192,11 +234,12 @@ class Read {
     this.#advance();
   }
 
-  /** A replica fails; if the quorum hangs on it, a node past the list stands in. */
+  /** A replica fails: the rest are asked, and if the quorum hangs on it, a node past the list stands in. */
   #lose(slot: Slot, failure: ReplicaFailure, isDamaged: boolean): void {
     const { participant } = slot;
     if (isDamaged) this.#replies.failDamaged(slot);
     else this.#replies.fail(slot, failure);
+    this.#askSpare();
     const canReplace =
       this.#plan.isSloppy && failure !== 'timed-out' && this.#tally.needs(participant);
     const standIn = canReplace ? this.#findStandIn(participant) : undefined;
@@ -249,7 +292,11 @@ class Read {
         this.#cancelSpare = undefined;
         if (this.#resolve !== undefined) this.#askForMissing();
       });
-    } else if (!this.#askForMissing() && this.#replies.isComplete) {
+    } else if (this.#askForMissing()) {
+      // It may fail too: then this is come to again.
+    } else if (this.#spare.length > 0) {
+      this.#askSpare();
+    } else if (this.#replies.isComplete) {
       // The heads promised more than any replica can still deliver.
       const { r } = this.#plan.required;
       this.#settle({ kind: 'unsatisfied', quorum: 'r', needed: r, got: Math.max(0, r - 1) });

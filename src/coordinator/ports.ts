@@ -26,6 +26,8 @@ export interface CoordinatorPorts {
   readonly host: Host;
   readonly peer: Peer;
   readonly self: NodeId;
+  /** Requests of this node under way to another one. */
+  readonly underWay: (node: NodeId) => number;
   /** How long a request may take if it does not say. */
   readonly requestTimeoutMs: number;
   readonly view: CoordinatorView;

@@ -13,6 +13,8 @@ export interface NodeLimits {
   readonly requestBytesMax: number;
   /** Listings and index queries under way. */
   readonly coverageMax: number;
+  /** One read in so many asks every replica, whatever its quorums need. */
+  readonly fullReadInterval: number;
   /** Objects under read repair at once; more are skipped. */
   readonly readRepairsMax: number;
   readonly readRepairBytesMax: number;
@@ -27,7 +29,7 @@ export interface NodeTimings {
   readonly missesMax: number;
   /** How long a start waits for members that do not answer. */
   readonly startGraceMs: number;
-  /** How long a read that is otherwise complete waits for the object before asking another. */
+  /** How long a read waits for the replicas it has asked before it asks others. */
   readonly spareDelayMs: number;
   /** For a client request that does not say. */
   readonly requestTimeoutMs: number;
@@ -59,6 +61,7 @@ export const NODE_LIMITS: NodeLimits = {
   requestsMax: 50_000,
   requestBytesMax: 512 * 1024 * 1024,
   coverageMax: 64,
+  fullReadInterval: 10,
   readRepairsMax: 128,
   readRepairBytesMax: 64 * 1024 * 1024,
   objectSizeMaxBytes: 50 * 1024 * 1024,

@@ -18,7 +18,7 @@ import { ReadRepair } from '../coordinator/read-repair.ts';
 import { Liveness } from '../membership/liveness.ts';
 import { Proposer } from '../membership/proposer.ts';
 import { StateKeeper } from '../membership/state-keeper.ts';
-import type { Peer, PeerHandler } from '../peer/peer.ts';
+import type { PeerHandler } from '../peer/peer.ts';
 import { openIdentity, type Identity } from '../replica/identity.ts';
 import { STORE_REPLICA_DEFAULTS, StoreReplica } from '../replica/store-replica.ts';
 import type { Store } from '../storage/store.ts';
@@ -30,7 +30,7 @@ import { Operations } from './operations.ts';
 import { PeerRequests } from './peer-requests.ts';
 import { PropertyChanges } from './property-changes.ts';
 import { RepairRounds } from './repair-rounds.ts';
-import { RoutingPeer } from './routing-peer.ts';
+import type { RoutingPeer } from './routing-peer.ts';
 import { Topology } from './topology.ts';
 
 export interface NodeParts {
@@ -173,11 +173,12 @@ function makeCoordinators(
 ): Coordinators {
   const { topology, replica, repair: rounds } = parts;
   const { host, options, limits, timings } = nodePorts;
-  const peer: Peer = nodePorts.peer;
+  const { peer } = nodePorts;
   const ports: CoordinatorPorts = {
     host,
     peer,
     self: options.id,
+    underWay: (node) => peer.underWay(node),
     requestTimeoutMs: timings.requestTimeoutMs,
     view: topology,
     lists: new ActiveLists(topology),
@@ -188,7 +189,10 @@ function makeCoordinators(
     inFlightBytesMax: limits.readRepairBytesMax,
     timeoutMs: timings.readRepairTimeoutMs,
   });
-  const gets = new GetCoordinator(ports, repair, { spareDelayMs: timings.spareDelayMs });
+  const gets = new GetCoordinator(ports, repair, {
+    spareDelayMs: timings.spareDelayMs,
+    fullReadInterval: limits.fullReadInterval,
+  });
   const puts = new PutCoordinator(ports, replica, gets);
   const deletes = new DeleteCoordinator(ports, gets, puts);
   const datatypes = new DatatypeCoordinator(ports, replica, gets);

@@ -60,6 +60,11 @@ export class RoutingPeer implements Peer {
       : this.#remote.stream(target, request, idleTimeoutMs);
   }
 
+  /** Requests under way to `target`. */
+  underWay(target: NodeId): number {
+    return this.#underWay.get(target)?.size ?? 0;
+  }
+
   /** Ends every request under way to `target` with `peer-closed`: it may have been carried out. */
   abandon(target: NodeId): void {
     const underWay = this.#underWay.get(target);

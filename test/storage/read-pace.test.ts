@@ -14,7 +14,28 @@ t.test('reads are done on the spot as long as they are quick', async (t) => {
   }
 });
 
-t.test('a slow read sends those after it to other threads for a pause', async (t) => {
+t.test('one read that was held up among quick ones changes nothing', async (t) => {
+  const pace = new ReadPace();
+  let nowMs = 0;
+  for (let round = 0; round < 20; round += 1) {
+    pace.took(nowMs, nowMs + 3);
+    t.ok(pace.isQuick(nowMs + 3));
+    for (let read = 0; read < 200; read += 1) pace.took(nowMs, nowMs + 0.006);
+    nowMs += 10;
+  }
+});
+
+t.test('reads that are slow on the average go to other threads', async (t) => {
+  const pace = new ReadPace();
+  let reads = 0;
+  while (pace.isQuick(0) && reads < 1_000) {
+    pace.took(-0.2, 0);
+    reads += 1;
+  }
+  t.ok(reads > 1 && reads < 100);
+});
+
+t.test('a very slow read sends those after it to other threads for a pause', async (t) => {
   const pace = new ReadPace();
   pace.took(0, 10);
   t.notOk(pace.isQuick(10));

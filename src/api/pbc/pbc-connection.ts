@@ -15,6 +15,7 @@ import { findRoute } from './routes.ts';
 import type { Socket } from 'node:net';
 import type { Host } from '../../base/host.ts';
 import type { ByteBudget } from './byte-budget.ts';
+import type { FlushRound } from './flush-round.ts';
 import type { Frame } from './framing.ts';
 import type { Answer, Reply, Session } from './handler.ts';
 import type { ProtoWriter } from './messages/proto-writer.ts';
@@ -35,6 +36,7 @@ export interface ConnectionContext {
   readonly host: Host;
   readonly options: PbcOptions;
   readonly writer: ProtoWriter;
+  readonly round: FlushRound;
   readonly budget: ByteBudget;
 }
 
@@ -60,12 +62,12 @@ export class PbcConnection {
   #onRoom: (() => void) | undefined;
 
   constructor(socket: Socket, session: Session, context: ConnectionContext) {
-    const { options, writer, host } = context;
+    const { options, host } = context;
     this.#socket = socket;
     this.#session = session;
     this.#context = context;
     this.#decoder = new FrameDecoder(options.frameSizeMaxBytes);
-    this.#replies = new ReplyQueue(socket, writer, options.outputMaxBytes);
+    this.#replies = new ReplyQueue(socket, context, options.outputMaxBytes);
     this.#lastActiveMs = host.clock.monotonicMs();
     socket.on('data', (piece: Buffer) => this.#receive(piece));
     socket.on('drain', () => this.#resume());

@@ -5,6 +5,7 @@
 import { createServer } from 'node:net';
 import { Fault } from '../../base/fault.ts';
 import { ByteBudget } from './byte-budget.ts';
+import { FlushRound } from './flush-round.ts';
 import { ProtoWriter } from './messages/proto-writer.ts';
 import { PbcConnection } from './pbc-connection.ts';
 import { PBC_DEFAULTS } from './pbc-options.ts';
@@ -38,6 +39,7 @@ export class PbcServer {
       host,
       options: complete,
       writer: new ProtoWriter(),
+      round: new FlushRound(),
       budget: new ByteBudget(complete.receiveBudgetBytes),
     };
     this.#server = createServer(

@@ -1,5 +1,5 @@
 /**
- * Replies on their way to one client: what one tick brings leaves in one write.
+ * Replies on their way to one client: what one turn of the event loop brings leaves in one write.
  *
  * A client that does not read is noticed: the owner asks for room before it serves more, and whether
  * the queue has stalled from time to time.
@@ -7,15 +7,21 @@
 
 import { encodeFrame, writeFrames } from './framing.ts';
 import type { Socket } from 'node:net';
+import type { FlushRound, Flushable } from './flush-round.ts';
 import type { Reply } from './handler.ts';
 import type { ProtoWriter } from './messages/proto-writer.ts';
 
 /** A client is not slow as long as it takes this much. */
 const SLOWEST_BYTES_PER_MS = 64;
 
-export class ReplyQueue {
+export interface ReplyQueuePorts {
+  readonly writer: ProtoWriter;
+  readonly round: FlushRound;
+}
+
+export class ReplyQueue implements Flushable {
   readonly #socket: Socket;
-  readonly #writer: ProtoWriter;
+  readonly #ports: ReplyQueuePorts;
   readonly #sizeMaxBytes: number;
   #frames: Buffer[] = [];
   #queuedBytes = 0;
@@ -23,9 +29,9 @@ export class ReplyQueue {
   #unsentBytes = 0;
   #unsentSinceMs = 0;
 
-  constructor(socket: Socket, writer: ProtoWriter, sizeMaxBytes: number) {
+  constructor(socket: Socket, ports: ReplyQueuePorts, sizeMaxBytes: number) {
     this.#socket = socket;
-    this.#writer = writer;
+    this.#ports = ports;
     this.#sizeMaxBytes = sizeMaxBytes;
   }
 
@@ -39,18 +45,20 @@ export class ReplyQueue {
   }
 
   add({ type, value }: Reply): void {
-    const frame = encodeFrame(this.#writer, type, value);
+    const frame = encodeFrame(this.#ports.writer, type, value);
     this.#frames.push(frame);
     this.#queuedBytes += frame.length;
     // What is above the limit must reach the socket now, or its `drain` would not come.
     if (this.#queuedBytes > this.#sizeMaxBytes) this.flush();
     else if (!this.#isFlushDue) {
       this.#isFlushDue = true;
-      process.nextTick(this.#flushWhenDue);
+      this.#ports.round.add(this);
     }
   }
 
+  /** Writes what is queued now. */
   flush(): void {
+    this.#isFlushDue = false;
     const frames = this.#frames;
     if (frames.length === 0) return;
     this.#frames = [];
@@ -68,9 +76,4 @@ export class ReplyQueue {
     }
     return nowMs - this.#unsentSinceMs > timeoutMs + unsentBytes / SLOWEST_BYTES_PER_MS;
   }
-
-  readonly #flushWhenDue = (): void => {
-    this.#isFlushDue = false;
-    this.flush();
-  };
 }

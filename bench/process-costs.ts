@@ -1,5 +1,5 @@
 /**
- * Processor time of other processes, from Linux's /proc.
+ * Processor time and memory of other processes, from Linux's /proc.
  */
 
 import { readFileSync } from 'node:fs';
@@ -16,4 +16,10 @@ export function cpuMicrosOf(pids: readonly number[]): number {
     ticks += Number(fields[11]) + Number(fields[12]);
   }
   return ticks * TICK_MICROS;
+}
+
+/** What the process holds in memory now. */
+export function residentBytesOf(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024;
 }
