@@ -89,16 +89,20 @@ t.test('quick reads go to no other thread', async (t) => {
   t.equal(host.counters.get('store_direct_reads_total'), 1);
 });
 
-t.test('after a slow read the next ones join on another thread', async (t) => {
+t.test('after slow reads the next ones join on another thread', async (t) => {
   const host = slowHost();
   const store = await openLevelDbStore(host, { folder: newFolder() });
   t.teardown(() => store.close());
   await store.write([put('a', '1'), put('b', '2')]);
   const keys = ['a', 'b', 'c'].map((key) => Buffer.from(key));
+  // A few are done on the spot before their mean tells.
+  for (let index = 0; index < 10; index += 1) await store.get(Buffer.from('a'));
+  const directCount = host.counters.get('store_direct_reads_total') ?? 0;
+  t.ok(directCount > 0 && directCount < 10);
   const values = await Promise.all(keys.map((key) => store.get(key)));
   t.same(values.map(String), ['1', '2', 'undefined']);
-  t.equal(host.counters.get('store_direct_reads_total'), 1);
-  t.same(host.observations.get('store_read_keys'), [2]);
+  t.equal(host.counters.get('store_direct_reads_total'), directCount);
+  t.equal(host.observations.get('store_read_keys')?.at(-1), 3);
 });
 
 t.test('what was written is there when the store is opened again', async (t) => {
