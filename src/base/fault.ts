@@ -10,6 +10,8 @@ export type FaultCode =
   | 'store-fenced'
   | 'store-corrupt'
   | 'store-closed'
+  /** There is too little room to take more data; nothing was done. */
+  | 'disk-full'
   | 'peer-unreachable'
   | 'peer-refused'
   | 'peer-closed'

@@ -29,6 +29,7 @@ import { readPeerCredentials, type PeerAddress } from '../transport/channel.ts';
 import { GrpcPeer } from '../transport/grpc-peer.ts';
 import { PeerGate } from '../transport/peer-gate.ts';
 import { PeerServer } from '../transport/peer-server.ts';
+import { diskSpaceOf } from './disk-space.ts';
 import { nodeStats } from './node-stats.ts';
 
 /** What a request takes beside the object in it. */
@@ -74,6 +75,8 @@ export class NodeRuntime {
       inCoverage: self.inCoverage,
       stateChanged: (state) => this.#stateChanged(state),
       repair: { reaper: { deleteMode: deleteMode(config) } },
+      diskSpace: () => diskSpaceOf(self.dataDir),
+      diskGuard: config.disk,
       limits: {
         requestsMax: config.limits.requests,
         objectSizeMaxBytes: config.limits.objectSizeBytes,

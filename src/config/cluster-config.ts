@@ -40,6 +40,7 @@ export interface ClusterDocument {
     readonly concurrency: number;
   };
   readonly store: { readonly cache: string; readonly write_buffer: string };
+  readonly disk: { readonly reserve: string };
   readonly log: {
     readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
     readonly destination: string;
@@ -126,6 +127,7 @@ export interface ClusterConfig {
   };
   readonly peer: PeerConfig;
   readonly store: { readonly cacheSizeBytes: number; readonly writeBufferSizeBytes: number };
+  readonly disk: { readonly reserveBytes: number };
   readonly log: ClusterDocument['log'];
   /** Absent: the links between nodes are not encrypted. */
   readonly peerTls: TlsConfig | undefined;
@@ -160,6 +162,7 @@ export function documentToConfig(document: ClusterDocument, folder: string): Clu
       cacheSizeBytes: bytes(store.cache),
       writeBufferSizeBytes: bytes(store.write_buffer),
     },
+    disk: { reserveBytes: bytes(document.disk.reserve) },
     log: toLogConfig(document.log, folder),
     peerTls: tls.peer && toTlsConfig(tls.peer, folder),
     disabledJobs: new Set(JOB_CLASSES.filter((name) => document.jobs[name] === 'disabled')),

@@ -90,6 +90,13 @@ const store = section("The node's LevelDB.", {
   ),
 });
 
+const disk = section("Room on the disk of a node's data.", {
+  reserve: size(
+    { from: '1MiB', to: '1024GiB', default: '1GiB' },
+    'Below this much free space no new data is taken; of a small disk a quarter at most.',
+  ),
+});
+
 const log = section('Where the log goes.', {
   level: choice(['info', 'debug', 'warn', 'error', 'silent'], 'Least important line written.'),
   destination: text('`stdout`, or a file that is appended to.', { default: 'stdout' }),
@@ -163,6 +170,7 @@ export const CLUSTER_SCHEMA: SettingSchema = {
     timeouts,
     peer,
     store,
+    disk,
     log,
     tls: section('Encryption and authentication; off where a group is absent.', { peer: peerTls }),
     jobs: section(

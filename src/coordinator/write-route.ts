@@ -24,6 +24,7 @@ const NOT_CARRIED_OUT: ReadonlySet<FaultCode> = new Set<FaultCode>([
   'peer-refused',
   'store-fenced',
   'store-closed',
+  'disk-full',
   'overload',
   'closed',
 ]);
@@ -79,20 +80,20 @@ export async function routeWrite(
   },
 ): Promise<RoutedWrite> {
   const { self, host } = ports;
-  let declined = false;
+  let unavailable: string | undefined;
   if (coordinatesHere(plan.participants, self)) {
     const outcome = await ways.coordinateHere();
     if (outcome.kind !== 'declined') return outcome;
     host.metrics.count('puts_declined_total');
     if (outcome.isOverload) return { kind: 'overload' };
-    declined = true;
+    unavailable = outcome.isDiskFull === true ? outcome.reason : 'the store takes no writes';
   }
   host.metrics.count('coord_redirs_total');
   const forwarded = await forward(ports, plan, ways.request);
   if (forwarded !== undefined) return forwarded;
-  return declined
-    ? { kind: 'unavailable', reason: 'the store takes no writes' }
-    : { kind: 'all-nodes-down' };
+  return unavailable === undefined
+    ? { kind: 'all-nodes-down' }
+    : { kind: 'unavailable', reason: unavailable };
 }
 
 /** Why this node coordinates no write of the plan; undefined: it holds a replica of the key. */

@@ -40,7 +40,12 @@ export interface WritePlan {
 export type CoordinatedPut =
   | { readonly kind: 'stored'; readonly object: StoredObject; readonly record: Buffer }
   /** This node did nothing: another may be asked. */
-  | { readonly kind: 'declined'; readonly reason: string; readonly isOverload: boolean }
+  | {
+      readonly kind: 'declined';
+      readonly reason: string;
+      readonly isOverload: boolean;
+      readonly isDiskFull?: boolean;
+    }
   | Failure;
 
 type Issued = CoordinatedOutcome & { readonly kind: 'issued' };
@@ -103,6 +108,7 @@ export class Write {
       kind: 'declined',
       reason: error.message,
       isOverload: error.code === 'overload',
+      isDiskFull: error.code === 'disk-full',
     });
   }
 

@@ -4,6 +4,7 @@
 
 import type { NodeId } from '../base/names.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
+import type { DiskGuardOptions, ReadDiskSpace } from './disk-guard.ts';
 import type { RepairOptions } from './repair-rounds.ts';
 
 export interface NodeLimits {
@@ -55,6 +56,9 @@ export interface NodeOptions {
   readonly limits?: Partial<NodeLimits>;
   readonly timings?: Partial<NodeTimings>;
   readonly repair?: RepairOptions;
+  /** How the room on the store's disk is told; absent: there is always enough. */
+  readonly diskSpace?: ReadDiskSpace;
+  readonly diskGuard?: Partial<DiskGuardOptions>;
 }
 
 export const NODE_LIMITS: NodeLimits = {

@@ -24,6 +24,7 @@ import { STORE_REPLICA_DEFAULTS, StoreReplica } from '../replica/store-replica.t
 import type { Store } from '../storage/store.ts';
 import { PeerAgreement, StoreAgreementLog } from './agreement-wiring.ts';
 import { CatchUp } from './catch-up.ts';
+import type { DiskGuard } from './disk-guard.ts';
 import { Heartbeats } from './heartbeats.ts';
 import type { NodeLimits, NodeOptions, NodeTimings } from './node-options.ts';
 import { Operations } from './operations.ts';
@@ -61,6 +62,7 @@ export interface NodePorts {
   readonly options: NodeOptions;
   readonly limits: NodeLimits;
   readonly timings: NodeTimings;
+  readonly disk: DiskGuard | undefined;
 }
 
 export async function openParts(ports: NodePorts): Promise<NodeParts> {
@@ -76,6 +78,7 @@ export async function openParts(ports: NodePorts): Promise<NodeParts> {
       store,
       identity,
       properties: (type, bucket) => topology.propertiesOrDefault(type, bucket),
+      isDiskFull: () => ports.disk?.isFull === true,
     },
     {
       ...STORE_REPLICA_DEFAULTS,

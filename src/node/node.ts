@@ -43,6 +43,7 @@ import type { Peer, PeerHandler } from '../peer/peer.ts';
 import type { Store } from '../storage/store.ts';
 import { Admission } from './admission.ts';
 import { CoverageAdmission } from './coverage-admission.ts';
+import { DISK_GUARD_DEFAULTS, DiskGuard } from './disk-guard.ts';
 import {
   NODE_LIMITS,
   NODE_TIMINGS,
@@ -73,6 +74,7 @@ export class VertebraNode implements NodeService, PeerHandler {
   readonly #timings: NodeTimings;
   readonly #admission: Admission;
   readonly #coverageAdmission: CoverageAdmission;
+  readonly #disk: DiskGuard | undefined;
   #parts: NodeParts | undefined;
   #life: 'new' | 'starting' | 'serving' | 'stopping' | 'stopped' = 'new';
   #stopped: Promise<void> | undefined;
@@ -90,6 +92,9 @@ export class VertebraNode implements NodeService, PeerHandler {
       requestsMax: this.#limits.requestsMax,
       bytesMax: this.#limits.requestBytesMax,
     });
+    const { diskSpace, diskGuard } = options;
+    this.#disk =
+      diskSpace && new DiskGuard(host, diskSpace, { ...DISK_GUARD_DEFAULTS, ...diskGuard });
     this.#coverageAdmission = new CoverageAdmission(host.metrics, this.#limits.coverageMax);
   }
 
@@ -104,7 +109,9 @@ export class VertebraNode implements NodeService, PeerHandler {
       options: this.#options,
       limits: this.#limits,
       timings: this.#timings,
+      disk: this.#disk,
     });
+    await this.#disk?.start();
     this.#parts = parts;
     // From now on this node can introduce itself, so that links may be opened.
     this.#options.stateChanged?.(parts.topology.state());
@@ -130,6 +137,7 @@ export class VertebraNode implements NodeService, PeerHandler {
     const { clock, log } = this.#host;
     await Promise.race([this.#admission.close(), sleep(clock, this.#timings.drainTimeoutMs)]);
     const parts = this.#parts;
+    this.#disk?.stop();
     parts?.heartbeats.stop();
     await parts?.repair.stop();
     await parts?.replica.close();
@@ -264,6 +272,9 @@ export class VertebraNode implements NodeService, PeerHandler {
     const health = this.#store.health();
     if (health.kind === 'fenced') {
       return { isReady: false, reason: `the store takes no writes: ${health.reason}` };
+    }
+    if (this.#disk?.isFull === true) {
+      return { isReady: false, reason: 'the disk is nearly full: no new data is taken' };
     }
     return { isReady: true, reason: 'serving' };
   }

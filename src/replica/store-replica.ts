@@ -17,6 +17,7 @@ import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
 import type { DatatypeUpdate } from '../object/datatype-update.ts';
 import { decodeRecord, isSoundRecord, recordCausalHash, sliceSoundHead } from '../object/record.ts';
+import { isTombstone } from '../object/show.ts';
 import type { StoredObject } from '../object/stored-object.ts';
 import type { CopyTrace, CoverageShare, IndexScan } from '../peer/messages.ts';
 import { HashTrees } from '../storage/hash-tree.ts';
@@ -67,6 +68,8 @@ export interface StoreReplicaPorts {
   readonly identity: Identity;
   /** Effective properties; of an unknown type, those of the default type. */
   readonly properties: (type: ByteString, bucket: ByteString) => BucketProperties;
+  /** Whether there is no room for new data; default: there is. Deletes are taken all the same. */
+  readonly isDiskFull?: () => boolean;
 }
 
 /** Damaged copies that are remembered until they are overwritten. */
@@ -76,6 +79,7 @@ export class StoreReplica implements Replica {
   readonly #host: Host;
   readonly #store: Store;
   readonly #properties: StoreReplicaPorts['properties'];
+  readonly #isDiskFull: () => boolean;
   readonly #options: StoreReplicaOptions;
   readonly #trees: HashTrees;
   readonly #ledger: HintLedger;
@@ -93,6 +97,7 @@ export class StoreReplica implements Replica {
     this.#host = host;
     this.#store = ports.store;
     this.#properties = ports.properties;
+    this.#isDiskFull = ports.isDiskFull ?? (() => false);
     this.#options = options;
     this.#ledger = ports.ledger;
     this.#trees = new HashTrees(ports.store);
@@ -169,6 +174,7 @@ export class StoreReplica implements Replica {
     placement: Placement,
     write: CoordinatedWrite,
   ): Promise<CoordinatedOutcome> {
+    if (this.#isDiskFull() && !write.content.isTombstone) return this.#refuseData();
     return this.#write(key, placement, new ContentWrite(write, placement.properties));
   }
 
@@ -177,6 +183,7 @@ export class StoreReplica implements Replica {
     placement: Placement,
     update: DatatypeUpdate,
   ): Promise<CoordinatedOutcome> {
+    if (this.#isDiskFull()) return this.#refuseData();
     return this.#write(key, placement, new DatatypeWrite(update, this.#host.clock));
   }
 
@@ -203,11 +210,17 @@ export class StoreReplica implements Replica {
       this.#host.metrics.count('replica_malformed');
       return Promise.reject(new Fault('malformed', 'a record to be merged is not sound'));
     }
+    if (this.#isDiskFull() && !isTombstone(object)) return this.#refuseData();
     return new Promise((resolve, reject) => {
       const ports = { chains: this.#chains, settlement: { resolve, reject } };
       const change = new MergeChange({ record, object }, hintFor, ports);
       this.#writePath.submit({ key, ...placement }, change);
     });
+  }
+
+  #refuseData(): Promise<never> {
+    this.#host.metrics.count('disk_refused_total');
+    return Promise.reject(new Fault('disk-full', 'the disk is nearly full: no new data is taken'));
   }
 
   addHint({ target, partition, key }: Hint): Promise<void> {

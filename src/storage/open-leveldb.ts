@@ -5,7 +5,7 @@
  * silently over a damaged log; what it has dropped is read from its own account of it.
  */
 
-import { mkdir, open } from 'node:fs/promises';
+import { mkdir, open, readdir } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Level } from 'level';
@@ -40,6 +40,7 @@ export async function openLevelDbStore(
   try {
     // The records of patients are nobody else's business.
     const firstMade = await mkdir(folder, { recursive: true, mode: 0o700 });
+    await mustHaveManifest(folder);
     const openFilesMax = options.openFilesMax ?? OPEN_FILES_MAX_DEFAULT;
     const database = new Level<Buffer, Buffer>(folder, {
       keyEncoding: 'buffer',
@@ -65,6 +66,13 @@ export async function openLevelDbStore(
   } catch (error) {
     throw openFault(folder, error);
   }
+}
+
+/** Without the file that names its manifest LevelDB would begin anew, over the tables that are there. */
+async function mustHaveManifest(folder: string): Promise<void> {
+  const names = await readdir(folder);
+  if (names.includes('CURRENT') || !names.some((name) => /\.(ldb|sst)$/.test(name))) return;
+  throw Object.assign(new Error('CURRENT is missing'), { code: 'LEVEL_CORRUPTION' });
 }
 
 /** LevelDB syncs its files; a new folder is safe only when the folders above it are synced too. */

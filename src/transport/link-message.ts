@@ -16,6 +16,7 @@ const FAULT_CODES: Readonly<Record<FaultCode, true>> = {
   'store-fenced': true,
   'store-corrupt': true,
   'store-closed': true,
+  'disk-full': true,
   'peer-unreachable': true,
   'peer-refused': true,
   'peer-closed': true,

@@ -49,6 +49,7 @@ export interface ClusterOptions {
 }
 
 const LATENCY_MS = 1;
+const TERABYTE = 2 ** 40;
 
 /** A memory store that outlives its node, and can be fenced. */
 class KeptStore implements Store {
@@ -129,6 +130,8 @@ export class TestCluster {
   readonly seen: { source: NodeId; target: NodeId; request: PeerRequest }[] = [];
   /** Streams that were opened. */
   readonly streamed: { source: NodeId; target: NodeId }[] = [];
+  /** Room on the disks; of a node that is not in it, plenty. */
+  readonly freeBytesByNode = new Map<NodeId, number>();
   readonly #options: ClusterOptions;
   readonly #state: ClusterState;
   readonly #stores = new Map<NodeId, MemoryStore>();
@@ -276,6 +279,9 @@ export class TestCluster {
       limits,
       timings,
       repair,
+      diskSpace: async () => {
+        return { freeBytes: this.freeBytesByNode.get(id) ?? TERABYTE, totalBytes: TERABYTE };
+      },
     });
     this.#processes.set(id, { node, clock, store, isGone: false });
     await node.start();

@@ -26,6 +26,7 @@ export interface ClusterOptions {
   readonly network: NetworkOptions;
 }
 
+const TERABYTE = 2 ** 40;
 const RESTART_DELAY_MS = 500;
 
 export class SimulatedCluster {
@@ -119,6 +120,10 @@ export class SimulatedNode {
         id: this.id,
         initialState: this.#cluster.initialState,
         mayHaveForgotten: this.#isRestored,
+        diskSpace: async () => ({
+          freeBytes: this.disk.isFull ? 0 : TERABYTE,
+          totalBytes: TERABYTE,
+        }),
         stateChanged: (state) => {
           this.#cluster.onState(this.id, state);
         },

@@ -32,6 +32,8 @@ export class SimulatedDisk {
   #store: SimulatedStore | undefined;
   /** Makes the next write fail, as a failed fsync does. */
   failNextWrite: string | undefined;
+  /** There is no more room than the reserve, as the node may know in time. */
+  isFull = false;
   /** A planted bug: writes are acknowledged at once and reach the disk later, or never. */
   acknowledgesEarly = false;
   /** A planted bug: a crash brings back the disk as it was when the process before it started. */

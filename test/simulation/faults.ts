@@ -31,7 +31,8 @@ export type FaultKind =
   | 'slow-network'
   | 'clock-jump'
   | 'empty-disk'
-  | 'old-image';
+  | 'old-image'
+  | 'disk-full';
 
 /** How far a wall clock jumps: a second, an hour, ten years; and back. */
 const JUMPS_MS = [1_000, -1_000, 3_600_000, -3_600_000, 315_576_000_000, -315_576_000_000];
@@ -68,6 +69,7 @@ export class Faults {
     for (const node of this.#cluster.nodes) {
       node.resume();
       node.disk.failNextWrite = undefined;
+      node.disk.isFull = false;
       if (node.isFenced()) node.crash();
       if (!node.isUp) await node.start();
     }
@@ -120,6 +122,12 @@ export class Faults {
       case 'empty-disk':
       case 'old-image':
         this.#spoil(kind, node);
+        return;
+      case 'disk-full':
+        node.disk.isFull = true;
+        this.#later(() => {
+          node.disk.isFull = false;
+        });
     }
   }
 

@@ -81,6 +81,7 @@ export const ALL_FAULTS: readonly FaultKind[] = [
   'clock-jump',
   'empty-disk',
   'old-image',
+  'disk-full',
 ];
 
 const SIBLINGS = utf8ToByteString('siblings');
@@ -159,11 +160,10 @@ class Run {
     await world.drive(faults.end(), HEAL_LIMIT_MS);
     const { nodes } = this.#cluster;
     this.#hadDamage = nodes.some(({ hasDamage, hasForgotten }) => hasDamage || hasForgotten);
-    // A flipped bit is found when the record is read; no background round reads every value.
     if (nodes.some(({ hasDamage }) => hasDamage)) {
-      // When everyone is seen to be up again.
+      // When everyone is seen to be up again, the scrub finds what nobody reads.
       await world.runUntil(() => false, world.nowMs + SETTLE_MS);
-      await world.drive(this.#readAll(), HEAL_LIMIT_MS);
+      for (const { node } of nodes) node?.operations().runScrub();
     }
     const findings = await this.#judgeWhenHealed();
     const history = this.#history;
@@ -240,13 +240,6 @@ class Run {
       findings = await this.#judge();
     }
     return findings;
-  }
-
-  async #readAll(): Promise<void> {
-    const datatypeKeys = this.#datatypes.histories.map(({ key }) => key);
-    for (const key of [...this.#history.keys.values(), ...datatypeKeys]) {
-      for (const { node } of this.#cluster.nodes) await node?.get({ key, r: 'all' });
-    }
   }
 
   async #judge(): Promise<string[]> {

@@ -186,6 +186,22 @@ t.test('a folder that cannot be opened is refused with a sentence', async (t) =>
   });
 });
 
+t.test('tables whose manifest is lost are not overwritten by a new store', async (t) => {
+  const folder = newFolder();
+  const { store } = await openStore(t, { folder });
+  await store.write([put('a', '1')]);
+  await store.close();
+  // Opening moves what the log held into a table.
+  await (await openStore(t, { folder })).store.close();
+  const before = readdirSync(folder).filter((name) => name !== 'CURRENT');
+  rmSync(join(folder, 'CURRENT'));
+  await t.rejects(openLevelDbStore(recordingHost(), { folder }), {
+    code: 'store-corrupt',
+    message: /CURRENT is missing.*move it away/,
+  });
+  t.same(readdirSync(folder), before, 'nothing was touched');
+});
+
 t.test('a damaged table costs its own entries and no others', async (t) => {
   const folder = newFolder();
   const { store } = await openStore(t, { folder });

@@ -76,7 +76,8 @@ export function faultToAnswer(fault: Fault): Answer | undefined {
   const { code } = fault;
   if (code === 'closed') return undefined;
   if (code === 'timeout') return textAnswer(503, 'request timed out\n');
-  if (code.startsWith('store-')) return textAnswer(503, `Service unavailable: ${code}\n`);
+  if (code.startsWith('store-') || code === 'disk-full')
+    return textAnswer(503, `Service unavailable: ${code}\n`);
   return errorTermAnswer(code.replaceAll('-', '_'));
 }
 

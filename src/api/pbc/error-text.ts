@@ -78,6 +78,8 @@ export function faultToErrorText(fault: Fault): string {
     case 'store-corrupt':
     case 'store-closed':
       return '{unavailable,"the store takes no requests"}';
+    case 'disk-full':
+      return '{unavailable,"the disk is nearly full: no new data is taken"}';
     case 'malformed':
     case 'config':
     case 'closed':
