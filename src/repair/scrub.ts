@@ -57,7 +57,6 @@ const ENTRY_COST_BYTES = 512;
 
 export class Scrub {
   readonly #ports: RepairPorts;
-  readonly #options: ScrubOptions;
   readonly #compare: ComparePartition;
   readonly #requests: RepairRequests;
   readonly #pace: Pace;
@@ -68,7 +67,6 @@ export class Scrub {
 
   constructor(ports: RepairPorts, options: ScrubOptions, compare: ComparePartition) {
     this.#ports = ports;
-    this.#options = options;
     this.#compare = compare;
     this.#requests = new RepairRequests(ports.peer, options.requestTimeoutMs);
     this.#pace = new Pace(ports.host.clock, options.bytesPerSecond);
