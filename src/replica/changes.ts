@@ -8,7 +8,6 @@
 import { assert } from '../base/fault.ts';
 import type { NodeId } from '../base/names.ts';
 import { covers, descends, merge } from '../clock/version-vector.ts';
-import type { VersionVector } from '../clock/version-vector.ts';
 import { causalHash } from '../object/causality.ts';
 import { mergeHeads, mergeObjects } from '../object/reconcile.ts';
 import type { StoredObject } from '../object/stored-object.ts';
@@ -59,14 +58,15 @@ export class MergeChange implements Change {
     return true;
   }
 
-  /** Becomes the copy where there is none, but for what a reaped tombstone had superseded. */
+  /** Becomes the copy where there is none; what a reaped tombstone had superseded stays dead. */
   #arrive(slot: KeySlot): void {
     const remote = this.#remote;
-    const { pastContext } = slot;
-    this.#chains.meet(slot.id, pastContext, remote.context);
-    const object = pastContext === undefined ? remote : withPast(remote, pastContext);
-    if (object === remote) slot.replace({ head: remote, record: this.#record, object: remote });
-    else if (object !== undefined) slot.replace(copyOf(object));
+    const { grave } = slot;
+    this.#chains.meet(slot.id, grave?.context, remote.context);
+    const object = grave === undefined ? remote : risenFrom(grave, remote);
+    slot.replace(
+      object === remote ? { head: remote, record: this.#record, object: remote } : copyOf(object),
+    );
   }
 
   /** False: the values of the copy are needed. */
@@ -240,9 +240,11 @@ function isSame(copy: Copy, hash: Buffer | undefined): boolean {
   return hash !== undefined && causalHash(copy.head).equals(hash);
 }
 
-/** What of `object` lives after all that `past` covers has died; undefined: nothing. */
-function withPast(object: StoredObject, past: VersionVector): StoredObject | undefined {
+/** What lives of `object` beside a reaped tombstone; where nothing does, the tombstone again. */
+function risenFrom(tombstone: StoredObject, object: StoredObject): StoredObject {
+  const past = tombstone.context;
   if (descends(object.context, past)) return object;
   const siblings = object.siblings.filter(({ dot }) => !covers(past, dot));
-  return siblings.length === 0 ? undefined : { context: merge(object.context, past), siblings };
+  if (siblings.length === 0) return mergeObjects(tombstone, object);
+  return { context: merge(object.context, past), siblings };
 }

@@ -63,7 +63,8 @@ export class ClientWriteChange implements Change {
 
   #make(slot: KeySlot): ReturnType<WriteMaker['make']> {
     const { host, chains } = this.#ports;
-    const { copy, pastContext } = slot;
+    const { copy } = slot;
+    const pastContext = slot.grave?.context;
     const local = copy?.head.context ?? pastContext;
     // The slot stands still while values are read, so the dot of the first try is still right.
     this.#dot ??= chains.next(slot.id, { local, client: this.#maker.seen });

@@ -13,7 +13,7 @@ import { sliceHead } from '../object/record.ts';
 import { isTombstone } from '../object/show.ts';
 import type { IndexEntry, ObjectHead } from '../object/stored-object.ts';
 import { assert } from '../base/fault.ts';
-import { encodeIndexKey, encodeObjectKey, encodeTombKey } from '../storage/keys.ts';
+import { encodeIndexKey, encodeObjectKey, encodeTombKey, type IndexTerm } from '../storage/keys.ts';
 import type { WriteOperation } from '../storage/store.ts';
 import type { Copy } from './copy.ts';
 import { termCodec } from './index-order.ts';
@@ -42,6 +42,18 @@ export function copyOperations(
   });
   if (segment !== undefined) operations.push(segment);
   return operations;
+}
+
+/** The removal of those entries that the slot's copy does not have. */
+export function staleEntryOperations(
+  { place, properties, copy }: KeySlot,
+  suspectEntries: readonly IndexTerm[],
+): WriteOperation[] {
+  const own = copy === undefined ? NO_ENTRIES : indexEntriesOf(copy.head, properties);
+  const kept = new Set(own.map((entry) => entryName(ordered(entry))));
+  return suspectEntries
+    .filter((entry) => !kept.has(entryName(entry)))
+    .map((entry) => ({ kind: 'remove', key: encodeIndexKey(place.partition, place.key, entry) }));
 }
 
 function objectPut(key: Buffer, { record }: Copy): WriteOperation {
@@ -104,6 +116,10 @@ function entryName({ field, term }: IndexEntry): string {
   return `${field.length}:${field}${term}`;
 }
 
-function indexKey({ partition, key }: KeySlot['place'], { field, term }: IndexEntry): Buffer {
-  return encodeIndexKey(partition, key, { field, term: termCodec(field).encode(term) });
+function indexKey({ partition, key }: KeySlot['place'], entry: IndexEntry): Buffer {
+  return encodeIndexKey(partition, key, ordered(entry));
+}
+
+function ordered({ field, term }: IndexEntry): IndexTerm {
+  return { field, term: termCodec(field).encode(term) };
 }

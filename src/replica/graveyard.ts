@@ -1,18 +1,19 @@
 /**
- * The graveyard: what reaped tombstones had superseded, remembered for a while.
+ * The graveyard: reaped tombstones, remembered for a while.
  *
- * Once a tombstone is gone, a message of an older write that is still on its way would bring the
- * deleted object back: nothing is left to say that it was deleted. So the context of a reaped
- * tombstone is kept in memory for longer than any message can live, and what comes for its key goes
- * on from there: what the context covers stays dead, and what is new lives. A node that is killed
- * forgets its graveyard, and with its links all messages that were on their way to it.
+ * Once a tombstone is gone, a message of an older write that is still on its way, or a node that was
+ * restored from an older copy, would bring the deleted object back: nothing is left to say that it was
+ * deleted. So a reaped tombstone is kept in memory for longer than any message can live. What comes
+ * for its key and is new lives on, without what the tombstone covers; what is not new raises the
+ * tombstone again, so that whoever still has the old object learns that it is dead. A node that is
+ * killed forgets its graveyard, and with its links all messages that were on their way to it.
  *
  * Bounded: past its size the oldest are forgotten first, which is counted.
  */
 
 import type { ByteString } from '../base/bytes.ts';
 import type { Host } from '../base/host.ts';
-import type { VersionVector } from '../clock/version-vector.ts';
+import type { StoredObject } from '../object/stored-object.ts';
 
 export interface GraveyardOptions {
   /** How long a reaped tombstone is remembered. */
@@ -21,7 +22,7 @@ export interface GraveyardOptions {
 }
 
 interface Grave {
-  readonly context: VersionVector;
+  readonly tombstone: StoredObject;
   readonly endMs: number;
 }
 
@@ -36,19 +37,19 @@ export class Graveyard {
     this.#options = options;
   }
 
-  /** The context of the tombstone that was reaped from this key not long ago. */
-  find(id: ByteString): VersionVector | undefined {
+  /** The tombstone that was reaped from this key not long ago. */
+  find(id: ByteString): StoredObject | undefined {
     if (this.#graves.size === 0) return undefined;
     const grave = this.#graves.get(id);
     if (grave === undefined || grave.endMs <= this.#host.clock.monotonicMs()) return undefined;
-    return grave.context;
+    return grave.tombstone;
   }
 
-  bury(id: ByteString, context: VersionVector): void {
+  bury(id: ByteString, tombstone: StoredObject): void {
     const nowMs = this.#host.clock.monotonicMs();
     // To the end of the order, where the newest are.
     this.#graves.delete(id);
-    this.#graves.set(id, { context, endMs: nowMs + this.#options.graveMs });
+    this.#graves.set(id, { tombstone, endMs: nowMs + this.#options.graveMs });
     for (const [oldest, { endMs }] of this.#graves) {
       const isOver = endMs <= nowMs;
       if (!isOver && this.#graves.size <= this.#options.gravesMax) break;

@@ -10,11 +10,11 @@
 import type { ByteString } from '../base/bytes.ts';
 import { assert } from '../base/fault.ts';
 import type { NodeId, ObjectKey } from '../base/names.ts';
-import type { VersionVector } from '../clock/version-vector.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
-import type { ObjectHead } from '../object/stored-object.ts';
+import type { ObjectHead, StoredObject } from '../object/stored-object.ts';
 import type { HashTree } from '../storage/hash-tree.ts';
-import type { Copy, FoundCopy } from './copy.ts';
+import type { IndexTerm } from '../storage/keys.ts';
+import { withoutValues, type Copy, type FoundCopy } from './copy.ts';
 import type { Placement } from './replica.ts';
 
 /** One step of a key: what merges, client writes, reaps and hints have in common. */
@@ -41,6 +41,7 @@ export interface KeyPlace extends Placement {
 }
 
 const NO_HINTS: SlotChanges['hints'] = [];
+const NO_ENTRIES: readonly IndexTerm[] = [];
 
 export class KeySlot {
   readonly id: ByteString;
@@ -64,10 +65,11 @@ export class KeySlot {
   #storedHead: ObjectHead | undefined;
   #isStored = false;
   #isCopyChanged = false;
-  #pastContext: VersionVector | undefined;
+  #grave: StoredObject | undefined;
   /** Whether they are kept, after all changes so far and as the store was last told. */
   readonly #hints = new Map<NodeId, { isKept: boolean; isStored: boolean }>();
   #areHintsChanged = false;
+  #suspectEntries = NO_ENTRIES;
 
   constructor(id: ByteString, place: KeyPlace) {
     this.id = id;
@@ -82,7 +84,7 @@ export class KeySlot {
 
   /** Whether there is something for the store to be told. */
   get isDirty(): boolean {
-    return this.#isCopyChanged || this.#areHintsChanged;
+    return this.#isCopyChanged || this.#areHintsChanged || this.#suspectEntries.length > 0;
   }
 
   /** What index and tree stand for, as the store was last told; undefined: nothing, or unknown. */
@@ -95,17 +97,17 @@ export class KeySlot {
     return this.#copy;
   }
 
-  /** While there is no copy: what the tombstone that was reaped from here had seen. */
-  get pastContext(): VersionVector | undefined {
-    return this.#pastContext;
+  /** While there is no copy: the tombstone that was reaped from here. */
+  get grave(): StoredObject | undefined {
+    return this.#grave;
   }
 
   /** Takes in what the store holds, and the graveyard if that is nothing, before any change. */
-  load(found: FoundCopy, pastContext: VersionVector | undefined): void {
+  load(found: FoundCopy, grave: StoredObject | undefined): void {
     assert(!this.#isLoaded, 'a slot is loaded once');
     this.#isLoaded = true;
     this.#isStored = found.kind !== 'absent';
-    if (found.kind === 'absent') this.#pastContext = pastContext;
+    if (found.kind === 'absent') this.#grave = grave;
     if (found.kind === 'copy') this.#storedHead = found.copy.head;
     if (found.kind === 'damaged') this.#storedHead = found.head;
     this.loadValues(found);
@@ -119,13 +121,13 @@ export class KeySlot {
 
   replace(copy: Copy): void {
     this.#copy = copy;
-    this.#pastContext = undefined;
+    this.#grave = undefined;
     this.#isCopyChanged = true;
   }
 
   /** Removes a tombstone that all replicas have confirmed. */
   reap(): void {
-    this.#pastContext = this.#copy?.head.context;
+    this.#grave = this.#copy && withoutValues(this.#copy.head);
     this.remove();
   }
 
@@ -154,6 +156,11 @@ export class KeySlot {
     this.#areHintsChanged = true;
   }
 
+  /** Index entries that were found in the store: those that the copy does not have are to go. */
+  suspectEntries(entries: readonly IndexTerm[]): void {
+    this.#suspectEntries = entries;
+  }
+
   /** What has changed since the store was last told; the caller tells it now. */
   takeChanges(): SlotChanges {
     const changes = {
@@ -162,11 +169,13 @@ export class KeySlot {
             before: this.#storedHead,
             after: this.#copy,
             wasStored: this.#isStored,
-            reapedContext: this.#pastContext,
+            reaped: this.#grave,
           }
         : undefined,
       hints: this.#takeHints(),
+      suspectEntries: this.#suspectEntries,
     };
+    this.#suspectEntries = NO_ENTRIES;
     if (this.#isCopyChanged) {
       this.#storedHead = this.#copy?.head;
       this.#isStored = this.#copy !== undefined;
@@ -202,9 +211,10 @@ export interface SlotChanges {
         readonly after: Copy | undefined;
         /** Whether the store has an entry, readable or not. */
         readonly wasStored: boolean;
-        /** What the copy had seen, if it was reaped. */
-        readonly reapedContext: VersionVector | undefined;
+        /** The copy, if it was a tombstone that was reaped. */
+        readonly reaped: StoredObject | undefined;
       }
     | undefined;
   readonly hints: readonly { readonly target: NodeId; readonly isKept: boolean }[];
+  readonly suspectEntries: readonly IndexTerm[];
 }

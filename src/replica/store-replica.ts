@@ -34,13 +34,14 @@ import { DropChange, HintChange, MergeChange, ReapChange, SettleHintChange } fro
 import { ClientWriteChange } from './client-write.ts';
 import type { ObjectLimits } from './client-write.ts';
 import { checkCopies, type CheckedCopies } from './copy-check.ts';
-import { copyOperations } from './copy-operations.ts';
+import { copyOperations, staleEntryOperations } from './copy-operations.ts';
 import { traceCopy } from './copy-trace.ts';
 import { scanBuckets, scanIndex, scanKeys } from './coverage-scans.ts';
 import { Graveyard } from './graveyard.ts';
 import type { GraveyardOptions } from './graveyard.ts';
 import { HintLedger } from './hint-ledger.ts';
 import type { Identity } from './identity.ts';
+import { IndexSweep } from './index-sweep.ts';
 import type { KeySlot, SlotChanges } from './key-slot.ts';
 import { OwnChains } from './own-chains.ts';
 import { scanHeads } from './partition-scan.ts';
@@ -86,6 +87,7 @@ export class StoreReplica implements Replica {
   readonly #chains: OwnChains;
   readonly #graveyard: Graveyard;
   readonly #writePath: WritePath;
+  readonly #indexSweep: IndexSweep;
   readonly #suspects = new Set<ByteString>();
   #recounting: Promise<unknown> = Promise.resolve();
 
@@ -113,6 +115,10 @@ export class StoreReplica implements Replica {
       isSuspect: (id) => this.#suspects.has(id),
       damaged: (id) => this.#onDamaged(id),
     });
+    this.#indexSweep = new IndexSweep(host, {
+      store: ports.store,
+      submit: (place, change) => this.#writePath.submit(place, change),
+    });
   }
 
   /** Counts the hints that are kept; one replica for a store, and after its identity was opened. */
@@ -126,8 +132,8 @@ export class StoreReplica implements Replica {
   }
 
   /** Refuses changes from now on (`closed`) and waits for those under way. Idempotent. */
-  close(): Promise<void> {
-    return this.#writePath.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#writePath.close(), this.#indexSweep.close()]);
   }
 
   async get(key: ObjectKey, partition: Partition): Promise<StoredObject | undefined> {
@@ -390,6 +396,9 @@ export class StoreReplica implements Replica {
         isKept ? { kind: 'put', key: hintKey, head: EMPTY } : { kind: 'remove', key: hintKey },
       );
     }
+    if (changes.suspectEntries.length > 0) {
+      operations.push(...staleEntryOperations(slot, changes.suspectEntries));
+    }
     return operations;
   }
 
@@ -397,9 +406,10 @@ export class StoreReplica implements Replica {
     for (const { target, isKept } of changes.hints) this.#ledger.note(target, isKept);
     if (changes.copy === undefined) return;
     this.#suspects.delete(slot.id);
-    const { after, reapedContext } = changes.copy;
+    const { before, after, wasStored, reaped } = changes.copy;
+    if (before === undefined && wasStored) this.#indexSweep.add(slot.place);
     if (after !== undefined) this.#graveyard.open(slot.id);
-    else if (reapedContext !== undefined) this.#graveyard.bury(slot.id, reapedContext);
+    else if (reaped !== undefined) this.#graveyard.bury(slot.id, reaped);
   }
 
   #onDamaged(id: ByteString): void {

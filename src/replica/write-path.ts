@@ -13,7 +13,7 @@ import { assert, Fault, isFault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import { keyToString } from '../base/names.ts';
 import type { NodeId } from '../base/names.ts';
-import type { VersionVector } from '../clock/version-vector.ts';
+import type { StoredObject } from '../object/stored-object.ts';
 import type { ByteString } from '../base/bytes.ts';
 import { encodeHintKey, encodeObjectKey } from '../storage/keys.ts';
 import type { HashTrees } from '../storage/hash-tree.ts';
@@ -37,8 +37,8 @@ export interface WritePathPorts {
   written(slot: KeySlot, changes: SlotChanges): void;
   /** The store refused or failed: what the slot held may never be in it. */
   lost(slot: KeySlot): void;
-  /** What a tombstone reaped from this key not long ago had seen. */
-  graveOf(id: ByteString): VersionVector | undefined;
+  /** The tombstone that was reaped from this key not long ago. */
+  graveOf(id: ByteString): StoredObject | undefined;
   /** Whether the copy was found damaged, so that its sound head proves nothing. */
   isSuspect(id: ByteString): boolean;
   /** A copy was met that cannot be read. */

@@ -246,6 +246,11 @@ export function indexRange(name: IndexName, terms?: TermRange): IndexRange {
   return { from: Buffer.compare(behind, first) > 0 ? behind : first, to, prefixSize };
 }
 
+/** The index entries of a bucket, by field, term and key. */
+export function bucketIndexRange({ type, bucket }: BucketName): KeyRange {
+  return prefixRange(INDEX + named(type) + named(bucket));
+}
+
 /** All hints of this node, by target. */
 export function allHintsRange(): KeyRange {
   return prefixRange(HINT);

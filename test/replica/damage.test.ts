@@ -1,9 +1,11 @@
 /** Damaged copies: absent to their readers, mended by the next merge, counted right again. */
 
+import { setImmediate } from 'node:timers/promises';
 import t from 'tap';
 import type { ObjectKey } from '../../src/base/names.ts';
+import { encodeIntegerTerm } from '../../src/object/index-entries.ts';
 import { segmentOf } from '../../src/storage/hash-tree.ts';
-import { encodeObjectKey } from '../../src/storage/keys.ts';
+import { bucketIndexRange, decodeIndexKey, encodeObjectKey } from '../../src/storage/keys.ts';
 import {
   content,
   KEY,
@@ -13,6 +15,7 @@ import {
   placementOf,
   propertiesOf,
   record,
+  text,
   valuesOf,
   write,
 } from './replica-world.ts';
@@ -45,6 +48,23 @@ for (const [what, fromEnd] of [
     if (what === 'value') await readTruth(store, propertiesOf);
   });
 }
+
+t.test('index entries that a damaged head has left behind are swept away', async (t) => {
+  const { host, replica, store } = await openWorld();
+  const entry = (field: string, term: string) => ({ field: text(field), term: text(term) });
+  const born = entry('born_int', '-7');
+  const other = objectKey('another');
+  await write(replica, other, { content: content('o', [entry('name_bin', 'kept')]) });
+  await write(replica, KEY, { content: content('v', [born, entry('name_bin', 'stale')]) });
+  await damage(store, KEY, 60);
+  await write(replica, KEY, { content: content('w', [born]) });
+  while (host.counters.get('replica_index_sweeps') !== 1) await setImmediate();
+  const entries: string[] = [];
+  for await (const batch of store.scan(bucketIndexRange(KEY))) {
+    for (const { key } of batch) entries.push(decodeIndexKey(key).entry.term);
+  }
+  t.same(entries, [encodeIntegerTerm(born.term), 'kept']);
+});
 
 t.test('an entry that the store cannot read is absent, and is overwritten', async (t) => {
   const { replica, store } = await openWorld();

@@ -10,6 +10,7 @@ import type { PartialProperties } from '../../src/object/bucket-properties.ts';
 import type { StoredObject } from '../../src/object/stored-object.ts';
 import { initialState } from '../../src/membership/initial-state.ts';
 import type { ClusterState } from '../../src/membership/cluster-state.ts';
+import type { RepairOptions } from '../../src/node/repair-rounds.ts';
 import { VertebraNode } from '../../src/node/node.ts';
 import { partitionOf } from '../../src/ring/partition.ts';
 import { encodeObjectKey, partitionRange } from '../../src/storage/keys.ts';
@@ -24,6 +25,7 @@ export interface ClusterOptions {
   readonly defaultProperties: PartialProperties;
   readonly disk: DiskOptions;
   readonly network: NetworkOptions;
+  readonly repair: RepairOptions;
 }
 
 const TERABYTE = 2 ** 40;
@@ -34,11 +36,13 @@ export class SimulatedCluster {
   readonly network: SimulatedNetwork;
   readonly nodes: readonly SimulatedNode[];
   readonly initialState: ClusterState;
+  readonly repair: RepairOptions;
   /** Told of each state that a node acts on; for judges. */
   onState: (node: NodeId, state: ClusterState) => void = () => undefined;
 
   constructor(world: World, options: ClusterOptions) {
     this.world = world;
+    this.repair = options.repair;
     this.network = new SimulatedNetwork(world, { ...options.network });
     const ids = Array.from(
       { length: options.nodeCount },
@@ -124,6 +128,7 @@ export class SimulatedNode {
           freeBytes: this.disk.isFull ? 0 : TERABYTE,
           totalBytes: TERABYTE,
         }),
+        repair: this.#cluster.repair,
         stateChanged: (state) => {
           this.#cluster.onState(this.id, state);
         },

@@ -1,4 +1,7 @@
-/** When all is healed, every node lists exactly the keys and index entries of the objects there are. */
+/**
+ * When all is healed, every node lists exactly the keys and index entries of the objects there are. As
+ * with Riak, a deleted key is listed until its tombstone is reaped.
+ */
 
 import { utf8ToByteString, type ByteString } from '../../src/base/bytes.ts';
 import type { ObjectKey } from '../../src/base/names.ts';
@@ -26,8 +29,13 @@ export async function judgeCoverage(
   const properties = node.bucketProperties(bucket.type, bucket.bucket);
   if (properties === undefined) return [`${node.id} does not know the type`];
   const [expectedKeys, expectedEntries]: [string[], string[]] = [[], []];
+  const tombs = new Set<ByteString>();
   for (const { key, object } of keys) {
-    if (object === undefined || isTombstone(object)) continue;
+    if (object === undefined) continue;
+    if (isTombstone(object)) {
+      tombs.add(key.key);
+      continue;
+    }
     expectedKeys.push(key.key);
     for (const { field, term } of indexEntriesOf(object, properties)) {
       expectedEntries.push(`${field} ${term} ${key.key}`);
@@ -35,7 +43,9 @@ export async function judgeCoverage(
   }
   const foundKeys: string[] = [];
   const listing = node.listKeys(bucket.type, bucket.bucket, { timeoutMs: TIMEOUT_MS });
-  for await (const batch of listing) foundKeys.push(...batch);
+  for await (const batch of listing) {
+    for (const key of batch) if (!tombs.has(key)) foundKeys.push(key);
+  }
   const foundEntries: string[] = [];
   for (const field of INDEX_FIELDS) {
     const scan = { ...bucket, field, ...TERMS, after: undefined, limit: undefined };

@@ -37,6 +37,8 @@ export type FaultKind =
 /** How far a wall clock jumps: a second, an hour, ten years; and back. */
 const JUMPS_MS = [1_000, -1_000, 3_600_000, -3_600_000, 315_576_000_000, -315_576_000_000];
 const SLOW_LATENCY_MAX_MS = 300;
+/** An image is restored later than other faults end, so that processes come and go meanwhile. */
+const IMAGE_AGE_FACTOR = 5;
 
 export class Faults {
   readonly #cluster: SimulatedCluster;
@@ -132,8 +134,8 @@ export class Faults {
   }
 
   /** Unless all faults have ended by then. */
-  #later(end: () => void): void {
-    this.#cluster.world.after(this.#random.integer(this.#options.lastingMaxMs), () => {
+  #later(end: () => void, lastingMaxMs = this.#options.lastingMaxMs): void {
+    this.#cluster.world.after(this.#random.integer(lastingMaxMs), () => {
       if (!this.#isOver) end();
     });
   }
@@ -194,7 +196,8 @@ export class Faults {
         return;
       case 'old-image':
         void victim.disk.copy().then((image) => {
-          this.#later(() => void victim.restartWith(image));
+          const ageMaxMs = IMAGE_AGE_FACTOR * this.#options.lastingMaxMs;
+          this.#later(() => void victim.restartWith(image), ageMaxMs);
         });
     }
   }

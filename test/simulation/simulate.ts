@@ -2,6 +2,7 @@
  * `npm run simulate -- --seeds 1..500` or `-- --minutes 30`: many seeds, with faults, judged.
  *
  * Prints a line for each broken seed with the command that replays it; exit code 1 if there was one.
+ * `--first` ends with the first of them.
  */
 
 import { parseArgs } from 'node:util';
@@ -15,6 +16,7 @@ const { values } = parseArgs({
     operations: { type: 'string', default: '40' },
     'datatype-clients': { type: 'string', default: '2' },
     verbose: { type: 'boolean', default: false },
+    first: { type: 'boolean', default: false },
   },
 });
 
@@ -45,6 +47,7 @@ for (; seed <= last && Date.now() < deadlineMs; seed += 1) {
   );
   for (const violation of verdict.violations) console.log(`  ${violation}`);
   if (values.verbose) for (const line of verdict.log) console.log(`    ${line}`);
+  if (values.first) break;
 }
 console.log(
   `${seed - first} seeds, ${ackedCount} acknowledged writes, ${brokenCount} seeds broken`,

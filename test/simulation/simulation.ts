@@ -90,6 +90,7 @@ const BUCKETS = [
   [SIBLINGS, utf8ToByteString('s')],
   [DEFAULT, utf8ToByteString('d')],
 ] as const;
+const DELETE_MODES = ['immediate', 'keep', 500, 3_000] as const;
 const N = 3;
 const START_LIMIT_MS = 60_000;
 const WORK_LIMIT_MS = 600_000;
@@ -105,6 +106,7 @@ export async function simulate(options: SimulationOptions): Promise<Verdict> {
     defaultProperties: { n_val: N },
     disk: { writeLatencyMaxMs: 4, readLatencyMaxMs: 1 },
     network: { latencyMaxMs: 5, dropRate: 0, duplicateRate: 0 },
+    repair: { reaper: { deleteMode: world.random.pick(DELETE_MODES) } },
   });
   options.tamper?.(cluster);
   const run = new Run(cluster, options);
@@ -269,8 +271,7 @@ class Run {
       findings.push(...found.map((finding) => `${history.datatype}: ${finding}`));
     }
     for (const machine of this.#cluster.nodes) findings.push(...(await this.#judgeStore(machine)));
-    const hasDamage = this.#cluster.nodes.some((machine) => machine.hasDamage);
-    if (findings.length === 0 && !hasDamage) findings.push(...(await this.#judgeCoverage(healed)));
+    if (findings.length === 0) findings.push(...(await this.#judgeCoverage(healed)));
     return findings;
   }
 

@@ -1,0 +1,216 @@
+/**
+ * Mutants: bugs to be planted in the real code, one at a time, that the judges must find.
+ *
+ * Each is a change of one line of the compiled code. `mutants.test.ts` sees to it that every line is
+ * still there; `npm run mutate` plants them and says at which seed each is caught.
+ */
+
+export interface Mutant {
+  readonly name: string;
+  /** Below `src`, without an ending. */
+  readonly file: string;
+  /** Occurs exactly once in the compiled file. */
+  readonly from: string;
+  readonly to: string;
+}
+
+const MERGING: readonly Mutant[] = [
+  {
+    name: 'a merge forgets what only one side has',
+    file: 'object/reconcile',
+    from: 'if (!covers(right.context, mine.dot))',
+    to: 'if (false)',
+  },
+  {
+    name: 'a merge keeps what the other side has superseded',
+    file: 'object/reconcile',
+    from: 'if (!covers(right.context, mine.dot))',
+    to: 'if (true)',
+  },
+  {
+    name: 'a merge keeps the context of one side',
+    file: 'object/reconcile',
+    from: 'const context = merge(left.context, right.context);',
+    to: 'const context = left.context;',
+  },
+  {
+    name: 'a write drops siblings that its client has not seen',
+    file: 'object/reconcile',
+    from: 'return local.siblings.filter((sibling) => !covers(write.context, sibling.dot));',
+    to: 'return [];',
+  },
+  {
+    name: 'a write keeps the siblings that its client has seen',
+    file: 'object/reconcile',
+    from: 'return local.siblings.filter((sibling) => !covers(write.context, sibling.dot));',
+    to: 'return local.siblings;',
+  },
+  {
+    name: 'a write forgets what the copy had seen',
+    file: 'object/reconcile',
+    from: 'withDot(merge(write.context, local.context), dot)',
+    to: 'withDot(write.context, dot)',
+  },
+  {
+    name: 'a merge puts the peer’s copy in the place of its own',
+    file: 'replica/changes',
+    from: 'const object = merged === remote ? remote : objectOf(local);',
+    to: 'const object = remote;',
+  },
+  {
+    name: 'what a reaped tombstone had superseded comes back',
+    file: 'replica/changes',
+    from: 'const object = grave === undefined ? remote : risenFrom(grave, remote);',
+    to: 'const object = remote;',
+  },
+];
+
+const IDENTITY: readonly Mutant[] = [
+  {
+    name: 'a kill does not raise the actor epoch',
+    file: 'replica/identity',
+    from: 'const actorEpoch = found.actorEpoch + 1;',
+    to: 'const actorEpoch = found.actorEpoch;',
+  },
+  {
+    name: 'a restored store keeps its identity',
+    file: 'replica/identity',
+    from: 'if (found === undefined || mayHaveForgotten)',
+    to: 'if (found === undefined)',
+  },
+  {
+    name: 'a key epoch is given out twice',
+    file: 'replica/identity',
+    from: 'this.#lastKeyEpoch += 1;',
+    to: 'this.#lastKeyEpoch ||= 1;',
+  },
+  {
+    name: 'a chain goes on though a peer knows more of it',
+    file: 'replica/own-chains',
+    from: 'this.#closedKeys.add(id);',
+    to: 'this.#closedKeys.delete(id);',
+  },
+];
+
+const STORING: readonly Mutant[] = [
+  {
+    name: 'a write is acknowledged before it is durable',
+    file: 'replica/write-path',
+    from: 'this.#store.write(this.#ports.operations(slot, changes)).then(',
+    to: 'Promise.race([this.#store.write(this.#ports.operations(slot, changes)), 0]).then(',
+  },
+  {
+    name: 'index entries of what was overwritten stay',
+    file: 'replica/copy-operations',
+    from: 'if (newNames.has(entryName(entry)))',
+    to: 'if (true)',
+  },
+  {
+    name: 'index entries are not written',
+    file: 'replica/copy-operations',
+    from: 'if (kept.has(entryName(entry)))',
+    to: 'if (true)',
+  },
+  {
+    name: 'hash trees miss a change',
+    file: 'replica/copy-operations',
+    from: 'if (segment !== undefined)',
+    to: 'if (segment !== undefined && before === undefined)',
+  },
+  {
+    name: 'tombstones are not noted',
+    file: 'replica/copy-operations',
+    from: 'if (isNowTombstone) {',
+    to: 'if (false) {',
+  },
+  {
+    name: 'a damaged record passes for a sound one',
+    file: 'object/record',
+    from: 'if (crc32(body) !== opened.bodyCrc)',
+    to: 'if (false)',
+  },
+];
+
+const COORDINATING: readonly Mutant[] = [
+  {
+    name: 'a failed replica counts as one that has stored',
+    file: 'coordinator/write',
+    from: '(error) => this.#lose(participant, error)',
+    to: '() => this.#decide(this.#tally.acknowledge(participant))',
+  },
+  {
+    name: 'distinct nodes are not counted',
+    file: 'coordinator/tally',
+    from: 'count.ok >= Math.max(w, dw) && count.okPrimaries >= pw && count.okNodes >= nodeConfirms',
+    to: 'count.ok >= Math.max(w, dw) && count.okPrimaries >= pw',
+  },
+  {
+    name: 'a request has no deadline',
+    file: 'coordinator/write',
+    from: "this.#settle({ kind: 'timeout' });",
+    to: '',
+  },
+];
+
+const REPAIRING: readonly Mutant[] = [
+  {
+    name: 'a hint is settled though its target did not take the copy',
+    file: 'repair/hinted-handoff',
+    from: 'if (!(await this.#give(receiver, hint, record)))',
+    to: 'if (false)',
+  },
+  {
+    name: 'a hint takes away a copy that has changed since',
+    file: 'replica/changes',
+    from: 'if (copy !== undefined && !isSame(copy, confirmedHash))',
+    to: 'if (false)',
+  },
+  {
+    name: 'anti-entropy finds no differences',
+    file: 'repair/exchange',
+    from: 'if (mine.equals(theirs))',
+    to: 'if (true)',
+  },
+  {
+    name: 'anti-entropy sends nothing',
+    file: 'repair/exchange',
+    from: 'await requests.merge(peer, key, record);',
+    to: '',
+  },
+  {
+    name: 'whatever is there is reaped',
+    file: 'replica/changes',
+    from: 'if (!isTombstone(copy.head) || !isSame(copy, this.#tombstoneHash))',
+    to: 'if (false)',
+  },
+];
+
+const AGREEING: readonly Mutant[] = [
+  {
+    name: 'a voter forgets its promise in a crash',
+    file: 'membership/state-keeper',
+    from: 'await this.#log.save(encodeRecord(record));',
+    to: 'if (record.state !== before.state) await this.#log.save(encodeRecord(record));',
+  },
+  {
+    name: 'a proposer does not adopt what was accepted before',
+    file: 'membership/agreement',
+    from: "reply: { kind: 'promised', accepted: record.accepted }",
+    to: "reply: { kind: 'promised', accepted: undefined }",
+  },
+  {
+    name: 'fewer than a majority decide',
+    file: 'membership/agreement',
+    from: 'return Math.floor(voterCount / 2) + 1;',
+    to: 'return Math.ceil(voterCount / 2) - 1 || 1;',
+  },
+];
+
+export const MUTANTS: readonly Mutant[] = [
+  ...MERGING,
+  ...IDENTITY,
+  ...STORING,
+  ...COORDINATING,
+  ...REPAIRING,
+  ...AGREEING,
+];

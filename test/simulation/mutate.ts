@@ -1,0 +1,57 @@
+/**
+ * `npm run mutate [-- --seeds 40] [-- --only TEXT]`: plants each mutant and counts the seeds until a judge
+ * finds it.
+ *
+ * The compiled code is copied aside and one line of it changed; the simulation then runs in a process
+ * of its own. Exit code 1 if a mutant survives.
+ */
+
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { MUTANTS, type Mutant } from './mutants.ts';
+
+const { values } = parseArgs({
+  options: { seeds: { type: 'string', default: '40' }, only: { type: 'string', default: '' } },
+});
+
+const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
+/** A mutant may well make the simulation itself hang or crash, which is a way of being found. */
+const TIME_LIMIT_MS = 300_000;
+
+let survivors = 0;
+for (const mutant of MUTANTS.filter(({ name }) => name.includes(values.only))) {
+  const found = plant(mutant);
+  if (found === undefined) survivors += 1;
+  console.log(`${found ?? 'SURVIVES'}\t${mutant.name}`);
+}
+console.log(survivors === 0 ? 'every mutant was caught' : `${survivors} mutants survive`);
+process.exitCode = survivors === 0 ? 0 : 1;
+
+/** What finds it, in words; undefined: nothing does. */
+function plant({ file, from, to }: Mutant): string | undefined {
+  const folder = mkdtempSync(join(tmpdir(), 'vertebra-mutant-'));
+  try {
+    cpSync(join(PROJECT, 'build'), join(folder, 'build'), { recursive: true });
+    cpSync(join(PROJECT, 'package.json'), join(folder, 'package.json'));
+    symlinkSync(join(PROJECT, 'node_modules'), join(folder, 'node_modules'));
+    const path = join(folder, 'build/src', `${file}.js`);
+    writeFileSync(path, readFileSync(path, 'utf8').replace(from, to));
+    return firstFinding(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function firstFinding(folder: string): string | undefined {
+  const script = join(folder, 'build/test/simulation/simulate.js');
+  const args = [script, '--seeds', `1..${values.seeds}`, '--first'];
+  const run = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: TIME_LIMIT_MS });
+  if (run.status === 0) return undefined;
+  const found = /^seed (\d+) breaks a promise.*\n {2}(.*)$/m.exec(run.stdout);
+  if (found !== null) return `seed ${found[1]}: ${found[2]}`;
+  return run.error === undefined ? 'the simulation crashes' : 'the simulation hangs';
+}
