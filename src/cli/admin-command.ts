@@ -8,6 +8,7 @@ import { askNode } from '../admin/admin-client.ts';
 import { addRepairCommands } from './admin-repair-command.ts';
 import { adminSocketPath } from '../admin/admin-socket.ts';
 import { readConfigFile } from '../config/config-file.ts';
+import { addClusterCommands } from './cluster-command.ts';
 
 const TIMEOUT_MS = 60_000;
 
@@ -50,6 +51,7 @@ export function addAdminCommands(program: Command): void {
     .description('everything the node counts, as OpenMetrics text')
     .action(() => ask('metrics'));
 
+  addClusterCommands(admin, ask);
   addKeyCommands(admin, ask);
   addRepairCommands(admin, ask);
   const types = admin.command('bucket-type').description('bucket types');

@@ -8,6 +8,7 @@
 import { AdminServer } from '../admin/admin-server.ts';
 import { adminSocketPath } from '../admin/admin-socket.ts';
 import { bucketTypeCommands } from '../admin/bucket-type-commands.ts';
+import { clusterCommands } from '../admin/cluster-commands.ts';
 import { keyCommands } from '../admin/key-commands.ts';
 import { repairCommands } from '../admin/repair-commands.ts';
 import { statusCommands } from '../admin/status-commands.ts';
@@ -20,6 +21,7 @@ import type { NodeId } from '../base/names.ts';
 import type { ClusterConfig, NodeConfig } from '../config/cluster-config.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
 import { initialState } from '../membership/initial-state.ts';
+import { awaitedMembers } from '../membership/staging.ts';
 import { VertebraNode } from '../node/node.ts';
 import type { LevelDbStore } from '../storage/leveldb-store.ts';
 import { openLevelDbStore } from '../storage/open-leveldb.ts';
@@ -59,7 +61,7 @@ export class NodeRuntime {
     this.#options = options;
     const gate = new PeerGate(host, {
       introduce: () => this.#introduction(),
-      isMember: (id) => this.node.state().members.some((member) => member.id === id),
+      isMember: (id) => awaitedMembers(this.node.state()).includes(id),
     });
     const credentials = readPeerCredentials(config.peerTls);
     const { keepaliveMs, handshakeTimeoutMs } = config.peer;
@@ -67,10 +69,12 @@ export class NodeRuntime {
       ...config.peer,
       credentials: credentials.client,
       linkChanged: (id, isOpen) => this.node.linkChanged(id, isOpen),
+      calledStranger: (id) => this.node.calledStranger(id),
     });
     this.node = new VertebraNode(host, store, this.#peer, {
       id: self.name,
       initialState: configuredState(config),
+      joinPort: this.#peer,
       mayHaveForgotten: store.mayHaveForgotten,
       inCoverage: self.inCoverage,
       stateChanged: (state) => this.#stateChanged(state),
@@ -93,6 +97,7 @@ export class NodeRuntime {
     });
     this.#peerServer = new PeerServer({ host, gate }, this.node, {
       credentials: credentials.server,
+      joins: this.node,
       concurrency: config.peer.concurrency,
       keepaliveMs,
       handshakeTimeoutMs,
@@ -155,6 +160,7 @@ export class NodeRuntime {
       adminSocketPath(self.dataDir),
       new Map([
         ...bucketTypeCommands(this.node),
+        ...clusterCommands(this.node),
         ...statusCommands(this.node),
         ...keyCommands(this.node.operations()),
         ...repairCommands(this.node, this.node.operations()),
@@ -167,10 +173,13 @@ export class NodeRuntime {
   #stateChanged(state: ClusterState): void {
     const { self } = this.#options;
     const addresses = new Map<NodeId, PeerAddress>();
+    const links = awaitedMembers(state);
     for (const { id, host, peerPort } of state.members) {
-      if (id !== self.name) addresses.set(id, { host, port: peerPort });
+      if (id !== self.name && links.includes(id)) addresses.set(id, { host, port: peerPort });
     }
-    this.#peer.setPeers(addresses);
+    // Who is no member any more has nobody to talk to.
+    this.#peer.setPeers(links.includes(self.name) ? addresses : new Map());
+    this.#peerServer.dropStrangers((id) => addresses.has(id));
     if (this.#peersListening !== undefined || this.node.introduction() === undefined) return;
     this.#peersListening = this.#peerServer.listen({ host: self.listenHost, port: self.peerPort });
     // Awaited when the node has started; a rejection must not stop the process before that.

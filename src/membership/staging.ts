@@ -170,3 +170,8 @@ function isLast(state: ClusterState, node: NodeId): boolean {
 function refused(reason: StagingRefusal): StagingOutcome {
   return { kind: 'not-staged', reason };
 }
+
+/** Whose answers count: all members but those removed by force. */
+export function awaitedMembers(state: ClusterState): NodeId[] {
+  return state.members.filter(({ status }) => status !== 'invalid').map(({ id }) => id);
+}

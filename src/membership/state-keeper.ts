@@ -153,6 +153,17 @@ export class StateKeeper {
     await this.answer({ kind: 'learn', state });
   }
 
+  /**
+   * Leaves the cluster that this node was alone in, or was removed from, for that of `state`, which
+   * has taken it in. What it promised there binds nobody; here it is as one that has lost its record.
+   */
+  async moveTo(state: ClusterState): Promise<void> {
+    await this.#inTurn(async () => {
+      const { round, life } = this.#record;
+      await this.#save({ ...newRecord(state, life), round });
+    });
+  }
+
   /** A ballot that was never used before and never will be again. */
   beginBallot(seen: Ballot | undefined): Promise<Ballot> {
     return this.#inTurn(async () => {

@@ -8,6 +8,7 @@
 import { isFault } from '../base/fault.ts';
 import { sleep, type Host } from '../base/host.ts';
 import type { Epoch, NodeId } from '../base/names.ts';
+import { awaitedMembers } from '../membership/staging.ts';
 import type { Evidence, Liveness, LivenessChange } from '../membership/liveness.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { Topology } from './topology.ts';
@@ -111,10 +112,7 @@ export class Heartbeats {
 
   #others(): NodeId[] {
     const { topology, self } = this.#ports;
-    return topology
-      .state()
-      .members.map(({ id }) => id)
-      .filter((id) => id !== self);
+    return awaitedMembers(topology.state()).filter((id) => id !== self);
   }
 
   #beat(): void {

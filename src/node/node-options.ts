@@ -4,6 +4,7 @@
 
 import type { NodeId } from '../base/names.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
+import type { JoinPort } from '../peer/join.ts';
 import type { DiskGuardOptions, ReadDiskSpace } from './disk-guard.ts';
 import type { RepairOptions } from './repair-rounds.ts';
 
@@ -53,6 +54,8 @@ export interface NodeOptions {
   readonly mayHaveForgotten?: boolean;
   /** Called at the start and with each newer state; must not throw. */
   readonly stateChanged?: (state: ClusterState) => void;
+  /** Reaches a cluster that this node is not part of; without it the node can join none. */
+  readonly joinPort?: JoinPort;
   readonly limits?: Partial<NodeLimits>;
   readonly timings?: Partial<NodeTimings>;
   readonly repair?: RepairOptions;

@@ -5,8 +5,8 @@
  * state, the replica, and what coordinates and answers on top of them.
  */
 
+import { assert } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
-import type { NodeId } from '../base/names.ts';
 import { CoverageCoordinator } from '../coordinator/coverage.ts';
 import { DatatypeCoordinator } from '../coordinator/datatype.ts';
 import { DeleteCoordinator } from '../coordinator/delete.ts';
@@ -17,15 +17,19 @@ import { PutCoordinator } from '../coordinator/put.ts';
 import { ReadRepair } from '../coordinator/read-repair.ts';
 import { Liveness } from '../membership/liveness.ts';
 import { Proposer } from '../membership/proposer.ts';
+import { awaitedMembers, findMember } from '../membership/staging.ts';
 import { StateKeeper } from '../membership/state-keeper.ts';
 import type { PeerHandler } from '../peer/peer.ts';
+import { holdsNothing } from '../replica/partition-size.ts';
 import { openIdentity, type Identity } from '../replica/identity.ts';
 import { STORE_REPLICA_DEFAULTS, StoreReplica } from '../replica/store-replica.ts';
 import type { Store } from '../storage/store.ts';
 import { PeerAgreement, StoreAgreementLog } from './agreement-wiring.ts';
 import { CatchUp } from './catch-up.ts';
+import { ClusterChanges } from './cluster-changes.ts';
 import type { DiskGuard } from './disk-guard.ts';
 import { Heartbeats } from './heartbeats.ts';
+import { Joining } from './joining.ts';
 import type { NodeLimits, NodeOptions, NodeTimings } from './node-options.ts';
 import { Operations } from './operations.ts';
 import { PeerRequests } from './peer-requests.ts';
@@ -49,6 +53,8 @@ export interface NodeParts {
   readonly coverage: CoverageCoordinator;
   readonly repair: RepairRounds;
   readonly changes: PropertyChanges;
+  readonly clusterChanges: ClusterChanges;
+  readonly joining: Joining;
   /** What peers are answered by. */
   readonly requests: PeerHandler;
   readonly operations: Operations;
@@ -113,7 +119,14 @@ export async function openParts(ports: NodePorts): Promise<NodeParts> {
 
 type Membership = Pick<
   NodeParts,
-  'keeper' | 'topology' | 'liveness' | 'catchUp' | 'heartbeats' | 'changes'
+  | 'keeper'
+  | 'topology'
+  | 'liveness'
+  | 'catchUp'
+  | 'heartbeats'
+  | 'changes'
+  | 'clusterChanges'
+  | 'joining'
 >;
 
 async function openMembership(ports: NodePorts, identity: Identity): Promise<Membership> {
@@ -141,7 +154,7 @@ async function openMembership(ports: NodePorts, identity: Identity): Promise<Mem
   );
   const topology = new Topology(keeper.state(), liveness);
   topology.setInCoverage(options.id, options.inCoverage ?? true);
-  liveness.setMembers(membersOf(keeper), host.clock.monotonicMs());
+  liveness.setMembers(awaitedMembers(keeper.state()), host.clock.monotonicMs());
   const catchUp = new CatchUp(keeper);
   const heartbeats = new Heartbeats(
     {
@@ -157,15 +170,26 @@ async function openMembership(ports: NodePorts, identity: Identity): Promise<Mem
     { intervalMs: timings.heartbeatMs, timeoutMs: timings.heartbeatMs * timings.missesMax },
   );
   opened = { topology, heartbeats };
-  const changes = new PropertyChanges(
-    { metrics: host.metrics, proposer: new Proposer(host, keeper), heartbeats },
-    timings,
-  );
-  return { keeper, topology, liveness, catchUp, heartbeats, changes };
+  const proposer = new Proposer(host, keeper);
+  const opening = { keeper, topology, liveness, catchUp, heartbeats };
+  return { ...opening, ...makeChanges(ports, { ...opening, proposer }) };
 }
 
-function membersOf(keeper: StateKeeper): NodeId[] {
-  return keeper.state().members.map(({ id }) => id);
+/** What changes the cluster state, on request of a client or an operator. */
+function makeChanges(
+  { host, peer, store, options, timings }: NodePorts,
+  parts: Pick<NodeParts, 'keeper' | 'topology' | 'heartbeats'> & { readonly proposer: Proposer },
+): Pick<NodeParts, 'changes' | 'clusterChanges' | 'joining'> {
+  const self = findMember(options.initialState, options.id);
+  assert(self !== undefined, 'a node is a member of its first state');
+  return {
+    changes: new PropertyChanges({ metrics: host.metrics, ...parts }, timings),
+    clusterChanges: new ClusterChanges({ peer, ...parts }, timings),
+    joining: new Joining(
+      { host, ...parts, joinPort: options.joinPort, isEmpty: () => holdsNothing(store) },
+      { ...timings, self },
+    ),
+  };
 }
 
 type Coordinators = Pick<NodeParts, 'gets' | 'puts' | 'deletes' | 'datatypes' | 'coverage'>;

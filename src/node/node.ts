@@ -16,6 +16,7 @@ import {
   createdTypeProperties,
   effectiveTypeProperties,
 } from '../membership/effective-properties.ts';
+import { findMember } from '../membership/staging.ts';
 import type { BucketProperties, PartialProperties } from '../object/bucket-properties.ts';
 import type {
   FetchDatatypeOutcome,
@@ -39,6 +40,7 @@ import type {
   PeerStreamItem,
   PeerStreamRequest,
 } from '../peer/messages.ts';
+import type { JoinHandler, JoinReply, JoinRequest } from '../peer/join.ts';
 import type { Peer, PeerHandler } from '../peer/peer.ts';
 import type { Store } from '../storage/store.ts';
 import { Admission } from './admission.ts';
@@ -62,9 +64,12 @@ import type {
 import type { OperatorService } from './operations.ts';
 import { RoutingPeer } from './routing-peer.ts';
 
+/** By a node that is no member: what others need to see that, and it to hear of it. */
+const SERVED_WHEN_REMOVED: ReadonlySet<PeerRequest['verb']> = new Set(['ping', 'agree', 'state']);
+
 const OVERLOAD: Failure = { kind: 'overload' };
 
-export class VertebraNode implements NodeService, PeerHandler {
+export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   readonly id: NodeId;
   readonly #host: Host;
   readonly #store: Store;
@@ -78,6 +83,9 @@ export class VertebraNode implements NodeService, PeerHandler {
   #parts: NodeParts | undefined;
   #life: 'new' | 'starting' | 'serving' | 'stopping' | 'stopped' = 'new';
   #stopped: Promise<void> | undefined;
+  /** Why the cluster does not count on this node any more. */
+  #removal: string | undefined;
+  #isReturning = false;
 
   /** `peer` reaches the other nodes; the store is this node's, and closed when it stops. */
   constructor(host: Host, store: Store, peer: Peer, options: NodeOptions) {
@@ -106,13 +114,20 @@ export class VertebraNode implements NodeService, PeerHandler {
       host: this.#host,
       store: this.#store,
       peer: this.#peer,
-      options: this.#options,
+      options: {
+        ...this.#options,
+        stateChanged: (state) => {
+          this.#noteState(state);
+          this.#options.stateChanged?.(state);
+        },
+      },
       limits: this.#limits,
       timings: this.#timings,
       disk: this.#disk,
     });
     await this.#disk?.start();
     this.#parts = parts;
+    this.#noteState(parts.topology.state());
     // From now on this node can introduce itself, so that links may be opened.
     this.#options.stateChanged?.(parts.topology.state());
     await parts.heartbeats.start(this.#timings.startGraceMs);
@@ -120,6 +135,7 @@ export class VertebraNode implements NodeService, PeerHandler {
     if (this.#life !== 'starting') return;
     this.#life = 'serving';
     parts.repair.start();
+    this.#noteState(parts.topology.state());
     this.#host.log.info('node.started', { node: this.id, epoch: parts.topology.epoch });
   }
 
@@ -269,6 +285,7 @@ export class VertebraNode implements NodeService, PeerHandler {
 
   readiness(): { readonly isReady: boolean; readonly reason: string } {
     if (this.#life !== 'serving') return { isReady: false, reason: `the node is ${this.#life}` };
+    if (this.#removal !== undefined) return { isReady: false, reason: this.#removal };
     const health = this.#store.health();
     if (health.kind === 'fenced') {
       return { isReady: false, reason: `the store takes no writes: ${health.reason}` };
@@ -294,6 +311,9 @@ export class VertebraNode implements NodeService, PeerHandler {
     const isAway = this.#life === 'stopping' && request.verb === 'ping';
     if (parts === undefined || isAway || this.#life === 'stopped') {
       return Promise.reject(this.#closedFault());
+    }
+    if (this.#removal !== undefined && !SERVED_WHEN_REMOVED.has(request.verb)) {
+      return Promise.reject(new Fault('peer-refused', this.#removal));
     }
     return parts.requests.handle(source, request, timeoutMs);
   }
@@ -326,6 +346,23 @@ export class VertebraNode implements NodeService, PeerHandler {
     };
   }
 
+  /** What an operator changes of the cluster. */
+  cluster(): Pick<NodeParts, 'clusterChanges' | 'joining'> {
+    return this.#mustParts();
+  }
+
+  /** A node asks to be taken in. */
+  admit(request: JoinRequest): Promise<JoinReply> {
+    const parts = this.#parts;
+    if (parts === undefined || this.#life !== 'serving') return Promise.reject(this.#closedFault());
+    return parts.joining.admit(request);
+  }
+
+  /** `node` says that this one is no member. */
+  calledStranger(node: NodeId): void {
+    void this.#parts?.joining.calledStranger(node);
+  }
+
   /** The transport says that the link to `node` opened or broke. */
   linkChanged(node: NodeId, isOpen: boolean): void {
     this.#parts?.heartbeats.linkChanged(node, isOpen);
@@ -347,13 +384,39 @@ export class VertebraNode implements NodeService, PeerHandler {
     }
   }
 
+  /** Notes what has become of this node itself. */
+  #noteState(state: ClusterState): void {
+    const status = findMember(state, this.id)?.status;
+    const isRemoved = status === undefined || status === 'invalid';
+    if (isRemoved && this.#removal === undefined) {
+      this.#host.log.warn('node.removed', { node: this.id, epoch: state.epoch });
+    }
+    this.#removal = isRemoved
+      ? `this node was removed from cluster ${state.clusterName} (epoch ${state.epoch})`
+      : undefined;
+    if (status === 'down' && this.#life === 'serving') void this.#returnUp();
+  }
+
+  /** Tells the others until they have heard it that this node, marked as down, is back. */
+  async #returnUp(): Promise<void> {
+    if (this.#isReturning) return;
+    this.#isReturning = true;
+    while (this.#life === 'serving' && findMember(this.state(), this.id)?.status === 'down') {
+      await this.#mustParts().clusterChanges.markUp(this.id);
+      await sleep(this.#host.clock, this.#timings.heartbeatMs);
+    }
+    this.#isReturning = false;
+  }
+
   #serving(): NodeParts | Failure {
+    if (this.#removal !== undefined) return { kind: 'unavailable', reason: this.#removal };
     if (this.#parts !== undefined && this.#life === 'serving') return this.#parts;
     return { kind: 'unavailable', reason: `the node is ${this.#life}` };
   }
 
   #mustServe(): NodeParts {
     if (this.#life !== 'serving') throw this.#closedFault();
+    if (this.#removal !== undefined) throw new Fault('closed', this.#removal);
     return this.#mustParts();
   }
 

@@ -88,6 +88,10 @@ export class PeerRequests implements PeerHandler {
         const isNewer = topology.epoch > request.aboveEpoch;
         return { kind: 'state', document: isNewer ? encodeState(topology.state()) : undefined };
       }
+      case 'sizes': {
+        const sizes = await Promise.all(request.partitions.map((each) => replica.estimate(each)));
+        return { kind: 'sizes', sizes };
+      }
       case 'tree':
         return { kind: 'tree', segments: await replica.tree(request.partition, request.nVal) };
       case 'trace': {

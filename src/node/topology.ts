@@ -15,6 +15,7 @@ import {
   effectiveBucketProperties,
   effectiveTypeProperties,
 } from '../membership/effective-properties.ts';
+import { awaitedMembers } from '../membership/staging.ts';
 import type { Liveness, LivenessChange } from '../membership/liveness.ts';
 import { DEFAULT_BUCKET_TYPE } from '../base/names.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
@@ -69,7 +70,8 @@ export class Topology implements CoordinatorView {
 
   /** Acts on `state` from now on, unless it is no newer; says who is down for no longer being one. */
   adopt(state: ClusterState, nowMs: number): readonly LivenessChange[] {
-    if (state.epoch <= this.#state.epoch) return [];
+    const isKin = state.lineages[0]?.id === this.#state.lineages[0]?.id;
+    if (isKin && state.epoch <= this.#state.epoch) return [];
     const isSameRing =
       state.ringSize === this.#state.ringSize &&
       state.ownerByPartition.every(
@@ -83,10 +85,7 @@ export class Topology implements CoordinatorView {
     // The lists that a ring has computed stay good while the ring is the same.
     if (!isSameRing) this.#ring = new Ring(state);
     this.#state = state;
-    return this.#liveness.setMembers(
-      state.members.map(({ id }) => id),
-      nowMs,
-    );
+    return this.#liveness.setMembers(awaitedMembers(state), nowMs);
   }
 
   properties(type: ByteString, bucket: ByteString): BucketProperties | undefined {

@@ -39,7 +39,9 @@ export type PeerRequest =
   /** Hash-tree segments of a partition's objects with this n_val; all of them, 8 bytes each. */
   | { readonly verb: 'tree'; readonly partition: Partition; readonly nVal: number }
   /** What this node holds of a key, for an operator: its body is checked, and not sent. */
-  | { readonly verb: 'trace'; readonly key: ObjectKey };
+  | { readonly verb: 'trace'; readonly key: ObjectKey }
+  /** About how much these partitions hold here, each; for an operator who plans to move them. */
+  | { readonly verb: 'sizes'; readonly partitions: readonly Partition[] };
 
 export type PeerReply =
   /** `inCoverage`: listings and queries may ask this node. */
@@ -60,7 +62,15 @@ export type PeerReply =
   /** The encoded document, or nothing newer. */
   | { readonly kind: 'state'; readonly document: Buffer | undefined }
   | { readonly kind: 'tree'; readonly segments: Buffer }
-  | { readonly kind: 'trace'; readonly trace: CopyTrace };
+  | { readonly kind: 'trace'; readonly trace: CopyTrace }
+  /** In the order in which the partitions were named. */
+  | { readonly kind: 'sizes'; readonly sizes: readonly PartitionSize[] };
+
+/** About what a node holds of a partition. */
+export interface PartitionSize {
+  readonly keys: number;
+  readonly sizeBytes: number;
+}
 
 /** A node's copy of one key, without its values. */
 export interface CopyTrace {

@@ -15,6 +15,7 @@ import { unreachable } from '../base/fault.ts';
 import type {
   CoverageShare,
   IndexScan,
+  PartitionSize,
   PeerReply,
   PeerRequest,
   PeerStreamItem,
@@ -69,6 +70,8 @@ export function requestToTuple(request: PeerRequest): WireTuple {
       const { type, bucket, key } = request.key;
       return [16, type, bucket, key];
     }
+    case 'sizes':
+      return [24, request.partitions];
     default:
       return unreachable(request);
   }
@@ -108,6 +111,8 @@ function readRequest(reader: TupleReader): PeerRequest {
       return { verb: 'update', request: readUpdateRequest(reader) };
     case 16:
       return { verb: 'trace', key: readKey(reader) };
+    case 24:
+      return { verb: 'sizes', partitions: reader.list(readPartition) };
     default:
       throw malformed('unknown verb');
   }
@@ -135,6 +140,8 @@ export function replyToTuple(reply: PeerReply): WireTuple {
       return [9, reply.segments];
     case 'trace':
       return [16, ...traceToTuple(reply.trace)];
+    case 'sizes':
+      return [24, reply.sizes.flatMap(({ keys, sizeBytes }) => [keys, sizeBytes])];
     default:
       return unreachable(reply);
   }
@@ -174,6 +181,8 @@ function readReply(reader: TupleReader): PeerReply {
       return { kind: 'tree', segments: reader.bytes() };
     case 16:
       return { kind: 'trace', trace: readTrace(reader) };
+    case 24:
+      return { kind: 'sizes', sizes: reader.list(readPartitionSize) };
     default:
       throw malformed('unknown kind of reply');
   }
@@ -383,6 +392,10 @@ function readKeyTuple(reader: TupleReader): ObjectKey {
   const key = readKey(fields);
   fields.end();
   return key;
+}
+
+function readPartitionSize(reader: TupleReader): PartitionSize {
+  return { keys: reader.count(), sizeBytes: reader.count() };
 }
 
 function readBytes(reader: TupleReader): Buffer {

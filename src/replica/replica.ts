@@ -14,7 +14,7 @@ import type { ApplicationRefusal } from '../datatype/apply.ts';
 import type { DatatypeUpdate } from '../object/datatype-update.ts';
 import type { NewContent } from '../object/requests.ts';
 import type { StoredObject } from '../object/stored-object.ts';
-import type { CopyTrace, CoverageShare, IndexScan } from '../peer/messages.ts';
+import type { CopyTrace, CoverageShare, IndexScan, PartitionSize } from '../peer/messages.ts';
 import type { CheckedCopies } from './copy-check.ts';
 
 /** Where a key lives and how it is kept: found by the caller from ring and properties. */
@@ -127,6 +127,9 @@ export interface Replica {
 
   /** Keys of a partition whose copies are tombstones, in bounded batches. */
   tombstones(partition: Partition): AsyncIterableIterator<readonly ObjectKey[]>;
+
+  /** About how many copies a partition has here and how large they are together; reads a few. */
+  estimate(partition: Partition): Promise<PartitionSize>;
 
   /** Hash-tree segments of a partition for objects of this n_val, 8 bytes each. */
   tree(partition: Partition, nVal: number): Promise<Buffer>;

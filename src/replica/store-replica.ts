@@ -19,7 +19,7 @@ import type { DatatypeUpdate } from '../object/datatype-update.ts';
 import { decodeRecord, isSoundRecord, recordCausalHash, sliceSoundHead } from '../object/record.ts';
 import { isTombstone } from '../object/show.ts';
 import type { StoredObject } from '../object/stored-object.ts';
-import type { CopyTrace, CoverageShare, IndexScan } from '../peer/messages.ts';
+import type { CopyTrace, CoverageShare, IndexScan, PartitionSize } from '../peer/messages.ts';
 import { HashTrees } from '../storage/hash-tree.ts';
 import type { HashTree } from '../storage/hash-tree.ts';
 import {
@@ -45,6 +45,7 @@ import { IndexSweep } from './index-sweep.ts';
 import type { KeySlot, SlotChanges } from './key-slot.ts';
 import { OwnChains } from './own-chains.ts';
 import { scanHeads } from './partition-scan.ts';
+import { estimatePartition } from './partition-size.ts';
 import type { CoordinatedOutcome, CoordinatedWrite, Hint, Placement, Replica } from './replica.ts';
 import { scanRecords } from './record-scan.ts';
 import type { KeyRecord } from './record-scan.ts';
@@ -282,6 +283,10 @@ export class StoreReplica implements Replica {
       return batch.length > 0;
     }
     return false;
+  }
+
+  estimate(partition: Partition): Promise<PartitionSize> {
+    return estimatePartition(this.#store, partition);
   }
 
   records(

@@ -117,6 +117,16 @@ export class EntryReader {
     }
   }
 
+  /** As `Store.approximateSizeBytes`. */
+  async approximateSizeBytes({ from, to }: Pick<ScanRange, 'from' | 'to'>): Promise<number> {
+    if (this.#isStopped) throw closedFault();
+    try {
+      return await this.#database.approximateSize(from, to);
+    } catch (error) {
+      throw this.#readFault(error);
+    }
+  }
+
   /** As `Store.scan`. */
   async *scan(range: ScanRange): AsyncIterableIterator<readonly ScanEntry[]> {
     if (this.#isStopped) throw closedFault();

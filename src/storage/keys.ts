@@ -191,6 +191,11 @@ export function partitionRange(partition: Partition): KeyRange {
   return prefixRange(OBJECT + u16(partition));
 }
 
+/** All objects of the node, by partition. */
+export function allObjectsRange(): KeyRange {
+  return prefixRange(OBJECT);
+}
+
 /** All objects of a bucket type in a partition, by bucket and key. */
 export function typeRange(partition: Partition, type: ByteString): KeyRange {
   return prefixRange(OBJECT + u16(partition) + named(type));

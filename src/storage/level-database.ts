@@ -10,6 +10,7 @@ export interface LevelDatabase {
   getSync(key: Buffer): Buffer | undefined;
   getMany(keys: Buffer[]): Promise<(Buffer | undefined)[]>;
   iterator(options: LevelIteratorOptions): LevelIterator;
+  approximateSize(start: Buffer, end: Buffer): Promise<number>;
   close(): Promise<void>;
 }
 

@@ -157,6 +157,10 @@ export class LevelDbStore implements Store {
     return this.#reader.scan(range);
   }
 
+  approximateSizeBytes(range: Pick<ScanRange, 'from' | 'to'>): Promise<number> {
+    return this.#reader.approximateSizeBytes(range);
+  }
+
   health(): StoreHealth {
     return this.#commit.health();
   }

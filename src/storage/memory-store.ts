@@ -70,6 +70,12 @@ export class MemoryStore implements Store {
     if (batch.length > 0) yield batch;
   }
 
+  approximateSizeBytes(range: Pick<ScanRange, 'from' | 'to'>): Promise<number> {
+    let sizeBytes = 0;
+    for (const [key, value] of entriesOf(this.#tree, range)) sizeBytes += key.length + value.length;
+    return Promise.resolve(sizeBytes);
+  }
+
   health(): StoreHealth {
     return { kind: 'ready' };
   }

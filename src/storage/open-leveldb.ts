@@ -11,6 +11,7 @@ import { dirname, join, resolve } from 'node:path';
 import { Level } from 'level';
 import { Fault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
+import type { LevelDatabase } from './level-database.ts';
 import { LevelDbStore } from './leveldb-store.ts';
 import type { LevelDbStoreOptions } from './leveldb-store.ts';
 import { SegmentFiles } from './segment-files.ts';
@@ -61,7 +62,13 @@ export async function openLevelDbStore(
     const droppedBefore = await droppedLine(join(folder, 'LOG.old'));
     const mayHaveForgotten = dropped !== undefined || droppedBefore !== undefined;
     // The check phase comes when the poll phase has handled every socket that was readable.
-    const ports = { database, folder: segments, defer: setImmediate, mayHaveForgotten };
+    const ports = {
+      // In Node, `Level` is classic-level's own class, which its published type leaves out.
+      database: database as unknown as LevelDatabase,
+      folder: segments,
+      defer: setImmediate,
+      mayHaveForgotten,
+    };
     return await LevelDbStore.open(host, ports, options);
   } catch (error) {
     throw openFault(folder, error);

@@ -76,6 +76,11 @@ export interface Store {
    * `store-corrupt` where an entry cannot be read.
    */
   scan(range: ScanRange): AsyncIterableIterator<readonly ScanEntry[]>;
+  /**
+   * About how many bytes the keys and heads from `from` to `to` take on disk; bodies kept elsewhere and
+   * the newest entries may be left out. For comparing ranges.
+   */
+  approximateSizeBytes(range: Pick<ScanRange, 'from' | 'to'>): Promise<number>;
   health(): StoreHealth;
   /** Waits for writes under way. Idempotent. */
   close(): Promise<void>;

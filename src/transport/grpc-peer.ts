@@ -15,10 +15,12 @@ import type {
   PeerStreamItem,
   PeerStreamRequest,
 } from '../peer/messages.ts';
+import type { JoinAddress, JoinPort, JoinReply, JoinRequest } from '../peer/join.ts';
 import type { Peer } from '../peer/peer.ts';
 import { streamRequestToTuple } from '../peer/wire.ts';
 import { addressToText } from './channel.ts';
 import type { PeerAddress } from './channel.ts';
+import { askToJoin } from './join-call.ts';
 import type { PeerGate } from './peer-gate.ts';
 import { PeerLink } from './peer-link.ts';
 import type { LinkStatus } from './peer-link.ts';
@@ -38,9 +40,13 @@ export interface GrpcPeerOptions {
   readonly reconnectDelayMaxMs?: number;
   /** A link opened or broke. */
   readonly linkChanged?: (node: NodeId, isOpen: boolean) => void;
+  /** A peer says that this node is no member. */
+  readonly calledStranger?: (node: NodeId) => void;
 }
 
-export class GrpcPeer implements Peer {
+const KEEPALIVE_MS = 10_000;
+
+export class GrpcPeer implements Peer, JoinPort {
   readonly #host: Host;
   readonly #gate: PeerGate;
   readonly #options: GrpcPeerOptions;
@@ -99,6 +105,11 @@ export class GrpcPeer implements Peer {
     return stream;
   }
 
+  askToJoin(address: JoinAddress, request: JoinRequest, timeoutMs: number): Promise<JoinReply> {
+    const { credentials, keepaliveMs = KEEPALIVE_MS } = this.#options;
+    return askToJoin(address, request, { credentials, keepaliveMs, timeoutMs });
+  }
+
   isLinked(node: NodeId): boolean {
     return this.#links.get(node)?.isOpen ?? false;
   }
@@ -127,9 +138,12 @@ export class GrpcPeer implements Peer {
           sizeBytes: options.windowBytes ?? 64 * 1024 * 1024,
         },
         handshakeTimeoutMs: options.handshakeTimeoutMs ?? 5_000,
-        keepaliveMs: options.keepaliveMs ?? 10_000,
+        keepaliveMs: options.keepaliveMs ?? KEEPALIVE_MS,
         reconnectDelayMaxMs: options.reconnectDelayMaxMs ?? 2_000,
         changed: (changed, isOpen) => options.linkChanged?.(changed, isOpen),
+        refused: (peer, { reason }) => {
+          if (reason === 'stranger') options.calledStranger?.(peer);
+        },
       },
     );
   }

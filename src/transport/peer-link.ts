@@ -31,6 +31,8 @@ export interface LinkOptions {
   readonly reconnectDelayMaxMs: number;
   /** The link opened or broke. */
   readonly changed: (node: NodeId, isOpen: boolean) => void;
+  /** The peer does not want the link. */
+  readonly refused: (node: NodeId, refusal: Refusal) => void;
 }
 
 export interface LinkStatus {
@@ -154,6 +156,7 @@ export class PeerLink {
     this.#reason = reason;
     this.#closeClients();
     if (!this.#isClosed) this.#dialLater(refusal !== undefined);
+    if (refusal !== undefined) this.#options.refused(this.#node, refusal);
     if (!wasUp) return;
     this.#host.metrics.count('peer_links_lost');
     this.#host.log.warn('peer.lost', { peer: this.#node, why: reason });

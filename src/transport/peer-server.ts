@@ -2,18 +2,26 @@
  * The server that peers dial: hands what they ask to a `PeerHandler`.
  *
  * A peer has one link at a time: a new one takes the place of the old, which the network may not
- * have told us is dead. The number of links that have not introduced themselves yet, and of streams,
- * is bounded.
+ * have told us is dead. Who wants to become a peer asks in a call of its own (`join-call.ts`). The
+ * number of links that have not introduced themselves yet, and of streams, is bounded.
  */
 
 import { Server, status } from '@grpc/grpc-js';
-import type { ServerCredentials, ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
+import type {
+  sendUnaryData,
+  ServerCredentials,
+  ServerDuplexStream,
+  ServerUnaryCall,
+  ServerWritableStream,
+} from '@grpc/grpc-js';
 import { Fault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import type { NodeId } from '../base/names.ts';
+import type { JoinHandler } from '../peer/join.ts';
 import type { PeerHandler } from '../peer/peer.ts';
 import { addressToText, serverOptions } from './channel.ts';
 import type { PeerAddress } from './channel.ts';
+import { JoinCalls } from './join-call.ts';
 import type { PeerGate } from './peer-gate.ts';
 import { PEER_SERVICE } from './peer-service.ts';
 import { ServerLink } from './server-link.ts';
@@ -25,6 +33,8 @@ const NEWCOMERS_MAX = 64;
 
 export interface PeerServerOptions {
   readonly credentials: ServerCredentials;
+  /** Asked by those who want to be taken in; without it nobody is. */
+  readonly joins?: JoinHandler;
   /** Requests of one peer worked on at once; as many again may wait. Default 2,048. */
   readonly concurrency?: number;
   /** Streams of all peers. Default 64. */
@@ -51,11 +61,14 @@ export class PeerServer {
     options: PeerServerOptions,
   ) {
     this.#ports = { ...ports, handler };
+    const joins = new JoinCalls(ports.host, options.joins);
     this.#options = options;
     this.#server = new Server(serverOptions(options.keepaliveMs ?? 10_000));
     this.#server.addService(PEER_SERVICE, {
       Link: (call: ServerDuplexStream<Buffer, Buffer>) => this.#acceptLink(call),
       Stream: (call: ServerWritableStream<Buffer, Buffer>) => this.#acceptStream(call),
+      Join: (call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>) =>
+        joins.accept(call, answer),
     });
   }
 
@@ -68,6 +81,13 @@ export class PeerServer {
         else reject(new Fault('config', `cannot listen for peers on ${text}`, { cause }));
       });
     });
+  }
+
+  /** Ends the links of nodes that are no members any more. */
+  dropStrangers(isMember: (node: NodeId) => boolean): void {
+    for (const [node, link] of this.#linkByPeer) {
+      if (!isMember(node)) link.close();
+    }
   }
 
   /** Ends all links and streams and closes the port. Idempotent. */

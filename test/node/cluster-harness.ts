@@ -9,7 +9,7 @@ import { Fault } from '../../src/base/fault.ts';
 import type { Host, Metrics } from '../../src/base/host.ts';
 import { utf8ToByteString } from '../../src/base/bytes.ts';
 import { DEFAULT_BUCKET_TYPE, type NodeId, type ObjectKey } from '../../src/base/names.ts';
-import { initialState } from '../../src/membership/initial-state.ts';
+import { initialState, type InitialCluster } from '../../src/membership/initial-state.ts';
 import type { ClusterState } from '../../src/membership/cluster-state.ts';
 import { VertebraNode } from '../../src/node/node.ts';
 import type { NodeLimits, NodeTimings } from '../../src/node/node-options.ts';
@@ -87,6 +87,10 @@ class KeptStore implements Store {
     return this.#kept.scan(range);
   }
 
+  approximateSizeBytes(range: Parameters<Store['scan']>[0]): Promise<number> {
+    return this.#kept.approximateSizeBytes(range);
+  }
+
   health(): StoreHealth {
     return this.#fencedFor === undefined
       ? { kind: 'ready' }
@@ -122,6 +126,17 @@ interface Process {
 
 type LinkState = { readonly kind: 'cut' | 'silent' } | { readonly kind: 'slow'; delayMs: number };
 
+function clusterOf(options: ClusterOptions, ids: readonly NodeId[]): InitialCluster {
+  return {
+    clusterName: 'test',
+    ringSize: options.ringSize ?? 16,
+    members: ids.map((id) => {
+      return { id, host: 'test', peerPort: 1, httpPort: 2, pbcPort: 3, location: '' };
+    }),
+    defaultProperties: options.defaultProperties ?? {},
+  };
+}
+
 export class TestCluster {
   readonly time = new VirtualTime();
   readonly ids: readonly NodeId[];
@@ -134,6 +149,7 @@ export class TestCluster {
   readonly freeBytesByNode = new Map<NodeId, number>();
   readonly #options: ClusterOptions;
   readonly #state: ClusterState;
+  readonly #stateOfLoners = new Map<NodeId, ClusterState>();
   readonly #stores = new Map<NodeId, MemoryStore>();
   readonly #processes = new Map<NodeId, Process>();
   readonly #links = new Map<string, LinkState>();
@@ -142,15 +158,7 @@ export class TestCluster {
   private constructor(options: ClusterOptions) {
     this.#options = options;
     this.ids = Array.from({ length: options.nodeCount }, (_, index) => `n${index + 1}` as NodeId);
-    const { state } = initialState({
-      clusterName: 'test',
-      ringSize: options.ringSize ?? 16,
-      members: this.ids.map((id) => {
-        return { id, host: 'test', peerPort: 1, httpPort: 2, pbcPort: 3, location: '' };
-      }),
-      defaultProperties: options.defaultProperties ?? {},
-    });
-    this.#state = state;
+    this.#state = initialState(clusterOf(options, this.ids)).state;
     for (const id of this.ids) {
       this.#stores.set(id, new MemoryStore());
       this.metrics.set(id, new CountedMetrics());
@@ -167,6 +175,16 @@ export class TestCluster {
       );
     });
     return cluster;
+  }
+
+  /** Starts a node that is a cluster of its own. */
+  async startAlone(id: NodeId, own: Partial<InitialCluster> = {}): Promise<VertebraNode> {
+    const cluster = { ...clusterOf(this.#options, [id]), ...own };
+    this.#stateOfLoners.set(id, initialState(cluster).state);
+    this.#stores.set(id, new MemoryStore());
+    this.metrics.set(id, new CountedMetrics());
+    await this.settle(this.#boot(id));
+    return this.node(id);
   }
 
   node(id: NodeId): VertebraNode {
@@ -274,8 +292,12 @@ export class TestCluster {
     const { limits = {}, timings = {}, repair = {}, notInCoverage = [] } = this.#options;
     const node = new VertebraNode(this.#host(clock, metrics), store, this.#peer(id), {
       id,
-      initialState: this.#state,
       inCoverage: !notInCoverage.some((number) => id === `n${number}`),
+      initialState: this.#stateOfLoners.get(id) ?? this.#state,
+      // An address names the node as its host.
+      joinPort: {
+        askToJoin: ({ host }, request) => this.#mustProcess(host as NodeId).node.admit(request),
+      },
       limits,
       timings,
       repair,

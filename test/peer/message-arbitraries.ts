@@ -184,6 +184,7 @@ export const peerRequests: fc.Arbitrary<PeerRequest> = fc.oneof(
   verb('state', plain({ aboveEpoch: epoch })),
   verb('tree', plain({ partition, nVal })),
   verb('trace', plain({ key })),
+  verb('sizes', plain({ partitions: fc.array(partition) })),
 );
 
 const copyTrace: fc.Arbitrary<CopyTrace> = fc.oneof(
@@ -212,6 +213,7 @@ export const peerReplies: fc.Arbitrary<PeerReply> = fc.oneof(
   kind('state', plain({ document: orUndefined(bytes) })),
   kind('tree', plain({ segments: bytes })),
   kind('trace', plain({ trace: copyTrace })),
+  kind('sizes', plain({ sizes: fc.array(plain({ keys: fc.nat(), sizeBytes: fc.nat() })) })),
 );
 
 const share = plain({ partitions: fc.array(partition) });

@@ -221,6 +221,7 @@ export class RepairNode implements Peer {
           kind: 'trace',
           trace: await replica.trace(request.key, partitionFor(request.key)),
         };
+      case 'sizes':
       case 'put':
       case 'update':
       case 'ping':

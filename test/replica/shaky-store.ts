@@ -91,6 +91,10 @@ export class ShakyStore implements Store {
     }
   }
 
+  approximateSizeBytes(range: ScanRange): Promise<number> {
+    return this.memory.approximateSizeBytes(range);
+  }
+
   health(): StoreHealth {
     return this.#isFenced ? { kind: 'fenced', reason: 'the disk failed' } : { kind: 'ready' };
   }

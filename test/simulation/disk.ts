@@ -157,6 +157,10 @@ export class SimulatedStore implements Store {
     }
   }
 
+  approximateSizeBytes(range: Pick<ScanRange, 'from' | 'to'>): Promise<number> {
+    return this.#disk.contents.approximateSizeBytes(range);
+  }
+
   health(): StoreHealth {
     return this.#fencedReason === undefined
       ? { kind: 'ready' }

@@ -1,0 +1,198 @@
+/**
+ * Changes of the cluster by an operator: staged, planned, committed, each agreed by the members.
+ *
+ * A change that was agreed is told as done when every member that is up acts on it, so that the next
+ * command may be given to any node. Commands never wait for data to move: a commit opens a step, and
+ * the members carry it out.
+ */
+
+import { isFault } from '../base/fault.ts';
+import type { NodeId, Partition } from '../base/names.ts';
+import type { ClusterState } from '../membership/cluster-state.ts';
+import { effectOf, type PlanEffect, type ReplicaMove } from '../membership/plan-effect.ts';
+import { commitPlan, planChanges, type ClusterPlan, type PlanRefusal } from '../membership/plan.ts';
+import type { Proposer } from '../membership/proposer.ts';
+import {
+  markDown,
+  markUp,
+  type StagingOutcome,
+  type StagingRefusal,
+} from '../membership/staging.ts';
+import type { PartitionSize } from '../peer/messages.ts';
+import type { Peer } from '../peer/peer.ts';
+import type { Heartbeats } from './heartbeats.ts';
+import type { Topology } from './topology.ts';
+
+export type ClusterChangeOutcome =
+  | { readonly kind: 'changed' }
+  /** It was so already. */
+  | { readonly kind: 'unchanged' }
+  | { readonly kind: 'not-staged'; readonly reason: StagingRefusal }
+  | { readonly kind: 'not-planned'; readonly reason: PlanRefusal }
+  /** No majority in time; with `mayTakeEffect` it may come yet. */
+  | { readonly kind: 'timeout'; readonly mayTakeEffect: boolean };
+
+/** About what a node has to bring over. */
+export interface FillEstimate extends PartitionSize {
+  readonly node: NodeId;
+  readonly partitions: number;
+  /** At the pace of one transfer. */
+  readonly durationMs: number;
+}
+
+export type ShownPlan =
+  | {
+      readonly kind: 'planned';
+      readonly plan: ClusterPlan;
+      readonly effect: PlanEffect;
+      readonly fills: readonly FillEstimate[];
+      /** Nodes that did not say in time how much they hold. */
+      readonly silent: readonly NodeId[];
+    }
+  | { readonly kind: 'not-planned'; readonly reason: PlanRefusal };
+
+export interface ClusterChangePorts {
+  readonly peer: Peer;
+  readonly proposer: Proposer;
+  readonly heartbeats: Heartbeats;
+  readonly topology: Topology;
+}
+
+export interface ClusterChangeOptions {
+  readonly agreeTimeoutMs: number;
+  readonly spreadTimeoutMs: number;
+}
+
+type Refusal = Exclude<ClusterChangeOutcome, { readonly kind: 'changed' | 'timeout' }>;
+
+/** For a member to say how much it holds. */
+const SIZES_TIMEOUT_MS = 5_000;
+
+/** What a node fills in a second, for the estimate of a plan. */
+const FILL_BYTES_PER_SECOND = 10 * 1024 * 1024;
+
+export class ClusterChanges {
+  readonly #ports: ClusterChangePorts;
+  readonly #options: ClusterChangeOptions;
+
+  constructor(ports: ClusterChangePorts, options: ClusterChangeOptions) {
+    this.#ports = ports;
+    this.#options = options;
+  }
+
+  /** Agrees on what `make` makes of the newest state. */
+  stage(make: (state: ClusterState) => StagingOutcome): Promise<ClusterChangeOutcome> {
+    return this.#agree(make);
+  }
+
+  /** Takes the vote of a member that does not answer. */
+  async markDown(node: NodeId): Promise<ClusterChangeOutcome> {
+    if (this.#ports.topology.isUp(node)) return { kind: 'not-staged', reason: 'is-up' };
+    return this.#agree((state) => markDown(state, node));
+  }
+
+  /** Says that `node`, this one, is back; nothing if nobody took it for down. */
+  async markUp(node: NodeId): Promise<void> {
+    const member = this.#ports.topology.state().members.find(({ id }) => id === node);
+    if (member?.status === 'down') await this.#agree((state) => markUp(state, node));
+  }
+
+  /** Commits the plan that was shown under `hash`, or the one that there is now. */
+  commit(hash: string | undefined): Promise<ClusterChangeOutcome> {
+    return this.#agree((state) => commitPlan(state, hash));
+  }
+
+  /** What a commit would do now, with estimates by those who hold the data. */
+  async plan(): Promise<ShownPlan> {
+    const { topology } = this.#ports;
+    const state = topology.state();
+    const outcome = planChanges(state);
+    if (outcome.kind === 'not-planned') return outcome;
+    const { plan } = outcome;
+    const effect = effectOf(state, plan, (node) => topology.isUp(node));
+    const { sizes, silent } = await this.#sizesOf(effect.replicas);
+    return { kind: 'planned', plan, effect, fills: fillEstimates(effect.replicas, sizes), silent };
+  }
+
+  async #agree(
+    make: (
+      state: ClusterState,
+    ) => { readonly kind: 'changed'; readonly state: ClusterState } | Refusal,
+  ): Promise<ClusterChangeOutcome> {
+    const { proposer, heartbeats } = this.#ports;
+    try {
+      const outcome = await proposer.propose(make, this.#options.agreeTimeoutMs);
+      if (outcome.kind !== 'changed') return outcome;
+      await heartbeats.spread(outcome.state.epoch, this.#options.spreadTimeoutMs);
+      return { kind: 'changed' };
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      // This node's own store failed: what the others have agreed is not known.
+      return { kind: 'timeout', mayTakeEffect: true };
+    }
+  }
+
+  async #sizesOf(moves: readonly ReplicaMove[]): Promise<{
+    readonly sizes: ReadonlyMap<Partition, PartitionSize>;
+    readonly silent: readonly NodeId[];
+  }> {
+    const asked = new Map<NodeId, Set<Partition>>();
+    for (const { source, partition } of moves) {
+      if (source === undefined) continue;
+      const partitions = asked.get(source);
+      if (partitions === undefined) asked.set(source, new Set([partition]));
+      else partitions.add(partition);
+    }
+    const sizes = new Map<Partition, PartitionSize>();
+    const silent: NodeId[] = [];
+    await Promise.all(
+      [...asked].map(async ([node, wanted]) => {
+        const partitions = [...wanted];
+        const answer = await this.#askSizes(node, partitions);
+        if (answer === undefined) silent.push(node);
+        answer?.forEach((size, index) => {
+          const partition = partitions[index];
+          if (partition !== undefined) sizes.set(partition, size);
+        });
+      }),
+    );
+    return { sizes, silent: silent.sort() };
+  }
+
+  async #askSizes(
+    node: NodeId,
+    partitions: readonly Partition[],
+  ): Promise<readonly PartitionSize[] | undefined> {
+    try {
+      const request = { verb: 'sizes', partitions } as const;
+      const reply = await this.#ports.peer.request(node, request, SIZES_TIMEOUT_MS);
+      return reply.kind === 'sizes' ? reply.sizes : undefined;
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      return undefined;
+    }
+  }
+}
+
+/** One for each node that gains replicas; a partition counts once, however many n_vals it has. */
+function fillEstimates(
+  moves: readonly ReplicaMove[],
+  sizes: ReadonlyMap<Partition, PartitionSize>,
+): FillEstimate[] {
+  const gained = new Map<NodeId, Set<Partition>>();
+  for (const { target, partition } of moves) {
+    const partitions = gained.get(target) ?? new Set();
+    gained.set(target, partitions.add(partition));
+  }
+  return [...gained]
+    .sort(([left], [right]) => (left < right ? -1 : 1))
+    .map(([node, partitions]) => {
+      let [keys, sizeBytes] = [0, 0];
+      for (const partition of partitions) {
+        keys += sizes.get(partition)?.keys ?? 0;
+        sizeBytes += sizes.get(partition)?.sizeBytes ?? 0;
+      }
+      const durationMs = Math.ceil((sizeBytes / FILL_BYTES_PER_SECOND) * 1_000);
+      return { node, partitions: partitions.size, keys, sizeBytes, durationMs };
+    });
+}
