@@ -7,7 +7,6 @@
  */
 
 import type { Host } from '../base/host.ts';
-import type { Dot } from '../clock/version-vector.ts';
 import type { StoredObject } from '../object/stored-object.ts';
 import { randomVtag } from '../object/vtag.ts';
 import { copyOf } from './copy.ts';
@@ -37,7 +36,6 @@ export class ClientWriteChange implements Change {
   readonly #maker: WriteMaker;
   readonly #ports: ClientWritePorts;
   readonly #vtag: string;
-  #dot: Dot | undefined;
   #made: Made | undefined;
   #durable: Settlement<void> | undefined;
 
@@ -66,12 +64,12 @@ export class ClientWriteChange implements Change {
     const { copy } = slot;
     const pastContext = slot.grave?.context;
     const local = copy?.head.context ?? pastContext;
-    // The slot stands still while values are read, so the dot of the first try is still right.
-    this.#dot ??= chains.next(slot.id, { local, client: this.#maker.seen });
+    // On every try: values that turn out damaged leave no copy, and no chain goes on without one.
+    const dot = chains.next(slot.id, { local, client: this.#maker.seen });
     return this.#maker.make({
       copy,
       pastContext,
-      dot: this.#dot,
+      dot,
       nowMicros: host.clock.wallMicros(),
       vtag: this.#vtag,
     });

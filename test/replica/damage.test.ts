@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import t from 'tap';
 import type { ObjectKey } from '../../src/base/names.ts';
 import { encodeIntegerTerm } from '../../src/object/index-entries.ts';
+import { mergeObjects } from '../../src/object/reconcile.ts';
 import { segmentOf } from '../../src/storage/hash-tree.ts';
 import { bucketIndexRange, decodeIndexKey, encodeObjectKey } from '../../src/storage/keys.ts';
 import {
@@ -48,6 +49,15 @@ for (const [what, fromEnd] of [
     if (what === 'value') await readTruth(store, propertiesOf);
   });
 }
+
+t.test('a value found damaged by a write itself does not pass for seen', async (t) => {
+  const { replica, store } = await openWorld();
+  const before = await write(replica, KEY, { content: content('before') });
+  await damage(store, KEY, 1);
+  // Its head is sound, so that only who needs the value beside its own notices.
+  const after = await write(replica, KEY, { content: content('after') });
+  t.same(valuesOf(mergeObjects(before, after)), ['after', 'before']);
+});
 
 t.test('index entries that a damaged head has left behind are swept away', async (t) => {
   const { host, replica, store } = await openWorld();
