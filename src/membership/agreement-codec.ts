@@ -162,7 +162,7 @@ function recordFrom(bytes: Buffer): AgreementRecord {
   const [format, round, life, vote, promised, ballot] = fields;
   if (kind !== 'record' || format !== RECORD_FORMAT) throw malformed('its format is unknown');
   mustHold(fields, 6, documents, ballot === null ? 1 : 2);
-  if (vote !== 'free' && vote !== 'unsure') throw malformed('no vote');
+  if (vote !== 'free' && vote !== 'regained' && vote !== 'unsure') throw malformed('no vote');
   return {
     state: decodeState(mustDocument(documents, 0)),
     promised: promised === null ? undefined : asBallot(promised),

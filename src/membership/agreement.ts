@@ -9,7 +9,8 @@
  * A record that was lost takes its promises with it, so a node that finds none is `unsure`: it may
  * propose but does not vote until others have told it what it could have forgotten. It then takes
  * over the highest promise and acceptance it heard of: refusing more than it promised is always safe,
- * and so is reporting what was really proposed; only an acceptance it never gave would count.
+ * and so is reporting what was really proposed; only an acceptance it never gave would count. What
+ * it was told holds among those whom it asked: if the voters change, it asks again.
  *
  * Source: Lamport 2001, "Paxos Made Simple".
  */
@@ -26,6 +27,13 @@ export interface Ballot {
   readonly life: number;
 }
 
+/**
+ * `unsure`: it may have voted and lost the record. `regained`: it has asked those who vote with it what
+ * it could have forgotten; when others are to vote with it, it must ask them too. `free`: it has
+ * forgotten nothing.
+ */
+export type Vote = 'free' | 'regained' | 'unsure';
+
 export interface AcceptedState {
   readonly ballot: Ballot;
   readonly state: ClusterState;
@@ -41,8 +49,7 @@ export interface AgreementRecord {
   readonly round: number;
   /** Drawn when the record was begun. */
   readonly life: number;
-  /** `unsure`: it may have voted and lost the record. */
-  readonly vote: 'free' | 'unsure';
+  readonly vote: Vote;
 }
 
 export type AgreementRequest =
@@ -118,7 +125,7 @@ export function answer(record: AgreementRecord, request: AgreementRequest): Answ
     case 'survey': {
       const { promised, accepted, round, vote, state } = record;
       const hasProposed = round > 0;
-      const isSure = vote === 'free';
+      const isSure = vote !== 'unsure';
       return {
         record,
         reply: { kind: 'surveyed', epoch: state.epoch, promised, accepted, hasProposed, isSure },
@@ -135,7 +142,8 @@ export function adopt(record: AgreementRecord, state: ClusterState): AgreementRe
     state,
     promised: undefined,
     accepted: undefined,
-    vote: record.vote === 'free' ? 'free' : 'unsure',
+    vote:
+      record.vote === 'regained' && !isSameElectorate(record.state, state) ? 'unsure' : record.vote,
   };
 }
 
@@ -159,7 +167,7 @@ function answerPrepare(
   if (!parent.equals(hashState(record.state))) {
     return { record, reply: { kind: 'diverged', epoch: record.state.epoch } };
   }
-  if (record.vote !== 'free') return { record, reply: { kind: 'abstained' } };
+  if (record.vote === 'unsure') return { record, reply: { kind: 'abstained' } };
   if (record.promised !== undefined && isBallotBelow(ballot, record.promised)) {
     return { record, reply: { kind: 'refused', promised: record.promised } };
   }
@@ -175,7 +183,7 @@ function answerAccept(record: AgreementRecord, ballot: Ballot, state: ClusterSta
   if (!succeeds(state, record.state)) {
     return { record, reply: { kind: 'diverged', epoch: record.state.epoch } };
   }
-  if (record.vote !== 'free') return { record, reply: { kind: 'abstained' } };
+  if (record.vote === 'unsure') return { record, reply: { kind: 'abstained' } };
   if (record.promised !== undefined && isBallotBelow(ballot, record.promised)) {
     return { record, reply: { kind: 'refused', promised: record.promised } };
   }
@@ -192,6 +200,14 @@ function answerLearn(record: AgreementRecord, state: ClusterState): Answer {
   }
   const next = adopt(record, state);
   return { record: next, reply: { kind: 'learnt', epoch: next.state.epoch } };
+}
+
+function isSameElectorate(left: ClusterState, right: ClusterState): boolean {
+  const [leftVoters, rightVoters] = [votersOf(left), votersOf(right)];
+  return (
+    leftVoters.length === rightVoters.length &&
+    leftVoters.every((voter, index) => voter === rightVoters[index])
+  );
 }
 
 /** The answer to a request about another epoch than the one that is next here. */

@@ -27,6 +27,7 @@ import {
   type AgreementReply,
   type AgreementRequest,
   type Ballot,
+  type Vote,
 } from './agreement.ts';
 import {
   decodeRecord,
@@ -129,7 +130,7 @@ export class StateKeeper {
   }
 
   /** Whether this node votes, or why it does not yet. */
-  vote(): AgreementRecord['vote'] {
+  vote(): Vote {
     return this.#record.vote;
   }
 
@@ -155,12 +156,14 @@ export class StateKeeper {
 
   /**
    * Leaves the cluster that this node was alone in, or was removed from, for that of `state`, which
-   * has taken it in. What it promised there binds nobody; here it is as one that has lost its record.
+   * has taken it in. What it promised there binds nobody; here it is `unsure`, as one that has lost
+   * its record, unless it is `isNew`: then no state before named it as a member.
    */
-  async moveTo(state: ClusterState): Promise<void> {
+  async moveTo(state: ClusterState, isNew: boolean): Promise<void> {
     await this.#inTurn(async () => {
       const { round, life } = this.#record;
-      await this.#save({ ...newRecord(state, life), round });
+      const vote = isNew ? 'free' : 'unsure';
+      await this.#save({ ...newRecord(state, life), round, vote });
     });
   }
 
@@ -308,7 +311,7 @@ export class StateKeeper {
     await this.#inTurn(async () => {
       if (this.#record.state !== surveyed) return;
       assert(this.#record.promised === undefined, 'who is unsure has promised nothing');
-      await this.#save({ ...this.#record, ...recovered, vote: 'free' });
+      await this.#save({ ...this.#record, ...recovered });
       this.#host.log.info('membership.vote', { isPending: recovered.accepted !== undefined });
     });
   }
@@ -328,7 +331,7 @@ export class StateKeeper {
 
 type Surveyed = Extract<AgreementReply, { kind: 'surveyed' }>;
 
-type RecoveredVote = Pick<AgreementRecord, 'promised' | 'accepted'>;
+type RecoveredVote = Pick<AgreementRecord, 'promised' | 'accepted' | 'vote'>;
 
 /**
  * What this node may have promised and accepted, once those who answered meet every majority that it
@@ -356,7 +359,7 @@ function recoverVote(
     if (isHigher(reply.promised, promised)) promised = reply.promised;
     if (isHigher(reply.accepted?.ballot, accepted?.ballot)) accepted = reply.accepted;
   }
-  return { promised, accepted };
+  return { promised, accepted, vote: isQuiet ? 'free' : 'regained' };
 }
 
 function isHigher(ballot: Ballot | undefined, than: Ballot | undefined): boolean {

@@ -13,6 +13,7 @@ import { isFault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import type { NodeId } from '../base/names.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
+import { FIRST_EPOCH } from '../membership/initial-state.ts';
 import type { Proposer } from '../membership/proposer.ts';
 import { findMember, stageJoin, type Newcomer } from '../membership/staging.ts';
 import { decodeState, encodeState } from '../membership/state-document.ts';
@@ -70,15 +71,13 @@ export class Joining implements JoinHandler {
 
   /** Has this node taken into the cluster of the node at `address`. */
   async join(address: JoinAddress): Promise<JoinOutcome> {
-    const { topology, keeper, isEmpty, joinPort } = this.#ports;
+    const { keeper, isEmpty, joinPort } = this.#ports;
     const { self, agreeTimeoutMs } = this.#options;
-    const { members } = topology.state();
     if (joinPort === undefined) return { kind: 'not-able', reason: 'no-port' };
     if (address.host === self.host && address.port === self.peerPort) {
       return { kind: 'not-able', reason: 'itself' };
     }
-    const isMember = members.some(({ id }) => id === self.id);
-    if (isMember && members.length > 1) return { kind: 'not-able', reason: 'not-alone' };
+    if (!this.#isAlone()) return { kind: 'not-able', reason: 'not-alone' };
     if (!(await isEmpty())) return { kind: 'not-able', reason: 'not-empty' };
     try {
       const reply = await joinPort.askToJoin(address, this.#request('join'), 2 * agreeTimeoutMs);
@@ -87,7 +86,7 @@ export class Joining implements JoinHandler {
       if (findMember(state, self.id) === undefined) {
         return { kind: 'refused', text: 'the state that came back does not name this node' };
       }
-      await keeper.moveTo(state);
+      await keeper.moveTo(state, reply.isNew);
       return { kind: 'joined' };
     } catch (error) {
       if (!isFault(error)) throw error;
@@ -105,7 +104,7 @@ export class Joining implements JoinHandler {
       if (!state.lineages.some(({ id }) => id === request.lineage)) {
         return joinRefused('other-lineage', 'the node was never part of this cluster');
       }
-      return { kind: 'welcome', document: encodeState(state) };
+      return { kind: 'welcome', document: encodeState(state), isNew: false };
     }
     return this.#refusalOf(request, state) ?? this.#takeIn(request.newcomer);
   }
@@ -128,6 +127,15 @@ export class Joining implements JoinHandler {
       if (!isFault(error)) throw error;
       host.log.debug('membership.inquiry_failed', { peer: node, code: error.code });
     }
+  }
+
+  /** Whether nobody counts on this node: it has no others, was removed, or never met those it has. */
+  #isAlone(): boolean {
+    const { topology, keeper } = this.#ports;
+    const { members, epoch } = topology.state();
+    const isMember = members.some(({ id }) => id === this.#options.self.id);
+    if (!isMember || members.length === 1) return true;
+    return epoch === FIRST_EPOCH && keeper.vote() === 'unsure';
   }
 
   #request(purpose: JoinPurpose): JoinRequest {
@@ -168,6 +176,7 @@ export class Joining implements JoinHandler {
       return joinRefused('no-room', 'the cluster has as many members as it can');
     }
     if (outcome.kind === 'changed') await heartbeats.spread(outcome.state.epoch, spreadTimeoutMs);
-    return { kind: 'welcome', document: encodeState(topology.state()) };
+    const isNew = outcome.kind === 'changed';
+    return { kind: 'welcome', document: encodeState(topology.state()), isNew };
   }
 }

@@ -8,7 +8,7 @@
  * | message | tuple |
  * |---|---|
  * | request | [purpose, cluster, lineage, ring size, node, host, peer port, http port, pbc port, location] |
- * | welcome | [0, state document] |
+ * | welcome | [0, state document, whether the asker is new] |
  * | refused | [1, reason, text] |
  */
 
@@ -31,7 +31,12 @@ export type JoinPurpose = 'join' | 'inquire';
 
 export type JoinReply =
   /** The join is staged, or was before; `document` is the state to act on. */
-  | { readonly kind: 'welcome'; readonly document: Buffer }
+  | {
+      readonly kind: 'welcome';
+      readonly document: Buffer;
+      /** No state before named the asker as a member, so it cannot have voted. */
+      readonly isNew: boolean;
+    }
   | { readonly kind: 'refused'; readonly reason: JoinRefusal; readonly text: string };
 
 /** Append-only: an index is a wire number. */
@@ -106,7 +111,7 @@ export function tupleToJoinRequest(tuple: unknown): JoinRequest {
 }
 
 export function joinReplyToTuple(reply: JoinReply): WireTuple {
-  if (reply.kind === 'welcome') return [0, reply.document];
+  if (reply.kind === 'welcome') return [0, reply.document, reply.isNew];
   return [1, JOIN_REFUSALS.indexOf(reply.reason), reply.text];
 }
 
@@ -127,7 +132,9 @@ export function isNodeName(node: NodeId): boolean {
 }
 
 function readReply(reader: TupleReader): JoinReply {
-  if (reader.integer(0, 1) === 0) return { kind: 'welcome', document: reader.bytes() };
+  if (reader.integer(0, 1) === 0) {
+    return { kind: 'welcome', document: reader.bytes(), isNew: reader.boolean() };
+  }
   const reason = reader.choice(JOIN_REFUSALS);
   return { kind: 'refused', reason, text: readText(reader).slice(0, 500) };
 }

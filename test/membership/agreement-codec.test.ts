@@ -75,7 +75,7 @@ const anyRecord: fc.Arbitrary<AgreementRecord> = fc.record({
   accepted: fc.option(anyAccepted, { nil: undefined }),
   round: fc.nat(),
   life: fc.nat(),
-  vote: fc.constantFrom('free' as const, 'unsure' as const),
+  vote: fc.constantFrom('free' as const, 'regained' as const, 'unsure' as const),
 });
 
 /** Whether `decode` takes the bytes; anything but a fault is a bug and is thrown. */

@@ -13,7 +13,7 @@ import type { Clock, Host, Log, Metrics, Random } from '../../src/base/host.ts';
 import type { Epoch, NodeId } from '../../src/base/names.ts';
 import { encodeRecord } from '../../src/membership/agreement-codec.ts';
 import type { AgreementLog, AgreementPeers } from '../../src/membership/agreement-ports.ts';
-import type { ClusterState } from '../../src/membership/cluster-state.ts';
+import type { ClusterState, Member } from '../../src/membership/cluster-state.ts';
 import { Proposer, type ProposalOutcome } from '../../src/membership/proposer.ts';
 import { hashState } from '../../src/membership/state-document.ts';
 import { StateKeeper } from '../../src/membership/state-keeper.ts';
@@ -29,6 +29,12 @@ export interface WorldFaults {
 }
 
 export const CALM: WorldFaults = { lost: 0, doubled: 0, delayMaxMs: 2, saveMaxMs: 2 };
+
+/** How long a proposer tries, and who is to vote from then on; by default those who do. */
+export interface Wish {
+  readonly timeoutMs: number;
+  readonly voters?: ReadonlySet<number> | undefined;
+}
 
 export type PlantedBug =
   /** A save is acknowledged at once and done much later, if no crash comes before. */
@@ -145,18 +151,18 @@ export class AgreementWorld {
   }
 
   /** Proposes to add `token` to the state, and keeps what the proposer was told for the judges. */
-  propose(node: WorldNode, token: string, timeoutMs: number): void {
-    void this.proposeAndWait(node, token, timeoutMs).catch(() => {});
+  propose(node: WorldNode, token: string, wish: Wish): void {
+    void this.proposeAndWait(node, token, wish).catch(() => {});
   }
 
   async proposeAndWait(
     node: WorldNode,
     token: string,
-    timeoutMs: number,
+    { timeoutMs, voters }: Wish,
   ): Promise<ProposalOutcome<never> | undefined> {
     const life = node.life;
     const outcome = await node.proposer?.propose<never>(
-      (state) => ({ kind: 'changed', state: withToken(state, token) }),
+      (state) => ({ kind: 'changed', state: withToken(state, token, voters) }),
       timeoutMs,
     );
     if (node.life !== life || outcome === undefined) return undefined;
@@ -337,8 +343,13 @@ export function tokensOf(state: ClusterState): string[] {
   return (state.defaultProperties['tokens'] as string[] | undefined) ?? [];
 }
 
-function withToken(state: ClusterState, token: string): ClusterState {
-  return successorOf(state, { defaultProperties: { tokens: [...tokensOf(state), token] } });
+function withToken(state: ClusterState, token: string, voters?: Wish['voters']): ClusterState {
+  const members = state.members.map((member, index): Member => {
+    if (voters === undefined) return member;
+    return { ...member, status: voters.has(index) ? 'valid' : 'down' };
+  });
+  const tokens = [...tokensOf(state), token];
+  return successorOf(state, { members, defaultProperties: { tokens } });
 }
 
 /** Lets every promise settle that can: they run before the event loop's next turn. */

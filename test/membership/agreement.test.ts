@@ -16,12 +16,18 @@ import {
 interface History {
   readonly nodeCount: number;
   readonly wipes: boolean;
+  /** Whether the voters change too. */
+  readonly revotes?: boolean;
   readonly plantedBug?: PlantedBug;
+}
+
+function mayVote({ keeper }: WorldNode): boolean {
+  return keeper !== undefined && keeper.vote() !== 'unsure';
 }
 
 /** Whether losing this node's disk loses no promise that another relies on. */
 function mayWipe(world: AgreementWorld, node: WorldNode): boolean {
-  return world.nodes.every((each) => each === node || each.keeper?.vote() === 'free');
+  return world.nodes.every((each) => each === node || mayVote(each));
 }
 
 async function startAll(world: AgreementWorld): Promise<void> {
@@ -65,17 +71,24 @@ function disturb(world: AgreementWorld, history: History): void {
   }
 }
 
+/** Who is to vote from some epoch on: anyone, but at least one. */
+function drawVoters(world: AgreementWorld): ReadonlySet<number> {
+  const voters = [...world.nodes.keys()].filter(() => world.chance(600));
+  return new Set([...voters, world.random(world.nodes.length)]);
+}
+
 /** 60 disturbed steps, then calm; returns what the judges found and how much was agreed. */
 async function play(seed: number, history: History): Promise<{ found: string[]; agreed: number }> {
   const world = new AgreementWorld(history.nodeCount, seed);
   world.plantedBug = history.plantedBug;
   await startAll(world);
-  await world.run(500, () => world.nodes.every(({ keeper }) => keeper?.vote() === 'free'));
+  await world.run(500, () => world.nodes.every(mayVote));
   for (let step = 0; step < 60; step += 1) {
     if (world.chance(350)) disturb(world, history);
     if (world.chance(700)) {
       const node = world.nodes[world.random(world.nodes.length)] as WorldNode;
-      world.propose(node, `token${step}`, 50 + world.random(1_500));
+      const voters = history.revotes === true ? drawVoters(world) : undefined;
+      world.propose(node, `token${step}`, { timeoutMs: 50 + world.random(1_500), voters });
     }
     if (world.chance(300)) world.exchangeEpochs();
     await world.run(world.random(80));
@@ -93,7 +106,7 @@ async function settle(world: AgreementWorld): Promise<void> {
   const first = world.nodes[0] as WorldNode;
   let outcome: string | undefined;
   void world
-    .proposeAndWait(first, 'last', 20_000)
+    .proposeAndWait(first, 'last', { timeoutMs: 20_000 })
     .then((settled) => {
       outcome = settled?.kind;
     })
@@ -137,6 +150,12 @@ t.test('a lost disk makes a node ask before it votes again', async (t) => {
   await playMany(t, 5000, 8, { nodeCount: 5, wipes: true });
 });
 
+t.test('each epoch is decided by the voters of the one before, whoever they are', async (t) => {
+  const agreed = await playMany(t, 6000, 8, { nodeCount: 5, wipes: false, revotes: true });
+  t.ok(agreed > 20, `${agreed} changes were agreed`);
+  await playMany(t, 7000, 5, { nodeCount: 4, wipes: true, revotes: true });
+});
+
 /** How many of the first seeds it takes until the judges find the planted bug; at most 100. */
 async function seedsToCatch(history: History): Promise<number> {
   for (let seed = 1; seed <= 100; seed += 1) {
@@ -161,14 +180,14 @@ t.test('the judges catch a lost disk that votes at once', async (t) => {
 async function calmWorld(nodeCount: number): Promise<AgreementWorld> {
   const world = new AgreementWorld(nodeCount, 7);
   await startAll(world);
-  await world.run(1_000, () => world.nodes.every(({ keeper }) => keeper?.vote() === 'free'));
+  await world.run(1_000, () => world.nodes.every(mayVote));
   return world;
 }
 
 /** Proposes, and runs the world until the proposer has its outcome. */
 async function outcomeOf(world: AgreementWorld, node: WorldNode, token: string, timeoutMs: number) {
   let settled: Awaited<ReturnType<AgreementWorld['proposeAndWait']>>;
-  const waiting = world.proposeAndWait(node, token, timeoutMs).then((outcome) => {
+  const waiting = world.proposeAndWait(node, token, { timeoutMs }).then((outcome) => {
     settled = outcome;
   });
   await world.run(30_000, () => settled !== undefined);
@@ -184,7 +203,8 @@ t.test('a node alone agrees with itself', async (t) => {
 
 t.test('changes of three nodes at once all take effect, once each', async (t) => {
   const world = await calmWorld(3);
-  for (const [index, node] of world.nodes.entries()) world.propose(node, `token${index}`, 10_000);
+  for (const [index, node] of world.nodes.entries())
+    world.propose(node, `token${index}`, { timeoutMs: 10_000 });
   await world.run(10_000, () => world.acknowledgedCount === 3);
   world.exchangeEpochs();
   await world.run(500);
@@ -217,7 +237,7 @@ t.test(
 t.test('a change that was voted on without a majority may yet take effect', async (t) => {
   const world = await calmWorld(3);
   const [a, b, c] = world.nodes as [WorldNode, WorldNode, WorldNode];
-  const waiting = world.proposeAndWait(a, 'open', 300);
+  const waiting = world.proposeAndWait(a, 'open', { timeoutMs: 300 });
   // Promises come back, then the ways out of A are cut: it votes for its own state alone.
   await world.run(100, () => a.disk.saved?.includes('open') === true);
   const state = a.keeper?.state();
@@ -252,7 +272,7 @@ t.test('a new cluster votes when all of its nodes have met', async (t) => {
   await world.run(2_000);
   t.equal(a.keeper?.vote(), 'unsure');
   void world.start(c);
-  await world.run(2_000, () => world.nodes.every(({ keeper }) => keeper?.vote() === 'free'));
+  await world.run(2_000, () => world.nodes.every(mayVote));
   t.same(
     world.nodes.map(({ keeper }) => keeper?.vote()),
     ['free', 'free', 'free'],
@@ -263,7 +283,7 @@ t.test('a proposal among nodes that still meet does not keep them from voting', 
   for (let seed = 1; seed <= 10; seed += 1) {
     const world = new AgreementWorld(5, seed);
     for (const node of world.nodes) void world.start(node);
-    await world.run(5_000, () => world.nodes.some(({ keeper }) => keeper?.vote() === 'free'));
+    await world.run(5_000, () => world.nodes.some(mayVote));
     const outcome = await outcomeOf(world, world.nodes[0] as WorldNode, 'early', 20_000);
     t.equal(outcome?.kind, 'changed', `seed ${seed}`);
   }

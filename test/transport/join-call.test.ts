@@ -28,7 +28,7 @@ const REQUEST: JoinRequest = {
   },
 };
 
-const WELCOME: JoinReply = { kind: 'welcome', document: Buffer.from('a state') };
+const WELCOME: JoinReply = { kind: 'welcome', document: Buffer.from('a state'), isNew: true };
 
 interface Tls {
   readonly caFile: string;
