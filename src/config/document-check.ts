@@ -7,7 +7,7 @@
  */
 
 import { Ajv } from 'ajv';
-import type { ErrorObject } from 'ajv';
+import type { ErrorObject, ValidateFunction } from 'ajv';
 import { findNearestName } from './nearest-name.ts';
 import type { Measure, SettingSchema } from './setting.ts';
 import { parseDurationMs, parseSizeBytes } from './units.ts';
@@ -31,6 +31,20 @@ const PROBLEMS_MAX = 50;
  * problems must not be used.
  */
 export function checkDocument(document: unknown, schema: SettingSchema): Problem[] {
+  const validate = validatorOf(schema);
+  if (validate(document)) return [];
+  const errors = validate.errors ?? [];
+  // Each branch of an `anyOf` reports what it wants; the sentence for the whole is enough.
+  const chosen = errors.filter((error) => !error.schemaPath.includes('/anyOf/'));
+  return chosen.slice(0, PROBLEMS_MAX).map(errorToProblem);
+}
+
+/** Compiling a schema takes longer than checking most documents. */
+const VALIDATORS = new WeakMap<SettingSchema, ValidateFunction>();
+
+function validatorOf(schema: SettingSchema): ValidateFunction {
+  const known = VALIDATORS.get(schema);
+  if (known !== undefined) return known;
   const ajv = new Ajv({ allErrors: true, useDefaults: true, verbose: true, strict: true });
   ajv.addKeyword({
     keyword: 'measure',
@@ -40,11 +54,8 @@ export function checkDocument(document: unknown, schema: SettingSchema): Problem
     errors: false,
   });
   const validate = ajv.compile(schema);
-  if (validate(document)) return [];
-  const errors = validate.errors ?? [];
-  // Each branch of an `anyOf` reports what it wants; the sentence for the whole is enough.
-  const chosen = errors.filter((error) => !error.schemaPath.includes('/anyOf/'));
-  return chosen.slice(0, PROBLEMS_MAX).map(errorToProblem);
+  VALIDATORS.set(schema, validate);
+  return validate;
 }
 
 /** `nodes[0].http_port`. */
@@ -112,6 +123,7 @@ function wantedShape(schema: SettingSchema): string {
   if (schema.type === 'object') return 'a group of settings';
   const { minimum = 0, maximum = 'any', minLength = 0, maxLength = 'any' } = schema;
   if (schema.type === 'integer') return `a whole number from ${minimum} to ${maximum}`;
+  if (schema.type === 'number') return `a number from ${minimum} to ${maximum}`;
   return `text of ${minLength} to ${maxLength} characters`;
 }
 

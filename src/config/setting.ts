@@ -19,7 +19,7 @@ export type SettingValue = string | number | boolean;
 
 /** A JSON schema node as this configuration uses it. */
 export interface SettingSchema {
-  readonly type?: 'string' | 'integer' | 'boolean' | 'object' | 'array';
+  readonly type?: 'string' | 'integer' | 'number' | 'boolean' | 'object' | 'array';
   readonly description?: string;
   readonly default?: unknown;
   readonly enum?: readonly SettingValue[];
@@ -71,6 +71,11 @@ export function count(range: Range<number>, description: string): SettingSchema 
     ...withDefault(range.default),
     description,
   };
+}
+
+/** A number that need not be whole. */
+export function decimal(range: Range<number>, description: string): SettingSchema {
+  return { ...count(range, description), type: 'number' };
 }
 
 /** One of `choices`; the first is the default. */
