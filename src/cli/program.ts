@@ -8,6 +8,7 @@
 
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { addAdminCommands } from './admin-command.ts';
+import { addBenchCommands } from './bench-command.ts';
 import { addConfigCommands } from './config-command.ts';
 
 export async function runProgram(argv: readonly string[], entryPoint: string): Promise<void> {
@@ -72,6 +73,7 @@ function createProgram(entryPoint: string): Command {
       await runDemo(options, entryPoint);
     });
 
+  addBenchCommands(program, entryPoint);
   addConfigCommands(program);
   addAdminCommands(program);
   return program;

@@ -1,0 +1,223 @@
+/**
+ * One process of the load: its clients, its keys and its ledger, doing what the parent orders.
+ */
+
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Fault } from '../../src/base/fault.ts';
+import { openDriver } from '../target/open-driver.ts';
+import { ValueSource } from '../workload/values.ts';
+import { Arrivals } from './arrivals.ts';
+import { REAL_CLOCK } from './clock.ts';
+import { Ledger } from './ledger.ts';
+import { fill } from './fill.ts';
+import { runClosedLoop, runOpenLoop } from './loops.ts';
+import { Operations, clientRandom } from './operations.ts';
+import { ProcessKeys } from './process-keys.ts';
+import { Recorder } from './recorder.ts';
+import { TrackedWrites } from './tracked-writes.ts';
+import { verify } from './verify.ts';
+import type { Driver, Session } from '../target/session.ts';
+import type { Order, OwnCost, Preparation, Report } from './messages.ts';
+import type { LoadClient } from './operations.ts';
+
+const BATCH_INTERVAL_MS = 250;
+const LAG_RESOLUTION_MS = 5;
+const VERIFY_SESSIONS = 32;
+
+export type Tell = (report: Report) => void;
+
+export class LoadProcess {
+  readonly #preparation: Preparation;
+  readonly #driver: Driver;
+  readonly #tell: Tell;
+  readonly #keys: ProcessKeys;
+  readonly #ledger: Ledger;
+  readonly #recorder: Recorder;
+  readonly #operations: Operations;
+  readonly #clients = new Map<number, LoadClient>();
+  readonly #keepsSiblings: readonly boolean[];
+  readonly #lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
+  readonly #timer: NodeJS.Timeout;
+  #phase = 0;
+  #cpu = process.cpuUsage();
+  #progress: [done: number, total: number] | undefined;
+
+  private constructor(
+    preparation: Preparation,
+    driver: Driver,
+    rest: { readonly tell: Tell; readonly keepsSiblings: readonly boolean[] },
+  ) {
+    const { workload, share, seed, run, verifyKeysMax } = preparation;
+    this.#preparation = preparation;
+    this.#driver = driver;
+    this.#tell = rest.tell;
+    this.#keepsSiblings = rest.keepsSiblings;
+    this.#keys = new ProcessKeys(workload, share);
+    // A target that keeps nothing is not asked for it later.
+    const keysMax = driver.isVerifiable ? verifyKeysMax : 0;
+    this.#ledger = new Ledger((number) => this.#keeps(number), keysMax);
+    this.#recorder = new Recorder(() => this.#flush());
+    this.#operations = new Operations(workload, {
+      clock: REAL_CLOCK,
+      keys: this.#keys,
+      values: new ValueSource(seed),
+      writes: new TrackedWrites(this.#ledger, { writer: share.index, run }),
+      recorder: this.#recorder,
+      run,
+    });
+    if (preparation.isLoaded) for (const { shared } of this.#keys.sets) shared?.assumeLoaded();
+    this.#lag.enable();
+    this.#timer = setInterval(() => this.#flush(), BATCH_INTERVAL_MS);
+  }
+
+  /** Rejects with a fault where the target cannot do what the workload wants. */
+  static async prepare(preparation: Preparation, tell: Tell): Promise<LoadProcess> {
+    const { workload, target, share, timeoutMs } = preparation;
+    const driver = await openDriver(target, timeoutMs);
+    const asks = workload.operations.find(({ op }) => op === 'query' || op === 'sweep');
+    if (asks !== undefined && !driver.answersQueries) {
+      throw new Fault(
+        'config',
+        `${workload.name} has queries (${asks.name}), which ${target.kind} cannot answer`,
+      );
+    }
+    const session = driver.open(share.index);
+    const keepsSiblings: boolean[] = [];
+    for (const { bucket } of new ProcessKeys(workload, share).sets) {
+      const { properties } = mustBucket(preparation, bucket);
+      const isFirst = share.index === 0;
+      if (isFirst && Object.keys(properties).length > 0) {
+        await session.setProperties(bucket, properties);
+      }
+      keepsSiblings.push(await session.keepsSiblings(bucket));
+    }
+    session.close();
+    const made = new LoadProcess(preparation, driver, { tell, keepsSiblings });
+    tell({ kind: 'prepared', nodes: driver.nodes, isVerifiable: driver.isVerifiable });
+    return made;
+  }
+
+  async carryOut(order: Exclude<Order, Preparation>): Promise<void> {
+    if (order.kind === 'stop') {
+      await this.#close();
+      return;
+    }
+    this.#phase = order.phase;
+    this.#lag.reset();
+    this.#cpu = process.cpuUsage();
+    this.#progress = undefined;
+    if (order.kind === 'verify') {
+      await this.#verify(order.patienceMs);
+      return;
+    }
+    const unstarted =
+      order.kind === 'load' ? await this.#load(order.clients) : await this.#loop(order);
+    this.#flush();
+    this.#tell({ kind: 'done', phase: this.#phase, unstarted });
+  }
+
+  async #load(clients: number): Promise<number> {
+    const { workload } = this.#preparation;
+    const hasOwned = Object.values(workload.keys).some(({ kind }) => kind === 'owned');
+    const count = hasOwned ? Math.max(clients, workload.clients) : clients;
+    await fill(
+      { keys: this.#keys, workload, operations: this.#operations },
+      Array.from({ length: this.#shareOf(count) }, (_, index) => this.#client(index)),
+      (done, total) => {
+        this.#progress = [done, total];
+      },
+    );
+    return 0;
+  }
+
+  async #loop({ order }: Extract<Order, { kind: 'loop' }>): Promise<number> {
+    const operate = (index: number, dueMs: number): Promise<void> =>
+      this.#operations.runOne(this.#client(index), dueMs);
+    const clients = this.#shareOf(order.clients);
+    const startMs = REAL_CLOCK.nowMs();
+    const endMs = startMs + order.durationMs;
+    if (order.loop === 'closed') {
+      await runClosedLoop(REAL_CLOCK, operate, { ...order, clients, endMs });
+      return 0;
+    }
+    const { seed, share } = this.#preparation;
+    const offset = (share.index + 0.5) / share.count;
+    const random = clientRandom(seed, -1 - share.index);
+    const arrivals = new Arrivals(order.pieces, random, { arrivals: order.arrivals, offset });
+    return runOpenLoop(REAL_CLOCK, operate, { arrivals, clients, startMs, endMs });
+  }
+
+  async #verify(patienceMs: number): Promise<void> {
+    const sessions = Array.from({ length: VERIFY_SESSIONS }, (_, index) =>
+      this.#driver.open(index),
+    );
+    const verdict = await verify(
+      {
+        ledger: this.#ledger,
+        keys: this.#keys,
+        keepsSiblings: (number) => this.#keeps(number),
+        sessions,
+        run: this.#preparation.run,
+        onProgress: (done, total) => {
+          this.#progress = [done, total];
+        },
+      },
+      patienceMs,
+    );
+    for (const session of sessions) session.close();
+    this.#tell({ kind: 'verdict', phase: this.#phase, verdict });
+  }
+
+  /** The clients of all processes take their numbers in turn. */
+  #shareOf(clients: number): number {
+    const { index, count } = this.#preparation.share;
+    return Math.ceil((clients - index) / count);
+  }
+
+  #client(index: number): LoadClient {
+    const known = this.#clients.get(index);
+    if (known !== undefined) return known;
+    const { share, seed } = this.#preparation;
+    const id = share.index + index * share.count;
+    const session: Session = this.#driver.open(id);
+    const client = { id, session, random: clientRandom(seed, id) };
+    this.#clients.set(index, client);
+    return client;
+  }
+
+  #keeps(ledgerNumber: number): boolean {
+    return this.#keepsSiblings[this.#keys.find(ledgerNumber).set.index] === true;
+  }
+
+  #flush(): void {
+    const batch = this.#recorder.takeBatch();
+    const cost = this.#takeCost();
+    this.#tell({ kind: 'batch', phase: this.#phase, batch, cost, progress: this.#progress });
+  }
+
+  #takeCost(): OwnCost {
+    const { user, system } = process.cpuUsage(this.#cpu);
+    this.#cpu = process.cpuUsage();
+    // What the timer of the measurement itself takes is no delay.
+    const lagMaxMs = Math.max(0, this.#lag.max / 1e6 - LAG_RESOLUTION_MS);
+    this.#lag.reset();
+    return { cpuMicros: user + system, lagMaxMs };
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#lag.disable();
+    for (const { session } of this.#clients.values()) session.close();
+    await this.#driver.close();
+  }
+}
+
+function mustBucket(
+  { workload }: Preparation,
+  bucket: { readonly bucket: string; readonly type: string },
+) {
+  const found = Object.values(workload.buckets).find(
+    (one) => one.bucket === bucket.bucket && one.type === bucket.type,
+  );
+  return found ?? { properties: {} };
+}

@@ -1,0 +1,253 @@
+/**
+ * A run: load, settle, warm-up, measure, fault, recover, verify.
+ *
+ * The parent gives orders to the worker processes, gathers their samples and watches the node
+ * processes of this machine. Whatever happens, nodes that it started are stopped again.
+ */
+
+import { setTimeout as pause } from 'node:timers/promises';
+import { Measurements } from '../report/measurements.ts';
+import { describeMachine } from '../report/machine.ts';
+import { RESULT_FORMAT, phaseRate } from '../report/result.ts';
+import { TerminalView, phaseLine } from '../report/terminal.ts';
+import { FaultTimeline, requireFaultsPossible } from './faults.ts';
+import { faultEvents, orderOf, plannedLoops, startOf } from './phases.ts';
+import { UsageWatch } from './process-usage.ts';
+import { seriesOf } from './series.ts';
+import { addVerdicts } from './verify.ts';
+import { WorkerPool } from './worker-pool.ts';
+import { describeTarget } from '../target/target.ts';
+import type { DevCluster } from '../../src/cli/dev-cluster.ts';
+import type { PhaseStart } from '../report/measurements.ts';
+import type { Mark, PhaseResult, ResourceSample, RunResult } from '../report/result.ts';
+import type { Target } from '../target/target.ts';
+import type { Workload } from '../workload/workload.ts';
+import type { Order, Preparation } from './messages.ts';
+import type { PlannedLoop } from './phases.ts';
+import type { WatchedProcess } from './process-usage.ts';
+import type { Verdict } from './verify.ts';
+import type { Series } from './series.ts';
+
+export interface RunOptions {
+  readonly workload: Workload;
+  readonly target: Target;
+  readonly scale: number;
+  readonly processes: number;
+  readonly seed: number;
+  readonly timeoutMs: number;
+  readonly intervalMs: number;
+  /** Leave out the load phase: the keys are there. */
+  readonly isLoaded: boolean;
+  /** 0: nothing is looked for. */
+  readonly verifyKeysMax: number;
+  readonly patienceMs: number;
+  /** Started by this run; its nodes may be killed. */
+  readonly cluster: DevCluster | undefined;
+  /** Asked for each sample, because nodes come and go. */
+  readonly watched: () => readonly WatchedProcess[];
+  /** Whose file system the report names. */
+  readonly dataFolder: string;
+}
+
+const TICK_MS = 250;
+
+export async function runLoad(options: RunOptions): Promise<RunResult> {
+  requireFaultsPossible(faultEvents(options.workload), options.cluster);
+  const run = new Run(options);
+  try {
+    return await run.run();
+  } finally {
+    await run.close();
+  }
+}
+
+class Run {
+  readonly #options: RunOptions;
+  readonly #series: readonly Series[];
+  readonly #measurements: Measurements;
+  readonly #view = new TerminalView();
+  readonly #pool: WorkerPool;
+  readonly #startedAt = new Date();
+  readonly #startMs = performance.now();
+  readonly #run = Math.floor(Math.random() * 2 ** 32);
+  readonly #usage = new UsageWatch();
+  readonly #resources: ResourceSample[] = [];
+  readonly #marks: Mark[] = [];
+  readonly #progress: (readonly [done: number, total: number] | undefined)[] = [];
+  readonly #faults: FaultTimeline;
+  #nodes: readonly string[] = [];
+  #bestPerSecond = 0;
+  #sampledAtMs = 0;
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+    this.#series = seriesOf(options.workload.operations);
+    this.#measurements = new Measurements(this.#series, options.intervalMs);
+    this.#faults = new FaultTimeline(options.cluster, (label) => this.#mark(label));
+    this.#pool = new WorkerPool(options.processes, (worker, report) => {
+      this.#progress[worker] = report.progress;
+      this.#measurements.add(report, this.#nowMs());
+    });
+  }
+
+  async run(): Promise<RunResult> {
+    const { workload, isLoaded } = this.#options;
+    const machine = describeMachine(this.#options.dataFolder);
+    const prepared = await this.#pool.order((index) => this.#preparation(index));
+    const [first] = prepared;
+    this.#nodes = first?.kind === 'prepared' ? first.nodes : [];
+    const isVerifiable = first?.kind === 'prepared' && first.isVerifiable;
+    if (workload.load.fill && !isLoaded) await this.#load();
+    for (const planned of plannedLoops(workload)) await this.#loop(planned);
+    const verdict =
+      isVerifiable && this.#options.verifyKeysMax > 0 ? await this.#verify() : undefined;
+    return {
+      format: RESULT_FORMAT,
+      workload: workload.name,
+      about: workload.about,
+      target: describeTarget(this.#options.target),
+      startedAt: this.#startedAt.toISOString(),
+      seed: this.#options.seed,
+      scale: this.#options.scale,
+      processes: this.#options.processes,
+      machine,
+      phases: this.#measurements.phases.map((phase) => phase.result(this.#series, this.#nodes)),
+      intervalMs: this.#options.intervalMs,
+      timeline: this.#measurements.timeline,
+      resources: this.#resources,
+      marks: this.#marks,
+      errors: this.#measurements.errors,
+      verdict,
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#faults.end();
+    await this.#pool.close();
+  }
+
+  #nowMs(): number {
+    return performance.now() - this.#startMs;
+  }
+
+  #mark(label: string): void {
+    this.#marks.push({ atMs: this.#nowMs(), label });
+    this.#view.say(`${(this.#nowMs() / 1_000).toFixed(1)} s: ${label}`);
+  }
+
+  #preparation(index: number): Preparation {
+    const { workload, target, processes, seed, timeoutMs, verifyKeysMax, isLoaded } = this.#options;
+    const share = { index, count: processes };
+    const run = this.#run;
+    return {
+      kind: 'prepare',
+      workload,
+      target,
+      share,
+      seed,
+      run,
+      timeoutMs,
+      verifyKeysMax,
+      isLoaded,
+    };
+  }
+
+  async #load(): Promise<void> {
+    const { load, settleMs } = this.#options.workload;
+    const { clients } = load;
+    const start = { name: 'load', role: 'load', loop: 'closed', clients } as const;
+    await this.#phase({ ...start, offeredPerSecond: undefined }, undefined, (phase) => {
+      return { kind: 'load', phase, clients };
+    });
+    await this.#watchWhile(pause(settleMs), { name: 'settle', durationMs: settleMs });
+  }
+
+  async #loop(planned: PlannedLoop): Promise<void> {
+    const start = startOf(planned, this.#bestPerSecond);
+    const order = orderOf(planned, this.#bestPerSecond, this.#options.processes);
+    const { durationMs, events } = planned.step;
+    this.#faults.begin(events);
+    const result = await this.#phase(start, durationMs, (phase) => ({
+      kind: 'loop',
+      phase,
+      order,
+    }));
+    await this.#faults.end();
+    if (planned.role === 'measure' && planned.step.loop === 'closed') {
+      this.#bestPerSecond = Math.max(this.#bestPerSecond, phaseRate(result));
+    }
+  }
+
+  async #verify(): Promise<Verdict> {
+    const { patienceMs } = this.#options;
+    const start = { name: 'verify', role: 'verify', loop: 'closed', clients: 0 } as const;
+    const phase = this.#measurements.begin(
+      { ...start, offeredPerSecond: undefined },
+      this.#nowMs(),
+    );
+    const reports = await this.#watchWhile(
+      this.#pool.order(() => ({ kind: 'verify', phase, patienceMs })),
+      { name: 'verify', durationMs: undefined },
+    );
+    this.#measurements.end(phase, this.#nowMs());
+    return addVerdicts(reports.flatMap((one) => (one.kind === 'verdict' ? [one.verdict] : [])));
+  }
+
+  async #phase(
+    start: PhaseStart,
+    durationMs: number | undefined,
+    orderFor: (phase: number) => Order,
+  ): Promise<PhaseResult> {
+    const number = this.#measurements.begin(start, this.#nowMs());
+    const reports = await this.#watchWhile(
+      this.#pool.order(() => orderFor(number)),
+      { name: start.name, durationMs },
+    );
+    const ended = this.#measurements.end(number, this.#nowMs());
+    for (const report of reports) if (report.kind === 'done') ended.unstarted += report.unstarted;
+    const result = ended.result(this.#series, this.#nodes);
+    if (start.role !== 'load') this.#view.say(phaseLine(result));
+    return result;
+  }
+
+  /** Draws and samples until `work` is done. */
+  async #watchWhile<T>(
+    work: Promise<T>,
+    { name, durationMs }: { readonly name: string; readonly durationMs: number | undefined },
+  ): Promise<T> {
+    const startMs = this.#nowMs();
+    const timer = setInterval(() => {
+      this.#sample();
+      const share =
+        durationMs === undefined ? this.#share() : (this.#nowMs() - startMs) / durationMs;
+      this.#view.draw({
+        phase: name,
+        progress: share,
+        interval: this.#measurements.timeline.at(-1),
+        errorCount: this.#measurements.errors.reduce((sum, { count }) => sum + count, 0),
+      });
+    }, TICK_MS);
+    try {
+      return await work;
+    } finally {
+      clearInterval(timer);
+      this.#sample();
+    }
+  }
+
+  /** Of a phase that counts. */
+  #share(): number {
+    const [done, total] = this.#progress.reduce<[number, number]>(
+      ([doneSum, totalSum], one) => [doneSum + (one?.[0] ?? 0), totalSum + (one?.[1] ?? 0)],
+      [0, 0],
+    );
+    return total === 0 ? 0 : done / total;
+  }
+
+  #sample(): void {
+    const nowMs = this.#nowMs();
+    if (nowMs - this.#sampledAtMs < this.#options.intervalMs) return;
+    this.#sampledAtMs = nowMs;
+    this.#resources.push(...this.#usage.sample(this.#options.watched(), nowMs));
+  }
+}

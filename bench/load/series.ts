@@ -1,0 +1,42 @@
+/**
+ * The series of a workload: what has latencies of its own.
+ *
+ * An operation of several requests is one series as a whole, and one for each kind of request in it:
+ * the time of a read and a write together says little about either.
+ */
+
+import type { OperationSpec } from '../workload/workload.ts';
+
+const PARTS: Readonly<Partial<Record<OperationSpec['op'], readonly string[]>>> = {
+  update: ['get', 'put'],
+  sweep: ['query', 'delete'],
+};
+
+export interface Series {
+  readonly name: string;
+  /** A request within an operation: not to be added to the operations' counts. */
+  readonly isPart: boolean;
+}
+
+export interface SeriesOfOperation {
+  readonly whole: number;
+  /** By the name of the part. */
+  readonly parts: Readonly<Record<string, number>>;
+}
+
+export function seriesOf(operations: readonly OperationSpec[]): readonly Series[] {
+  return operations.flatMap(({ name, op }) => [
+    { name, isPart: false },
+    ...(PARTS[op] ?? []).map((part) => ({ name: `${name}.${part}`, isPart: true })),
+  ]);
+}
+
+/** The numbers of each operation's series. */
+export function numberSeries(operations: readonly OperationSpec[]): readonly SeriesOfOperation[] {
+  let next = 0;
+  return operations.map(({ op }) => {
+    const whole = next++;
+    const parts = Object.fromEntries((PARTS[op] ?? []).map((part) => [part, next++]));
+    return { whole, parts };
+  });
+}

@@ -1,0 +1,31 @@
+/**
+ * The entry point of a worker process: takes orders over IPC, one after the other.
+ */
+
+import { LoadProcess } from './load-process.ts';
+import type { Order, Report } from './messages.ts';
+
+let load: LoadProcess | undefined;
+let last: Promise<void> = Promise.resolve();
+
+function tell(report: Report): void {
+  if (process.connected) process.send?.(report);
+}
+
+async function carryOut(order: Order): Promise<void> {
+  try {
+    if (order.kind === 'prepare') load = await LoadProcess.prepare(order, tell);
+    else await load?.carryOut(order);
+    if (order.kind === 'stop') process.disconnect();
+  } catch (error) {
+    tell({ kind: 'failed', reason: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+process.on('message', (order: Order) => {
+  last = last.then(() => carryOut(order));
+});
+// A parent that died needs no load any more.
+process.on('disconnect', () => process.exit(0));
+// The parent gets Ctrl-C too, and ends the run in order.
+process.on('SIGINT', () => {});

@@ -1,0 +1,218 @@
+/**
+ * Where the samples of all worker processes come together: histograms for each phase, series and
+ * node, and the course of the run in intervals.
+ *
+ * Adding is all that is ever done, so the number of processes makes no difference. Of an interval
+ * only a summary is kept once it is over, so a long run stays small.
+ */
+
+import { samplesOf } from '../load/recorder.ts';
+import { encodeHistogram, newHistogram } from './result.ts';
+import type { Histogram } from 'hdr-histogram-js';
+import type { OwnCost } from '../load/messages.ts';
+import type { Batch, Sample } from '../load/recorder.ts';
+import type { Series } from '../load/series.ts';
+import type { Interval, IntervalSeries, PhaseResult, PhaseRole, SeriesResult } from './result.ts';
+
+interface Tally {
+  readonly intended: Histogram;
+  readonly service: Histogram;
+  ok: number;
+  errors: number;
+  conflicts: number;
+}
+
+interface OpenInterval {
+  readonly index: number;
+  readonly phase: string;
+  readonly bySeries: Map<number, { histogram: Histogram; ok: number; errors: number }>;
+}
+
+export interface PhaseStart {
+  readonly name: string;
+  readonly role: PhaseRole;
+  readonly loop: 'closed' | 'open';
+  readonly clients: number;
+  readonly offeredPerSecond: number | undefined;
+}
+
+export class Phase {
+  readonly start: PhaseStart;
+  readonly startMs: number;
+  endMs = 0;
+  unstarted = 0;
+  cpuMicros = 0;
+  lagMaxMs = 0;
+  readonly #tallies = new Map<number, Tally>();
+
+  constructor(start: PhaseStart, startMs: number) {
+    this.start = start;
+    this.startMs = startMs;
+  }
+
+  add({ series, node, outcome, intendedMicros, serviceMicros }: Sample): void {
+    const key = series * 4_096 + node;
+    let tally = this.#tallies.get(key);
+    if (tally === undefined) {
+      tally = { intended: newHistogram(), service: newHistogram(), ok: 0, errors: 0, conflicts: 0 };
+      this.#tallies.set(key, tally);
+    }
+    if (outcome === 'error') {
+      tally.errors += 1;
+      return;
+    }
+    if (outcome === 'conflict') tally.conflicts += 1;
+    else tally.ok += 1;
+    tally.intended.recordValue(intendedMicros);
+    tally.service.recordValue(serviceMicros);
+  }
+
+  /** Operations that ended well so far. */
+  okCount(series: readonly Series[]): number {
+    let sum = 0;
+    for (const [key, { ok }] of this.#tallies) {
+      if (series[Math.floor(key / 4_096)]?.isPart === false) sum += ok;
+    }
+    return sum;
+  }
+
+  result(series: readonly Series[], nodes: readonly string[]): PhaseResult {
+    const seconds = Math.max(0.001, (this.endMs - this.startMs) / 1_000);
+    return {
+      ...this.start,
+      startMs: this.startMs,
+      endMs: this.endMs,
+      unstarted: this.unstarted,
+      generator: { cores: this.cpuMicros / 1e6 / seconds, lagMaxMs: this.lagMaxMs },
+      series: [...this.#tallies]
+        .sort(([left], [right]) => left - right)
+        .map(([key, tally]) => seriesResult(key, tally, { series, nodes })),
+    };
+  }
+}
+
+export class Measurements {
+  readonly phases: Phase[] = [];
+  readonly timeline: Interval[] = [];
+  readonly #series: readonly Series[];
+  readonly #intervalMs: number;
+  readonly #errors = new Map<string, { series: string; reason: string; count: number }>();
+  #open: OpenInterval | undefined;
+
+  constructor(series: readonly Series[], intervalMs: number) {
+    this.#series = series;
+    this.#intervalMs = intervalMs;
+  }
+
+  begin(start: PhaseStart, nowMs: number): number {
+    this.#closeInterval(nowMs);
+    this.phases.push(new Phase(start, nowMs));
+    return this.phases.length - 1;
+  }
+
+  end(phase: number, nowMs: number): Phase {
+    const ended = this.phases[phase] as Phase;
+    ended.endMs = nowMs;
+    this.#closeInterval(nowMs);
+    return ended;
+  }
+
+  add(
+    report: { readonly phase: number; readonly batch: Batch; readonly cost: OwnCost },
+    nowMs: number,
+  ): void {
+    const phase = this.phases[report.phase];
+    if (phase === undefined) return;
+    phase.cpuMicros += report.cost.cpuMicros;
+    phase.lagMaxMs = Math.max(phase.lagMaxMs, report.cost.lagMaxMs);
+    const interval = this.#intervalAt(nowMs, phase.start.name);
+    for (const sample of samplesOf(report.batch)) {
+      phase.add(sample);
+      addToInterval(interval, sample);
+    }
+    for (const [series, reason, count] of report.batch.errors)
+      this.#countError(series, reason, count);
+  }
+
+  get errors(): { series: string; reason: string; count: number }[] {
+    return [...this.#errors.values()].sort((left, right) => right.count - left.count);
+  }
+
+  #countError(series: number, reason: string, count: number): void {
+    const name = this.#series[series]?.name ?? '';
+    const known = this.#errors.get(`${name} ${reason}`);
+    if (known !== undefined) known.count += count;
+    else this.#errors.set(`${name} ${reason}`, { series: name, reason, count });
+  }
+
+  #intervalAt(nowMs: number, phase: string): OpenInterval {
+    const index = Math.floor(nowMs / this.#intervalMs);
+    if (this.#open !== undefined && this.#open.index !== index) this.#closeInterval(nowMs);
+    this.#open ??= { index, phase, bySeries: new Map() };
+    return this.#open;
+  }
+
+  #closeInterval(nowMs: number): void {
+    const open = this.#open;
+    this.#open = undefined;
+    if (open === undefined) return;
+    const startMs = Math.max(open.index * this.#intervalMs, this.timeline.at(-1)?.endMs ?? 0);
+    const endMs = Math.min((open.index + 1) * this.#intervalMs, nowMs);
+    const series = [...open.bySeries].map(([number, { histogram, ok, errors }]) =>
+      summarize(this.#series[number]?.name ?? '', histogram, { ok, errors }),
+    );
+    if (endMs > startMs) this.timeline.push({ startMs, endMs, phase: open.phase, series });
+  }
+}
+
+function addToInterval({ bySeries }: OpenInterval, sample: Sample): void {
+  let own = bySeries.get(sample.series);
+  if (own === undefined) {
+    own = { histogram: newHistogram(2), ok: 0, errors: 0 };
+    bySeries.set(sample.series, own);
+  }
+  if (sample.outcome === 'error') own.errors += 1;
+  else {
+    own.ok += 1;
+    own.histogram.recordValue(sample.intendedMicros);
+  }
+}
+
+function summarize(
+  series: string,
+  histogram: Histogram,
+  counts: { readonly ok: number; readonly errors: number },
+): IntervalSeries {
+  const isEmpty = histogram.totalCount === 0;
+  const at = (percentile: number): number =>
+    isEmpty ? 0 : histogram.getValueAtPercentile(percentile);
+  return {
+    series,
+    ...counts,
+    min: at(0),
+    mean: isEmpty ? 0 : histogram.mean,
+    p50: at(50),
+    p95: at(95),
+    p99: at(99),
+    p999: at(99.9),
+    max: isEmpty ? 0 : histogram.maxValue,
+  };
+}
+
+function seriesResult(
+  key: number,
+  tally: Tally,
+  names: { readonly series: readonly Series[]; readonly nodes: readonly string[] },
+): SeriesResult {
+  const series = names.series[Math.floor(key / 4_096)];
+  return {
+    series: series?.name ?? '',
+    isPart: series?.isPart ?? false,
+    node: names.nodes[key % 4_096] ?? '',
+    ok: tally.ok,
+    errors: tally.errors,
+    conflicts: tally.conflicts,
+    intended: encodeHistogram(tally.intended),
+    service: encodeHistogram(tally.service),
+  };
+}

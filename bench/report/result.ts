@@ -1,0 +1,175 @@
+/**
+ * The result of a run, as `result.json` holds it.
+ *
+ * Latencies are HDR histograms in their common compressed form (base64), in microseconds, for each
+ * phase, series and node; `intended` counts from when an operation was due, `service` from when it
+ * was sent. They can be added over runs and machines.
+ */
+
+import { build, decodeFromCompressedBase64, encodeIntoCompressedBase64 } from 'hdr-histogram-js';
+import type { Histogram } from 'hdr-histogram-js';
+import type { Verdict } from '../load/verify.ts';
+import type { Machine } from './machine.ts';
+
+export const RESULT_FORMAT = 1;
+
+export type PhaseRole = 'load' | 'warm-up' | 'measure' | 'fault' | 'recover' | 'verify';
+
+export interface SeriesResult {
+  readonly series: string;
+  /** A request within an operation. */
+  readonly isPart: boolean;
+  readonly node: string;
+  readonly ok: number;
+  readonly errors: number;
+  readonly conflicts: number;
+  /** HDR histograms, compressed, base64; microseconds. */
+  readonly intended: string;
+  readonly service: string;
+}
+
+export interface PhaseResult {
+  readonly name: string;
+  readonly role: PhaseRole;
+  readonly loop: 'closed' | 'open';
+  readonly clients: number;
+  /** Intended operations a second, where the loop is open. */
+  readonly offeredPerSecond: number | undefined;
+  /** Since the start of the run. */
+  readonly startMs: number;
+  readonly endMs: number;
+  /** Operations that were due and never started. */
+  readonly unstarted: number;
+  readonly generator: {
+    /** Cores that the worker processes used. */
+    readonly cores: number;
+    readonly lagMaxMs: number;
+  };
+  readonly series: readonly SeriesResult[];
+}
+
+/** One series in one interval; latencies in microseconds, from when due. */
+export interface IntervalSeries {
+  readonly series: string;
+  readonly ok: number;
+  readonly errors: number;
+  readonly min: number;
+  readonly mean: number;
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+}
+
+export interface Interval {
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly phase: string;
+  readonly series: readonly IntervalSeries[];
+}
+
+/** What a process used in an interval. */
+export interface ResourceSample {
+  readonly atMs: number;
+  readonly process: string;
+  readonly cores: number;
+  readonly residentBytes: number;
+  readonly writtenBytesPerSecond: number;
+}
+
+export interface Mark {
+  readonly atMs: number;
+  readonly label: string;
+}
+
+export interface RunResult {
+  readonly format: typeof RESULT_FORMAT;
+  readonly workload: string;
+  readonly about: string;
+  readonly target: string;
+  readonly startedAt: string;
+  readonly seed: number;
+  readonly scale: number;
+  readonly processes: number;
+  readonly machine: Machine;
+  readonly phases: readonly PhaseResult[];
+  readonly intervalMs: number;
+  readonly timeline: readonly Interval[];
+  readonly resources: readonly ResourceSample[];
+  readonly marks: readonly Mark[];
+  readonly errors: readonly {
+    readonly series: string;
+    readonly reason: string;
+    readonly count: number;
+  }[];
+  /** Undefined where nothing was looked for. */
+  readonly verdict: Verdict | undefined;
+}
+
+const TRACKABLE_MICROS = 120_000_000;
+
+/** An empty histogram of microseconds; 3 digits are exact to 0.1 %. */
+export function newHistogram(digits: 2 | 3 = 3): Histogram {
+  return build({
+    highestTrackableValue: TRACKABLE_MICROS,
+    numberOfSignificantValueDigits: digits,
+    autoResize: true,
+    bitBucketSize: 32,
+  });
+}
+
+export function encodeHistogram(histogram: Histogram): string {
+  return encodeIntoCompressedBase64(histogram);
+}
+
+export function decodeHistogram(text: string): Histogram {
+  return decodeFromCompressedBase64(text, 32, false);
+}
+
+/** Merged over nodes, or over whatever else the parts differ in. */
+export function mergeHistograms(parts: readonly string[]): Histogram {
+  const merged = newHistogram();
+  for (const part of parts) merged.add(decodeHistogram(part));
+  return merged;
+}
+
+/** Operations (parts apart) of a phase a second. */
+export function phaseRate(phase: PhaseResult): number {
+  const ok = phase.series.reduce((sum, one) => sum + (one.isPart ? 0 : one.ok), 0);
+  return (1_000 * ok) / Math.max(1, phase.endMs - phase.startMs);
+}
+
+export interface SeriesTotal {
+  readonly series: string;
+  readonly isPart: boolean;
+  readonly ok: number;
+  readonly errors: number;
+  readonly conflicts: number;
+  readonly intended: Histogram;
+  readonly service: Histogram;
+}
+
+/** The series of a phase, each over all nodes. */
+export function seriesTotals(phase: PhaseResult): SeriesTotal[] {
+  const names = [...new Set(phase.series.map(({ series }) => series))];
+  return names.map((series) => {
+    const parts = phase.series.filter((one) => one.series === series);
+    const total = (field: 'ok' | 'errors' | 'conflicts'): number =>
+      parts.reduce((sum, part) => sum + part[field], 0);
+    return {
+      series,
+      isPart: parts[0]?.isPart ?? false,
+      ok: total('ok'),
+      errors: total('errors'),
+      conflicts: total('conflicts'),
+      intended: mergeHistograms(parts.map(({ intended }) => intended)),
+      service: mergeHistograms(parts.map(({ service }) => service)),
+    };
+  });
+}
+
+/** Milliseconds at a percentile. */
+export function percentileMs(histogram: Histogram, percentile: number): number {
+  return histogram.totalCount === 0 ? 0 : histogram.getValueAtPercentile(percentile) / 1_000;
+}

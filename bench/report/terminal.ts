@@ -1,0 +1,98 @@
+/**
+ * What the terminal shows while a run goes on, and when it is over.
+ *
+ * On a terminal one line is drawn again and again; elsewhere each phase ends with one plain line.
+ */
+
+import { textTable } from '../../src/cli/text-table.ts';
+import { percentileMs, phaseRate, seriesTotals } from './result.ts';
+import type { Verdict } from '../load/verify.ts';
+import type { Interval, PhaseResult, RunResult } from './result.ts';
+
+const BAR_WIDTH = 24;
+const REDRAW_MS = 100;
+
+export interface Snapshot {
+  readonly phase: string;
+  /** 0 to 1. */
+  readonly progress: number;
+  /** The interval that ended last. */
+  readonly interval: Interval | undefined;
+  readonly errorCount: number;
+}
+
+export class TerminalView {
+  readonly #isTty = process.stdout.isTTY;
+  #drawnAtMs = 0;
+
+  draw(snapshot: Snapshot): void {
+    const nowMs = performance.now();
+    if (!this.#isTty || nowMs - this.#drawnAtMs < REDRAW_MS) return;
+    this.#drawnAtMs = nowMs;
+    const filled = Math.round(BAR_WIDTH * Math.min(1, Math.max(0, snapshot.progress)));
+    const bar = '█'.repeat(filled) + '░'.repeat(BAR_WIDTH - filled);
+    const text = `${bar} ${snapshot.phase.padEnd(12)} ${intervalText(snapshot.interval)}`;
+    const errors = snapshot.errorCount > 0 ? `  ${snapshot.errorCount} errors` : '';
+    process.stdout.write(`\r\u001b[K${text}${errors}`);
+  }
+
+  say(line: string): void {
+    if (this.#isTty) process.stdout.write('\r\u001b[K');
+    console.log(line);
+  }
+}
+
+/** Rate and latencies of an interval over all operations; of percentiles the worst series counts. */
+function intervalText(interval: Interval | undefined): string {
+  if (interval === undefined) return '';
+  const seconds = Math.max(0.001, (interval.endMs - interval.startMs) / 1_000);
+  const whole = interval.series.filter(({ series }) => !series.includes('.'));
+  const rate = whole.reduce((sum, { ok }) => sum + ok, 0) / seconds;
+  const worst = (field: 'p50' | 'p99' | 'p999'): string =>
+    (Math.max(0, ...whole.map((one) => one[field])) / 1_000).toFixed(1);
+  return (
+    `${Math.round(rate)}/s  p50 ${worst('p50')}  p99 ${worst('p99')}  ` +
+    `p99.9 ${worst('p999')} ms`
+  );
+}
+
+export function phaseLine(phase: PhaseResult): string {
+  const errors = phase.series.reduce((sum, one) => sum + (one.isPart ? 0 : one.errors), 0);
+  const seconds = ((phase.endMs - phase.startMs) / 1_000).toFixed(1);
+  const unstarted = phase.unstarted > 0 ? `, ${phase.unstarted} never started` : '';
+  return (
+    `${phase.name}: ${Math.round(phaseRate(phase))}/s for ${seconds} s, ${errors} errors${unstarted}; ` +
+    `generator ${phase.generator.cores.toFixed(2)} cores, late by ${phase.generator.lagMaxMs.toFixed(0)} ms at most`
+  );
+}
+
+/** Closed and open loop side by side: the time of the request, and the time since it was due. */
+export function summaryTable(result: RunResult): string {
+  const rows = result.phases
+    .filter(({ role }) => role === 'measure' || role === 'fault' || role === 'recover')
+    .flatMap((phase) => seriesTotals(phase).map((total) => ({ phase, total })))
+    .map(({ phase, total }) => [
+      phase.name,
+      total.series,
+      String(Math.round((1_000 * total.ok) / Math.max(1, phase.endMs - phase.startMs))),
+      ...[50, 99, 99.9].map((at) => percentileMs(total.service, at).toFixed(2)),
+      ...(phase.loop === 'open'
+        ? [50, 99, 99.9].map((at) => percentileMs(total.intended, at).toFixed(2))
+        : ['', '', '']),
+      String(total.errors),
+      String(total.conflicts),
+    ]);
+  const heading = ['phase', 'operation', 'ok/s', 'p50 ms', 'p99', 'p99.9'];
+  const due = ['due: p50', 'p99', 'p99.9'];
+  return textTable([...heading, ...due, 'errors', 'conflicts'], rows);
+}
+
+export function verdictText(verdict: Verdict | undefined): string {
+  if (verdict === undefined) return 'nothing was looked for: the verifier was off';
+  const { lost, followed, acknowledged, unknown, returned, unanswered } = verdict;
+  const part =
+    followed < acknowledged ? ` (${followed} of ${acknowledged} writes were followed)` : '';
+  const back = returned === 0 ? '' : `; ${returned} deleted or superseded values came back`;
+  const open = unanswered === 0 ? '' : `; ${unanswered} writes had no answer`;
+  return `${lost} of ${followed} acknowledged writes lost, ${unknown} unknown${part}${back}${open}`;
+}

@@ -1,0 +1,180 @@
+/**
+ * `vertebra bench run`: one workload against one target, with its report.
+ */
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Fault } from '../src/base/fault.ts';
+import { DevCluster } from '../src/cli/dev-cluster.ts';
+import { devNodes, writeDevConfig } from '../src/cli/dev-command.ts';
+import { parseDurationMs } from '../src/config/units.ts';
+import { findListener } from './load/process-usage.ts';
+import { runLoad } from './load/run.ts';
+import { summaryTable, verdictText } from './report/terminal.ts';
+import { writeReport } from './report/write-report.ts';
+import { parseTarget } from './target/target.ts';
+import { findWorkload } from './workload/find-workload.ts';
+import { withOverrides } from './workload/scaled.ts';
+import { parseRate } from './workload/workload.ts';
+import type { WatchedProcess } from './load/process-usage.ts';
+import type { RunResult } from './report/result.ts';
+import type { Target } from './target/target.ts';
+import type { Workload } from './workload/workload.ts';
+
+export interface RunArguments {
+  readonly target?: string;
+  readonly queryNodes?: string;
+  readonly start?: number;
+  readonly basePort: number;
+  readonly data?: string;
+  readonly scale: number;
+  readonly duration?: string;
+  readonly clients?: number;
+  readonly rate?: string;
+  readonly warmUp?: number;
+  readonly processes?: number;
+  readonly seed: number;
+  readonly timeout: string;
+  readonly interval?: string;
+  /** False: the keys are there already. */
+  readonly load: boolean;
+  /** False: acknowledged writes are not looked for. */
+  readonly verify: boolean;
+  readonly verifyKeys: number;
+  readonly patience: string;
+  readonly out?: string;
+}
+
+/** Ends with exit code 1 where an acknowledged write is lost. */
+export async function runCommand(
+  name: string,
+  options: RunArguments,
+  entryPoint: string,
+): Promise<void> {
+  const result = await runWorkload(overridden(findWorkload(name), options), options, entryPoint);
+  const startedAt = result.startedAt.replace(/\D/g, '').slice(0, 14);
+  const folder = resolve(options.out ?? join('data', 'bench', `${result.workload}-${startedAt}`));
+  writeReport(result, folder);
+  console.log(`\n${summaryTable(result)}\n`);
+  for (const { series, reason, count } of result.errors.slice(0, 10)) {
+    console.log(`${count} errors of ${series}: ${reason}`);
+  }
+  console.log(verdictText(result.verdict));
+  console.log(`report: ${join(folder, 'report.html')}`);
+  if ((result.verdict?.lost ?? 0) > 0) process.exitCode = 1;
+}
+
+/** Runs it, on nodes of its own where the options say so. */
+export async function runWorkload(
+  workload: Workload,
+  options: RunArguments,
+  entryPoint: string,
+): Promise<RunResult> {
+  if (options.start === undefined) {
+    const target = parseTarget(options.target ?? 'pb://127.0.0.1:10017', options.queryNodes);
+    return load(workload, options, { target, cluster: undefined, dataFolder: process.cwd() });
+  }
+  const data = options.data ?? mkdtempSync(join(tmpdir(), 'vertebra-bench-'));
+  const { basePort, start: nodes } = options;
+  const configPath = writeDevConfig({ nodes, basePort, data });
+  const cluster = new DevCluster({ configPath, nodes: devNodes(configPath), entryPoint });
+  await cluster.start();
+  try {
+    await cluster.ensureBucketTypes(typesOf(workload));
+    const target = targetOf(cluster, options);
+    return await load(workload, options, { target, cluster, dataFolder: data });
+  } finally {
+    await cluster.stop();
+    if (options.data === undefined) rmSync(data, { recursive: true, force: true });
+  }
+}
+
+interface Place {
+  readonly target: Target;
+  readonly cluster: DevCluster | undefined;
+  readonly dataFolder: string;
+}
+
+function load(
+  workload: Workload,
+  options: RunArguments,
+  { target, cluster, dataFolder }: Place,
+): Promise<RunResult> {
+  const isAlone = target.kind === 'engine';
+  const processes = options.processes ?? Math.max(1, Math.floor(availableParallelism() / 4));
+  return runLoad({
+    workload,
+    target,
+    cluster,
+    dataFolder,
+    scale: options.scale,
+    processes: isAlone ? 1 : processes,
+    seed: options.seed,
+    timeoutMs: mustDuration('timeout', options.timeout),
+    intervalMs: mustDuration('interval', options.interval ?? defaultInterval(workload)),
+    isLoaded: !options.load,
+    verifyKeysMax: options.verify ? options.verifyKeys : 0,
+    patienceMs: mustDuration('patience', options.patience),
+    watched: cluster === undefined ? listeners(target) : () => children(cluster),
+  });
+}
+
+export function overridden(workload: Workload, options: RunArguments): Workload {
+  if (options.rate !== undefined && !/^\d{1,9}(\.\d+)?(\/s|%)$/.test(options.rate)) {
+    throw new Fault('config', `--rate ${options.rate} is not of the form 2000/s or 60%`);
+  }
+  return withOverrides(workload, {
+    scale: options.scale,
+    durationMs:
+      options.duration === undefined ? undefined : mustDuration('duration', options.duration),
+    clients: options.clients,
+    rate: options.rate === undefined ? undefined : parseRate(options.rate),
+    warmUpOperations: options.warmUp,
+  });
+}
+
+/** The bucket types that the workload's buckets are of, with the properties that it sets on them. */
+function typesOf({ buckets }: Workload): Record<string, unknown> {
+  const types = Object.values(buckets)
+    .filter(({ type }) => type !== 'default')
+    .map(({ type, properties }) => [type, properties] as const);
+  return Object.fromEntries(types);
+}
+
+function targetOf(cluster: DevCluster, options: RunArguments): Target {
+  const httpNodes = cluster.nodes.map(({ host, httpPort: port }) => ({ host, port }));
+  if (options.target === 'http') return { kind: 'http', nodes: httpNodes };
+  const nodes = cluster.nodes.map(({ host, pbcPort: port }) => ({ host, port }));
+  return { kind: 'pb', nodes, httpNodes };
+}
+
+function children(cluster: DevCluster): WatchedProcess[] {
+  return cluster.nodes.flatMap(({ name }) => {
+    const { pid } = cluster.mustChild(name);
+    return pid === undefined ? [] : [{ name, pid }];
+  });
+}
+
+/** Node processes of this machine that somebody else has started; looked for once. */
+function listeners(target: Target): () => readonly WatchedProcess[] {
+  if (target.kind !== 'pb' && target.kind !== 'http') return () => [];
+  const found = target.nodes.flatMap(({ host, port }) => {
+    const isHere = host === '127.0.0.1' || host === '::1' || host === 'localhost';
+    const pid = isHere ? findListener(port) : undefined;
+    return pid === undefined ? [] : [{ name: `${host}:${port}`, pid }];
+  });
+  return () => found;
+}
+
+function defaultInterval({ measure }: Workload): string {
+  const totalMs = measure.reduce((sum, { durationMs }) => sum + durationMs, 0);
+  return totalMs > 600_000 ? '10s' : '1s';
+}
+
+function mustDuration(option: string, text: string): number {
+  const parsed = parseDurationMs(text);
+  if (parsed === undefined)
+    throw new Fault('config', `--${option} ${text} is no duration like 30s`);
+  return parsed;
+}

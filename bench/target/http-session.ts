@@ -1,0 +1,247 @@
+/**
+ * Sessions over HTTP, with Riak or Vertebra at the other end, and queries over HTTP beside Protocol
+ * Buffers, as basho_bench's NHS driver has them.
+ */
+
+import { Agent, request } from 'node:http';
+import { byteStringToBytes, utf8ToByteString } from '../../src/base/bytes.ts';
+import { DEFAULT_BUCKET_TYPE } from '../../src/base/names.ts';
+import { Fault, isFault } from '../../src/base/fault.ts';
+import { multipartBodies } from './multipart.ts';
+import { NodeChoice } from './node-choice.ts';
+import { addressText } from './target.ts';
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
+import type { ByteString } from '../../src/base/bytes.ts';
+import type { ObjectKey } from '../../src/base/names.ts';
+import type { NodeAddress } from '../../src/client/client.ts';
+import type { BucketName, Driver, QueryRequest, ReadAnswer } from './session.ts';
+import type { Session, WriteContent } from './session.ts';
+
+const ANSWER_SIZE_MAX_BYTES = 256 * 1024 * 1024;
+
+interface Ask {
+  readonly method: 'GET' | 'PUT' | 'DELETE';
+  readonly path: string;
+  readonly headers?: OutgoingHttpHeaders;
+  readonly body?: Buffer;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+export function httpDriver(nodes: readonly NodeAddress[], timeoutMs: number): Driver {
+  return {
+    nodes: nodes.map(addressText),
+    answersQueries: true,
+    isVerifiable: true,
+    isShared: true,
+    open: (preferred) => new HttpSession(nodes, { preferred, timeoutMs }),
+    close: () => Promise.resolve(),
+  };
+}
+
+/** Objects over the one driver, queries over the other; the nodes of both in the same order. */
+export function withQueriesOver(objects: Driver, queries: Driver): Driver {
+  return {
+    ...objects,
+    open: (preferred) => {
+      const session = objects.open(preferred);
+      const asking = queries.open(preferred);
+      return {
+        get node() {
+          return session.node;
+        },
+        get: (key) => session.get(key),
+        put: (key, content) => session.put(key, content),
+        delete: (key, context) => session.delete(key, context),
+        query: (query) => asking.query(query),
+        setProperties: (bucket, properties) => asking.setProperties(bucket, properties),
+        keepsSiblings: (bucket) => session.keepsSiblings(bucket),
+        close: () => {
+          session.close();
+          asking.close();
+        },
+      };
+    },
+    close: async () => {
+      await objects.close();
+      await queries.close();
+    },
+  };
+}
+
+class HttpSession implements Session {
+  readonly #nodes: readonly NodeAddress[];
+  readonly #timeoutMs: number;
+  readonly #choice: NodeChoice;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
+
+  constructor(
+    nodes: readonly NodeAddress[],
+    options: { readonly preferred: number; readonly timeoutMs: number },
+  ) {
+    this.#nodes = nodes;
+    this.#timeoutMs = options.timeoutMs;
+    this.#choice = new NodeChoice(options.preferred, nodes.length);
+  }
+
+  get node(): number {
+    return this.#choice.node;
+  }
+
+  async get(key: ObjectKey): Promise<ReadAnswer> {
+    const headers = { accept: 'multipart/mixed, */*;q=0.9' };
+    const answer = await this.#ask({ method: 'GET', path: objectPath(key), headers });
+    const context = contextOf(answer);
+    if (answer.status === 404) return { values: [], context };
+    if (answer.status === 200) return { values: [answer.body], context };
+    if (answer.status !== 300) throw refusal(answer);
+    return { values: multipartBodies(answer.headers['content-type'], answer.body), context };
+  }
+
+  async put(key: ObjectKey, content: WriteContent): Promise<'stored' | 'modified'> {
+    const { value, indexes = [], context, isConditional } = content;
+    const headers: Record<string, string | string[]> = {
+      'content-type': 'application/octet-stream',
+      'content-length': String(value.length),
+    };
+    const clock = context?.toString('base64');
+    if (clock !== undefined) headers['x-riak-vclock'] = clock;
+    if (isConditional === true && clock !== undefined) headers['x-riak-if-not-modified'] = clock;
+    for (const { field, term } of indexes) {
+      const name = `x-riak-index-${field}`;
+      const before = headers[name];
+      headers[name] = before === undefined ? term : `${String(before)}, ${term}`;
+    }
+    const answer = await this.#ask({ method: 'PUT', path: objectPath(key), headers, body: value });
+    if (isConditional === true && (answer.status === 409 || answer.status === 412)) {
+      return 'modified';
+    }
+    if (answer.status >= 300) throw refusal(answer);
+    return 'stored';
+  }
+
+  async delete(key: ObjectKey, context?: Buffer): Promise<void> {
+    const headers = context === undefined ? {} : { 'x-riak-vclock': context.toString('base64') };
+    const answer = await this.#ask({ method: 'DELETE', path: objectPath(key), headers });
+    if (answer.status >= 300 && answer.status !== 404) throw refusal(answer);
+  }
+
+  async query(query: QueryRequest): Promise<readonly ByteString[]> {
+    const { field, from, to, termRegex, maxResults } = query;
+    const parameters = new URLSearchParams();
+    if (termRegex !== undefined) parameters.set('term_regex', termRegex);
+    if (maxResults !== undefined) parameters.set('max_results', String(maxResults));
+    const range = to === undefined ? escaped(from) : `${escaped(from)}/${escaped(to)}`;
+    const suffix = parameters.size === 0 ? '' : `?${parameters.toString()}`;
+    const path = `${bucketPath(query)}/index/${escaped(field)}/${range}${suffix}`;
+    const answer = await this.#ask({ method: 'GET', path });
+    if (answer.status !== 200) throw refusal(answer);
+    const { keys } = JSON.parse(answer.body.toString('utf8')) as { readonly keys: string[] };
+    return keys.map(utf8ToByteString);
+  }
+
+  async setProperties(
+    bucket: BucketName,
+    properties: Readonly<Record<string, unknown>>,
+  ): Promise<void> {
+    const answer = await this.#ask({
+      method: 'PUT',
+      path: `${bucketPath(bucket)}/props`,
+      headers: { 'content-type': 'application/json' },
+      body: Buffer.from(JSON.stringify({ props: properties })),
+    });
+    if (answer.status >= 300) throw refusal(answer);
+  }
+
+  async keepsSiblings(bucket: BucketName): Promise<boolean> {
+    const answer = await this.#ask({ method: 'GET', path: `${bucketPath(bucket)}/props` });
+    if (answer.status !== 200) throw refusal(answer);
+    const { props } = JSON.parse(answer.body.toString('utf8')) as {
+      readonly props: { readonly allow_mult?: boolean };
+    };
+    return props.allow_mult === true;
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  /** Asks the next node only where the one before was never reached. */
+  async #ask(ask: Ask): Promise<Answer> {
+    let last = new Fault('peer-unreachable', 'there is no node');
+    for (const node of this.#choice.candidates(performance.now())) {
+      try {
+        const answer = await this.#exchange(ask, this.#nodes[node] as NodeAddress);
+        this.#choice.settle(node, performance.now());
+        return answer;
+      } catch (error) {
+        if (!isFault(error, 'peer-unreachable')) throw error;
+        last = error;
+      }
+    }
+    throw last;
+  }
+
+  #exchange(
+    { method, path, headers = {}, body }: Ask,
+    { host, port }: NodeAddress,
+  ): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const asked = request({ host, port, method, path, headers, agent: this.#agent });
+      asked.setTimeout(this.#timeoutMs, () => {
+        asked.destroy(new Fault('timeout', 'no answer in time'));
+      });
+      asked.on('error', (error) => reject(faultOf(error)));
+      asked.on('response', (response) => {
+        const pieces: Buffer[] = [];
+        let size = 0;
+        response.on('data', (piece: Buffer) => {
+          pieces.push(piece);
+          size += piece.length;
+          if (size > ANSWER_SIZE_MAX_BYTES) asked.destroy(new Fault('malformed', 'a huge answer'));
+        });
+        response.on('error', (error) => reject(faultOf(error)));
+        response.on('end', () => {
+          const { statusCode: status = 0, headers } = response;
+          resolve({ status, headers, body: Buffer.concat(pieces) });
+        });
+      });
+      asked.end(body);
+    });
+  }
+}
+
+function objectPath(key: ObjectKey): string {
+  return `${bucketPath(key)}/keys/${escaped(key.key)}`;
+}
+
+function bucketPath({ type, bucket }: BucketName): string {
+  const prefix = type === DEFAULT_BUCKET_TYPE ? '' : `/types/${escaped(type)}`;
+  return `${prefix}/buckets/${escaped(bucket)}`;
+}
+
+function escaped(name: ByteString): string {
+  if (/^[\w.-]+$/.test(name)) return name;
+  return [...byteStringToBytes(name)]
+    .map((byte) => `%${byte.toString(16).padStart(2, '0')}`)
+    .join('');
+}
+
+function contextOf({ headers }: Answer): Buffer | undefined {
+  const clock = headers['x-riak-vclock'];
+  return typeof clock === 'string' ? Buffer.from(clock, 'base64') : undefined;
+}
+
+function refusal({ status }: Answer): Fault {
+  return new Fault(status === 503 ? 'overload' : 'peer-refused', `status ${status}`);
+}
+
+function faultOf(error: Error): Fault {
+  if (isFault(error)) return error;
+  const isUnsent = 'code' in error && error.code === 'ECONNREFUSED';
+  return new Fault(isUnsent ? 'peer-unreachable' : 'peer-closed', error.message);
+}

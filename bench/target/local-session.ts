@@ -1,0 +1,105 @@
+/**
+ * Targets without a network: `null`, which shows what the generator itself costs, and `engine`, the
+ * store alone, which shows what a node could give at best.
+ */
+
+import { Fault } from '../../src/base/fault.ts';
+import { byteStringToBytes } from '../../src/base/bytes.ts';
+import { keyToString } from '../../src/base/names.ts';
+import { openLevelDbStore } from '../../src/storage/open-leveldb.ts';
+import { SystemClock, SystemRandom } from '../../src/telemetry/system-host.ts';
+import type { Host } from '../../src/base/host.ts';
+import type { ByteString } from '../../src/base/bytes.ts';
+import type { ObjectKey } from '../../src/base/names.ts';
+import type { Store } from '../../src/storage/store.ts';
+import type { Driver, ReadAnswer, Session } from './session.ts';
+
+export function nullDriver(): Driver {
+  const answer: ReadAnswer = { values: [Buffer.alloc(0)], context: undefined };
+  const session: Session = {
+    node: 0,
+    get: () => Promise.resolve(answer),
+    put: () => Promise.resolve('stored'),
+    delete: () => Promise.resolve(),
+    query: () => Promise.resolve([]),
+    setProperties: () => Promise.resolve(),
+    keepsSiblings: () => Promise.resolve(false),
+    close: () => {},
+  };
+  return {
+    nodes: ['null'],
+    answersQueries: true,
+    isVerifiable: false,
+    isShared: true,
+    open: () => session,
+    close: () => Promise.resolve(),
+  };
+}
+
+/** One store for all sessions; it keeps the last value of a key and knows no contexts. */
+export async function engineDriver(folder: string): Promise<Driver> {
+  const store = await openLevelDbStore(quietHost(), { folder });
+  const session = new EngineSession(store);
+  return {
+    nodes: ['engine'],
+    answersQueries: false,
+    isVerifiable: true,
+    isShared: false,
+    open: () => session,
+    close: () => store.close(),
+  };
+}
+
+class EngineSession implements Session {
+  readonly node = 0;
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  async get(key: ObjectKey): Promise<ReadAnswer> {
+    const value = await this.#store.get(storeKey(key));
+    return { values: value === undefined ? [] : [value], context: undefined };
+  }
+
+  async put(key: ObjectKey, { value }: { readonly value: Buffer }): Promise<'stored'> {
+    await this.#store.write([
+      { kind: 'put', key: storeKey(key), head: value.subarray(0, 0), body: value },
+    ]);
+    return 'stored';
+  }
+
+  delete(key: ObjectKey): Promise<void> {
+    return this.#store.write([{ kind: 'remove', key: storeKey(key) }]);
+  }
+
+  query(): Promise<readonly ByteString[]> {
+    return Promise.reject(new Fault('config', 'the engine alone answers no queries'));
+  }
+
+  setProperties(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  keepsSiblings(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
+  close(): void {}
+}
+
+/** Under the space that the store keeps objects in. */
+function storeKey(key: ObjectKey): Buffer {
+  return byteStringToBytes(`o${keyToString(key)}` as ByteString);
+}
+
+function quietHost(): Host {
+  const ignore = () => {};
+  return {
+    clock: new SystemClock(),
+    random: new SystemRandom(),
+    log: { debug: ignore, info: ignore, warn: ignore, error: ignore },
+    metrics: { count: ignore, gauge: ignore, observe: ignore },
+  };
+}

@@ -1,0 +1,93 @@
+/**
+ * One Protocol Buffers connection with one request under way, as a client of the load has it.
+ *
+ * Leaner than the typed client, whose pools and retries the load does not want: the generator shares
+ * its machine with the nodes, and what it costs itself is taken from them. A connection that fails,
+ * or does not answer in time, is over.
+ */
+
+import { connect } from 'node:net';
+import { FrameDecoder } from '../../src/api/pbc/framing.ts';
+import { Fault, assert } from '../../src/base/fault.ts';
+import type { Socket } from 'node:net';
+import type { Frame } from '../../src/api/pbc/framing.ts';
+import type { NodeAddress } from '../../src/client/client.ts';
+
+const REPLY_SIZE_MAX_BYTES = 256 * 1024 * 1024;
+
+interface Waiting {
+  readonly resolve: (frame: Frame) => void;
+  readonly reject: (fault: Fault) => void;
+}
+
+export class PbConnection {
+  readonly #socket: Socket;
+  readonly #decoder = new FrameDecoder(REPLY_SIZE_MAX_BYTES);
+  #waiting: Waiting | undefined;
+  #fault: Fault | undefined;
+
+  private constructor(socket: Socket, timeoutMs: number) {
+    this.#socket = socket;
+    socket.removeAllListeners('error');
+    socket.on('data', (piece: Buffer) => this.#receive(piece));
+    socket.on('error', (error) => this.#end('peer-closed', error.message));
+    socket.on('close', () => this.#end('peer-closed', 'the connection was lost'));
+    // An idle timer: it counts only while a reply is owed.
+    socket.setTimeout(timeoutMs, () => {
+      if (this.#waiting !== undefined) this.#end('timeout', 'no answer in time');
+    });
+  }
+
+  /** Rejects with `peer-unreachable`. */
+  static open({ host, port }: NodeAddress, timeoutMs: number): Promise<PbConnection> {
+    return new Promise((resolve, reject) => {
+      const socket = connect({ host, port, noDelay: true });
+      const fail = (why: string) => {
+        socket.destroy();
+        reject(new Fault('peer-unreachable', `${host}:${port}: ${why}`));
+      };
+      socket.setTimeout(timeoutMs, () => fail('no connection in time'));
+      socket.once('error', (error) => fail(error.message));
+      socket.once('connect', () => resolve(new PbConnection(socket, timeoutMs)));
+    });
+  }
+
+  get isOpen(): boolean {
+    return this.#fault === undefined;
+  }
+
+  /** Rejects with `timeout` or `peer-closed`; the request may have been carried out. */
+  ask(frame: Buffer): Promise<Frame> {
+    assert(this.#waiting === undefined, 'a connection has one request under way');
+    if (this.#fault !== undefined) return Promise.reject(this.#fault);
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+      this.#socket.write(frame);
+    });
+  }
+
+  close(): void {
+    this.#end('closed', 'the session was closed');
+  }
+
+  #receive(piece: Buffer): void {
+    this.#decoder.push(piece);
+    const outcome = this.#decoder.next();
+    if (outcome.kind === 'incomplete') return;
+    const waiting = this.#waiting;
+    if (outcome.kind !== 'frame' || waiting === undefined) {
+      this.#end('peer-malformed', 'the node sent what was not asked for');
+      return;
+    }
+    this.#waiting = undefined;
+    waiting.resolve(outcome.frame);
+  }
+
+  #end(code: 'timeout' | 'peer-closed' | 'peer-malformed' | 'closed', why: string): void {
+    if (this.#fault !== undefined) return;
+    this.#fault = new Fault(code, why);
+    this.#socket.destroy();
+    this.#waiting?.reject(this.#fault);
+    this.#waiting = undefined;
+  }
+}

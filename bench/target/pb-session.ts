@@ -1,0 +1,157 @@
+/**
+ * Sessions over Protocol Buffers, with Riak or Vertebra at the other end.
+ */
+
+import { encodeFrame } from '../../src/api/pbc/framing.ts';
+import { messageToChanges } from '../../src/api/pbc/properties-values.ts';
+import { RpbGetBucketReq, RpbGetBucketResp } from '../../src/api/pbc/messages/bucket-messages.ts';
+import { RpbSetBucketReq, RpbSetBucketResp } from '../../src/api/pbc/messages/bucket-messages.ts';
+import { changesToMessage } from '../../src/api/pbc/properties-values.ts';
+import { RpbDelReq, RpbDelResp } from '../../src/api/pbc/messages/delete-messages.ts';
+import { RpbGetReq, RpbGetResp } from '../../src/api/pbc/messages/get-messages.ts';
+import { RpbIndexReq, RpbIndexResp } from '../../src/api/pbc/messages/index-messages.ts';
+import { RpbPutReq, RpbPutResp } from '../../src/api/pbc/messages/put-messages.ts';
+import { ProtoWriter } from '../../src/api/pbc/messages/proto-writer.ts';
+import { Fault, isFault } from '../../src/base/fault.ts';
+import { decodeReply } from '../../src/client/error-reply.ts';
+import { deleteFields, getFields, indexFields } from '../../src/client/request-fields.ts';
+import { putFields } from '../../src/client/request-fields.ts';
+import { utf8ToByteString } from '../../src/base/bytes.ts';
+import { NodeChoice } from './node-choice.ts';
+import { PbConnection } from './pb-connection.ts';
+import { addressText } from './target.ts';
+import type { ByteString } from '../../src/base/bytes.ts';
+import type { ObjectKey } from '../../src/base/names.ts';
+import type { PartialProperties } from '../../src/object/bucket-properties.ts';
+import type { Fields, Message, MessageInput } from '../../src/api/pbc/messages/message-type.ts';
+import type { MessageType } from '../../src/api/pbc/messages/message-type.ts';
+import type { NodeAddress } from '../../src/client/client.ts';
+import type { BucketName, Driver, QueryRequest, ReadAnswer } from './session.ts';
+import type { Session, WriteContent } from './session.ts';
+
+const OCTETS = utf8ToByteString('application/octet-stream');
+
+export function pbDriver(nodes: readonly NodeAddress[], timeoutMs: number): Driver {
+  const writer = new ProtoWriter();
+  return {
+    nodes: nodes.map(addressText),
+    answersQueries: true,
+    isVerifiable: true,
+    isShared: true,
+    open: (preferred) => new PbSession(writer, nodes, { preferred, timeoutMs }),
+    close: () => Promise.resolve(),
+  };
+}
+
+interface Exchange<Q extends Fields, R extends Fields> {
+  readonly request: MessageType<Q>;
+  readonly value: MessageInput<Q>;
+  readonly reply: MessageType<R>;
+}
+
+class PbSession implements Session {
+  readonly #writer: ProtoWriter;
+  readonly #nodes: readonly NodeAddress[];
+  readonly #timeoutMs: number;
+  readonly #choice: NodeChoice;
+  #connection: PbConnection | undefined;
+
+  constructor(
+    writer: ProtoWriter,
+    nodes: readonly NodeAddress[],
+    options: { readonly preferred: number; readonly timeoutMs: number },
+  ) {
+    this.#writer = writer;
+    this.#nodes = nodes;
+    this.#timeoutMs = options.timeoutMs;
+    this.#choice = new NodeChoice(options.preferred, nodes.length);
+  }
+
+  get node(): number {
+    return this.#choice.node;
+  }
+
+  async get(key: ObjectKey): Promise<ReadAnswer> {
+    const { content, vclock } = await this.#ask({
+      request: RpbGetReq,
+      value: getFields(key, {}),
+      reply: RpbGetResp,
+    });
+    return { values: content.map(({ value }) => value), context: vclock };
+  }
+
+  async put(key: ObjectKey, content: WriteContent): Promise<'stored' | 'modified'> {
+    const { value, indexes = [], context, isConditional } = content;
+    const condition = isConditional === true ? ({ condition: 'not-modified' } as const) : {};
+    const written = { value, metadata: { contentType: OCTETS, indexes } };
+    try {
+      const fields = putFields(key, written, { context, ...condition });
+      await this.#ask({ request: RpbPutReq, value: fields, reply: RpbPutResp });
+      return 'stored';
+    } catch (error) {
+      const isModified = isFault(error, 'peer-refused') && error.message === 'modified';
+      if (isConditional === true && isModified) return 'modified';
+      throw error;
+    }
+  }
+
+  async delete(key: ObjectKey, context?: Buffer): Promise<void> {
+    const value = deleteFields(key, { context });
+    await this.#ask({ request: RpbDelReq, value, reply: RpbDelResp });
+  }
+
+  async query(query: QueryRequest): Promise<readonly ByteString[]> {
+    const fields = { ...indexFields(query), max_results: query.maxResults };
+    const { keys } = await this.#ask({ request: RpbIndexReq, value: fields, reply: RpbIndexResp });
+    return keys;
+  }
+
+  async setProperties(
+    { type, bucket }: BucketName,
+    properties: Readonly<Record<string, unknown>>,
+  ): Promise<void> {
+    const props = changesToMessage(properties as PartialProperties);
+    await this.#ask({
+      request: RpbSetBucketReq,
+      value: { type, bucket, props },
+      reply: RpbSetBucketResp,
+    });
+  }
+
+  async keepsSiblings({ type, bucket }: BucketName): Promise<boolean> {
+    const value = { type, bucket };
+    const { props } = await this.#ask({ request: RpbGetBucketReq, value, reply: RpbGetBucketResp });
+    return messageToChanges(props).allow_mult === true;
+  }
+
+  close(): void {
+    this.#connection?.close();
+  }
+
+  async #ask<Q extends Fields, R extends Fields>(exchange: Exchange<Q, R>): Promise<Message<R>> {
+    const frame = encodeFrame(this.#writer, exchange.request, exchange.value);
+    const connection = this.#connection;
+    const isUsable =
+      connection?.isOpen === true &&
+      (this.#nodes.length === 1 || !this.#choice.shouldReturn(performance.now()));
+    const reply = await (isUsable ? connection : await this.#connect()).ask(frame);
+    return decodeReply(exchange.reply, reply);
+  }
+
+  async #connect(): Promise<PbConnection> {
+    this.#connection?.close();
+    let last = new Fault('peer-unreachable', 'there is no node');
+    for (const node of this.#choice.candidates(performance.now())) {
+      try {
+        const address = this.#nodes[node] as NodeAddress;
+        this.#connection = await PbConnection.open(address, this.#timeoutMs);
+        this.#choice.settle(node, performance.now());
+        return this.#connection;
+      } catch (error) {
+        if (!isFault(error, 'peer-unreachable')) throw error;
+        last = error;
+      }
+    }
+    throw last;
+  }
+}

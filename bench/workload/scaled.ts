@@ -1,0 +1,58 @@
+/**
+ * A workload with what the command line says instead: other sizes, times, clients and rates.
+ */
+
+import type { KeySetSpec, Rate, StepSpec, Workload } from './workload.ts';
+
+export interface Overrides {
+  /** Sets of keys this much larger or smaller. */
+  readonly scale: number;
+  /** Of each measured phase. */
+  readonly durationMs: number | undefined;
+  readonly clients: number | undefined;
+  /** Only an open loop at this rate. */
+  readonly rate: Rate | undefined;
+  readonly warmUpOperations: number | undefined;
+}
+
+export function withOverrides(workload: Workload, overrides: Overrides): Workload {
+  const change = (step: StepSpec): StepSpec => ({
+    ...step,
+    durationMs: overrides.durationMs ?? step.durationMs,
+    clients: overrides.clients ?? step.clients,
+  });
+  const keys = Object.entries(workload.keys).map(([name, spec]) => [
+    name,
+    scaleKeys(spec, overrides.scale),
+  ]);
+  const { warmUp } = workload;
+  return {
+    ...workload,
+    clients: overrides.clients ?? workload.clients,
+    keys: Object.fromEntries(keys) as Workload['keys'],
+    warmUp: { ...warmUp, operations: overrides.warmUpOperations ?? warmUp.operations },
+    measure: measureSteps(workload.measure, overrides.rate).map(change),
+    fault: workload.fault === undefined ? undefined : change(workload.fault),
+    recover: workload.recover === undefined ? undefined : change(workload.recover),
+  };
+}
+
+function measureSteps(steps: readonly StepSpec[], rate: Rate | undefined): readonly StepSpec[] {
+  const [first] = steps;
+  if (rate === undefined || first === undefined) return steps;
+  const open: StepSpec = { ...first, loop: 'open', rate, arrivals: 'even', steps: 1 };
+  return rate.unit === '/s' ? [open] : [{ ...first, loop: 'closed' }, open];
+}
+
+function scaleKeys(spec: KeySetSpec, scale: number): KeySetSpec {
+  const scaled = (count: number, least: number): number =>
+    Math.max(least, Math.round(count * scale));
+  switch (spec.kind) {
+    case 'shared':
+      return { ...spec, count: scaled(spec.count, 1) };
+    case 'owned':
+      return { ...spec, most: scaled(spec.most, 2), least: scaled(spec.least, 1) };
+    case 'queue':
+      return spec;
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * Reports: what the processes saw comes together, and the files say it in their forms.
+ */
+
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { HistogramLogReader } from 'hdr-histogram-js';
+import t from 'tap';
+import { compareRuns } from '../../bench/compare-command.ts';
+import { Recorder, samplesOf } from '../../bench/load/recorder.ts';
+import { Measurements } from '../../bench/report/measurements.ts';
+import { compareMeans, isSignificant } from '../../bench/report/statistics.ts';
+import { decodeHistogram, percentileMs, phaseRate } from '../../bench/report/result.ts';
+import { seriesTotals } from '../../bench/report/result.ts';
+import { readResult, writeReport } from '../../bench/report/write-report.ts';
+import type { Batch } from '../../bench/load/recorder.ts';
+import type { RunResult } from '../../bench/report/result.ts';
+
+const SERIES = [
+  { name: 'read', isPart: false },
+  { name: 'update', isPart: false },
+  { name: 'update.get', isPart: true },
+];
+const COST = { cpuMicros: 1_000, lagMaxMs: 3 };
+const START = {
+  name: 'open 60%',
+  role: 'measure',
+  loop: 'open',
+  clients: 4,
+  offeredPerSecond: 1_000,
+} as const;
+
+/** So many reads of 1, 2, … ms, due half as long before they were sent. */
+function batchOf(count: number, by = 1): Batch {
+  const recorder = new Recorder(() => t.fail('there is room'));
+  for (let index = 1; index <= count; index += by) {
+    const serviceMicros = 1_000 * index;
+    const sample = {
+      series: 0,
+      node: index % 2,
+      serviceMicros,
+      intendedMicros: 1.5 * serviceMicros,
+    };
+    recorder.record({ ...sample, outcome: 'ok' });
+  }
+  recorder.record({ series: 1, node: 0, outcome: 'error', intendedMicros: 9, serviceMicros: 9 });
+  recorder.record({ series: 2, node: 0, outcome: 'ok', intendedMicros: 9, serviceMicros: 9 });
+  recorder.countError(1, 'timeout');
+  return recorder.takeBatch();
+}
+
+function measured(batches: readonly Batch[]): Measurements {
+  const measurements = new Measurements(SERIES, 1_000);
+  const phase = measurements.begin(START, 100);
+  for (const [index, batch] of batches.entries()) {
+    measurements.add({ phase, batch, cost: COST }, 200 + 600 * index);
+  }
+  measurements.end(phase, 2_100);
+  return measurements;
+}
+
+function resultOf(measurements: Measurements): RunResult {
+  return {
+    format: 1,
+    workload: 'small',
+    about: 'what <b>this</b> is',
+    target: 'null',
+    startedAt: '2026-11-22T10:00:00.000Z',
+    seed: 1,
+    scale: 1,
+    processes: 2,
+    machine: {
+      cpu: 'a cpu',
+      cores: 2,
+      memoryBytes: 2 ** 30,
+      kernel: 'a kernel',
+      fileSystem: 'ext4',
+      node: 'v20',
+      commit: 'abc',
+      loadBefore: 0,
+    },
+    phases: measurements.phases.map((phase) => phase.result(SERIES, ['one', 'two'])),
+    intervalMs: 1_000,
+    timeline: measurements.timeline,
+    resources: [
+      { atMs: 500, process: 'one', cores: 0.5, residentBytes: 2 ** 27, writtenBytesPerSecond: 0 },
+      { atMs: 1_500, process: 'one', cores: 0.7, residentBytes: 2 ** 27, writtenBytesPerSecond: 9 },
+    ],
+    marks: [{ atMs: 700, label: 'kill <one>' }],
+    errors: measurements.errors,
+    verdict: {
+      acknowledged: 5,
+      followed: 5,
+      lost: 0,
+      unknown: 0,
+      returned: 0,
+      unanswered: 0,
+      keysRead: 5,
+    },
+  };
+}
+
+t.test('a sample keeps what it was', (t) => {
+  const samples = [...samplesOf(batchOf(2))];
+  t.same(samples[0], {
+    series: 0,
+    node: 1,
+    outcome: 'ok',
+    intendedMicros: 1_500,
+    serviceMicros: 1_000,
+  });
+  t.match(samples[2], { series: 1, outcome: 'error' });
+  t.end();
+});
+
+t.test('a full batch leaves early', (t) => {
+  let taken = 0;
+  const recorder: Recorder = new Recorder(() => {
+    taken += [...samplesOf(recorder.takeBatch())].length;
+  });
+  const sample = {
+    series: 0,
+    node: 0,
+    outcome: 'ok',
+    intendedMicros: 1,
+    serviceMicros: 1,
+  } as const;
+  for (let index = 0; index < 100_000; index += 1) recorder.record(sample);
+  taken += [...samplesOf(recorder.takeBatch())].length;
+  t.equal(taken, 100_000);
+  t.end();
+});
+
+t.test('two processes come to the same histogram as one', (t) => {
+  const together = resultOf(measured([batchOf(1_000)]));
+  const apart = resultOf(measured([batchOf(999, 2), shifted(batchOf(999, 2))]));
+  const [one] = seriesTotals(together.phases[0] as RunResult['phases'][number]);
+  const [two] = seriesTotals(apart.phases[0] as RunResult['phases'][number]);
+  t.equal(one?.ok, 1_000);
+  t.equal(two?.ok, 1_000);
+  for (const at of [0, 50, 90, 99, 99.9, 100]) {
+    t.equal(percentileMs(one!.intended, at), percentileMs(two!.intended, at), `p${at}`);
+    t.equal(percentileMs(one!.service, at), percentileMs(two!.service, at), `p${at}`);
+  }
+  t.ok(Math.abs(percentileMs(one!.service, 50) / 500 - 1) < 0.002);
+  t.ok(Math.abs(percentileMs(one!.intended, 50) / 750 - 1) < 0.002);
+  t.end();
+});
+
+/** Odd milliseconds become even ones. */
+function shifted(batch: Batch): Batch {
+  const samples = batch.samples.slice();
+  for (let at = 0; at < samples.length; at += 3) {
+    if ((samples[at]! & 0xff) !== 0) continue;
+    samples[at + 1]! += 1_500;
+    samples[at + 2]! += 1_000;
+  }
+  return { ...batch, samples };
+}
+
+t.test('parts of operations, errors and other phases are not counted as operations', (t) => {
+  const { phases, errors } = resultOf(measured([batchOf(100)]));
+  const [phase] = phases;
+  t.equal(phaseRate(phase!), 50);
+  t.match(errors, [{ series: 'update', reason: 'timeout', count: 1 }]);
+  t.match(phase?.generator, { lagMaxMs: 3 });
+  t.end();
+});
+
+t.test('a report is complete, and reads back', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'vertebra-report-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const result = resultOf(measured([batchOf(100), batchOf(100), batchOf(50)]));
+  writeReport(result, folder);
+  t.same(readResult(folder), JSON.parse(JSON.stringify(result)));
+
+  const html = readFileSync(join(folder, 'report.html'), 'utf8');
+  t.notMatch(html, /<b>this|kill <one>/, 'texts are escaped');
+  t.notMatch(html, /<script|https?:\/\//, 'it needs nothing else');
+  t.notMatch(html, /NaN|Infinity|undefined/);
+  t.ok((html.match(/<svg/g) ?? []).length >= 8, 'charts');
+  t.match(html, /0 of 5 acknowledged writes lost, 0 unknown/);
+  for (const tag of ['table', 'svg', 'figure', 'tr', 'g']) {
+    const opened = html.match(new RegExp(`<${tag}[ >]`, 'g'))?.length;
+    t.equal(html.match(new RegExp(`</${tag}>`, 'g'))?.length, opened, tag);
+  }
+  t.end();
+});
+
+t.test("basho_bench's files have its columns", (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'vertebra-report-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  writeReport(resultOf(measured([batchOf(100), batchOf(100), batchOf(50)])), folder);
+  const linesOf = (name: string) => readFileSync(join(folder, name), 'utf8').trim().split('\n');
+  const summary = linesOf('summary.csv');
+  t.equal(summary[0], 'elapsed, window, total, successful, failed');
+  t.match(summary[1], /^1\.000000, 1\.000000, 202, 200, 2$/);
+  const latencies = linesOf('read_latencies.csv');
+  t.equal(latencies[0], 'elapsed, window, n, min, mean, median, 95th, 99th, 99_9th, max, errors');
+  t.equal(latencies[1]?.split(', ').length, 11);
+  t.equal(linesOf('errors.csv')[1], '"update: timeout","3"');
+  t.ok(linesOf('update-get_latencies.csv').length > 1);
+  t.end();
+});
+
+t.test('the HDR log reads back with the same counts', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'vertebra-report-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const result = resultOf(measured([batchOf(100)]));
+  writeReport(result, folder);
+  const reader = new HistogramLogReader(readFileSync(join(folder, 'latencies.hlog'), 'utf8'));
+  let total = 0;
+  for (
+    let next = reader.nextIntervalHistogram();
+    next !== null;
+    next = reader.nextIntervalHistogram()
+  ) {
+    total += (next as { totalCount: number }).totalCount;
+  }
+  const expected = result.phases.flatMap(({ series }) => series);
+  t.equal(
+    total,
+    expected.reduce((sum, one) => sum + decodeHistogram(one.intended).totalCount, 0),
+  );
+  t.end();
+});
+
+t.test('a difference counts only beyond what repeated runs vary', (t) => {
+  const clear = compareMeans([100, 101, 99], [120, 121, 119]);
+  t.ok(Math.abs(clear.change - 0.2) < 1e-9);
+  t.ok(isSignificant(clear));
+  // Welch: the standard error is sqrt(2/3), four degrees of freedom, t = 2.776.
+  t.ok(Math.abs((clear.margin ?? 0) - 0.02267) < 1e-4, String(clear.margin));
+  t.notOk(isSignificant(compareMeans([100, 140, 60], [120, 80, 160])));
+  t.equal(compareMeans([100], [120]).margin, undefined);
+  t.end();
+});
+
+t.test('runs are compared phase by phase', (t) => {
+  const before = [batchOf(100), batchOf(110)].map((batch) => resultOf(measured([batch])));
+  const after = [batchOf(300), batchOf(310)].map((batch) => resultOf(measured([batch])));
+  const text = compareRuns(before, after);
+  t.match(text, /open 60%, read: ok\/s +52\.50 +152\.50 +\+190\.5 % .*better/);
+  t.match(text, /open 60%, read: p99 ms .*worse/);
+  t.end();
+});

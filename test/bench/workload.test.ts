@@ -1,0 +1,165 @@
+/**
+ * Workload files: what is accepted, and what is said of mistakes.
+ */
+
+import t from 'tap';
+import { findWorkload, workloadNames } from '../../bench/workload/find-workload.ts';
+import { parseBashoConfig } from '../../bench/workload/basho-config.ts';
+import { withOverrides } from '../../bench/workload/scaled.ts';
+import { parseWorkload } from '../../bench/workload/workload.ts';
+
+const SOUND = `
+workload: small
+buckets:
+  one: { bucket: things }
+keys:
+  keys: { kind: shared, bucket: one, count: 10 }
+values:
+  value: { kind: fixed, size: 1KiB }
+operations:
+  read: { op: get, keys: keys, weight: 3 }
+  write: { op: put, keys: keys, value: value }
+`;
+
+t.test('every workload of this program is sound', (t) => {
+  for (const name of workloadNames()) t.equal(findWorkload(name).name, name);
+  t.end();
+});
+
+t.test('defaults are filled in and units read', (t) => {
+  const workload = parseWorkload('small.yml', SOUND);
+  t.equal(workload.clients, 32);
+  t.equal(workload.values['value']?.minBytes, 1_024);
+  t.equal(workload.warmUp.operations, 10_000);
+  t.match(workload.measure, [{ loop: 'closed' }, { loop: 'open', rate: { value: 60, unit: '%' } }]);
+  t.match(workload.operations, [
+    { name: 'read', weight: 3 },
+    { name: 'write', weight: 1 },
+  ]);
+  t.end();
+});
+
+t.test('a mistake is named with its line and the nearest name', (t) => {
+  const mistakes: readonly (readonly [from: string, to: string, message: string])[] = [
+    ['workload:', 'worklod:', 'line 2: worklod is not a known setting; did you mean workload?'],
+    ['op: get', 'op: gett', 'did you mean get?'],
+    ['count: 10', 'cuont: 10', 'keys.keys.cuont is not a known setting; did you mean count?'],
+    [
+      'bucket: one,',
+      'bucket: on,',
+      'keys.keys.bucket names on, which there is not; did you mean one?',
+    ],
+    ['value: value', 'value: valeu', 'did you mean value?'],
+    ['size: 1KiB', 'size: 1024', 'line 8: values.value.size must be a size'],
+    ['weight: 3', 'weight: 0', 'must be a whole number from 1'],
+    ['kind: shared', 'kind: shred', 'did you mean shared?'],
+  ];
+  for (const [from, to, message] of mistakes) {
+    t.throws(() => parseWorkload('small.yml', SOUND.replace(from, to)), {
+      code: 'config',
+      message: new RegExp(message.replaceAll(/[.?]/g, '\\$&')),
+    });
+  }
+  t.end();
+});
+
+t.test('an open loop needs its rate', (t) => {
+  const text = `${SOUND}measure:\n  - { loop: open }\n`;
+  t.throws(() => parseWorkload('small.yml', text), /measure\[0\].rate must be given/);
+  t.end();
+});
+
+t.test('the spine profiles have the weights and sizes of the driver', (t) => {
+  const general = findWorkload('general');
+  t.equal(
+    general.operations.reduce((sum, { weight }) => sum + weight, 0),
+    1_000,
+  );
+  t.match(general.values['record'], { minBytes: 10_000, spanBytes: 2_000, largeFactor: 10 });
+  t.match(general.keys['records'], { most: 2_000_000, least: 700_000, order: 'skew_order' });
+  t.equal(findWorkload('clinicals').values['record']?.minBytes, 80_000);
+  t.match(findWorkload('passive').measure, [{ rate: { value: 100, unit: '/s' } }]);
+  t.end();
+});
+
+t.test('the command line changes sizes, times and loops', (t) => {
+  const changed = withOverrides(findWorkload('general'), {
+    scale: 0.001,
+    durationMs: 5_000,
+    clients: 7,
+    rate: { value: 50, unit: '%' },
+    warmUpOperations: 9,
+  });
+  t.match(changed.keys['records'], { most: 2_000, least: 700 });
+  t.same(
+    changed.measure.map(({ loop, durationMs, clients }) => [loop, durationMs, clients]),
+    [
+      ['closed', 5_000, 7],
+      ['open', 5_000, 7],
+    ],
+  );
+  t.equal(changed.warmUp.operations, 9);
+  t.end();
+});
+
+const BASHO = `
+%% a comment
+{mode, max}.
+{duration, 1920}.
+{concurrent, 100}.
+{driver, basho_bench_driver_nhs}.
+{record_bucket, "recordBucket"}.
+{key_generator, {int_to_bin_bigendian, {uniform_int, 10000}}}.
+{value_generator, {semi_compressible, 10000, 2000, 10, 0.1}}.
+{alwaysget, {2000000, 700000, skew_order}}.
+{unique, {6000, key_order}}.
+{pb_ips, [{127,0,0,1}]}.
+{operations, [{alwaysget_pb, 620}, {alwaysget_updatewith2i, 130}, {put_unique, 90},
+   {get_unique, 130}, {delete_unique, 25}, {postcodequery_http, 2}, {dobquery_http, 3}]}.
+`;
+
+t.test('a basho_bench configuration becomes the same workload', (t) => {
+  const workload = parseBashoConfig('nhs.config', BASHO);
+  t.equal(workload.clients, 100);
+  t.same(
+    workload.operations.map(({ name, op, weight }) => [name, op, weight]),
+    [
+      ['alwaysget_pb', 'get', 620],
+      ['alwaysget_updatewith2i', 'update', 130],
+      ['put_unique', 'insert', 90],
+      ['get_unique', 'get', 130],
+      ['delete_unique', 'delete', 25],
+      ['postcodequery_http', 'query', 2],
+      ['dobquery_http', 'query', 3],
+    ],
+  );
+  t.match(workload.keys['records'], { kind: 'owned', most: 2_000_000, order: 'skew_order' });
+  t.match(workload.keys['keys'], { choose: 'uniform', count: 10_000, names: 'big_endian_32' });
+  t.match(workload.measure, [{ loop: 'closed', durationMs: 1_920 * 60_000 }]);
+  t.end();
+});
+
+t.test('a rate of basho_bench is that of each worker', (t) => {
+  const workload = parseBashoConfig(
+    'rate.config',
+    BASHO.replace('{mode, max}', '{mode, {rate, 10}}'),
+  );
+  t.match(workload.measure, [{ loop: 'open', rate: { value: 1_000, unit: '/s' } }]);
+  t.end();
+});
+
+t.test('what has no counterpart in basho_bench files is refused by name', (t) => {
+  const refused: readonly (readonly [from: string, to: string, message: RegExp])[] = [
+    ['{put_unique, 90}', '{fold_it, 90}', /the operation fold_it has no counterpart/],
+    ['driver_nhs', 'driver_cassandra', /basho_bench_driver_cassandra is not for Riak/],
+    ['semi_compressible', 'own_function', /the value generator own_function/],
+    ['{mode, max}.', '{mode, fun() -> 1 end}.', /line 3/],
+  ];
+  for (const [from, to, message] of refused) {
+    t.throws(() => parseBashoConfig('odd.config', BASHO.replace(from, to)), {
+      code: 'config',
+      message,
+    });
+  }
+  t.end();
+});

@@ -1,0 +1,65 @@
+/**
+ * The load harness against real nodes: a short run with a node killed in its midst loses nothing.
+ */
+
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import t from 'tap';
+import { ENTRY_POINT, freeBasePort } from './local-cluster.ts';
+import type { RunResult } from '../../bench/report/result.ts';
+
+const WORKLOAD = `
+workload: short
+clients: 8
+buckets:
+  one: { bucket: things }
+keys:
+  keys: { kind: shared, bucket: one, count: 200 }
+values:
+  value: { kind: fixed, size: 1KiB }
+operations:
+  read: { op: get, keys: keys, weight: 2 }
+  update: { op: update, keys: keys, value: value }
+warm_up: { operations: 50 }
+settle: 0s
+measure:
+  - { loop: closed, duration: 1s }
+fault:
+  loop: open
+  rate: 50/s
+  duration: 2s
+  events:
+    - { at: 500ms, do: pause, node: 2, for: 500ms }
+`;
+
+t.test('a run with a paused node loses nothing and says so', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'vertebra-bench-test-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const workload = join(folder, 'short.yml');
+  writeFileSync(workload, WORKLOAD);
+  const basePort = String(await freeBasePort(3));
+  const options = ['--start', '3', '--processes', '2', '--base-port', basePort, '--out', folder];
+  const command = [ENTRY_POINT, 'bench', 'run', workload, ...options];
+  const { stdout } = await promisify(execFile)(process.execPath, command);
+  t.match(stdout, /0 of \d+ acknowledged writes lost, 0 unknown/);
+  t.match(stdout, /pause dev2@127\.0\.0\.1/);
+  const result = JSON.parse(readFileSync(join(folder, 'result.json'), 'utf8')) as RunResult;
+  t.same(
+    result.phases.map(({ name }) => name),
+    ['load', 'warm-up', 'closed', 'fault', 'verify'],
+  );
+  t.ok((result.verdict?.acknowledged ?? 0) >= 200);
+  t.equal(
+    new Set(result.phases[2]?.series.map(({ node }) => node)).size,
+    3,
+    'every node was asked',
+  );
+  t.ok(result.resources.some(({ residentBytes }) => residentBytes > 0));
+  t.same(
+    result.marks.map(({ label }) => label),
+    ['pause dev2@127.0.0.1', 'dev2@127.0.0.1 is back'],
+  );
+});
