@@ -12,7 +12,7 @@ import { ValueSource, valueSize } from '../../bench/workload/values.ts';
 import { findWorkload } from '../../bench/workload/find-workload.ts';
 import type { ValueSpec } from '../../bench/workload/workload.ts';
 
-const DRAWS = 100_000;
+const DRAWS = 40_000;
 const OPTIONS = { theta: 0.99, hot_share: 0.001, hot_use: 0.5 };
 
 function shareBelow(limit: number, draw: () => number): number {
@@ -103,7 +103,7 @@ t.test('records of the spine have the mean sizes of the profiles', (t) => {
     const random = new SeededRandom(6);
     let sum = 0;
     for (let draw = 0; draw < DRAWS; draw += 1) sum += valueSize(random, spec);
-    t.ok(Math.abs(sum / DRAWS / mean - 1) < 0.02, `${name}: ${(sum / DRAWS).toFixed(0)}`);
+    t.ok(Math.abs(sum / DRAWS / mean - 1) < 0.03, `${name}: ${(sum / DRAWS).toFixed(0)}`);
   }
   t.end();
 });
@@ -145,7 +145,7 @@ t.test('a queue gives back what it was given, the oldest first', (t) => {
   });
   for (let draw = 0; draw < 100; draw += 1) {
     const { number, isCertain } = queue.existing(random);
-    t.equal(isCertain, given.includes(number));
+    if (isCertain !== given.includes(number)) t.fail(`${number} is certain or not`);
   }
   t.equal(queue.takeOldest(), given[1]);
   t.equal(clientKeyName(given[0] as number).length, 18);

@@ -126,7 +126,10 @@ t.test('a full ledger lets go of half of its keys, whole', (t) => {
   for (let key = 0; key < 10_000; key += 1) ledger.acknowledge(key, write(key, 0));
   const kept = [...ledger.keys()];
   t.ok(kept.length <= 1_000 && kept.length > 300, String(kept.length));
-  for (const key of kept) t.equal(ledger.remaining(key)[0]?.stamp, key);
+  t.same(
+    kept.map((key) => ledger.remaining(key)[0]?.stamp),
+    kept,
+  );
   t.ok(ledger.followedShare < 0.2);
   t.equal(ledger.acknowledgedCount, 10_000);
   t.end();
