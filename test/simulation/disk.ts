@@ -23,6 +23,9 @@ export interface DiskOptions {
   readonly readLatencyMaxMs: number;
 }
 
+/** About as much as the value at the end of a record and its checksum. */
+const TAIL_SIZE_BYTES = 8;
+
 export class SimulatedDisk {
   readonly world: World;
   readonly random: SeededRandom;
@@ -96,7 +99,9 @@ export class SimulatedDisk {
     const victim = this.random.pick(entries);
     if (victim.value.length === 0) return false;
     const value = Buffer.from(victim.value);
-    const at = this.random.integer(value.length);
+    // Heads are larger than the values here; each is hit as often.
+    const reach = this.random.chance(0.5) ? Math.min(TAIL_SIZE_BYTES, value.length) : value.length;
+    const at = value.length - 1 - this.random.integer(reach);
     value[at] = (value[at] as number) ^ (1 << this.random.integer(8));
     await this.contents.write([{ kind: 'put', key: victim.key, head: value }]);
     return true;
