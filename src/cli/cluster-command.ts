@@ -36,6 +36,16 @@ export function addClusterCommands(admin: Command, ask: Ask): void {
     .command('partitions [node]')
     .description("a node's partitions; default the node that is asked")
     .action((node?: string) => ask('cluster partitions', { node }, partitionsText));
+  cluster
+    .command('recover')
+    .description('offline, when a majority is gone for good: go on with the survivors')
+    .requiredOption('--data <folder>', 'the data folder of a stopped survivor')
+    .requiredOption('--survivors <names>', 'all nodes that are left, with commas between')
+    .option('--yes', 'do it; without this it is only described')
+    .action(async (options: { data: string; survivors: string; yes?: boolean }) => {
+      const { recoverCluster } = await import('./recover-command.ts');
+      console.log(await recoverCluster(options));
+    });
 }
 
 function addStaging(cluster: Command, ask: Ask): void {
