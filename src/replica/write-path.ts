@@ -205,7 +205,7 @@ export class WritePath {
     const { key, partition } = slot.place;
     const objectKey = encodeObjectKey(partition, key);
     const found = this.#ports.isSuspect(slot.id)
-      ? await this.#read(slot, () => this.#store.get(objectKey), readWhole)
+      ? await this.#readWhole(slot, objectKey)
       : await this.#read(slot, () => this.#store.getHead(objectKey), readHead);
     slot.load(found, this.#ports.graveOf(slot.id));
   }
@@ -213,7 +213,15 @@ export class WritePath {
   async #readValues(slot: KeySlot): Promise<void> {
     const { key, partition } = slot.place;
     const objectKey = encodeObjectKey(partition, key);
-    slot.loadValues(await this.#read(slot, () => this.#store.get(objectKey), readWhole));
+    slot.loadValues(await this.#readWhole(slot, objectKey));
+  }
+
+  async #readWhole(slot: KeySlot, objectKey: Buffer): Promise<FoundCopy> {
+    const found = await this.#read(slot, () => this.#store.get(objectKey), readWhole);
+    if (found.kind !== 'damaged' || found.head !== undefined) return found;
+    // Where the body alone cannot be read, the head still tells what index and tree stand for.
+    const head = await this.#read(slot, () => this.#store.getHead(objectKey), readHead);
+    return { kind: 'damaged', head: head.kind === 'copy' ? head.copy.head : undefined };
   }
 
   async #read(

@@ -210,6 +210,8 @@ export class LogCollector {
       // It is found again, and collected again, when the store is opened the next time.
       this.#host.log.warn('store.segment_stays', { segment, reason: messageOf(error) });
     }
+    // It may have paused until this.
+    this.wake();
   }
 
   #giveUp(segment: number, error: unknown): void {

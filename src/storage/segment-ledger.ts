@@ -6,8 +6,9 @@
  * collecting pays: a collector asks the pointers themselves before it drops anything, so an account
  * that is off costs space or work, never an entry.
  *
- * Greedy victims: the segment with the least live bytes is collected while more than a share of all
- * is waste. Room that a short segment does not use counts as waste, so that short ones are joined.
+ * Greedy victims: the segment with the least live share is collected while more than a share of all is
+ * waste. What a segment is short of a full one counts as waste if an older process left it so: the
+ * short ones are joined, once, and what this process writes is never collected without any gain.
  */
 
 import { assert } from '../base/fault.ts';
@@ -29,12 +30,16 @@ export interface LedgerOptions {
 interface Account {
   sizeBytes: number;
   liveBytes: number;
+  /** An older process ended when it had just been begun. */
+  readonly isShort: boolean;
   /** Its file is missing, or cannot be stepped through: never a victim. */
   isLocked: boolean;
   readonly isOrphan: boolean;
 }
 
 const ROW_SIZE = 8;
+/** Of a full segment; shorter ones are short. */
+const SHORT_SHARE = 0.5;
 
 /** What one batch does to the accounts. */
 export class LedgerChange {
@@ -91,13 +96,15 @@ export class SegmentLedger {
     return this.#accounts.keys();
   }
 
+  /** An account that was found. */
   open(segment: number, account: SegmentAccount): void {
-    this.#open(segment, account, false);
+    const isShort = account.sizeBytes < this.#options.segmentSizeBytes * SHORT_SHARE;
+    this.#open(segment, account, { isShort, isOrphan: false });
   }
 
   /** A file that no account speaks of: a crash left it, and nothing should point to it. */
   openOrphan(segment: number, sizeBytes: number): void {
-    this.#open(segment, { sizeBytes, liveBytes: 0 }, true);
+    this.#open(segment, { sizeBytes, liveBytes: 0 }, { isShort: false, isOrphan: true });
   }
 
   isOrphan(segment: number): boolean {
@@ -133,7 +140,9 @@ export class SegmentLedger {
     for (const [segment, delta] of change.deltas) {
       const account = this.#accounts.get(segment);
       if (account === undefined) {
-        if (delta.sizeBytes > 0) this.open(segment, changed(undefined, delta));
+        if (delta.sizeBytes === 0) continue;
+        const kind = { isShort: false, isOrphan: false };
+        this.#open(segment, changed(undefined, delta), kind);
         continue;
       }
       const { sizeBytes, liveBytes } = changed(account, delta);
@@ -150,22 +159,29 @@ export class SegmentLedger {
     let roomBytes = 0;
     let usedBytes = 0;
     let victim: number | undefined;
-    let leastBytes = Infinity;
-    for (const [segment, { sizeBytes, liveBytes, isLocked }] of this.#accounts) {
-      if (segment >= active || isLocked) continue;
-      roomBytes += Math.max(sizeBytes, segmentSizeBytes);
+    let leastShare = Infinity;
+    for (const [segment, account] of this.#accounts) {
+      if (segment >= active || account.isLocked) continue;
+      const { sizeBytes, liveBytes, isShort } = account;
+      const segmentRoomBytes = isShort ? segmentSizeBytes : sizeBytes;
+      const share = segmentRoomBytes === 0 ? 0 : liveBytes / segmentRoomBytes;
+      roomBytes += segmentRoomBytes;
       usedBytes += liveBytes;
-      if (liveBytes >= leastBytes) continue;
-      leastBytes = liveBytes;
+      if (share >= leastShare) continue;
+      leastShare = share;
       victim = segment;
     }
-    const isWasteful = leastBytes === 0 || roomBytes - usedBytes > wasteRatioMax * roomBytes;
+    const isWasteful = leastShare === 0 || roomBytes - usedBytes > wasteRatioMax * roomBytes;
     return isWasteful ? victim : undefined;
   }
 
-  #open(segment: number, { sizeBytes, liveBytes }: SegmentAccount, isOrphan: boolean): void {
+  #open(
+    segment: number,
+    { sizeBytes, liveBytes }: SegmentAccount,
+    kind: Pick<Account, 'isShort' | 'isOrphan'>,
+  ): void {
     assert(!this.#accounts.has(segment), 'an account is opened once');
-    this.#accounts.set(segment, { sizeBytes, liveBytes, isLocked: false, isOrphan });
+    this.#accounts.set(segment, { sizeBytes, liveBytes, isLocked: false, ...kind });
     this.#sizeBytes += sizeBytes;
     this.#liveBytes += liveBytes;
   }

@@ -87,6 +87,18 @@ t.test('an entry that the store cannot read is absent, and is overwritten', asyn
   t.same(valuesOf(await replica.get(KEY, partition)), ['v']);
 });
 
+t.test('of an entry whose body cannot be read, index and tree stay exact', async (t) => {
+  const { replica, store } = await openWorld();
+  const partition = partitionFor(KEY);
+  const object = await write(replica, KEY, { content: content('v') });
+  store.bodilessKey = encodeObjectKey(partition, KEY);
+  t.equal(await replica.get(KEY, partition), undefined);
+  await replica.merge(KEY, placementOf(KEY), record(object), undefined);
+  store.bodilessKey = undefined;
+  t.same(valuesOf(await replica.get(KEY, partition)), ['v']);
+  await readTruth(store, propertiesOf);
+});
+
 t.test('a recount corrects the segments that are wrong, while writes go on', async (t) => {
   const { replica, store } = await openWorld();
   const keys = Array.from({ length: 400 }, (_, index) => objectKey(`key ${index}`)).filter(

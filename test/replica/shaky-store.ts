@@ -29,6 +29,8 @@ export class ShakyStore implements Store {
   gate: Promise<void> = Promise.resolve();
   /** A key that cannot be read. */
   corruptKey: Buffer | undefined;
+  /** A key whose body cannot be read. */
+  bodilessKey: Buffer | undefined;
   /** Scans that begin with it show what they can, and then fail. */
   corruptScanFrom: Buffer | undefined;
 
@@ -53,13 +55,14 @@ export class ShakyStore implements Store {
   }
 
   async get(key: Buffer): Promise<Buffer | undefined> {
+    if (this.bodilessKey?.equals(key) === true) throw new Fault('store-corrupt', 'unreadable');
+    return this.getHead(key);
+  }
+
+  async getHead(key: Buffer): Promise<Buffer | undefined> {
     await this.#pass(4);
     if (this.corruptKey?.equals(key) === true) throw new Fault('store-corrupt', 'unreadable');
     return this.memory.get(key);
-  }
-
-  getHead(key: Buffer): Promise<Buffer | undefined> {
-    return this.get(key);
   }
 
   refusal(): Fault | undefined {
