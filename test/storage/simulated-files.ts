@@ -150,6 +150,7 @@ export class SimulatedFiles {
         await process.pass('read');
         return ids.map((id) => this.#entries.get(id));
       },
+      approximateSize: (start, end) => Promise.resolve(sizeBetween(this.#entries, start, end)),
       iterator: (options) => iterate(this.#entries.clone(), options, { process, mustBeOpen }),
       close() {
         isClosed = true;
@@ -240,6 +241,15 @@ export class SimulatedFiles {
   #flip(bytes: Buffer, at: number): void {
     bytes.writeUInt8(bytes.readUInt8(at) ^ (1 << this.#random.integer(8)), at);
   }
+}
+
+function sizeBetween(entries: Entries, start: Buffer, end: Buffer): number {
+  let sizeBytes = 0;
+  for (const [key, stored] of entries.entries(bytesToByteString(start))) {
+    if (key >= bytesToByteString(end)) break;
+    sizeBytes += key.length + stored.length;
+  }
+  return sizeBytes;
 }
 
 /** Over a tree of its own. */

@@ -11,7 +11,7 @@ import { decodeLogSegmentKey } from '../../src/storage/keys.ts';
 import type { LevelDbStore } from '../../src/storage/leveldb-store.ts';
 import { logEntrySize } from '../../src/storage/log-entry.ts';
 import { decodeAccount } from '../../src/storage/segment-ledger.ts';
-import type { WriteOperation } from '../../src/storage/store.ts';
+import type { Put, WriteOperation } from '../../src/storage/store.ts';
 import { placeOf } from '../../src/storage/stored-value.ts';
 import { VirtualHost } from '../replica/virtual-host.ts';
 import { Power } from './power.ts';
@@ -37,7 +37,7 @@ class History {
     const state = new Map(this.states.at(-1));
     for (const operation of operations) {
       if (operation.kind === 'remove') state.delete(operation.key.toString());
-      else state.set(operation.key.toString(), `${operation.head}${operation.body}`);
+      else state.set(operation.key.toString(), Buffer.concat(partsOf(operation)).toString());
     }
     this.states.push(state);
   }
@@ -55,6 +55,10 @@ class History {
     this.states.length = moment + 1;
     this.ackedCount = moment;
   }
+}
+
+function partsOf({ head, body }: Put): Buffer[] {
+  return body === undefined ? [head] : [head, body];
 }
 
 function anyOperations(host: VirtualHost, serial: number): WriteOperation[] {
@@ -122,15 +126,15 @@ async function liveAndCrash(
   stepsMax: number,
 ): Promise<number> {
   const power = new Power(host, stepsMax);
-  let wrong: string[] | undefined;
-  const ended = live(power, files, history).then((found) => {
-    wrong = found;
+  const life = { isOver: false, wrong: [] as string[] };
+  const ended = live(power, files, history).then((wrong) => {
+    Object.assign(life, { isOver: true, wrong });
   });
   ended.catch(() => {});
-  while (wrong === undefined && !power.isGone) await host.advance(1_000);
+  while (!life.isOver && !power.isGone) await host.advance(1_000);
   if (power.isGone) await host.advance(1_000);
   else await ended;
-  t.same(wrong ?? [], []);
+  t.same(life.wrong, []);
   files.crash();
 
   const store = await new Power(host, Infinity).open(files);
