@@ -20,7 +20,7 @@ import type {
   PeerStreamItem,
   PeerStreamRequest,
 } from '../peer/messages.ts';
-import { coveragePlan } from '../ring/coverage-plan.ts';
+import { coveragePlan, type CoveragePlan } from '../ring/coverage-plan.ts';
 import { Cursor, CursorHeap, type Order } from './ordered-merge.ts';
 import type { CoordinatorPorts } from './ports.ts';
 
@@ -238,13 +238,23 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
   #open(partitions: readonly Partition[] | undefined, after: T | undefined): void {
     const { view, peer, host, self } = this.#ports;
     const wanted = partitions === undefined ? undefined : new Set(partitions);
-    const plan = coveragePlan(view.ring(), this.#question.n, {
-      mayAsk: (node) => view.isUp(node) && view.isInCoverage(node) && !this.#lost.has(node),
-      localNode: self,
-      seed: host.random.integer(view.ring().nodes.length),
-    });
-    const isMissed = plan.uncovered.some((partition) => wanted?.has(partition) ?? true);
-    if (isMissed) {
+    const seed = host.random.integer(view.ring().nodes.length);
+    const planOf = (mayAsk: (node: NodeId) => boolean): CoveragePlan => {
+      return coveragePlan(view.ring(), this.#question.n, {
+        mayAsk: (node) => {
+          return mayAsk(node) && view.isInCoverage(node) && !this.#lost.has(node);
+        },
+        localNode: self,
+        seed,
+      });
+    };
+    const isMissed = ({ uncovered }: CoveragePlan): boolean => {
+      return uncovered.some((partition) => wanted?.has(partition) ?? true);
+    };
+    let plan = planOf((node) => view.mayCover(node));
+    // Who is being refilled knows some of it, which is more than nothing.
+    if (isMissed(plan)) plan = planOf((node) => view.isUp(node));
+    if (isMissed(plan)) {
       throw new Fault('peer-unreachable', 'of some partitions no replica answers');
     }
     for (const share of plan.shares) {

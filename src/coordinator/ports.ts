@@ -16,6 +16,8 @@ import type { ActiveLists, ClusterView } from './participants.ts';
 import type { ReplicaFailure } from './tally.ts';
 
 export interface CoordinatorView extends ClusterView {
+  /** Whether `node` is up and holds all that a list or an index query may ask it for. */
+  mayCover(node: NodeId): boolean;
   /** Effective properties; undefined where the type is unknown or not active. */
   properties(type: ByteString, bucket: ByteString): BucketProperties | undefined;
   /** Whether listings and queries may ask the node, as its operator has set it. */

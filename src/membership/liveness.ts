@@ -59,7 +59,7 @@ interface Judged {
 const NO_CHANGES: readonly LivenessChange[] = [];
 
 export class Liveness {
-  readonly #localNode: NodeId;
+  readonly localNode: NodeId;
   readonly #heartbeatMs: number;
   readonly #silenceMs: number;
   readonly #missesMax: number;
@@ -73,7 +73,7 @@ export class Liveness {
   #graceUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(localNode: NodeId, options: LivenessOptions = {}) {
-    this.#localNode = localNode;
+    this.localNode = localNode;
     this.#heartbeatMs = options.heartbeatMs ?? 1_000;
     this.#missesMax = options.missesMax ?? 3;
     this.#silenceMs = this.#heartbeatMs * this.#missesMax;
@@ -107,7 +107,7 @@ export class Liveness {
   setMembers(members: readonly NodeId[], nowMs: number): readonly LivenessChange[] {
     this.#notePause(nowMs);
     const changes: LivenessChange[] = [];
-    const wanted = new Set(members.filter((node) => node !== this.#localNode));
+    const wanted = new Set(members.filter((node) => node !== this.localNode));
     for (const [node, judged] of this.#judgedByNode) {
       if (wanted.has(node)) continue;
       if (judged.isUp) changes.push(this.#setUp(node, judged, false));

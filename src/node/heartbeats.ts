@@ -37,7 +37,6 @@ const SPREAD_POLL_MS = 20;
 export class Heartbeats {
   readonly #ports: HeartbeatPorts;
   readonly #options: HeartbeatOptions;
-  readonly #epochByNode = new Map<NodeId, Epoch>();
   #returned: (node: NodeId) => void = () => {};
   #cancelNext: (() => void) | undefined;
   #isStopped = false;
@@ -53,7 +52,10 @@ export class Heartbeats {
    */
   async start(graceMs: number): Promise<void> {
     this.#beat();
-    await this.#waitFor(() => this.#others().every((node) => this.#epochByNode.has(node)), graceMs);
+    await this.#waitFor(
+      () => this.#others().every((node) => this.#ports.topology.hasReport(node)),
+      graceMs,
+    );
   }
 
   /** Who is told of each member that is up again. */
@@ -89,14 +91,8 @@ export class Heartbeats {
 
   /** Resolves when every member that is up acts on `epoch` or a newer one, or after `timeoutMs`. */
   async spread(epoch: Epoch, timeoutMs: number): Promise<void> {
-    const { topology } = this.#ports;
-    const behind = (): NodeId[] => {
-      return this.#others().filter((node) => {
-        return topology.isUp(node) && (this.#epochByNode.get(node) ?? 0) < epoch;
-      });
-    };
     await this.#waitFor(() => {
-      const nodes = behind();
+      const nodes = this.#ports.topology.behind(epoch);
       for (const node of nodes) this.#ping(node);
       return nodes.length === 0;
     }, timeoutMs);
@@ -129,7 +125,7 @@ export class Heartbeats {
     peer.request(node, ping, this.#options.timeoutMs).then(
       (reply) => {
         if (this.#isStopped || reply.kind !== 'pong') return;
-        this.#epochByNode.set(node, reply.epoch);
+        topology.noteReport(node, reply);
         this.#ports.heardEpoch(node, reply.epoch);
         topology.setInCoverage(node, reply.inCoverage);
         this.#observe(node, 'round-trip');

@@ -21,6 +21,7 @@ import { awaitedMembers, findMember } from '../membership/staging.ts';
 import { StateKeeper } from '../membership/state-keeper.ts';
 import type { PeerHandler } from '../peer/peer.ts';
 import { holdsNothing } from '../replica/partition-size.ts';
+import { openRefill, type RefillNote } from '../repair/refill.ts';
 import { openIdentity, type Identity } from '../replica/identity.ts';
 import { STORE_REPLICA_DEFAULTS, StoreReplica } from '../replica/store-replica.ts';
 import type { Store } from '../storage/store.ts';
@@ -52,6 +53,7 @@ export interface NodeParts {
   readonly datatypes: DatatypeCoordinator;
   readonly coverage: CoverageCoordinator;
   readonly repair: RepairRounds;
+  readonly proposer: Proposer;
   readonly changes: PropertyChanges;
   readonly clusterChanges: ClusterChanges;
   readonly joining: Joining;
@@ -73,11 +75,12 @@ export interface NodePorts {
 
 export async function openParts(ports: NodePorts): Promise<NodeParts> {
   const { host, store, options, limits } = ports;
-  const identity = await openIdentity(store, host, {
-    mayHaveForgotten: options.mayHaveForgotten ?? false,
-  });
+  const mayHaveForgotten = options.mayHaveForgotten ?? false;
+  const refill = await openRefill(store, host, mayHaveForgotten);
+  const identity = await openIdentity(store, host, { mayHaveForgotten });
   const membership = await openMembership(ports, identity);
   const { topology } = membership;
+  topology.setFilled(refill === undefined);
   const replica = await StoreReplica.open(
     host,
     {
@@ -93,10 +96,7 @@ export async function openParts(ports: NodePorts): Promise<NodeParts> {
     },
   );
   const { peer } = ports;
-  const repair = new RepairRounds(
-    { host, replica, peer, self: options.id, view: topology },
-    options.repair ?? {},
-  );
+  const repair = makeRepair(ports, { topology, replica, proposer: membership.proposer }, refill);
   const coordinators = makeCoordinators(ports, { topology, replica, repair });
   const { keeper, catchUp, heartbeats } = membership;
   heartbeats.onReturned((node) => repair.nodeReturned(node));
@@ -124,6 +124,7 @@ type Membership = Pick<
   | 'liveness'
   | 'catchUp'
   | 'heartbeats'
+  | 'proposer'
   | 'changes'
   | 'clusterChanges'
   | 'joining'
@@ -171,14 +172,14 @@ async function openMembership(ports: NodePorts, identity: Identity): Promise<Mem
   );
   opened = { topology, heartbeats };
   const proposer = new Proposer(host, keeper);
-  const opening = { keeper, topology, liveness, catchUp, heartbeats };
-  return { ...opening, ...makeChanges(ports, { ...opening, proposer }) };
+  const opening = { keeper, topology, liveness, catchUp, heartbeats, proposer };
+  return { ...opening, ...makeChanges(ports, opening) };
 }
 
 /** What changes the cluster state, on request of a client or an operator. */
 function makeChanges(
   { host, peer, store, options, timings }: NodePorts,
-  parts: Pick<NodeParts, 'keeper' | 'topology' | 'heartbeats'> & { readonly proposer: Proposer },
+  parts: Pick<NodeParts, 'keeper' | 'topology' | 'heartbeats' | 'proposer'>,
 ): Pick<NodeParts, 'changes' | 'clusterChanges' | 'joining'> {
   const self = findMember(options.initialState, options.id);
   assert(self !== undefined, 'a node is a member of its first state');
@@ -190,6 +191,32 @@ function makeChanges(
       { ...timings, self },
     ),
   };
+}
+
+function makeRepair(
+  { host, store, peer, options, timings }: NodePorts,
+  parts: Pick<NodeParts, 'topology' | 'replica' | 'proposer'>,
+  refill: RefillNote | undefined,
+): RepairRounds {
+  const { topology, replica, proposer } = parts;
+  return new RepairRounds(
+    {
+      host,
+      replica,
+      peer,
+      store,
+      self: options.id,
+      view: topology,
+      propose: async (change) => {
+        await proposer.propose(change, timings.agreeTimeoutMs);
+      },
+      filled: () => {
+        topology.setFilled(true);
+      },
+    },
+    options.repair ?? {},
+    refill,
+  );
 }
 
 type Coordinators = Pick<NodeParts, 'gets' | 'puts' | 'deletes' | 'datatypes' | 'coverage'>;

@@ -6,11 +6,13 @@
  */
 
 import type { ObjectKey } from '../base/names.ts';
+import type { RingStep } from '../membership/cluster-state.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { RoundScope } from '../repair/anti-entropy.ts';
 import type { HintStatus } from '../repair/hinted-handoff.ts';
 import type { JobStatus } from '../repair/job.ts';
 import type { ReapProgress } from '../repair/reaper.ts';
+import type { TransferStatus } from '../repair/transfer-progress.ts';
 import { traceKey, type KeyTrace } from './key-trace.ts';
 import type { RepairRounds, RepairStatus, TombstoneCount } from './repair-rounds.ts';
 import type { Topology } from './topology.ts';
@@ -18,6 +20,8 @@ import type { Topology } from './topology.ts';
 export interface OperatorService {
   /** Undefined: the bucket type is unknown. */
   locate(key: ObjectKey): Promise<KeyTrace | undefined>;
+  /** What this node moves, and the step of the ring that it is for. */
+  transfers(): TransferReport;
 
   repairStatus(): RepairStatus;
   /** Compares this node with the others now. False: one that was asked for is under way. */
@@ -35,6 +39,12 @@ export interface OperatorService {
   runReap(): boolean;
   reapStatus(): JobStatus<ReapProgress>;
   cancelReap(): Promise<void>;
+}
+
+export interface TransferReport extends TransferStatus {
+  readonly step: RingStep | undefined;
+  /** Whether this node holds all that it should in the ring as it is. */
+  readonly isFilled: boolean;
 }
 
 export interface OperationsPorts {
@@ -91,5 +101,11 @@ export class Operations implements OperatorService {
 
   cancelReap(): Promise<void> {
     return this.#ports.repair.cancelReap();
+  }
+
+  transfers(): TransferReport {
+    const { repair, topology } = this.#ports;
+    const { step } = topology.state();
+    return { ...repair.transferStatus(), step, isFilled: topology.isFilled };
   }
 }

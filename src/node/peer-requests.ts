@@ -152,7 +152,8 @@ export class PeerRequests implements PeerHandler {
     const health = store.health();
     if (health.kind !== 'ready') throw new Fault('store-fenced', health.reason);
     heardPing(source);
-    return { kind: 'pong', epoch: topology.epoch, incarnation, inCoverage };
+    const { epoch, isFilled } = topology;
+    return { kind: 'pong', epoch, incarnation, inCoverage, isFilled };
   }
 
   async #put(source: NodeId, request: PutRequest, timeoutMs: number): Promise<PeerReply> {

@@ -18,7 +18,7 @@ import {
   type HintStatus,
 } from '../repair/hinted-handoff.ts';
 import { Job, type JobStatus } from '../repair/job.ts';
-import type { RepairPorts } from '../repair/ports.ts';
+import type { TransferPorts } from '../repair/ports.ts';
 import {
   Reaper,
   REAPER_DEFAULTS,
@@ -26,11 +26,15 @@ import {
   type ReaperOptions,
 } from '../repair/reaper.ts';
 import { Scrub, SCRUB_DEFAULTS, type ScrubOptions, type ScrubStatus } from '../repair/scrub.ts';
+import type { RefillNote } from '../repair/refill.ts';
+import type { TransferStatus } from '../repair/transfer-progress.ts';
+import { TRANSFER_DEFAULTS, Transfers, type TransferOptions } from '../repair/transfers.ts';
 
 export interface RepairOptions {
   readonly handoff?: Partial<HandoffOptions>;
   readonly antiEntropy?: Partial<AntiEntropyOptions>;
   readonly reaper?: Partial<ReaperOptions>;
+  readonly transfers?: Partial<TransferOptions>;
   readonly scrub?: Partial<ScrubOptions>;
 }
 
@@ -57,14 +61,17 @@ export class RepairRounds {
   readonly #scrub: Scrub;
   readonly #repairJob: Job<RoundProgress>;
   readonly #reapJob: Job<ReapProgress>;
+  readonly #transfers: Transfers;
 
-  constructor(ports: RepairPorts, options: RepairOptions) {
+  /** `refill`: what this node found of its disk. */
+  constructor(ports: TransferPorts, options: RepairOptions, refill: RefillNote | undefined) {
     this.#handoff = new HintedHandoff(ports, { ...HANDOFF_DEFAULTS, ...options.handoff });
     this.#antiEntropy = new AntiEntropy(ports, {
       ...ANTI_ENTROPY_DEFAULTS,
       ...options.antiEntropy,
     });
     this.#reaper = new Reaper(ports, { ...REAPER_DEFAULTS, ...options.reaper });
+    this.#transfers = new Transfers(ports, { ...TRANSFER_DEFAULTS, ...options.transfers }, refill);
     this.#scrub = new Scrub(ports, { ...SCRUB_DEFAULTS, ...options.scrub }, (partition, halt) => {
       return this.#antiEntropy.runRound(halt, { partitions: new Set([partition]), isFull: true });
     });
@@ -77,6 +84,7 @@ export class RepairRounds {
     this.#antiEntropy.start();
     this.#reaper.start();
     this.#scrub.start();
+    this.#transfers.start();
   }
 
   /** A member is up again: it is given at once what it is owed. */
@@ -134,6 +142,10 @@ export class RepairRounds {
     return this.#reapJob.cancel();
   }
 
+  transferStatus(): TransferStatus {
+    return this.#transfers.status();
+  }
+
   /** Ends each round at its next step. Idempotent. */
   async stop(): Promise<void> {
     await Promise.all([
@@ -143,6 +155,7 @@ export class RepairRounds {
       this.#antiEntropy.stop(),
       this.#reaper.stop(),
       this.#scrub.stop(),
+      this.#transfers.stop(),
     ]);
   }
 }

@@ -44,12 +44,16 @@ export type PeerRequest =
   | { readonly verb: 'sizes'; readonly partitions: readonly Partition[] };
 
 export type PeerReply =
-  /** `inCoverage`: listings and queries may ask this node. */
+  /**
+   * `inCoverage`: listings and queries may ask this node. `isFilled`: it holds what it should, and
+   * has lost no disk that is yet to be refilled.
+   */
   | {
       readonly kind: 'pong';
       readonly epoch: Epoch;
       readonly incarnation: number;
       readonly inCoverage: boolean;
+      readonly isFilled: boolean;
     }
   /** Absent: no readable copy. */
   | { readonly kind: 'object'; readonly record: Buffer | undefined }

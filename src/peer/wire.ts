@@ -121,7 +121,7 @@ function readRequest(reader: TupleReader): PeerRequest {
 export function replyToTuple(reply: PeerReply): WireTuple {
   switch (reply.kind) {
     case 'pong':
-      return [1, reply.epoch, reply.incarnation, reply.inCoverage];
+      return [1, reply.epoch, reply.incarnation, reply.inCoverage, reply.isFilled];
     case 'object':
       return [2, reply.record ?? null];
     case 'done':
@@ -162,6 +162,7 @@ function readReply(reader: TupleReader): PeerReply {
         epoch: readEpoch(reader),
         incarnation: reader.count(),
         inCoverage: reader.boolean(),
+        isFilled: reader.boolean(),
       };
     case 2:
       return { kind: 'object', record: reader.optional(readBytes) };

@@ -4,18 +4,20 @@
  * A round compares each tree this node holds with each other node that holds it and is up, one after
  * the other at a set pace, and heals what differs (`exchange.ts`). Rounds follow each other in the
  * background for ever; one may be asked for at any time. An exchange that is cut off is left for the
- * next round.
+ * next round. While a step to another ring is open the replicas of the ring of reads are compared:
+ * who is yet to be filled for the other one is left to its transfer.
  */
 
 import { isFault } from '../base/fault.ts';
 import type { Partition } from '../base/names.ts';
+import { replicaCountsInUse } from '../membership/effective-properties.ts';
 import { Background } from './background.ts';
 import { Exchanges } from './exchange.ts';
 import type { ExchangeOptions, ExchangeResult } from './exchange.ts';
 import { Halt } from './halt.ts';
 import { Pace } from './pace.ts';
 import type { RepairPorts } from './ports.ts';
-import { nValsOf, sharedTrees } from './replica-sets.ts';
+import { sharedTrees } from './replica-sets.ts';
 import type { SharedTree } from './replica-sets.ts';
 
 export interface AntiEntropyOptions extends ExchangeOptions {
@@ -132,7 +134,7 @@ export class AntiEntropy {
     const startMs = host.clock.monotonicMs();
     const sums = { exchanges: 0, failed: 0, skipped: 0 };
     const found = { segments: 0, pushed: 0, pulled: 0, corrected: 0 };
-    const trees = sharedTrees(view.ring(), self, nValsOf(view.state())).filter(
+    const trees = sharedTrees(view.ring(), self, replicaCountsInUse(view.state())).filter(
       ({ partition }) => scope.partitions?.has(partition) !== false,
     );
     const note = (): void => {

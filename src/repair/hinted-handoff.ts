@@ -5,7 +5,8 @@
  * durably; the copy goes with the hint where this node is no replica of the key. Idempotent, and cut
  * off anywhere: an unsettled hint is handed off again. A target that does not answer is left alone
  * for a while, twice as long each time. A hint whose target is no replica of the key any more, or no
- * member, is owed to those who are.
+ * member, is owed to those who are; one whose target is a replica in only one of the two rings of an
+ * open step, to the replicas of both.
  */
 
 import { isFault } from '../base/fault.ts';
@@ -17,6 +18,7 @@ import { Halt } from './halt.ts';
 import { Lanes } from './lanes.ts';
 import { Pace } from './pace.ts';
 import type { RepairPorts } from './ports.ts';
+import { replicasOf } from './replica-sets.ts';
 import { isAboutObject, RepairRequests } from './requests.ts';
 
 export interface HandoffOptions {
@@ -150,22 +152,26 @@ export class HintedHandoff {
     const placement = view.place(key);
     if (placement === undefined) return;
     const { n_val: n } = placement.properties;
-    const ring = view.ring();
+    const replicas = replicasOf(view, { partition, nVal: n });
 
     const record = await replica.getRecord(key, partition, false);
     if (record === undefined) {
       await replica.settleHint(hint, undefined, false);
       return;
     }
-    const receivers = ring.isReplica(partition, n, hint.target)
+    const rings = [view.ring(), view.jointRing() ?? view.ring()];
+    const isTargetEnough = rings.every((ring) => ring.isReplica(partition, n, hint.target));
+    const receivers = isTargetEnough
       ? [hint.target]
-      : ring.preferenceList(partition, n).replicas.map(({ node }) => node);
+      : replicas.filter((node) => node === self || view.isUp(node));
+    // Who is down finds it at the others, once one of them has it.
+    if (receivers.length === 0) return;
     for (const receiver of receivers) {
       if (receiver === self) continue;
       if (!(await this.#pace.take(record.length, halt))) return;
       if (!(await this.#give(receiver, hint, record))) return;
     }
-    await replica.settleHint(hint, record, !ring.isReplica(partition, n, self));
+    await replica.settleHint(hint, record, !replicas.includes(self));
     host.metrics.count('handoff_objects');
     host.metrics.count('handoff_bytes', record.length);
   }

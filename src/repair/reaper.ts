@@ -2,9 +2,10 @@
  * The reaper: tombstones go, and the deleted stays deleted.
  *
  * A tombstone may go when nothing is left that it holds down. So every member of the cluster is
- * asked, all of them must be up, every primary replica must hold exactly this tombstone, and nobody
- * else anything but it: a fallback's older copy, hinted or not, would bring the object back. What is
- * still on its way then is absorbed by the replicas, which remember what they reaped
+ * asked, all of them must be up, every primary replica (while a step is open, of either ring) must
+ * hold exactly this tombstone, and nobody else anything but it: a fallback's older copy, hinted or not,
+ * would bring the object back. What is still on its way then is absorbed by the replicas, which
+ * remember what they reaped
  * (`replica/graveyard.ts`).
  *
  * Nothing depends on a tombstone being taken in here at once: what was refused, or was not ready, is
@@ -21,6 +22,7 @@ import { Background } from './background.ts';
 import { Halt } from './halt.ts';
 import { Lanes } from './lanes.ts';
 import type { RepairPorts } from './ports.ts';
+import { replicasOf } from './replica-sets.ts';
 import { RepairRequests } from './requests.ts';
 
 /** As Riak's `delete_mode`: how long a tombstone stays, in milliseconds, or for ever. */
@@ -235,7 +237,7 @@ export class Reaper {
     const placement = view.place(key);
     if (placement === undefined || !this.#isEveryoneUp()) return undefined;
     const { partition, properties } = placement;
-    const ring = view.ring();
+    const replicas = replicasOf(view, { partition, nVal: properties.n_val });
     const nodes = view.state().members.map(({ id }) => id);
     const heads = await Promise.all(nodes.map((node) => this.#requests.get(node, key, true)));
 
@@ -244,7 +246,7 @@ export class Reaper {
     for (const [index, node] of nodes.entries()) {
       const head = heads[index];
       if (head === undefined) {
-        if (ring.isReplica(partition, properties.n_val, node)) return undefined;
+        if (replicas.includes(node)) return undefined;
         continue;
       }
       const held = tombstoneHash(head);
@@ -255,9 +257,11 @@ export class Reaper {
     return hash === undefined ? undefined : { hash, holders };
   }
 
+  /** And nobody acts on another epoch, which may have members that this node does not ask. */
   #isEveryoneUp(): boolean {
     const { view } = this.#ports;
-    return view.state().members.every(({ id }) => view.isUp(id));
+    const { epoch, members } = view.state();
+    return members.every(({ id }) => view.isUp(id)) && view.hasSpread(epoch);
   }
 }
 

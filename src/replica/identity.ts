@@ -113,6 +113,11 @@ export class Identity {
   }
 }
 
+/** Whether the store holds the identity of the node that it was made for. */
+export async function hasIdentity(store: Store): Promise<boolean> {
+  return (await store.get(ENTRY_KEY)) !== undefined;
+}
+
 /** Durable when it resolves; the first thing that is done with a store that was opened. */
 export async function openIdentity(
   store: Store,

@@ -203,7 +203,10 @@ const copyTrace: fc.Arbitrary<CopyTrace> = fc.oneof(
 );
 
 export const peerReplies: fc.Arbitrary<PeerReply> = fc.oneof(
-  kind('pong', plain({ epoch, incarnation: count, inCoverage: fc.boolean() })),
+  kind(
+    'pong',
+    plain({ epoch, incarnation: count, inCoverage: fc.boolean(), isFilled: fc.boolean() }),
+  ),
   kind('object', plain({ record: orUndefined(bytes) })),
   fc.constant({ kind: 'done' } as const),
   kind('stored', plain({ record: orUndefined(bytes) })),

@@ -8,6 +8,7 @@ import type { Epoch, NodeId, ObjectKey } from '../../src/base/names.ts';
 import { EMPTY_VERSION_VECTOR } from '../../src/clock/version-vector.ts';
 import type { VersionVector } from '../../src/clock/version-vector.ts';
 import type { ClusterState, Member } from '../../src/membership/cluster-state.ts';
+import { openStep } from '../../src/membership/ring-steps.ts';
 import type { NewContent } from '../../src/object/requests.ts';
 import type { StoredObject } from '../../src/object/stored-object.ts';
 import type {
@@ -28,7 +29,7 @@ import {
   encodeStreamRequest,
 } from '../../src/peer/wire.ts';
 import type { StoreReplica, StoreReplicaOptions } from '../../src/replica/store-replica.ts';
-import type { RepairPorts } from '../../src/repair/ports.ts';
+import type { TransferPorts } from '../../src/repair/ports.ts';
 import { Ring } from '../../src/ring/ring.ts';
 import {
   content,
@@ -47,12 +48,18 @@ import { VirtualHost } from '../replica/virtual-host.ts';
 export class RepairCluster {
   readonly host: VirtualHost;
   readonly nodes: RepairNode[] = [];
-  readonly state: ClusterState;
-  readonly ring: Ring;
+  state: ClusterState;
+  /** Where reads hold. */
+  ring: Ring;
+  jointRing: Ring | undefined;
+  /** What was asked of whom over streams. */
+  readonly streamed: { source: NodeId; target: NodeId; request: PeerStreamRequest }[] = [];
+  /** What happens after an item of a stream; may throw a fault, which ends it. */
+  onItem: (source: NodeId, item: PeerStreamItem) => void = () => {};
   /** What a request meets before it is carried out; may throw a fault. */
   onRequest: (source: NodeId, target: NodeId, request: PeerRequest) => void = () => {};
 
-  private constructor(host: VirtualHost, nodeCount: number) {
+  private constructor(host: VirtualHost, nodeCount: number, owningCount: number) {
     this.host = host;
     const ids = Array.from(
       { length: nodeCount },
@@ -67,7 +74,7 @@ export class RepairCluster {
       location: '',
       status: 'valid',
     }));
-    const ownerByPartition = Array.from({ length: RING_SIZE }, (_, index) => index % nodeCount);
+    const ownerByPartition = Array.from({ length: RING_SIZE }, (_, index) => index % owningCount);
     this.state = {
       clusterName: 'test',
       epoch: 1 as Epoch,
@@ -88,14 +95,41 @@ export class RepairCluster {
   static async open(
     nodeCount: number,
     options: Partial<StoreReplicaOptions> = {},
+    /** The nodes that own partitions, the first of all. */
+    owningCount = nodeCount,
   ): Promise<RepairCluster> {
-    const cluster = new RepairCluster(new VirtualHost(nodeCount), nodeCount);
+    const cluster = new RepairCluster(new VirtualHost(nodeCount), nodeCount, owningCount);
     for (const { id } of cluster.state.members) {
       const store = new ShakyStore(cluster.host.random);
       const { replica } = await openReplica(cluster.host, store, options);
       cluster.nodes.push(new RepairNode(cluster, id, { store, replica }));
     }
     return cluster;
+  }
+
+  /** All act on `state` from now on. */
+  adopt(state: ClusterState): void {
+    this.state = state;
+    const ring = new Ring(state);
+    const target = state.step && new Ring({ ...state, ownerByPartition: state.step.target });
+    const isTurning = state.step?.phase === 'turning';
+    this.ring = isTurning && target !== undefined ? target : ring;
+    this.jointRing = isTurning ? ring : target;
+  }
+
+  /** A step to a ring whose partitions these nodes own in turn. */
+  openStep(owners: readonly NodeId[]): void {
+    const { members } = this.state;
+    const outcome = openStep(this.state, {
+      owners: Array.from(
+        { length: RING_SIZE },
+        (_, index) => owners[index % owners.length] as NodeId,
+      ),
+      members,
+      staged: [],
+    });
+    if (outcome.kind !== 'changed') throw new Error(outcome.kind);
+    this.adopt(outcome.state);
   }
 
   /** The node with this id. */
@@ -127,8 +161,10 @@ export class RepairNode implements Peer {
   readonly id: NodeId;
   readonly store: ShakyStore;
   readonly replica: StoreReplica;
-  readonly ports: RepairPorts;
+  readonly ports: { -readonly [Port in keyof TransferPorts]: TransferPorts[Port] };
   isUp = true;
+  /** It was told that its refill is over. */
+  isFilled = false;
   readonly #cluster: RepairCluster;
 
   constructor(
@@ -144,12 +180,23 @@ export class RepairNode implements Peer {
       host: cluster.host,
       replica: parts.replica,
       peer: this,
+      store: parts.store,
       self: id,
       view: {
         state: () => cluster.state,
         ring: () => cluster.ring,
+        jointRing: () => cluster.jointRing,
+        hasSpread: () => true,
         isUp: (node) => cluster.nodes.some(({ id, isUp }) => id === node && isUp),
         place: placementOf,
+      },
+      propose: (change) => {
+        const outcome = change(cluster.state);
+        if ('state' in outcome) cluster.adopt(outcome.state);
+        return Promise.resolve();
+      },
+      filled: () => {
+        this.isFilled = true;
       },
     };
   }
@@ -188,9 +235,11 @@ export class RepairNode implements Peer {
 
   async *stream(target: NodeId, request: PeerStreamRequest): AsyncIterableIterator<PeerStreamItem> {
     const node = this.#cluster.node(target);
+    this.#cluster.streamed.push({ source: this.id, target, request });
     if (!node.isUp) throw new Fault('peer-unreachable', 'the node is down');
     for await (const item of node.answerStream(decodeStreamRequest(encodeStreamRequest(request)))) {
       yield decodeStreamItem(encodeStreamItem(item));
+      this.#cluster.onItem(target, item);
     }
   }
 

@@ -1,0 +1,213 @@
+/**
+ * Leftovers: copies that lie on a node which is no replica of theirs any more.
+ *
+ * After a step has closed its former replicas still hold what they gave up, late writers may have
+ * written to them, and a stand-in may have taken writes whose hints were lost. Whatever this node
+ * holds of a tree that is others' now it shows, key by key, to all replicas of the key, gives them
+ * what they lack, and drops the copy (with its index entries, hints and hash-tree part) when every
+ * one of them has confirmed to hold all of it durably, and only if it has not changed since.
+ *
+ * Nothing is dropped while one of the replicas is away. An exiting member that has nothing left says
+ * so, and is a member no more.
+ */
+
+import { isFault } from '../base/fault.ts';
+import type { NodeId, ObjectKey } from '../base/names.ts';
+import { finishExit } from '../membership/ring-steps.ts';
+import { mergeHeads } from '../object/reconcile.ts';
+import { decodeHead, recordCausalHash } from '../object/record.ts';
+import { SEGMENT_COUNT } from '../storage/hash-tree.ts';
+import { Background } from './background.ts';
+import type { Halt } from './halt.ts';
+import { Lanes } from './lanes.ts';
+import type { Pace } from './pace.ts';
+import type { TransferPorts } from './ports.ts';
+import { foreignTrees, replicasOf, type TreeName } from './replica-sets.ts';
+import { isAboutObject, RepairRequests } from './requests.ts';
+import type { TransferNote, TransferProgress } from './transfer-progress.ts';
+
+export interface LeftoversOptions {
+  /** From the end of a look for leftovers to the next. */
+  readonly leftoversRestMs: number;
+  /** Keys that are shown at once. */
+  readonly objectsMax: number;
+  readonly requestTimeoutMs: number;
+}
+
+const ALL_SEGMENTS = Array.from({ length: SEGMENT_COUNT }, (_, segment) => segment);
+
+export class Leftovers {
+  readonly #ports: TransferPorts;
+  readonly #options: LeftoversOptions;
+  readonly #pace: Pace;
+  readonly #progress: TransferProgress;
+  readonly #requests: RepairRequests;
+  readonly #background: Background;
+
+  constructor(
+    ports: TransferPorts,
+    options: LeftoversOptions,
+    means: { readonly pace: Pace; readonly progress: TransferProgress },
+  ) {
+    this.#ports = ports;
+    this.#options = options;
+    this.#pace = means.pace;
+    this.#progress = means.progress;
+    this.#requests = new RepairRequests(ports.peer, options.requestTimeoutMs);
+    const background = { name: 'leftovers', restMs: options.leftoversRestMs };
+    this.#background = new Background(ports.host, background, (halt) => this.round(halt));
+  }
+
+  start(): void {
+    this.#background.start();
+  }
+
+  /** A step has closed. */
+  wake(): void {
+    this.#background.wake();
+  }
+
+  /** Idempotent. */
+  stop(): Promise<void> {
+    return this.#background.stop();
+  }
+
+  async round(halt: Halt): Promise<void> {
+    const { replica, self, view } = this.#ports;
+    const held: TreeName[] = [];
+    for (const tree of foreignTrees(view, self)) {
+      if (halt.isSet) return;
+      if (await replica.holdsAny(tree.partition, tree.nVal)) held.push(tree);
+    }
+    this.#ports.host.metrics.gauge('transfer_leftover_trees', held.length);
+    if (held.length > 0) this.#progress.beginWork('hand-over', held.length);
+    let isClean = true;
+    for (const tree of held) {
+      if (halt.isSet) return;
+      if (await this.#handOver(tree, halt)) this.#progress.treeDone('hand-over');
+      else isClean = false;
+    }
+    if (isClean) await this.#leave();
+  }
+
+  /** Whether nothing is left of the tree. */
+  async #handOver(tree: TreeName, halt: Halt): Promise<boolean> {
+    const { partition, nVal } = tree;
+    const { replica, view } = this.#ports;
+    const owners = replicasOf(view, tree);
+    if (!owners.every((node) => view.isUp(node))) return false;
+    const note = this.#progress.begin('hand-over', tree, owners);
+    const lanes = new Lanes(this.#options.objectsMax);
+    let keptCount = 0;
+    try {
+      for await (const batch of replica.heads(partition, nVal, ALL_SEGMENTS)) {
+        for (const { key, head } of batch) {
+          if (halt.isSet) break;
+          await lanes.start(async () => {
+            if (!(await this.#giveAway({ key, head, tree }, halt, note))) keptCount += 1;
+          });
+        }
+        if (halt.isSet) break;
+      }
+      await lanes.end();
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      this.#ports.host.metrics.count('transfer_broken_off');
+      const [peer] = owners;
+      if (peer !== undefined) {
+        this.#progress.failed({ kind: 'hand-over', partition, peer, code: error.code });
+      }
+      return false;
+    } finally {
+      note.end();
+    }
+    if (keptCount > 0 || halt.isSet) return false;
+    return this.#isEmpty(tree);
+  }
+
+  /** What stands for no copy that can be read is an error of the tree. */
+  async #isEmpty({ partition, nVal }: TreeName): Promise<boolean> {
+    const { replica } = this.#ports;
+    if (!(await replica.holdsAny(partition, nVal))) return true;
+    await replica.recountTree(partition, nVal, ALL_SEGMENTS);
+    return !(await replica.holdsAny(partition, nVal));
+  }
+
+  /** Whether the copy has gone. */
+  async #giveAway(
+    copy: { readonly key: ObjectKey; readonly head: Buffer; readonly tree: TreeName },
+    halt: Halt,
+    note: TransferNote,
+  ): Promise<boolean> {
+    const { key, head, tree } = copy;
+    const { host, replica, self, view } = this.#ports;
+    const placement = view.place(key);
+    const hash = recordCausalHash(head);
+    if (placement === undefined || hash === undefined) return false;
+    for (const owner of replicasOf(view, tree)) {
+      // The ring may have given the tree back meanwhile.
+      if (owner === self || !view.isUp(owner)) return false;
+      const shown = await this.#show(owner, { key, head, tree }, halt);
+      if (shown === 'refused') return false;
+      if (shown === 'unreadable') {
+        host.metrics.count('transfer_unreadable');
+        host.log.error('repair.transfer.unreadable', { partition: tree.partition });
+        return replica.drop(key, placement, undefined);
+      }
+      note.add(0, shown);
+    }
+    const isGone = await replica.drop(key, placement, hash);
+    if (isGone) {
+      note.add(1, 0);
+      host.metrics.count('transfer_dropped');
+    }
+    return isGone;
+  }
+
+  /** Sees to it that `owner` holds all of the copy; how many bytes that took. */
+  async #show(
+    owner: NodeId,
+    {
+      key,
+      head,
+      tree,
+    }: { readonly key: ObjectKey; readonly head: Buffer; readonly tree: TreeName },
+    halt: Halt,
+  ): Promise<number | 'refused' | 'unreadable'> {
+    const { host, replica } = this.#ports;
+    try {
+      const theirs = await this.#requests.get(owner, key, true);
+      if (holdsAll(theirs, head)) return 0;
+    } catch (error) {
+      // A copy that its owner cannot read is replaced by what it is sent.
+      if (!isFault(error, 'store-corrupt')) throw error;
+    }
+    const record = await replica.getRecord(key, tree.partition, false);
+    if (record === undefined) return replica.isDamaged(key) ? 'unreadable' : 'refused';
+    // It has changed: the next look shows it as it is then.
+    if (recordCausalHash(record)?.equals(recordCausalHash(head) ?? record) !== true)
+      return 'refused';
+    if (!(await this.#pace.take(record.length, halt))) return 'refused';
+    try {
+      await this.#requests.merge(owner, key, record);
+    } catch (error) {
+      if (!isFault(error) || !isAboutObject(error)) throw error;
+      host.metrics.count('transfer_refused');
+      return 'refused';
+    }
+    return record.length;
+  }
+
+  async #leave(): Promise<void> {
+    const { propose, replica, self, view } = this.#ports;
+    const { epoch, members, step } = view.state();
+    const status = members.find(({ id }) => id === self)?.status;
+    if (status !== 'exiting' || step !== undefined || replica.hintCounts().size > 0) return;
+    if (view.hasSpread(epoch)) await propose((state) => finishExit(state, self));
+  }
+}
+
+function holdsAll(theirs: Buffer | undefined, mine: Buffer): boolean {
+  const [left, right] = [theirs && decodeHead(theirs), decodeHead(mine)];
+  return left !== undefined && right !== undefined && mergeHeads(left, right) === left;
+}

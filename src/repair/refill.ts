@@ -1,0 +1,110 @@
+/**
+ * The refill: a node whose disk was lost or set back comes to hold its replicas again.
+ *
+ * Whoever finds no identity in its store, or was told that the store was restored, notes durably that
+ * it is to be refilled, before it serves. Until all that it should hold has been filled and exchanged
+ * it is left out of lists and index queries where others can answer. A new node of a new cluster does
+ * the same and is through as soon as it has met the others.
+ *
+ *   meta 'refill' → | number u32 | 1: the disk was empty, 2: it holds an older state |
+ */
+
+import { utf8ToByteString } from '../base/bytes.ts';
+import type { Host } from '../base/host.ts';
+import { replicaCountsInUse } from '../membership/effective-properties.ts';
+import { hasIdentity } from '../replica/identity.ts';
+import { encodeMetaKey } from '../storage/keys.ts';
+import type { Store } from '../storage/store.ts';
+import { Background } from './background.ts';
+import { Fill, type FillMeans } from './fill.ts';
+import { FillLog } from './fill-log.ts';
+import type { Halt } from './halt.ts';
+import type { TransferPorts } from './ports.ts';
+import { heldTrees } from './replica-sets.ts';
+
+export interface RefillNote {
+  readonly fill: number;
+  /** What became of the disk. */
+  readonly lost: 'empty' | 'older';
+}
+
+const NOTE_KEY = encodeMetaKey(utf8ToByteString('refill'));
+const NOTE_SIZE_BYTES = 5;
+
+/**
+ * To be called before the identity is opened, which the store of a new disk lacks. Undefined: this
+ * node holds what it should.
+ */
+export async function openRefill(
+  store: Store,
+  host: Host,
+  mayHaveForgotten: boolean,
+): Promise<RefillNote | undefined> {
+  const isNew = !(await hasIdentity(store));
+  if (isNew || mayHaveForgotten) {
+    const bytes = Buffer.alloc(NOTE_SIZE_BYTES);
+    bytes.writeUInt32BE(host.random.integer(2 ** 32), 0);
+    bytes.writeUInt8(isNew ? 1 : 2, NOTE_SIZE_BYTES - 1);
+    await store.write([{ kind: 'put', key: NOTE_KEY, head: bytes }]);
+  }
+  const bytes = await store.get(NOTE_KEY);
+  if (bytes?.length !== NOTE_SIZE_BYTES) return undefined;
+  return {
+    fill: bytes.readUInt32BE(0),
+    lost: bytes.readUInt8(NOTE_SIZE_BYTES - 1) === 1 ? 'empty' : 'older',
+  };
+}
+
+type RefillMeans = Omit<FillMeans, 'kind' | 'log' | 'isWanted' | 'isHereMostly'>;
+
+export class Refill {
+  readonly #ports: TransferPorts;
+  readonly #means: RefillMeans;
+  readonly #background: Background;
+  #note: RefillNote | undefined;
+
+  constructor(
+    ports: TransferPorts,
+    means: RefillMeans,
+    begin: { readonly note: RefillNote | undefined; readonly restMs: number },
+  ) {
+    this.#ports = ports;
+    this.#means = means;
+    this.#note = begin.note;
+    const background = { name: 'refill', restMs: begin.restMs };
+    this.#background = new Background(ports.host, background, (halt) => this.round(halt));
+  }
+
+  start(): void {
+    this.#background.start();
+  }
+
+  /** Idempotent. */
+  stop(): Promise<void> {
+    return this.#background.stop();
+  }
+
+  async round(halt: Halt): Promise<void> {
+    const note = this.#note;
+    if (note === undefined) return;
+    const { host, self, store, view } = this.#ports;
+    const trees = heldTrees(view.ring(), self, replicaCountsInUse(view.state()));
+    const ring = view.ring();
+    const fill = new Fill(
+      this.#ports,
+      {
+        ...this.#means,
+        kind: 'refill',
+        log: new FillLog(store, note.fill),
+        isWanted: () => view.ring() === ring,
+        isHereMostly: note.lost === 'older',
+      },
+      halt,
+    );
+    if (!(await fill.run(trees))) return;
+    await store.write([{ kind: 'remove', key: NOTE_KEY }]);
+    this.#note = undefined;
+    this.#ports.filled();
+    host.log.info('repair.refilled', { trees: trees.length });
+  }
+}

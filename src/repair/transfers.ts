@@ -1,0 +1,73 @@
+/**
+ * Transfers: everything that moves replicas between nodes, under one limit and with one account.
+ */
+
+import { Exchanges } from './exchange.ts';
+import { Leftovers, type LeftoversOptions } from './leftovers.ts';
+import { Pace } from './pace.ts';
+import type { TransferPorts } from './ports.ts';
+import { Refill, type RefillNote } from './refill.ts';
+import { StepTransfer, type StepTransferOptions } from './step-transfer.ts';
+import { TransferProgress, type TransferStatus } from './transfer-progress.ts';
+
+export interface TransferOptions extends StepTransferOptions, LeftoversOptions {
+  /** Of all records that this node fetches, and gives away, to move replicas. */
+  readonly bytesPerSecond: number;
+  /** Hash trees, one for each partition and n_val, that are filled at once. */
+  readonly treesMax: number;
+  /** Of a stream without a sign of life. */
+  readonly idleTimeoutMs: number;
+  /** Between two looks at hash trees that differ. */
+  readonly settleMs: number;
+}
+
+export const TRANSFER_DEFAULTS: TransferOptions = {
+  bytesPerSecond: 32 * 1024 * 1024,
+  treesMax: 2,
+  idleTimeoutMs: 30_000,
+  settleMs: 500,
+  objectsMax: 16,
+  requestTimeoutMs: 10_000,
+  stepRestMs: 1_000,
+  closeTurnMs: 2_000,
+  leftoversRestMs: 30_000,
+};
+
+export class Transfers {
+  readonly #progress: TransferProgress;
+  readonly #step: StepTransfer;
+  readonly #refill: Refill;
+  readonly #leftovers: Leftovers;
+
+  /** `refill`: what was found of this node's disk at its start. */
+  constructor(ports: TransferPorts, options: TransferOptions, refill: RefillNote | undefined) {
+    this.#progress = new TransferProgress(ports.host.clock);
+    const pace = new Pace(ports.host.clock, options.bytesPerSecond);
+    const progress = this.#progress;
+    const exchanges = new Exchanges(ports, pace, options);
+    const means = { options, pace, progress, exchanges };
+    this.#step = new StepTransfer(ports, options, {
+      ...means,
+      closed: () => {
+        this.#leftovers.wake();
+      },
+    });
+    this.#refill = new Refill(ports, means, { note: refill, restMs: options.stepRestMs });
+    this.#leftovers = new Leftovers(ports, options, means);
+  }
+
+  status(): TransferStatus {
+    return this.#progress.status();
+  }
+
+  start(): void {
+    this.#step.start();
+    this.#refill.start();
+    this.#leftovers.start();
+  }
+
+  /** Idempotent. */
+  async stop(): Promise<void> {
+    await Promise.all([this.#step.stop(), this.#refill.stop(), this.#leftovers.stop()]);
+  }
+}

@@ -1,0 +1,263 @@
+/** Replicas move from node to node: filled, confirmed, and only then given away. */
+
+import t from 'tap';
+import { utf8ToByteString } from '../../src/base/bytes.ts';
+import { Fault } from '../../src/base/fault.ts';
+import type { NodeId, ObjectKey } from '../../src/base/names.ts';
+import type { PeerStreamRequest } from '../../src/peer/messages.ts';
+import { openIdentity } from '../../src/replica/identity.ts';
+import { encodeMetaKey } from '../../src/storage/keys.ts';
+import { openRefill } from '../../src/repair/refill.ts';
+import { TRANSFER_DEFAULTS, Transfers } from '../../src/repair/transfers.ts';
+import { objectKey, partitionFor, valuesOf } from '../replica/replica-world.ts';
+import { RepairCluster, type RepairNode } from './repair-cluster.ts';
+
+const OPTIONS = { ...TRANSFER_DEFAULTS, settleMs: 0 };
+const [A, B, C, D] = ['a@host', 'b@host', 'c@host', 'd@host'] as [NodeId, NodeId, NodeId, NodeId];
+const IDENTITY = encodeMetaKey(utf8ToByteString('identity'));
+const KEYS = Array.from({ length: 60 }, (_, index) => objectKey(`key ${index}`));
+
+/** Runs the rounds of every node that is up until `isDone`, or throws. */
+async function move(
+  cluster: RepairCluster,
+  isDone: () => boolean | Promise<boolean>,
+  limitMs = 120_000,
+): Promise<void> {
+  const running = cluster.nodes.map((node) => new Transfers(node.ports, OPTIONS, undefined));
+  for (const transfers of running) transfers.start();
+  try {
+    for (let turn = 0; turn < limitMs / 250; turn += 1) {
+      if (await isDone()) return;
+      await cluster.host.advance(250);
+    }
+    throw new Error('it never came to that');
+  } finally {
+    await Promise.all(running.map((transfers) => transfers.stop()));
+  }
+}
+
+/** A cluster of four, three of which own the ring and hold every key. */
+async function openFilled(): Promise<RepairCluster> {
+  const cluster = await RepairCluster.open(4, {}, 3);
+  for (const key of KEYS) {
+    const [first, ...others] = cluster.primaries(key) as [RepairNode, ...RepairNode[]];
+    const object = await first.write(key, `value of ${key.key}`);
+    for (const other of others) await other.merge(key, object);
+  }
+  return cluster;
+}
+
+async function holdersOf(cluster: RepairCluster, key: ObjectKey): Promise<NodeId[]> {
+  const holders: NodeId[] = [];
+  for (const node of cluster.nodes) {
+    if ((await node.get(key)) !== undefined) holders.push(node.id);
+  }
+  return holders;
+}
+
+function ringHolders(cluster: RepairCluster, key: ObjectKey): NodeId[] {
+  return cluster
+    .primaries(key)
+    .map(({ id }) => id)
+    .sort();
+}
+
+async function isInPlace(cluster: RepairCluster, key: ObjectKey): Promise<boolean> {
+  return (await holdersOf(cluster, key)).join() === ringHolders(cluster, key).join();
+}
+
+async function areAllInPlace(cluster: RepairCluster): Promise<boolean> {
+  for (const key of KEYS) {
+    if (!(await isInPlace(cluster, key))) return false;
+  }
+  return true;
+}
+
+function recordStreams(cluster: RepairCluster): Extract<PeerStreamRequest, { verb: 'records' }>[] {
+  return cluster.streamed.flatMap(({ request }) => (request.verb === 'records' ? [request] : []));
+}
+
+t.test('a node that joins is filled, and what others gave up they drop', async (t) => {
+  const cluster = await openFilled();
+  cluster.openStep([A, B, C, D]);
+  t.ok(cluster.state.step?.unfilled.includes(D));
+  await move(cluster, () => cluster.state.step === undefined);
+  for (const key of KEYS) {
+    for (const node of cluster.primaries(key)) {
+      t.same(valuesOf(await node.get(key)), [`value of ${key.key}`]);
+    }
+  }
+  await move(cluster, () => areAllInPlace(cluster));
+  await cluster.truths();
+});
+
+t.test('nothing is given away while a step is open', async (t) => {
+  const cluster = await openFilled();
+  cluster.openStep([A, B, C, D]);
+  cluster.node(D).ports.propose = () => Promise.resolve();
+  const before = await Promise.all(KEYS.map((key) => holdersOf(cluster, key)));
+  await t.rejects(move(cluster, () => cluster.state.step === undefined, 10_000));
+  for (const [index, key] of KEYS.entries()) {
+    const holders = await holdersOf(cluster, key);
+    t.ok(
+      before[index]?.every((id) => holders.includes(id)),
+      'those before',
+    );
+    t.ok(
+      cluster.jointRing
+        ?.preferenceList(partitionFor(key), 3)
+        .replicas.every(({ node }) => holders.includes(node)),
+      'those after',
+    );
+  }
+});
+
+t.test('a fold goes on from another source, and after a restart, where it stopped', async (t) => {
+  const cluster = await openFilled();
+  cluster.openStep([A, B, C, D]);
+  let breaks = 0;
+  cluster.onItem = (_source, item) => {
+    if (item.kind !== 'records' || item.records.length === 0 || breaks === 6) return;
+    breaks += 1;
+    throw new Fault('peer-closed', 'the link broke');
+  };
+  // What runs here ends with each of these, as at a restart, and the next begins with the stores.
+  for (const count of [2, 4, 6]) await move(cluster, () => breaks >= count);
+  await move(cluster, () => cluster.state.step === undefined);
+  const resumed = recordStreams(cluster).filter(({ after }) => after !== undefined);
+  t.ok(resumed.length >= 6, `${resumed.length} streams went on`);
+  await move(cluster, () => areAllInPlace(cluster));
+});
+
+t.test('what a source lacks comes from the others', async (t) => {
+  const cluster = await openFilled();
+  const written: ObjectKey[] = [];
+  for (let index = 0; index < 30; index += 1) {
+    const key = objectKey(`only ${index}`);
+    const [first, second, third] = cluster.primaries(key);
+    await [first, second, third][index % 3]?.write(key, 'one copy');
+    written.push(key);
+  }
+  cluster.openStep([A, B, C, D]);
+  await move(cluster, () => cluster.state.step === undefined);
+  for (const key of written) {
+    const gained = cluster.node(D);
+    if (!cluster.primaries(key).includes(gained)) continue;
+    t.same(valuesOf(await gained.get(key)), ['one copy']);
+  }
+});
+
+t.test('a step waits for sources that may come back, not for those given up', async (t) => {
+  const cluster = await openFilled();
+  cluster.node(A).isUp = false;
+  cluster.node(B).isUp = false;
+  cluster.openStep([A, B, C, D]);
+  await t.rejects(move(cluster, () => cluster.state.step?.phase !== 'filling', 10_000));
+  cluster.adopt({
+    ...cluster.state,
+    members: cluster.state.members.map((member) =>
+      member.id === A || member.id === B ? { ...member, status: 'down' } : member,
+    ),
+    step: cluster.state.step && { ...cluster.state.step, unfilled: [C, D] },
+  });
+  await move(cluster, () => cluster.state.step === undefined);
+});
+
+t.test(
+  'what a late writer brings to a former replica reaches those who hold the key',
+  async (t) => {
+    const cluster = await openFilled();
+    cluster.openStep([A, B, C, D]);
+    await move(cluster, () => cluster.state.step === undefined);
+    await move(cluster, () => areAllInPlace(cluster));
+    const key = KEYS.find((each) => cluster.others(each)[0]?.id !== D) as ObjectKey;
+    const [former] = cluster.others(key) as [RepairNode];
+    await former.write(key, 'late');
+    await move(cluster, () => areAllInPlace(cluster));
+    for (const node of cluster.primaries(key)) {
+      t.same(valuesOf(await node.get(key)), ['late', `value of ${key.key}`].sort());
+    }
+  },
+);
+
+t.test('nothing is dropped while one of its replicas is away, or has changed since', async (t) => {
+  const cluster = await RepairCluster.open(4, {}, 3);
+  const [key] = KEYS as [ObjectKey];
+  const stranded = cluster.node(D);
+  await stranded.write(key, 'stranded');
+  cluster.node(B).isUp = false;
+  await t.rejects(move(cluster, async () => (await stranded.get(key)) === undefined, 40_000));
+  t.same(await holdersOf(cluster, key), [D]);
+  cluster.node(B).isUp = true;
+  let more = 0;
+  cluster.onRequest = (_source, target, { verb }) => {
+    if (verb !== 'merge' || target !== C || more === 3) return;
+    more += 1;
+    void stranded.write(key, `written meanwhile ${more}`);
+  };
+  await move(cluster, () => isInPlace(cluster, key), 300_000);
+  for (const node of cluster.primaries(key)) t.equal((await node.get(key))?.siblings.length, 4);
+});
+
+t.test('an exiting member that has nothing left is a member no more', async (t) => {
+  const cluster = await openFilled();
+  const status = 'leaving' as const;
+  cluster.adopt({
+    ...cluster.state,
+    members: cluster.state.members.map((member) =>
+      member.id === A ? { ...member, status } : member,
+    ),
+  });
+  cluster.openStep([B, C, D]);
+  await move(cluster, () => !cluster.state.members.some(({ id }) => id === A));
+  t.equal(await cluster.node(A).replica.holdsAny(partitionFor(KEYS[0] as ObjectKey), 3), false);
+  t.ok(await areAllInPlace(cluster));
+});
+
+for (const lost of ['empty', 'older'] as const) {
+  t.test(`a node whose disk came back ${lost} is filled again`, async (t) => {
+    const cluster = await openFilled();
+    const node = cluster.node(B);
+    for (const [index, key] of KEYS.entries()) {
+      if (lost === 'older' && index % 3 !== 0) continue;
+      const record = await node.replica.getRecord(key, partitionFor(key), false);
+      const hint = { partition: partitionFor(key), key, target: node.id };
+      await node.replica.settleHint(hint, record, true);
+    }
+    if (lost === 'empty') await node.store.write([{ kind: 'remove', key: IDENTITY }]);
+    const note = await openRefill(node.store, cluster.host, lost === 'older');
+    await openIdentity(node.store, cluster.host);
+    t.same(await openRefill(node.store, cluster.host, false), note, 'it is known after a restart');
+    t.equal(note?.lost, lost === 'older' ? 'older' : 'empty');
+    const transfers = new Transfers(node.ports, OPTIONS, note);
+    transfers.start();
+    for (let turn = 0; turn < 400 && !node.isFilled; turn += 1) await cluster.host.advance(250);
+    t.ok(node.isFilled);
+    await transfers.stop();
+    t.ok(await areAllInPlace(cluster));
+    t.equal(await openRefill(node.store, cluster.host, false), undefined);
+    t.equal(recordStreams(cluster).length > 0, lost === 'empty', 'an older disk is only compared');
+  });
+}
+
+t.test('progress says what moves, how fast, and what went wrong', async (t) => {
+  const cluster = await openFilled();
+  cluster.openStep([A, B, C, D]);
+  cluster.node(A).isUp = false;
+  const node = cluster.node(D);
+  let breaks = 0;
+  cluster.onItem = (_source, item) => {
+    breaks += item.kind === 'records' ? 1 : 0;
+    if (breaks === 3) throw new Fault('peer-closed', 'the link broke');
+  };
+  const transfers = new Transfers(node.ports, OPTIONS, undefined);
+  transfers.start();
+  await cluster.host.advance(3_000);
+  const { totals, lastFailure, bytesPerSecond, keysPerSecond } = transfers.status();
+  await transfers.stop();
+  t.equal(lastFailure?.code, 'peer-closed');
+  t.ok(keysPerSecond > 0 && bytesPerSecond > keysPerSecond);
+  const [fill] = totals;
+  t.match(fill, { kind: 'fill', trees: Number, keys: Number });
+  t.ok(fill !== undefined && fill.treesDone <= fill.trees && fill.bytes > 0);
+});
