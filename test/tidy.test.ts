@@ -30,7 +30,17 @@ const ALL_PURE = [
   'mapreduce',
 ];
 
-const SHELL = ['transport', 'config', 'telemetry', 'api/http', 'api/pbc', 'admin', 'client', 'cli'];
+const SHELL = [
+  'transport',
+  'config',
+  'telemetry',
+  'script',
+  'api/http',
+  'api/pbc',
+  'admin',
+  'client',
+  'cli',
+];
 
 const ROOMS: Readonly<Record<string, Room>> = {
   base: { isPure: true, mayImport: [] },
@@ -60,6 +70,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   transport: { isPure: false, mayImport: ['peer', 'object', 'membership', 'base'] },
   config: { isPure: false, mayImport: ['object', 'base'] },
   telemetry: { isPure: false, mayImport: ['base'] },
+  script: { isPure: false, mayImport: ['mapreduce', 'base'] },
   'api/http': {
     isPure: false,
     mayImport: ['node', 'mapreduce', 'query', 'object', 'datatype', 'clock', 'base'],

@@ -31,6 +31,7 @@ import { readPeerCredentials, type PeerAddress } from '../transport/channel.ts';
 import { GrpcPeer } from '../transport/grpc-peer.ts';
 import { PeerGate } from '../transport/peer-gate.ts';
 import { PeerServer } from '../transport/peer-server.ts';
+import { WorkerScripts } from '../script/worker-scripts.ts';
 import { diskSpaceOf } from './disk-space.ts';
 import { nodeStats } from './node-stats.ts';
 
@@ -53,6 +54,7 @@ export class NodeRuntime {
   readonly #peerServer: PeerServer;
   readonly #http: HttpServer;
   readonly #pbc: PbcServer;
+  readonly #scripts: WorkerScripts | undefined;
   #admin: AdminServer | undefined;
   #peersListening: Promise<unknown> | undefined;
 
@@ -103,6 +105,7 @@ export class NodeRuntime {
       handshakeTimeoutMs,
     });
     const { disabledJobs, limits, timeouts } = config;
+    this.#scripts = config.hasScripts ? new WorkerScripts(host) : undefined;
     this.#http = new HttpServer(host, this.node, {
       ...HTTP_DEFAULTS,
       bodyLimitBytes: limits.bodySizeBytes,
@@ -110,6 +113,7 @@ export class NodeRuntime {
       connectionsMax: limits.connections,
       idleTimeoutMs: timeouts.idleMs,
       disabledJobs,
+      scripts: this.#scripts,
       stats: nodeStats({ ...options, node: this.node, dataFolder: self.dataDir }),
       onBug: options.onBug,
     });
@@ -119,6 +123,7 @@ export class NodeRuntime {
       idleTimeoutMs: timeouts.idleMs,
       closeTimeoutMs: timeouts.shutdownMs / 2,
       disabledJobs,
+      scripts: this.#scripts,
       onBug: options.onBug,
     });
   }
@@ -145,6 +150,7 @@ export class NodeRuntime {
   async stop(): Promise<void> {
     const graceMs = this.#options.config.timeouts.shutdownMs / 2;
     await Promise.all([this.#admin?.close(), this.#http.close(graceMs), this.#pbc.close()]);
+    this.#scripts?.close();
     await this.node.stop();
     this.#peerServer.close();
     this.#peer.close();

@@ -46,6 +46,7 @@ export interface ClusterDocument {
     readonly destination: string;
   };
   readonly tls: { readonly peer?: TlsDocument };
+  readonly map_reduce: { readonly javascript: 'enabled' | 'disabled' };
   readonly jobs: Readonly<Record<JobClass, 'enabled' | 'disabled'>>;
   readonly nodes: readonly NodeDocument[];
 }
@@ -132,6 +133,8 @@ export interface ClusterConfig {
   /** Absent: the links between nodes are not encrypted. */
   readonly peerTls: TlsConfig | undefined;
   readonly disabledJobs: ReadonlySet<JobClass>;
+  /** MapReduce jobs may bring functions in JavaScript. */
+  readonly hasScripts: boolean;
   readonly nodes: readonly NodeConfig[];
 }
 
@@ -165,6 +168,7 @@ export function documentToConfig(document: ClusterDocument, folder: string): Clu
     disk: { reserveBytes: bytes(document.disk.reserve) },
     log: toLogConfig(document.log, folder),
     peerTls: tls.peer && toTlsConfig(tls.peer, folder),
+    hasScripts: document.map_reduce.javascript === 'enabled',
     disabledJobs: new Set(JOB_CLASSES.filter((name) => document.jobs[name] === 'disabled')),
     nodes: document.nodes.map((node) => toNodeConfig(node, folder)),
   };

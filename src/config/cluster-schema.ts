@@ -173,6 +173,12 @@ export const CLUSTER_SCHEMA: SettingSchema = {
     disk,
     log,
     tls: section('Encryption and authentication; off where a group is absent.', { peer: peerTls }),
+    map_reduce: section('What MapReduce jobs may use.', {
+      javascript: choice(
+        ['disabled', 'enabled'],
+        'Whether functions in JavaScript, which Riak 3 has dropped, are run, each in an isolate.',
+      ),
+    }),
     jobs: section(
       'Expensive operations, each `enabled` or `disabled`; `cluster.job.riak_kv.*` in Riak.',
       Object.fromEntries(

@@ -11,12 +11,14 @@ import { utf8ToByteString } from '../base/bytes.ts';
 import { bucketInputs, indexInputs } from './job-inputs.ts';
 import { DEFAULT_TIMEOUT_MS, PHASES_MAX, TIMEOUT_MAX_MS, badField, isRefusal } from './job.ts';
 import { resolvePhase } from './phase-function.ts';
-import { escapeToAscii, jsonToTerm } from './term-json.ts';
+import { escapeToAscii, jsonToTerm, nestingOf } from './term-json.ts';
 import { printString } from '../object/erlang-text.ts';
 import { NONE, UNDEFINED, textBinary, tuple } from './term.ts';
 import type { BucketName } from './job-inputs.ts';
-import type { JobInputs, JobOutcome, JobRefusal, LinkPhase, Phase } from './job.ts';
+import type { ObjectKey } from '../base/names.ts';
+import type { JobInputs, JobLanguages, JobOutcome, JobRefusal, LinkPhase, Phase } from './job.ts';
 import type { FunctionSpec, PhaseSpec } from './phase-function.ts';
+import type { ScriptSource } from './script.ts';
 import type { Term } from './term.ts';
 
 /** Larger jobs are refused; a client with more keys than fit sends more jobs. */
@@ -28,7 +30,7 @@ type JsonObject = Readonly<Record<string, unknown>>;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-export function parseJsonJob(bytes: Buffer): JobOutcome {
+export function parseJsonJob(bytes: Buffer, languages: JobLanguages): JobOutcome {
   if (bytes.length > JOB_SIZE_MAX_BYTES) return { refusal: 'invalid-json', reason: 'too_large' };
   if (nestingOf(bytes) > DEPTH_MAX) return { refusal: 'invalid-json', reason: 'too_deep' };
   let parsed: unknown;
@@ -42,7 +44,7 @@ export function parseJsonJob(bytes: Buffer): JobOutcome {
   if (inputs === undefined || query === undefined) return { refusal: 'missing-field' };
   const source = parseInputs(inputs);
   if (isRefusal(source)) return source;
-  const phases = parseQuery(query);
+  const phases = parseQuery(query, languages);
   if (isRefusal(phases)) return phases;
   const isTimeout = typeof timeout === 'number' && timeout > 0;
   const timeoutMs = isTimeout ? Math.min(timeout, TIMEOUT_MAX_MS) : DEFAULT_TIMEOUT_MS;
@@ -128,7 +130,7 @@ function parseAddress(item: unknown): Term | undefined {
   return tuple(tuple(typed, textBinary(key)), shownData);
 }
 
-function parseQuery(query: unknown): readonly Phase[] | JobRefusal {
+function parseQuery(query: unknown, languages: JobLanguages): readonly Phase[] | JobRefusal {
   if (!Array.isArray(query)) {
     return badQuery('The value of the "query" field was not a list:\n   ', query);
   }
@@ -141,7 +143,7 @@ function parseQuery(query: unknown): readonly Phase[] | JobRefusal {
   }
   const phases: Phase[] = [];
   for (const [index, spec] of specs.entries()) {
-    const phase = spec.kind === 'link' ? spec : resolvePhase(spec, index);
+    const phase = spec.kind === 'link' ? spec : resolvePhase(spec, index, languages);
     if (isRefusal(phase)) return phase;
     phases.push(phase);
   }
@@ -207,13 +209,30 @@ function parseErlang(fields: JsonObject): FunctionSpec | JobRefusal {
 /** The first of source, name and stored object counts. */
 function parseScript(fields: JsonObject): FunctionSpec | JobRefusal {
   const { source, name, bucket, key } = fields;
-  if (source !== undefined || name !== undefined) return { kind: 'script' };
+  if (source !== undefined) return scriptOf({ kind: 'text', text: textOf(source) });
+  if (name !== undefined) return scriptOf({ kind: 'name', name: textOf(name) });
   if (bucket === undefined) {
     return badQuery('No function specified in Javascript phase:\n   ', fields);
   }
-  if (key !== undefined) return { kind: 'script' };
+  if (key !== undefined) {
+    return scriptOf({ kind: 'stored', key: storedKey(textOf(bucket), textOf(key)) });
+  }
   const what = 'Javascript phase was missing a "key" field to match the "bucket" field';
   return badQuery(`${what}, pointing to the function to evaluate in:   `, fields);
+}
+
+function scriptOf(source: ScriptSource): FunctionSpec {
+  return { kind: 'script', source };
+}
+
+/** What is no text is no function, nor the name of one. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function storedKey(bucket: string, key: string): ObjectKey {
+  const type = DEFAULT_BUCKET_TYPE;
+  return { type, bucket: utf8ToByteString(bucket), key: utf8ToByteString(key) };
 }
 
 function badQuery(text: string, value: unknown): JobRefusal {
@@ -232,21 +251,4 @@ function listed(text: string, value: unknown): string {
 
 function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** The deepest nesting of brackets outside strings; of malformed JSON any number. */
-function nestingOf(bytes: Buffer): number {
-  let depth = 0;
-  let deepest = 0;
-  let isQuoted = false;
-  for (let index = 0; index < bytes.length; index += 1) {
-    const byte = bytes[index];
-    if (isQuoted) {
-      if (byte === 0x5c) index += 1;
-      else if (byte === 0x22) isQuoted = false;
-    } else if (byte === 0x22) isQuoted = true;
-    else if (byte === 0x7b || byte === 0x5b) deepest = Math.max(deepest, (depth += 1));
-    else if (byte === 0x7d || byte === 0x5d) depth -= 1;
-  }
-  return deepest;
 }

@@ -15,16 +15,17 @@ import { memberOf } from './term-json.ts';
 import { printTerm } from './term-print.ts';
 import { UNDEFINED, isAtom, isList, isTuple } from './term.ts';
 import type { BucketName } from './job-inputs.ts';
-import type { JobInputs, JobOutcome, JobRefusal, LinkPhase, Phase } from './job.ts';
+import type { JobInputs, JobLanguages, JobOutcome, JobRefusal, LinkPhase, Phase } from './job.ts';
+import type { ScriptSource } from './script.ts';
 import type { FunctionSpec } from './phase-function.ts';
 import type { Term } from './term.ts';
 
-export function parseTermJob(bytes: Buffer): JobOutcome {
+export function parseTermJob(bytes: Buffer, languages: JobLanguages): JobOutcome {
   const term = decodeTerm(bytes);
   if (term === undefined || !isList(term)) return { refusal: 'no-term' };
   const inputs = parseInputs(memberOf(term, 'inputs') ?? UNDEFINED);
   if (isRefusal(inputs)) return inputs;
-  const phases = parseQuery(memberOf(term, 'query') ?? UNDEFINED);
+  const phases = parseQuery(memberOf(term, 'query') ?? UNDEFINED, languages);
   if (isRefusal(phases)) return phases;
   const timeout = memberOf(term, 'timeout');
   const isTimeout = typeof timeout === 'bigint' && timeout > 0n;
@@ -79,20 +80,20 @@ function isAddress(term: Term): boolean {
   return Buffer.isBuffer(first) ? Buffer.isBuffer(second) : isTuple(first, 2);
 }
 
-function parseQuery(query: Term): readonly Phase[] | JobRefusal {
+function parseQuery(query: Term, languages: JobLanguages): readonly Phase[] | JobRefusal {
   if (!isList(query) || query.length > PHASES_MAX) {
     return badField('query', `{"Query takes a list of step tuples",${printTerm(query)}}`);
   }
   const phases: Phase[] = [];
   for (const [index, step] of query.entries()) {
-    const phase = parseStep(step, index);
+    const phase = parseStep(step, index, languages);
     if (isRefusal(phase)) return phase;
     phases.push(phase);
   }
   return phases;
 }
 
-function parseStep(step: Term, index: number): Phase | JobRefusal {
+function parseStep(step: Term, index: number, languages: JobLanguages): Phase | JobRefusal {
   const [kind, second, third, keep] = isTuple(step, 4) ? step.items : [];
   const isKept = isAtom(keep, 'true');
   const isKeepSaid = isKept || isAtom(keep, 'false');
@@ -102,7 +103,7 @@ function parseStep(step: Term, index: number): Phase | JobRefusal {
       if (bucket !== null && tag !== null) return { kind: 'link', bucket, tag, isKept };
     } else if (isAtom(kind) && (kind.name === 'map' || kind.name === 'reduce')) {
       const spec = { kind: kind.name, function: functionSpec(second), arg: third, isKept } as const;
-      return resolvePhase(spec, index);
+      return resolvePhase(spec, index, languages);
     }
   }
   return badField('query', `{"Query takes a list of step tuples",${printTerm(step)}}`);
@@ -122,5 +123,19 @@ function functionSpec(term: Term): FunctionSpec {
     return { kind: 'named', module: module.name, name: name.name };
   }
   if (isAtom(form, 'strfun')) return { kind: 'source' };
-  return { kind: isAtom(form, 'jsfun') || isAtom(form, 'jsanon') ? 'script' : 'other' };
+  const isScript = isAtom(form, 'jsfun') || isAtom(form, 'jsanon');
+  if (!isScript || module === undefined) return { kind: 'other' };
+  return { kind: 'script', source: scriptSource(form, module) };
+}
+
+/** `{jsfun, Name}`, `{jsanon, Source}` or `{jsanon, {Bucket, Key}}`; of anything else, no text. */
+function scriptSource(form: Term | undefined, what: Term): ScriptSource {
+  const isNamed = isAtom(form, 'jsfun');
+  const [bucket, key] = isTuple(what, 2) && !isNamed ? what.items : [];
+  if (Buffer.isBuffer(bucket) && Buffer.isBuffer(key)) {
+    const names = { bucket: bytesToByteString(bucket), key: bytesToByteString(key) };
+    return { kind: 'stored', key: { type: DEFAULT_BUCKET_TYPE, ...names } };
+  }
+  const text = Buffer.isBuffer(what) ? what.toString() : '';
+  return isNamed ? { kind: 'name', name: text } : { kind: 'text', text };
 }

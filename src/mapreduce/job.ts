@@ -2,12 +2,14 @@
  * A job: where its inputs come from, and the phases they go through.
  *
  * Clients send one as JSON or as an Erlang term; both become this, or a refusal that says why not. The
- * functions of a job are looked up when it is read: what a client names is never loaded.
+ * functions of a job are looked up when it is read: what a client names is never loaded. JavaScript is
+ * carried as text to where it can do no harm.
  */
 
 import type { KeyFilter } from './key-filter.ts';
 import type { MapFunction } from './map-functions.ts';
 import type { ReducerFactory } from './reduce-functions.ts';
+import type { ScriptSource } from './script.ts';
 import type { ByteString } from '../base/bytes.ts';
 import type { Term, TermList } from './term.ts';
 
@@ -56,7 +58,21 @@ export interface LinkPhase extends Kept {
   readonly tag: ByteString | undefined;
 }
 
-export type Phase = MapPhase | ReducePhase | LinkPhase;
+export interface ScriptMapPhase extends Kept {
+  readonly kind: 'script-map';
+  readonly source: ScriptSource;
+  readonly arg: Term;
+}
+
+export interface ScriptReducePhase extends Kept {
+  readonly kind: 'script-reduce';
+  readonly source: ScriptSource;
+  readonly arg: Term;
+  /** New inputs for each call. */
+  readonly batchCount: number;
+}
+
+export type Phase = MapPhase | ReducePhase | LinkPhase | ScriptMapPhase | ScriptReducePhase;
 
 export interface Job {
   readonly inputs: JobInputs;
@@ -97,6 +113,11 @@ export const TIMEOUT_MAX_MS = 2 ** 31 - 1;
 
 /** More phases than this are refused: each is a stage that waits for the one before. */
 export const PHASES_MAX = 64;
+
+export interface JobLanguages {
+  /** Phases in JavaScript are taken; else they are refused with Riak 3's words. */
+  readonly hasScripts: boolean;
+}
 
 export function isRefusal(outcome: object): outcome is JobRefusal {
   return 'refusal' in outcome;

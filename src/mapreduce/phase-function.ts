@@ -1,13 +1,24 @@
 /**
  * From the name of a function to the function: Riak's own, by module and name, and no other.
  *
- * What a client names is looked up in two fixed tables. Anonymous functions, functions stored in
- * objects, and JavaScript, which Riak has dropped, are refused with the words Riak has for them.
+ * What a client names is looked up in two fixed tables. Erlang's anonymous functions and functions
+ * stored in objects are refused with the words Riak has for them, and so is JavaScript, which Riak has
+ * dropped, unless it is switched on.
  */
 
 import { MAP_FUNCTIONS } from './map-functions.ts';
 import { REDUCE_FUNCTIONS } from './reduce-functions.ts';
-import type { JobRefusal, MapPhase, ReducePhase } from './job.ts';
+import { memberOf } from './term-json.ts';
+import { isAtom } from './term.ts';
+import type {
+  JobLanguages,
+  JobRefusal,
+  LinkPhase,
+  Phase,
+  ScriptMapPhase,
+  ScriptReducePhase,
+} from './job.ts';
+import type { ScriptSource } from './script.ts';
 import type { Term } from './term.ts';
 
 const MODULE = 'riak_kv_mapreduce';
@@ -24,16 +35,20 @@ export type FunctionSpec =
   | { readonly kind: 'named'; readonly module: string; readonly name: string }
   /** Erlang source text, or an object that holds some. */
   | { readonly kind: 'source' }
-  /** JavaScript. */
-  | { readonly kind: 'script' }
+  | { readonly kind: 'script'; readonly source: ScriptSource }
   /** Nothing that could be told. */
   | { readonly kind: 'other' };
 
-export function resolvePhase(spec: PhaseSpec, phase: number): MapPhase | ReducePhase | JobRefusal {
+export function resolvePhase(
+  spec: PhaseSpec,
+  phase: number,
+  { hasScripts }: JobLanguages,
+): Exclude<Phase, LinkPhase> | JobRefusal {
   const refuse = (reason: string): JobRefusal => ({ refusal: 'bad-phase', phase, reason });
   const { arg, isKept } = spec;
   switch (spec.function.kind) {
     case 'script':
+      if (hasScripts) return scriptPhase(spec, spec.function.source);
       return { refusal: 'bad-phase', phase, reason: formsText(spec.kind), isScript: true };
     case 'other':
       return refuse(formsText(spec.kind));
@@ -57,6 +72,21 @@ export function resolvePhase(spec: PhaseSpec, phase: number): MapPhase | ReduceP
   const makeReducer = REDUCE_FUNCTIONS.get(name);
   if (makeReducer !== undefined) return { kind: 'reduce', name, makeReducer, isKept };
   return refuse(`PhaseSpec specifies ${module}:${name}/2, which is not exported`);
+}
+
+const BATCH_COUNT = 1_000;
+const BATCH_COUNT_MAX = 100_000;
+
+function scriptPhase(
+  { kind, arg, isKept }: PhaseSpec,
+  source: ScriptSource,
+): ScriptMapPhase | ScriptReducePhase {
+  if (kind === 'map') return { kind: 'script-map', source, arg, isKept };
+  const asked = memberOf(arg, 'reduce_phase_batch_size');
+  const count = typeof asked === 'bigint' && asked > 0n ? Number(asked) : BATCH_COUNT;
+  const isOnce = isAtom(memberOf(arg, 'reduce_phase_only_1'), 'true');
+  const batchCount = isOnce ? Infinity : Math.min(count, BATCH_COUNT_MAX);
+  return { kind: 'script-reduce', source, arg, isKept, batchCount };
 }
 
 function formsText(kind: 'map' | 'reduce'): string {

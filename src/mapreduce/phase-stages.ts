@@ -6,42 +6,44 @@
  * so nothing is read before it is wanted, and a map phase has a fixed number of reads under way.
  */
 
-import { parseAddress, linkAddress } from './address.ts';
+import { linkAddress } from './address.ts';
 import { isCrash } from './map-functions.ts';
-import { printTerm } from './term-print.ts';
-import { NOT_FOUND, UNDEFINED, atom, binary, tuple } from './term.ts';
+import { READS_AT_ONCE, inputTerm, phaseFailure, readInput } from './phase-input.ts';
+import { runScriptMap, runScriptReduce } from './script-stages.ts';
 import type { ByteString } from '../base/bytes.ts';
-import type { ObjectKey } from '../base/names.ts';
-import type { Failure, GetOutcome } from '../object/requests.ts';
-import type { StoredObject } from '../object/stored-object.ts';
-import type { Address } from './address.ts';
 import type { LinkPhase, MapPhase, Phase, ReducePhase } from './job.ts';
-import type { JobEvent, JobPorts } from './job-ports.ts';
+import type { JobEvent } from './job-ports.ts';
 import type { Crash } from './map-functions.ts';
+import type { Found, Reading } from './phase-input.ts';
+import type { ScriptEngine } from './script.ts';
 import type { ObjectTerm, Term, TermList } from './term.ts';
 
-/** Objects may be large, and all that are read together are in memory. */
-const READS_AT_ONCE = 8;
 /** What a reduce phase may hold. */
 const HELD_MAX_BYTES = 64 * 1024 * 1024;
 
-export interface Stage {
-  readonly ports: JobPorts;
+export interface Stage extends Reading {
   /** The number of its phase. */
   readonly index: number;
   /** The results of the phase before go to the client too. */
   readonly keepsInputs: boolean;
-  /** Time left for one read. */
-  readonly leftMs: () => number;
+  /** Undefined: phases in JavaScript are refused when the job is read. */
+  readonly scripts: ScriptEngine | undefined;
 }
 
 type Events = AsyncGenerator<JobEvent>;
-type Failed = Extract<JobEvent, { kind: 'failed' }>;
 
 export function runStage(inputs: Events, phase: Phase, stage: Stage): Events {
-  return phase.kind === 'reduce'
-    ? runReduce(inputs, phase, stage)
-    : runReading(inputs, phase, stage);
+  switch (phase.kind) {
+    case 'reduce':
+      return runReduce(inputs, phase, stage);
+    case 'script-map':
+      return runScriptMap(inputs, phase, stage);
+    case 'script-reduce':
+      return runScriptReduce(inputs, phase, stage);
+    case 'map':
+    case 'link':
+      return runReading(inputs, phase, stage);
+  }
 }
 
 /** A map or link phase: reads its inputs, some at a time, and makes results of each. */
@@ -55,7 +57,7 @@ async function* runReading(inputs: Events, phase: MapPhase | LinkPhase, stage: S
     const terms = event.results;
     for (let start = 0; start < terms.length; start += READS_AT_ONCE) {
       const some = terms.slice(start, start + READS_AT_ONCE);
-      const reads = await Promise.all(some.map((term) => read(term, stage)));
+      const reads = await Promise.all(some.map((term) => readInput(term, stage)));
       const results: Term[] = [];
       for (const [index, found] of reads.entries()) {
         const outcome = 'crash' in found ? found : applyReading(phase, found);
@@ -69,56 +71,6 @@ async function* runReading(inputs: Events, phase: MapPhase | LinkPhase, stage: S
       if (results.length > 0) yield { kind: 'results', phase: stage.index, results };
     }
   }
-}
-
-interface Found {
-  readonly address: Address;
-  readonly object: ObjectTerm | undefined;
-}
-
-async function read(term: Term, { ports, leftMs }: Stage): Promise<Found | Crash> {
-  if (typeof term === 'object' && 'kind' in term && term.kind === 'object') {
-    return { address: { key: term.key, keyData: UNDEFINED }, object: term };
-  }
-  const address = parseAddress(term);
-  if (address === undefined) return { crash: 'bad_input' };
-  const outcome = await ports.get({ key: address.key, timeoutMs: leftMs() });
-  if (outcome.kind === 'found') {
-    return { address, object: { kind: 'object', key: address.key, object: outcome.object } };
-  }
-  return outcome.kind === 'not-found'
-    ? { address, object: tombstoneOf(address.key, outcome) }
-    : { crash: failureName(outcome) };
-}
-
-function failureName(failure: Failure): string {
-  return failure.kind.replaceAll('-', '_');
-}
-
-/** What was deleted and not reaped yet is an object whose value is empty, as in Riak. */
-function tombstoneOf(
-  key: ObjectKey,
-  { tombstoneContext }: Extract<GetOutcome, { kind: 'not-found' }>,
-): ObjectTerm | undefined {
-  const [actor, counter] = tombstoneContext?.entries().next().value ?? [];
-  if (tombstoneContext === undefined || actor === undefined || counter === undefined) {
-    return undefined;
-  }
-  const object: StoredObject = {
-    context: tombstoneContext,
-    siblings: [
-      {
-        dot: { actor, counter },
-        lastModifiedMicros: 0,
-        vtag: '',
-        metadata: {},
-        isTombstone: true,
-        valueSizeBytes: 0,
-        value: Buffer.alloc(0),
-      },
-    ],
-  };
-  return { kind: 'object', key, object };
 }
 
 function applyReading(phase: MapPhase | LinkPhase, found: Found): TermList | Crash {
@@ -168,33 +120,6 @@ async function* runReduce(inputs: Events, phase: ReducePhase, stage: Stage): Eve
   }
   const results = reducer.finish();
   if (results.length > 0) yield { kind: 'results', phase: index, results };
-}
-
-interface PhaseCrash extends Crash {
-  readonly input: Term;
-  readonly name: string;
-}
-
-function phaseFailure(phase: number, { crash, input, name }: PhaseCrash): Failed {
-  const stack = printTerm([tuple(atom('riak_kv_mapreduce'), atom(name))]);
-  return {
-    kind: 'failed',
-    failure: {
-      reason: 'phase',
-      phase,
-      error: crash,
-      input: printTerm(input),
-      type: 'error',
-      stack,
-    },
-  };
-}
-
-/** `{ok, Object, KeyData}` or `{{error, notfound}, Address, KeyData}`. */
-function inputTerm({ address: { key, keyData }, object }: Found): Term {
-  return object === undefined
-    ? tuple(NOT_FOUND, tuple(binary(key.bucket), binary(key.key)), keyData)
-    : tuple(atom('ok'), object, keyData);
 }
 
 function nameOf(phase: MapPhase | LinkPhase): string {

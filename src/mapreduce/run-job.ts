@@ -12,10 +12,12 @@ import { runStage } from './phase-stages.ts';
 import type { Clock, Metrics } from '../base/host.ts';
 import type { Job } from './job.ts';
 import type { JobEvent, JobFailure, JobPorts } from './job-ports.ts';
+import type { ScriptEngine } from './script.ts';
 
 export interface JobHost {
   readonly clock: Clock;
   readonly metrics: Metrics;
+  readonly scripts: ScriptEngine | undefined;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface JobHost {
 export async function* runJob(job: Job, ports: JobPorts, host: JobHost): AsyncGenerator<JobEvent> {
   host.metrics.count('mapreduce_jobs_total');
   const deadline = new Deadline(host.clock, job.timeoutMs);
-  const events = connectStages(job, ports, deadline);
+  const events = connectStages(job, ports, { deadline, scripts: host.scripts });
   const last = job.phases.length - 1;
   try {
     for (;;) {
@@ -47,12 +49,16 @@ export async function* runJob(job: Job, ports: JobPorts, host: JobHost): AsyncGe
   }
 }
 
-function connectStages(job: Job, ports: JobPorts, deadline: Deadline): AsyncGenerator<JobEvent> {
+function connectStages(
+  job: Job,
+  ports: JobPorts,
+  { deadline, scripts }: { readonly deadline: Deadline } & Pick<JobHost, 'scripts'>,
+): AsyncGenerator<JobEvent> {
   let events = readInputs(job.inputs, ports, Math.max(job.timeoutMs, 1));
   for (const [index, phase] of job.phases.entries()) {
     const keepsInputs = job.phases[index - 1]?.isKept === true;
     const leftMs = (): number => deadline.leftMs();
-    events = runStage(events, phase, { ports, index, keepsInputs, leftMs });
+    events = runStage(events, phase, { ports, index, keepsInputs, leftMs, scripts });
   }
   return events;
 }

@@ -100,10 +100,15 @@ export function termToJson(term: Term): string | undefined {
   }
   if (isTuple(term, 2) && isAtom(term.items[0], 'struct')) {
     const [, members = []] = term.items;
-    if (!isList(members)) return undefined;
-    return members.length === 0 ? '{}' : listJson(members);
+    return isList(members) ? objectJson(members) : undefined;
   }
   return undefined;
+}
+
+/** Of pairs, which are members here even if both of their items are names. */
+function objectJson(members: TermList): string | undefined {
+  const texts = members.map(pairJson);
+  return texts.includes(undefined) ? undefined : `{${texts.join(',')}}`;
 }
 
 function listJson(list: TermList): string | undefined {
@@ -152,4 +157,21 @@ function utf8OrUndefined(bytes: Buffer): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The deepest nesting of brackets outside strings; of malformed JSON any number. */
+export function nestingOf(bytes: Buffer): number {
+  let depth = 0;
+  let deepest = 0;
+  let isQuoted = false;
+  for (let index = 0; index < bytes.length; index += 1) {
+    const byte = bytes[index];
+    if (isQuoted) {
+      if (byte === 0x5c) index += 1;
+      else if (byte === 0x22) isQuoted = false;
+    } else if (byte === 0x22) isQuoted = true;
+    else if (byte === 0x7b || byte === 0x5b) deepest = Math.max(deepest, (depth += 1));
+    else if (byte === 0x7d || byte === 0x5d) depth -= 1;
+  }
+  return deepest;
 }

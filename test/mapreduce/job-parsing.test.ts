@@ -13,7 +13,8 @@ import type { Term } from '../../src/mapreduce/term.ts';
 
 const COUNT = erlangPhase('reduce', 'reduce_count_inputs');
 
-const refusal = (job: unknown): unknown => parseJsonJob(Buffer.from(JSON.stringify(job)));
+const refusal = (job: unknown): unknown =>
+  parseJsonJob(Buffer.from(JSON.stringify(job)), { hasScripts: false });
 
 t.test('all forms of inputs are read', (t) => {
   const inputs = (form: unknown) => jsonJob(form, [COUNT]).inputs;
@@ -131,7 +132,7 @@ t.test('what is wrong with a phase is told as Riak tells it', (t) => {
 });
 
 t.test('a body that is no job is refused before it costs anything', (t) => {
-  const parse = (text: string) => parseJsonJob(Buffer.from(text, 'latin1'));
+  const parse = (text: string) => parseJsonJob(Buffer.from(text, 'latin1'), { hasScripts: false });
   t.match(parse('{'), { refusal: 'invalid-json' });
   t.match(parse('"\xff"'), { refusal: 'invalid-json' });
   t.match(parse('['.repeat(100_000)), { refusal: 'invalid-json', reason: 'too_deep' });
@@ -148,7 +149,7 @@ const text = (value: string): Buffer => Buffer.from(value);
 
 function termJob(inputs: Term, query: Term): unknown {
   const job = [tuple(atom('inputs'), inputs), tuple(atom('query'), query)];
-  return parseTermJob(encodeTerm(job) as Buffer);
+  return parseTermJob(encodeTerm(job) as Buffer, { hasScripts: false });
 }
 
 const step = (...items: Term[]): Term => [tuple(...items)];
@@ -181,7 +182,7 @@ t.test('steps are read from terms, and others refused', (t) => {
     phase: 0,
   });
   t.match(termJob(5n, []), { field: 'inputs', term: /^\{"Inputs must be a binary bucket/ });
-  t.match(parseTermJob(Buffer.from('x')), { refusal: 'no-term' });
+  t.match(parseTermJob(Buffer.from('x'), { hasScripts: false }), { refusal: 'no-term' });
   t.end();
 });
 
@@ -192,7 +193,7 @@ t.test('no job can make a reader throw', (t) => {
   );
   fc.assert(
     fc.property(piece, piece, (inputs, query) => {
-      parseJsonJob(Buffer.from(`{"inputs":${inputs},"query":${query}}`));
+      parseJsonJob(Buffer.from(`{"inputs":${inputs},"query":${query}}`), { hasScripts: false });
     }),
     { numRuns: 500 },
   );

@@ -5,6 +5,8 @@
 import { EMPTY_VERSION_VECTOR } from '../../src/clock/version-vector.ts';
 import { parseJsonJob } from '../../src/mapreduce/job-from-json.ts';
 import { isRefusal } from '../../src/mapreduce/job.ts';
+import type { ScriptEngine } from '../../src/mapreduce/script.ts';
+import type { JobHost } from '../../src/mapreduce/run-job.ts';
 import { runJob } from '../../src/mapreduce/run-job.ts';
 import { JsonResults } from '../../src/mapreduce/term-json.ts';
 import { systemHost } from '../../src/telemetry/system-host.ts';
@@ -84,7 +86,7 @@ export const metricCounts = new Map<string, number>();
 
 const silent = (): void => {};
 
-export const host = systemHost(
+const realHost = systemHost(
   { debug: silent, info: silent, warn: silent, error: silent },
   {
     count: (name, by = 1) => void metricCounts.set(name, (metricCounts.get(name) ?? 0) + by),
@@ -93,19 +95,26 @@ export const host = systemHost(
   },
 );
 
+export const host: JobHost = { ...realHost, scripts: undefined };
+
 export function erlangPhase(kind: 'map' | 'reduce', name: string, rest: object = {}): object {
   return { [kind]: { language: 'erlang', module: 'riak_kv_mapreduce', function: name, ...rest } };
 }
 
 export function jsonJob(inputs: unknown, query: unknown, rest: object = {}): Job {
-  const job = parseJsonJob(Buffer.from(JSON.stringify({ inputs, query, ...rest })));
+  const body = Buffer.from(JSON.stringify({ inputs, query, ...rest }));
+  const job = parseJsonJob(body, { hasScripts: true });
   if (isRefusal(job)) throw new Error(JSON.stringify(job));
   return job;
 }
 
-export async function eventsOf(world: JobPorts, job: Job): Promise<readonly JobEvent[]> {
+export async function eventsOf(
+  world: JobPorts,
+  job: Job,
+  scripts?: ScriptEngine,
+): Promise<readonly JobEvent[]> {
   const events: JobEvent[] = [];
-  for await (const event of runJob(job, world, host)) events.push(event);
+  for await (const event of runJob(job, world, { ...host, scripts })) events.push(event);
   return events;
 }
 
@@ -113,9 +122,10 @@ export async function eventsOf(world: JobPorts, job: Job): Promise<readonly JobE
 export async function resultsOf(
   world: JobPorts,
   job: Job,
+  scripts?: ScriptEngine,
 ): Promise<Readonly<Record<string, unknown>>> {
   const gathered = new Map<number, JsonResults>();
-  for (const event of await eventsOf(world, job)) {
+  for (const event of await eventsOf(world, job, scripts)) {
     if (event.kind === 'failed') return { failure: event.failure };
     const results = gathered.get(event.phase) ?? new JsonResults();
     gathered.set(event.phase, results);

@@ -3,6 +3,7 @@
  */
 
 import { QUERY_LIMITS } from '../../query/query-holds.ts';
+import type { ScriptEngine } from '../../mapreduce/script.ts';
 import type { JobClass } from '../../object/job-class.ts';
 import type { QueryLimits } from '../../query/query-holds.ts';
 
@@ -30,6 +31,8 @@ export interface HttpOptions {
   /** Work that is refused with 403. */
   readonly disabledJobs: ReadonlySet<JobClass>;
   readonly queryLimits: QueryLimits;
+  /** Runs JavaScript of MapReduce jobs; undefined: it is refused. */
+  readonly scripts: ScriptEngine | undefined;
   /** What `/stats` shows. */
   readonly stats: () => Readonly<Record<string, unknown>>;
   /** Told of anything thrown that is no fault: a bug. The client gets a 500. */
@@ -49,4 +52,5 @@ export const HTTP_DEFAULTS: Omit<HttpOptions, 'stats' | 'onBug'> = {
   stallTimeoutMs: 60_000,
   disabledJobs: new Set(),
   queryLimits: QUERY_LIMITS,
+  scripts: undefined,
 };

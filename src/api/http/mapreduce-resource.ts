@@ -46,7 +46,9 @@ export class MapReduceResource implements Resource {
   }
 
   findBodyFault(): Answer | undefined {
-    this.#job = parseJsonJob(this.#exchange.body);
+    const { scripts, disabledJobs } = this.#exchange.context.options;
+    const hasScripts = scripts !== undefined && !disabledJobs.has('map_reduce_js');
+    this.#job = parseJsonJob(this.#exchange.body, { hasScripts });
     return isRefusal(this.#job) ? bodyFault(this.#job) : undefined;
   }
 
@@ -71,8 +73,9 @@ export class MapReduceResource implements Resource {
   act(): Answer | Promise<Answer> {
     const job = this.#job as JobOutcome;
     if (isRefusal(job)) return this.#refuseScript(job) ?? setupFault(job);
-    const { service, host } = this.#exchange.context;
-    const events = runJob(job, service, host);
+    const { service, host, options } = this.#exchange.context;
+    const { clock, metrics } = host;
+    const events = runJob(job, service, { clock, metrics, scripts: options.scripts });
     if (!this.#isChunked) return wholeAnswer(job, events);
     const boundary = newBoundary(this.#exchange);
     const headers = ['Content-Type', `multipart/mixed;boundary=${boundary}`];

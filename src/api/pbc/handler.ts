@@ -9,6 +9,7 @@ import { RpbErrorResp } from './messages/server-messages.ts';
 import type { ByteString } from '../../base/bytes.ts';
 import type { Clock, Metrics, Random } from '../../base/host.ts';
 import type { NodeService } from '../../node/node-service.ts';
+import type { ScriptEngine } from '../../mapreduce/script.ts';
 import type { JobClass } from '../../object/job-class.ts';
 import type { Fields, Message, MessageInput, MessageType } from './messages/message-type.ts';
 
@@ -19,6 +20,8 @@ export interface Session {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly disabledJobs: ReadonlySet<JobClass>;
+  /** Undefined: JavaScript is refused. */
+  readonly scripts: ScriptEngine | undefined;
   /** An answer of one message may not become larger. */
   readonly replySizeMaxBytes: number;
   /** What the client set, given back when it asks; nothing else comes of it. */

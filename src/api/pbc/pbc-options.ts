@@ -2,6 +2,7 @@
  * What the Protocol Buffers server can be told, with the limits that keep a hostile client cheap.
  */
 
+import type { ScriptEngine } from '../../mapreduce/script.ts';
 import type { JobClass } from '../../object/job-class.ts';
 
 const MEBIBYTE = 1024 * 1024;
@@ -29,6 +30,8 @@ export interface PbcOptions {
   readonly closeTimeoutMs: number;
   /** Work that is refused. */
   readonly disabledJobs: ReadonlySet<JobClass>;
+  /** Runs JavaScript of MapReduce jobs; undefined: it is refused. */
+  readonly scripts: ScriptEngine | undefined;
   /** Told of anything thrown that is no fault. */
   readonly onBug: (error: unknown) => void;
 }
@@ -46,4 +49,5 @@ export const PBC_DEFAULTS: Omit<PbcOptions, 'onBug'> = {
   stallTimeoutMs: 60_000,
   closeTimeoutMs: 30_000,
   disabledJobs: new Set(),
+  scripts: undefined,
 };

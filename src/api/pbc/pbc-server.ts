@@ -97,6 +97,7 @@ export class PbcServer {
       clock: host.clock,
       metrics: host.metrics,
       disabledJobs: options.disabledJobs,
+      scripts: options.scripts,
       replySizeMaxBytes: options.replySizeMaxBytes,
       clientId: Buffer.alloc(CLIENT_ID_SIZE_BYTES),
     };

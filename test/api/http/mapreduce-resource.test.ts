@@ -3,8 +3,14 @@
  */
 
 import t from 'tap';
+import { WorkerScripts } from '../../../src/script/worker-scripts.ts';
+import { systemHost } from '../../../src/telemetry/system-host.ts';
 import { ask, serve } from './served.ts';
 import type { Reply } from './served.ts';
+
+const nothing = (): void => {};
+const SILENT = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+const NOTHING = { count: nothing, gauge: nothing, observe: nothing };
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
@@ -37,6 +43,37 @@ t.test('JavaScript has a switch of its own', async (t) => {
   const on = await serve();
   t.teardown(() => on.server.close(0));
   t.match(await run(on.port, script), { status: 400, body: /"phase":0/ });
+});
+
+t.test('where JavaScript is on, its functions run, and their faults are told', async (t) => {
+  const scripts = new WorkerScripts(systemHost(SILENT, NOTHING), { callTimeMs: 200 });
+  const { server, port } = await serve({ scripts });
+  t.teardown(async () => {
+    await server.close(0);
+    scripts.close();
+  });
+  for (const [key, body] of [
+    ['a', '{"n":1}'],
+    ['b', '{"n":20}'],
+  ]) {
+    await ask(port, `PUT /buckets/js/keys/${key}?w=all`, { headers: JSON_TYPE, body: body ?? '' });
+  }
+  const js = (rest: object): object => ({ language: 'javascript', ...rest });
+  const inputs = [
+    ['js', 'a'],
+    ['js', 'b'],
+  ];
+  const parsed = await run(port, { inputs, query: [{ map: js({ name: 'Riak.mapValuesJson' }) }] });
+  t.same(JSON.parse(parsed.body.toString()), [{ n: 1 }, { n: 20 }]);
+  const source = 'function (v) { return [JSON.parse(v.values[0].data).n]; }';
+  const reduced = [{ map: js({ source }) }, { reduce: js({ name: 'Riak.reduceSum' }) }];
+  t.equal((await run(port, { inputs, query: reduced })).body.toString(), '[21]');
+  const endless = await run(port, {
+    inputs,
+    query: [{ map: js({ source: '() => { for (;;) {} }' }) }],
+  });
+  t.equal(endless.status, 500);
+  t.match(JSON.parse(endless.body.toString()), { phase: 0, error: /interrupted/ });
 });
 
 t.test('each failure has its status', async (t) => {

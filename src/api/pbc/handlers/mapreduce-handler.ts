@@ -29,11 +29,13 @@ export function mapReduce(message: MessageOf<typeof RpbMapRedReq>, session: Sess
   const refusal = findJobRefusal(session, 'map_reduce');
   if (refusal !== undefined) return refusal;
   const { request, content_type } = message;
+  const isAllowed = !session.disabledJobs.has('map_reduce_js');
+  const languages = { hasScripts: session.scripts !== undefined && isAllowed };
   switch (content_type) {
     case 'application/json':
-      return answer(parseJsonJob(request), encodeJson, session);
+      return answer(parseJsonJob(request, languages), encodeJson, session);
     case 'application/x-erlang-binary':
-      return answer(parseTermJob(request), encodeTerm, session);
+      return answer(parseTermJob(request, languages), encodeTerm, session);
     default:
       return errorReply(`{unknown_content_type,${printBinary(content_type)}}`);
   }

@@ -1,0 +1,108 @@
+/**
+ * The inputs of map and link phases, read; and what is told when a phase fails on one.
+ */
+
+import { parseAddress } from './address.ts';
+import { printTerm } from './term-print.ts';
+import { DEFAULT_BUCKET_TYPE } from '../base/names.ts';
+import { NOT_FOUND, UNDEFINED, atom, binary, tuple } from './term.ts';
+import type { ObjectKey } from '../base/names.ts';
+import type { Failure, GetOutcome } from '../object/requests.ts';
+import type { StoredObject } from '../object/stored-object.ts';
+import type { Address } from './address.ts';
+import type { JobEvent, JobPorts } from './job-ports.ts';
+import type { Crash } from './map-functions.ts';
+import type { ObjectTerm, Term } from './term.ts';
+
+/** Objects may be large, and all that are read together are in memory. */
+export const READS_AT_ONCE = 8;
+
+export interface Found {
+  readonly address: Address;
+  /** Undefined: the key holds nothing. */
+  readonly object: ObjectTerm | undefined;
+}
+
+export interface Reading {
+  readonly ports: JobPorts;
+  /** Time left for one read. */
+  readonly leftMs: () => number;
+}
+
+export async function readInput(term: Term, { ports, leftMs }: Reading): Promise<Found | Crash> {
+  if (typeof term === 'object' && 'kind' in term && term.kind === 'object') {
+    return { address: { key: term.key, keyData: UNDEFINED }, object: term };
+  }
+  const address = parseAddress(term);
+  if (address === undefined) return { crash: 'bad_input' };
+  const outcome = await ports.get({ key: address.key, timeoutMs: leftMs() });
+  if (outcome.kind === 'found') {
+    return { address, object: { kind: 'object', key: address.key, object: outcome.object } };
+  }
+  return outcome.kind === 'not-found'
+    ? { address, object: tombstoneOf(address.key, outcome) }
+    : { crash: failureName(outcome) };
+}
+
+function failureName(failure: Failure): string {
+  return failure.kind.replaceAll('-', '_');
+}
+
+/** What was deleted and not reaped yet is an object whose value is empty, as in Riak. */
+function tombstoneOf(
+  key: ObjectKey,
+  { tombstoneContext }: Extract<GetOutcome, { kind: 'not-found' }>,
+): ObjectTerm | undefined {
+  const [actor, counter] = tombstoneContext?.entries().next().value ?? [];
+  if (tombstoneContext === undefined || actor === undefined || counter === undefined) {
+    return undefined;
+  }
+  const object: StoredObject = {
+    context: tombstoneContext,
+    siblings: [
+      {
+        dot: { actor, counter },
+        lastModifiedMicros: 0,
+        vtag: '',
+        metadata: {},
+        isTombstone: true,
+        valueSizeBytes: 0,
+        value: Buffer.alloc(0),
+      },
+    ],
+  };
+  return { kind: 'object', key, object };
+}
+
+/** `{ok, Object, KeyData}` or `{{error, notfound}, Address, KeyData}`. */
+export function inputTerm({ address: { key, keyData }, object }: Found): Term {
+  if (object !== undefined) return tuple(atom('ok'), object, keyData);
+  const bucket =
+    key.type === DEFAULT_BUCKET_TYPE
+      ? binary(key.bucket)
+      : tuple(binary(key.type), binary(key.bucket));
+  return tuple(NOT_FOUND, tuple(bucket, binary(key.key)), keyData);
+}
+
+export interface PhaseCrash extends Crash {
+  readonly input: Term;
+  /** Of the function. */
+  readonly name: string;
+}
+
+export type FailedEvent = Extract<JobEvent, { kind: 'failed' }>;
+
+export function phaseFailure(phase: number, { crash, input, name }: PhaseCrash): FailedEvent {
+  const stack = printTerm([tuple(atom('riak_kv_mapreduce'), atom(name))]);
+  return {
+    kind: 'failed',
+    failure: {
+      reason: 'phase',
+      phase,
+      error: crash,
+      input: printTerm(input),
+      type: 'error',
+      stack,
+    },
+  };
+}

@@ -1,0 +1,168 @@
+/**
+ * Phases in JavaScript: what they are given and what becomes of what they give. Here the functions are
+ * this process's own, behind the same port; `test/script` has them where they belong.
+ */
+
+import t from 'tap';
+import { parseJsonJob } from '../../src/mapreduce/job-from-json.ts';
+import { parseTermJob } from '../../src/mapreduce/job-from-term.ts';
+import { encodeTerm } from '../../src/mapreduce/external-term.ts';
+import { atom, tuple } from '../../src/mapreduce/term.ts';
+import { JobWorld, erlangPhase, jsonJob, resultsOf } from './job-world.ts';
+import type { ScriptEngine } from '../../src/mapreduce/script.ts';
+import type { Term } from '../../src/mapreduce/term.ts';
+
+type Run = (...args: never[]) => unknown;
+
+/** Functions by what stands for them; counts what is open. */
+class NamedScripts implements ScriptEngine {
+  readonly #runs: Readonly<Record<string, Run>>;
+  openCount = 0;
+
+  constructor(runs: Readonly<Record<string, Run>>) {
+    this.#runs = runs;
+  }
+
+  open(expression: string): ReturnType<ScriptEngine['open']> {
+    this.openCount += 1;
+    const call = async (args: string) => {
+      const run = this.#runs[expression];
+      if (run === undefined) return { kind: 'failed', message: 'no function' } as const;
+      const json = JSON.stringify(run(...(JSON.parse(args) as never[])));
+      return { kind: 'returned', json } as const;
+    };
+    return {
+      call,
+      close: () => {
+        this.openCount -= 1;
+      },
+    };
+  }
+}
+
+const world = (): JobWorld =>
+  new JobWorld({
+    'default/b/a': { values: ['1'], links: [['b', 'c', 't']] },
+    'default/b/c': { values: ['2', '3'] },
+    'default/code/sum': { values: ['sum'] },
+    'typed/b/a': { values: ['4'] },
+  });
+
+const js = (kind: 'map' | 'reduce', rest: object): object => ({
+  [kind]: { language: 'javascript', ...rest },
+});
+
+interface Shown {
+  readonly bucket: string;
+  readonly key: string;
+  readonly values: readonly { readonly data: string; readonly metadata: object }[];
+}
+
+const RUNS: Readonly<Record<string, Run>> = {
+  show: (value: unknown, keyData: unknown, arg: unknown) => [value, keyData, arg],
+  data: (value: Shown) => value.values.map(({ data }) => Number(data)),
+  sum: (values: number[]) => [values.reduce((sum, value) => sum + value, 0)],
+  count: (values: unknown[], arg: unknown) => [values.length, arg],
+  pair: () => [['b', 'c']],
+  odd: () => 5,
+};
+
+t.test('a map function is given the object, key data and argument', async (t) => {
+  const scripts = new NamedScripts(RUNS);
+  const query = [js('map', { source: 'show', arg: { x: 1 } })];
+  const { 0: results } = await resultsOf(world(), jsonJob([['b', 'a', 'kd']], query), scripts);
+  t.match(results, [
+    {
+      bucket: 'b',
+      key: 'a',
+      vclock: /^[A-Za-z0-9+/=]+$/,
+      values: [
+        {
+          metadata: { 'X-Riak-VTag': 'v', Links: [['b', 'c', 't']], 'X-Riak-Meta': {}, index: {} },
+          data: '1',
+        },
+      ],
+    },
+    'kd',
+    { x: 1 },
+  ]);
+  t.equal(scripts.openCount, 0, 'the function is closed');
+});
+
+t.test('a key that holds nothing is given as such, with its type', async (t) => {
+  const scripts = new NamedScripts(RUNS);
+  const job = jsonJob([['b', 'no', null, 'typed']], [js('map', { name: 'show' })]);
+  const { 0: results } = await resultsOf(world(), job, scripts);
+  const missing = { bucket_type: 'typed', bucket: 'b', key: 'no', keydata: 'undefined' };
+  t.match(results, [{ not_found: missing }]);
+});
+
+t.test('phases of both languages follow one another', async (t) => {
+  const scripts = new NamedScripts(RUNS);
+  const query = [
+    js('map', { source: 'pair' }),
+    js('map', { source: 'data', keep: true }),
+    js('reduce', { bucket: 'code', key: 'sum' }),
+    erlangPhase('reduce', 'reduce_sum'),
+  ];
+  const outcome = await resultsOf(world(), jsonJob([['b', 'a']], query), scripts);
+  t.same(outcome, { 1: [2, 3], 3: [5] });
+  t.equal(scripts.openCount, 0);
+});
+
+t.test('a reduce function sees its results again, in batches as asked for', async (t) => {
+  const scripts = new NamedScripts(RUNS);
+  const inputs = Array.from({ length: 5 }, () => ['b', 'a']);
+  const reduce = async (arg: unknown) => {
+    const job = jsonJob(inputs, [js('reduce', { source: 'count', arg })]);
+    return (await resultsOf(world(), job, scripts))[0];
+  };
+  t.same(await reduce(7), [5, 7]);
+  t.match(await reduce({ reduce_phase_batch_size: 2 }), [3, {}], 'two results and the last input');
+  const none = jsonJob({ bucket: 'b', key_filters: [['eq', 'x']] }, [
+    js('reduce', { source: 'sum' }),
+  ]);
+  t.same(await resultsOf(world(), none, scripts), { 0: [0] }, 'once, of nothing at all');
+});
+
+t.test('what goes wrong in a function fails its phase', async (t) => {
+  const scripts = new NamedScripts(RUNS);
+  const failed = async (phase: object) => {
+    const outcome = await resultsOf(world(), jsonJob([['b', 'a']], [phase]), scripts);
+    t.match(outcome, { failure: { reason: 'phase', phase: 0 } });
+    return (outcome['failure'] as { readonly error: string }).error;
+  };
+  t.equal(await failed(js('map', { source: 'nothing' })), 'no function');
+  t.equal(await failed(js('map', { name: 'a; b' })), 'no_function');
+  t.equal(await failed(js('map', { bucket: 'code', key: 'nokey' })), 'no_function');
+  t.equal(await failed(js('map', { source: 'odd' })), 'the function gave no list');
+  t.equal(await failed(js('reduce', { source: 'odd' })), 'the function gave no list');
+  t.equal(scripts.openCount, 0);
+});
+
+t.test('without an engine JavaScript is refused as Riak 3 refuses it', (t) => {
+  const phase = js('map', { source: 'show' });
+  const body = Buffer.from(JSON.stringify({ inputs: 'b', query: [phase] }));
+  t.match(parseJsonJob(body, { hasScripts: false }), {
+    refusal: 'bad-phase',
+    reason: /^The PhaseSpec part of the argument for riak_kv_mrc_map must be/,
+  });
+  t.end();
+});
+
+t.test('Erlang clients name functions in terms', (t) => {
+  const text = (value: string): Buffer => Buffer.from(value);
+  const read = (spec: Term): unknown => {
+    const step = tuple(atom('map'), spec, atom('none'), atom('true'));
+    const job = [tuple(atom('inputs'), text('b')), tuple(atom('query'), [step])];
+    return parseTermJob(encodeTerm(job) as Buffer, { hasScripts: true });
+  };
+  const source = (found: object): object => ({ phases: [{ kind: 'script-map', source: found }] });
+  t.match(read(tuple(atom('jsfun'), text('Riak.mapValues'))), source({ name: 'Riak.mapValues' }));
+  t.match(read(tuple(atom('jsanon'), text('x'))), source({ kind: 'text', text: 'x' }));
+  const at = tuple(text('b'), text('k'));
+  t.match(read(tuple(atom('jsanon'), at)), source({ key: { bucket: 'b', key: 'k' } }));
+  t.match(read(tuple(atom('jsfun'), at)), source({ name: '' }));
+  t.match(read(tuple(atom('jsother'), text('x'))), { refusal: 'bad-phase' });
+  t.end();
+});
