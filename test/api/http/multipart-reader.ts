@@ -3,7 +3,7 @@
  */
 
 export interface Part {
-  /** By name in lower case. */
+  /** By name in lower case; repeated ones are joined by `, `. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
 }
@@ -15,12 +15,16 @@ export function parseMultipart(body: Buffer, boundary: string): readonly Part[] 
   return pieces.slice(1, -1).map((piece) => {
     const end = piece.indexOf('\r\n\r\n');
     const lines = piece.slice(0, end).split('\r\n').filter(Boolean);
-    const headers = lines.map((line) => {
+    const headers: Record<string, string> = {};
+    for (const line of lines) {
       const colon = line.indexOf(': ');
-      return [line.slice(0, colon).toLowerCase(), line.slice(colon + 2)] as const;
-    });
+      const field = line.slice(0, colon).toLowerCase();
+      const earlier = headers[field];
+      const value = line.slice(colon + 2);
+      headers[field] = earlier === undefined ? value : `${earlier}, ${value}`;
+    }
     return {
-      headers: Object.fromEntries(headers),
+      headers,
       body: Buffer.from(piece.slice(end + 4), 'latin1'),
     };
   });

@@ -4,7 +4,7 @@
 
 import t from 'tap';
 import { replayHttp } from '../../transcripts/replay.ts';
-import { serveCluster } from './served-cluster.ts';
+import { serveCluster } from '../served-cluster.ts';
 
 interface Selection {
   readonly area: string;

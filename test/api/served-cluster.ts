@@ -1,15 +1,17 @@
 /**
- * Three real nodes in one process, on memory stores and in real time, each behind an HTTP server.
+ * Three real nodes in one process, on memory stores and in real time, each behind a server of either
+ * protocol.
  *
  * What they say to each other goes through the real encoding, without a network between.
  */
 
 import { readFileSync } from 'node:fs';
-import { HTTP_DEFAULTS } from '../../../src/api/http/http-options.ts';
-import { HttpServer } from '../../../src/api/http/http-server.ts';
-import { Fault } from '../../../src/base/fault.ts';
-import { initialState } from '../../../src/membership/initial-state.ts';
-import { VertebraNode } from '../../../src/node/node.ts';
+import { HTTP_DEFAULTS } from '../../src/api/http/http-options.ts';
+import { HttpServer } from '../../src/api/http/http-server.ts';
+import { PbcServer } from '../../src/api/pbc/pbc-server.ts';
+import { Fault } from '../../src/base/fault.ts';
+import { initialState } from '../../src/membership/initial-state.ts';
+import { VertebraNode } from '../../src/node/node.ts';
 import {
   decodeReply,
   decodeRequest,
@@ -19,29 +21,32 @@ import {
   encodeRequest,
   encodeStreamItem,
   encodeStreamRequest,
-} from '../../../src/peer/wire.ts';
-import { MemoryStore } from '../../../src/storage/memory-store.ts';
-import { systemHost } from '../../../src/telemetry/system-host.ts';
-import type { ByteString } from '../../../src/base/bytes.ts';
-import type { Host } from '../../../src/base/host.ts';
-import type { NodeId } from '../../../src/base/names.ts';
-import type { PartialProperties } from '../../../src/object/bucket-properties.ts';
-import type { PeerStreamItem } from '../../../src/peer/messages.ts';
-import type { Peer } from '../../../src/peer/peer.ts';
+} from '../../src/peer/wire.ts';
+import { MemoryStore } from '../../src/storage/memory-store.ts';
+import { systemHost } from '../../src/telemetry/system-host.ts';
+import type { ByteString } from '../../src/base/bytes.ts';
+import type { Host } from '../../src/base/host.ts';
+import type { NodeId } from '../../src/base/names.ts';
+import type { PartialProperties } from '../../src/object/bucket-properties.ts';
+import type { PeerStreamItem } from '../../src/peer/messages.ts';
+import type { Peer } from '../../src/peer/peer.ts';
+import type { ReaperOptions } from '../../src/repair/reaper.ts';
 
-const TYPES_FILE = new URL('../../../../test/transcripts/bucket-types.json', import.meta.url);
+const TYPES_FILE = new URL('../../../test/transcripts/bucket-types.json', import.meta.url);
 const NODE_COUNT = 3;
 
 export interface ServedCluster {
-  /** One for each node. */
+  /** HTTP, one for each node. */
   readonly ports: readonly number[];
+  /** Protocol Buffers, one for each node. */
+  readonly pbcPorts: readonly number[];
   readonly nodes: readonly VertebraNode[];
   readonly bugs: readonly unknown[];
   close(): Promise<void>;
 }
 
 /** With the bucket types that the recorded scenarios need, active on every node. */
-export async function serveCluster(): Promise<ServedCluster> {
+export async function serveCluster(reaper: Partial<ReaperOptions> = {}): Promise<ServedCluster> {
   const host = quietHost();
   const ids = Array.from({ length: NODE_COUNT }, (_, index) => {
     return `dev${index + 1}@127.0.0.1` as NodeId;
@@ -56,7 +61,7 @@ export async function serveCluster(): Promise<ServedCluster> {
   });
   const nodeById = new Map<NodeId, VertebraNode>();
   for (const id of ids) {
-    const options = { id, initialState: state };
+    const options = { id, initialState: state, repair: { reaper } };
     nodeById.set(
       id,
       new VertebraNode(host, new MemoryStore(), new DirectPeer(id, nodeById), options),
@@ -69,16 +74,21 @@ export async function serveCluster(): Promise<ServedCluster> {
     const onBug = (error: unknown): void => void bugs.push(error);
     return new HttpServer(host, node, { ...HTTP_DEFAULTS, stats, onBug });
   });
+  const pbcServers = nodes.map((node) => {
+    return new PbcServer(host, node, { onBug: (error) => void bugs.push(error) });
+  });
   const listen = { host: '127.0.0.1', port: 0 };
   const ports = await Promise.all(servers.map((server) => server.listen(listen)));
+  const pbcPorts = await Promise.all(pbcServers.map((server) => server.listen(listen)));
   // The listening servers keep the process alive; the nodes' own timers do not.
   await Promise.all(nodes.map((node) => node.start()));
   await createTypes(nodes);
   const close = async (): Promise<void> => {
     await Promise.all(servers.map((server) => server.close(0)));
+    await Promise.all(pbcServers.map((server) => server.close()));
     await Promise.all(nodes.map((node) => node.stop()));
   };
-  return { ports, nodes, bugs, close };
+  return { ports, pbcPorts, nodes, bugs, close };
 }
 
 async function createTypes([first]: readonly VertebraNode[]): Promise<void> {
