@@ -40,14 +40,25 @@ const COUNTERS = [
   'node_gets',
   'node_puts',
   'node_get_fsm_errors',
+  'node_get_fsm_rejected',
+  'node_put_fsm_rejected',
   'vnode_gets',
   'vnode_heads',
   'vnode_puts',
+  'vnode_index_reads',
+  'vnode_index_writes',
+  'vnode_index_writes_postings',
+  'vnode_index_deletes',
+  'vnode_index_deletes_postings',
+  'object_merge',
+  'write_once_puts',
   'read_repairs',
   'skipped_read_repairs',
   'precommit_fail',
   'index_fsm_create',
+  'index_fsm_create_error',
   'list_fsm_create',
+  'list_fsm_create_error',
 ];
 
 const HISTOGRAMS = [
@@ -57,34 +68,48 @@ const HISTOGRAMS = [
   'node_get_fsm_objsize',
 ];
 
-/**
- * What Riak has and a Vertebra node has not: no gossip, no mailboxes, no strong consistency. Merges
- * and index writes are not counted yet, and read 0 too.
- */
-const NOTHING_OF_THE_KIND = [
-  'coord_redirs_total',
-  'postcommit_fail',
-  'consistent_gets',
-  'consistent_puts',
-  'gossip_received',
-  'converge_delay_mean',
-  'rebalance_delay_mean',
-  'handoff_timeouts',
-  'rejected_handoffs',
+/** Gauges that appear with the first request. */
+const GAUGES = [
+  'node_get_fsm_active',
+  'node_put_fsm_active',
   'list_fsm_active',
   'index_fsm_active',
-  'pipeline_active',
-  'executing_mappers',
-  'object_merge',
-  'vnode_index_reads',
-  'vnode_index_writes',
-  'write_once_puts',
+] as const;
+
+/**
+ * What Riak has and a Vertebra node has not: mailboxes of vnodes, coordinators elsewhere because of
+ * them, pools of workers, gossip, strong consistency. There is never any of it.
+ */
+const NOTHING_OF_THE_KIND = [
+  'postcommit_fail',
+  'consistent_gets',
+  'consistent_gets_total',
+  'consistent_puts',
+  'consistent_puts_total',
+  'gossip_received',
+  'ignored_gossip_total',
+  'converge_delay_mean',
+  'rebalance_delay_mean',
+  'rejected_handoffs',
+  'soft_loaded_vnode_mbox_total',
+  'vnode_mbox_check_timeout_total',
+  'coord_local_soft_loaded_total',
+  'coord_local_unloaded_total',
+  'coord_redir_loaded_local_total',
+  'coord_redir_unloaded_total',
+  'coord_redir_least_loaded_total',
+  'dropped_vnode_requests_total',
   'riak_kv_vnodeq_min',
   'riak_kv_vnodeq_mean',
   'riak_kv_vnodeq_median',
   'riak_kv_vnodeq_max',
   'riak_kv_vnodeq_total',
   'memory_ets',
+  ...['af1', 'af2', 'af3', 'af4', 'be', 'node', 'unregistered', 'vnode'].flatMap((pool) =>
+    ['queuetime_mean', 'queuetime_100', 'worktime_mean', 'worktime_100', 'total'].map(
+      (figure) => `worker_${pool}_pool_${figure}`,
+    ),
+  ),
 ];
 
 const ZEROES: Readonly<Record<string, number>> = Object.fromEntries([
@@ -95,7 +120,7 @@ const ZEROES: Readonly<Record<string, number>> = Object.fromEntries([
   ...HISTOGRAMS.flatMap((name) =>
     ['mean', 'median', '95', '99', '100'].map((suffix) => [`${name}_${suffix}`, 0]),
   ),
-  ...NOTHING_OF_THE_KIND.map((name) => [name, 0]),
+  ...[...GAUGES, ...NOTHING_OF_THE_KIND].map((name) => [name, 0]),
 ]) as Record<string, number>;
 
 function compute(sources: StatsSources): Readonly<Record<string, unknown>> {
@@ -108,9 +133,14 @@ function compute(sources: StatsSources): Readonly<Record<string, unknown>> {
   return {
     ...ZEROES,
     ...counted,
-    coord_redirs_total: counted['coord_redirs_total_total'] ?? 0,
-    pbc_connects: counted['pbc_connections_total'] ?? 0,
-    pbc_connects_total: counted['pbc_connections_total_total'] ?? 0,
+    ...readRepairStats(counted),
+    coord_redirs_total: counted['coord_redirs_total'] ?? 0,
+    handoff_timeouts: counted['handoff_broken_off_total'] ?? 0,
+    rings_reconciled: counted['states_adopted'] ?? 0,
+    rings_reconciled_total: counted['states_adopted_total'] ?? 0,
+    leveldb_read_block_error: counted['store_corrupt_reads_total'] ?? 0,
+    pbc_connects: counted['pbc_connects'] ?? 0,
+    pbc_connects_total: counted['pbc_connects_total'] ?? 0,
     pbc_active: counted['pbc_connections'] ?? 0,
     riak_kv_vnodes_running: partitionCounts(node).get(node.id) ?? 0,
     disk: diskOf(dataFolder),
@@ -139,6 +169,19 @@ function compute(sources: StatsSources): Readonly<Record<string, unknown>> {
     sys_system_architecture: `${process.arch}-${process.platform}`,
     sys_logical_processors: availableParallelism(),
   };
+}
+
+/** Where Riak says `_one` for the last minute and `_count` for all. */
+function readRepairStats(counted: Readonly<Record<string, number>>): Record<string, number> {
+  const stats: Record<string, number> = {};
+  for (const place of ['primary', 'fallback']) {
+    for (const state of ['notfound', 'outofdate']) {
+      const name = `read_repairs_${place}_${state}`;
+      stats[`${name}_one`] = counted[name] ?? 0;
+      stats[`${name}_count`] = counted[`${name}_total`] ?? 0;
+    }
+  }
+  return stats;
 }
 
 /** `[{'a@x',22},{'b@y',21}]`, an Erlang term as Riak prints it. */

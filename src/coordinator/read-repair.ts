@@ -105,7 +105,7 @@ export class ReadRepair {
     const { node, primaryCount, hintTargets } = slot.participant;
     const place = primaryCount > 0 ? 'primary' : 'fallback';
     const state = slot.head === undefined ? 'notfound' : 'outofdate';
-    this.#host.metrics.count(`read_repairs_${place}_${state}_count`);
+    this.#host.metrics.count(`read_repairs_${place}_${state}`);
     await this.#merge(node, key, { record, hintFor: hintTargets[0] });
   }
 

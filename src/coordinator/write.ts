@@ -208,6 +208,7 @@ export class Write {
     this.#cancelDeadline?.();
     const { clock, metrics } = this.#ports.host;
     metrics.count('node_puts');
+    if (this.#plan.properties.write_once) metrics.count('write_once_puts');
     metrics.observe('node_put_fsm_time', (clock.monotonicMs() - this.#startMs) * 1_000);
     resolve(outcome);
   }

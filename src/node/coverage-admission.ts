@@ -8,10 +8,13 @@
 import { Fault } from '../base/fault.ts';
 import type { Metrics } from '../base/host.ts';
 
+/** Riak's names for what runs them, under which they are counted. */
+export type CoverageWork = 'list_fsm' | 'index_fsm';
+
 export class CoverageAdmission {
   readonly #metrics: Metrics;
   readonly #max: number;
-  #active = 0;
+  readonly #active: Record<CoverageWork, number> = { list_fsm: 0, index_fsm: 0 };
 
   constructor(metrics: Metrics, max: number) {
     this.#metrics = metrics;
@@ -19,16 +22,20 @@ export class CoverageAdmission {
   }
 
   /** Throws `overload`. The query begins with the first `next`. */
-  admit<T>(open: () => AsyncIterableIterator<T>): AsyncIterableIterator<T> {
-    if (this.#active >= this.#max) {
+  admit<T>(work: CoverageWork, open: () => AsyncIterableIterator<T>): AsyncIterableIterator<T> {
+    if (this.#active.list_fsm + this.#active.index_fsm >= this.#max) {
       this.#metrics.count('coverage_refused');
+      this.#metrics.count(`${work}_create_error`);
       throw new Fault('overload', 'too many listings and index queries are under way');
     }
-    this.#active += 1;
-    this.#metrics.count('index_fsm_create');
-    return new AdmittedQuery(open(), () => {
-      this.#active -= 1;
-    });
+    this.#note(work, 1);
+    this.#metrics.count(`${work}_create`);
+    return new AdmittedQuery(open(), () => this.#note(work, -1));
+  }
+
+  #note(work: CoverageWork, more: number): void {
+    this.#active[work] += more;
+    this.#metrics.gauge(`${work}_active`, this.#active[work]);
   }
 }
 

@@ -147,6 +147,7 @@ async function openMembership(ports: NodePorts, identity: Identity): Promise<Mem
       mayHaveForgotten: options.mayHaveForgotten ?? false,
       onState: (state) => {
         if (opened === undefined) return;
+        host.metrics.count('states_adopted');
         const changes = opened.topology.adopt(state, host.clock.monotonicMs());
         opened.heartbeats.noteChanges(changes);
         options.stateChanged?.(state);

@@ -43,7 +43,7 @@ import type {
 import type { JoinHandler, JoinReply, JoinRequest } from '../peer/join.ts';
 import type { Peer, PeerHandler } from '../peer/peer.ts';
 import type { Store } from '../storage/store.ts';
-import { Admission } from './admission.ts';
+import { Admission, type ClientWork } from './admission.ts';
 import { CoverageAdmission } from './coverage-admission.ts';
 import { DISK_GUARD_DEFAULTS, DiskGuard } from './disk-guard.ts';
 import {
@@ -170,24 +170,25 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   }
 
   get(request: GetRequest): Promise<GetOutcome> {
-    return this.#admitted(0, ({ gets }) => gets.get(request));
+    return this.#admitted('node_get_fsm', 0, ({ gets }) => gets.get(request));
   }
 
   put(request: PutRequest): Promise<PutOutcome> {
-    return this.#admitted(request.content.value.length, ({ puts }) => puts.put(request));
+    const sizeBytes = request.content.value.length;
+    return this.#admitted('node_put_fsm', sizeBytes, ({ puts }) => puts.put(request));
   }
 
   delete(request: DeleteRequest): Promise<DeleteOutcome> {
-    return this.#admitted(0, ({ deletes }) => deletes.delete(request));
+    return this.#admitted('node_put_fsm', 0, ({ deletes }) => deletes.delete(request));
   }
 
   fetchDatatype(request: FetchDatatypeRequest): Promise<FetchDatatypeOutcome> {
-    return this.#admitted(0, ({ datatypes }) => datatypes.fetch(request));
+    return this.#admitted('node_get_fsm', 0, ({ datatypes }) => datatypes.fetch(request));
   }
 
   updateDatatype(request: UpdateDatatypeRequest): Promise<UpdateDatatypeOutcome> {
     const { sizeBytes } = sizeOfOperation(request.operation);
-    return this.#admitted(sizeBytes, ({ datatypes }) => datatypes.update(request));
+    return this.#admitted('node_put_fsm', sizeBytes, ({ datatypes }) => datatypes.update(request));
   }
 
   bucketProperties(type: ByteString, bucket: ByteString): BucketProperties | undefined {
@@ -247,7 +248,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   ): AsyncIterableIterator<readonly ByteString[]> {
     const { coverage } = this.#mustServe();
     const n = this.#leastN(type);
-    return this.#coverageAdmission.admit(() => coverage.listBuckets(type, n, options));
+    return this.#coverageAdmission.admit('list_fsm', () => coverage.listBuckets(type, n, options));
   }
 
   listKeys(
@@ -257,7 +258,9 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   ): AsyncIterableIterator<readonly ByteString[]> {
     const { coverage, topology } = this.#mustServe();
     const n = mustKnow(topology.properties(type, bucket)).n_val;
-    return this.#coverageAdmission.admit(() => coverage.listKeys({ type, bucket }, n, options));
+    return this.#coverageAdmission.admit('list_fsm', () =>
+      coverage.listKeys({ type, bucket }, n, options),
+    );
   }
 
   index(
@@ -266,7 +269,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   ): AsyncIterableIterator<readonly (readonly [term: ByteString, key: ByteString])[]> {
     const { coverage, topology } = this.#mustServe();
     const n = mustKnow(topology.properties(scan.type, scan.bucket)).n_val;
-    return this.#coverageAdmission.admit(() => coverage.index(scan, n, options));
+    return this.#coverageAdmission.admit('index_fsm', () => coverage.index(scan, n, options));
   }
 
   preferenceList(key: ObjectKey): readonly PreferenceListEntry[] | undefined {
@@ -370,17 +373,18 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
 
   /** Serves a request that holds `sizeBytes` while the node serves, has room for it, and knows the epoch. */
   async #admitted<Outcome>(
+    work: ClientWork,
     sizeBytes: number,
     serve: (parts: NodeParts) => Promise<Outcome>,
   ): Promise<Outcome | Failure> {
     const parts = this.#serving();
     if ('kind' in parts) return parts;
-    if (!this.#admission.tryEnter(sizeBytes)) return OVERLOAD;
+    if (!this.#admission.tryEnter(work, sizeBytes)) return OVERLOAD;
     try {
       if (parts.catchUp.underWay !== undefined) await parts.catchUp.underWay;
       return await serve(parts);
     } finally {
-      this.#admission.leave(sizeBytes);
+      this.#admission.leave(work, sizeBytes);
     }
   }
 

@@ -6,6 +6,7 @@
  */
 
 import { assert } from '../base/fault.ts';
+import type { Metrics } from '../base/host.ts';
 import type { NodeId } from '../base/names.ts';
 import { covers, descends, merge } from '../clock/version-vector.ts';
 import { causalHash } from '../object/causality.ts';
@@ -34,18 +35,24 @@ export class MergeChange implements Change {
   readonly hintTargets: readonly NodeId[];
   readonly #record: Buffer;
   readonly #remote: StoredObject;
+  readonly #metrics: Metrics;
   readonly #chains: OwnChains;
   readonly #settlement: Settlement<void>;
 
   constructor(
     source: { readonly record: Buffer; readonly object: StoredObject },
     hintFor: NodeId | undefined,
-    ports: { readonly chains: OwnChains; readonly settlement: Settlement<void> },
+    ports: {
+      readonly metrics: Metrics;
+      readonly chains: OwnChains;
+      readonly settlement: Settlement<void>;
+    },
   ) {
     this.sizeBytes = source.record.length + OVERHEAD_BYTES;
     this.hintTargets = hintFor === undefined ? NO_TARGETS : [hintFor];
     this.#record = source.record;
     this.#remote = source.object;
+    this.#metrics = ports.metrics;
     this.#chains = ports.chains;
     this.#settlement = ports.settlement;
   }
@@ -76,6 +83,7 @@ export class MergeChange implements Change {
     if (merged === local.head) return true;
     const object = merged === remote ? remote : objectOf(local);
     if (object === undefined) return false;
+    if (object !== remote) this.#metrics.count('object_merge');
     this.#chains.meet(slot.id, local.head.context, remote.context);
     slot.replace(
       object === remote

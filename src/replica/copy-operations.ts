@@ -7,6 +7,7 @@
  * entry is taken as there already only if the old copy had one sibling, which is always shown.
  */
 
+import type { Metrics } from '../base/host.ts';
 import { causalHash } from '../object/causality.ts';
 import { indexEntriesOf } from '../object/index-entries.ts';
 import { sliceHead } from '../object/record.ts';
@@ -20,11 +21,13 @@ import { termCodec } from './index-order.ts';
 import type { KeySlot, SlotChanges } from './key-slot.ts';
 
 const EMPTY = Buffer.alloc(0);
+const NO_OPERATIONS: readonly WriteOperation[] = [];
 const NO_ENTRIES: readonly IndexEntry[] = [];
 
 export function copyOperations(
   slot: KeySlot,
   change: NonNullable<SlotChanges['copy']>,
+  metrics: Metrics,
 ): WriteOperation[] {
   const { before, after, wasStored } = change;
   const operations: WriteOperation[] = [];
@@ -32,7 +35,11 @@ export function copyOperations(
   if (after !== undefined) operations.push(objectPut(objectKey, after));
   else if (wasStored) operations.push({ kind: 'remove', key: objectKey });
 
-  addIndexOperations(operations, slot, change);
+  const indexOperations = indexOperationsOf(slot, change);
+  if (indexOperations.length > 0) {
+    countIndexWork(indexOperations, metrics);
+    operations.push(...indexOperations);
+  }
   addTombOperation(operations, slot, change);
 
   assert(slot.tree !== undefined, 'a slot that is changed has its tree');
@@ -78,16 +85,26 @@ function addTombOperation(
   }
 }
 
-function addIndexOperations(
-  operations: WriteOperation[],
+/** Under Riak's names: copies whose entries change, and the entries. */
+function countIndexWork(operations: readonly WriteOperation[], metrics: Metrics): void {
+  const written = operations.filter(({ kind }) => kind === 'put').length;
+  const removed = operations.length - written;
+  if (written > 0) metrics.count('vnode_index_writes');
+  if (removed > 0) metrics.count('vnode_index_deletes');
+  metrics.count('vnode_index_writes_postings', written);
+  metrics.count('vnode_index_deletes_postings', removed);
+}
+
+function indexOperationsOf(
   slot: KeySlot,
   { before, after }: NonNullable<SlotChanges['copy']>,
-): void {
+): readonly WriteOperation[] {
   const { place, properties } = slot;
   const oldEntries = before === undefined ? NO_ENTRIES : allEntriesOf(before);
   const newEntries = after === undefined ? NO_ENTRIES : indexEntriesOf(after.head, properties);
-  if (oldEntries.length === 0 && newEntries.length === 0) return;
+  if (oldEntries.length === 0 && newEntries.length === 0) return NO_OPERATIONS;
 
+  const operations: WriteOperation[] = [];
   const newNames = new Set(newEntries.map(entryName));
   for (const entry of oldEntries) {
     if (newNames.has(entryName(entry))) continue;
@@ -99,6 +116,7 @@ function addIndexOperations(
     if (kept.has(entryName(entry))) continue;
     operations.push({ kind: 'put', key: indexKey(place, entry), head: EMPTY });
   }
+  return operations;
 }
 
 /** Of every sibling, whatever the bucket shows; may hold duplicates. */

@@ -219,7 +219,8 @@ export class StoreReplica implements Replica {
     }
     if (this.#isDiskFull() && !isTombstone(object)) return this.#refuseData();
     return new Promise((resolve, reject) => {
-      const ports = { chains: this.#chains, settlement: { resolve, reject } };
+      const { metrics } = this.#host;
+      const ports = { metrics, chains: this.#chains, settlement: { resolve, reject } };
       const change = new MergeChange({ record, object }, hintFor, ports);
       this.#writePath.submit({ key, ...placement }, change);
     });
@@ -318,6 +319,7 @@ export class StoreReplica implements Replica {
     share: CoverageShare,
     scan: IndexScan,
   ): AsyncIterableIterator<(readonly [term: ByteString, key: ByteString])[]> {
+    this.#host.metrics.count('vnode_index_reads');
     return scanIndex(this.#store, share, scan);
   }
 
@@ -394,7 +396,8 @@ export class StoreReplica implements Replica {
 
   #operations(slot: KeySlot, changes: SlotChanges): WriteOperation[] {
     const { key, partition } = slot.place;
-    const operations = changes.copy === undefined ? [] : copyOperations(slot, changes.copy);
+    const operations =
+      changes.copy === undefined ? [] : copyOperations(slot, changes.copy, this.#host.metrics);
     for (const { target, isKept } of changes.hints) {
       const hintKey = encodeHintKey(target, partition, key);
       operations.push(

@@ -45,8 +45,12 @@ export function snapshotToRiakStats(snapshot: MetricsSnapshot): Record<string, n
   const stats: Record<string, number> = {};
   for (const [name, counter] of snapshot.counters) {
     if (hasLabels(name)) continue;
-    stats[name] = counter.recent;
-    stats[`${name}_total`] = counter.total;
+    // What is named as a total is one; its last minute would be another name.
+    if (name.endsWith('_total')) stats[name] = counter.total;
+    else {
+      stats[name] = counter.recent;
+      stats[`${name}_total`] = counter.total;
+    }
   }
   for (const [name, value] of snapshot.gauges) {
     if (!hasLabels(name)) stats[name] = value;

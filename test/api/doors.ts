@@ -152,7 +152,8 @@ export class PbcDoor implements Door {
           { key: name('number_int'), value: name(String(written.number)) },
         ],
       },
-      ...{ w: 3, dw: 3 },
+      w: 3,
+      dw: 3,
       if_none_match: condition === 'create-only',
       if_not_modified: condition === 'not-modified',
     });
@@ -168,7 +169,8 @@ export class PbcDoor implements Door {
       ...this.#place,
       key: name(key),
       ...(vclock === undefined ? {} : { vclock }),
-      ...{ w: 3, dw: 3 },
+      w: 3,
+      dw: 3,
     });
     if (reply.name !== 'RpbDelResp') throw new Error(`a delete: ${errorText(reply)}`);
   }
@@ -197,7 +199,9 @@ export class PbcDoor implements Door {
       qtype: 'range',
       range_min: name(from),
       range_max: name(to),
-      ...{ return_terms: true, stream: true, pagination_sort: true },
+      return_terms: true,
+      stream: true,
+      pagination_sort: true,
     });
     return this.#collect(({ results }) =>
       (results ?? []).map(({ key, value }) => `${key} ${value}`),

@@ -117,12 +117,14 @@ t.test('Riak names: counters with their total, histograms with five numbers', (t
   metrics.count('node_gets', 3);
   metrics.gauge('pbc_active', 2);
   metrics.observe('node_get_fsm_time', 40);
+  metrics.count('store_reads_total', 5);
   metrics.count('peer_requests{peer="a"}');
   t.same(snapshotToRiakStats(metrics.snapshot()), {
     metrics_series_refused: 0,
     metrics_series_refused_total: 0,
     node_gets: 3,
     node_gets_total: 3,
+    store_reads_total: 5,
     pbc_active: 2,
     node_get_fsm_time_mean: 40,
     node_get_fsm_time_median: 40,

@@ -90,7 +90,7 @@ export class PbcServer {
 
   #accept(socket: Socket): void {
     const { host, options } = this.#context;
-    host.metrics.count('pbc_connections_total');
+    host.metrics.count('pbc_connects');
     const session = {
       node: this.#node,
       random: host.random,
