@@ -10,6 +10,7 @@ import { connect } from 'node:net';
 import { Fault, isFault } from '../base/fault.ts';
 import { FrameDecoder, writeFrames } from '../api/pbc/framing.ts';
 import type { Socket } from 'node:net';
+import type { FlushRound, Flushable } from '../api/pbc/flush-round.ts';
 import type { Frame } from '../api/pbc/framing.ts';
 
 export interface NodeAddress {
@@ -30,6 +31,8 @@ export interface ConnectionOptions {
   readonly address: NodeAddress;
   readonly connectTimeoutMs: number;
   readonly replySizeMaxBytes: number;
+  /** Shared by all connections of a client. */
+  readonly round: FlushRound;
   /** An exchange has ended well. */
   readonly onFree: () => void;
   /** Told once; `hasFailed`: the node was not reached, or did not answer in time. */
@@ -38,7 +41,7 @@ export interface ConnectionOptions {
 
 const KEEPALIVE_DELAY_MS = 10_000;
 
-export class Connection {
+export class Connection implements Flushable {
   readonly #options: ConnectionOptions;
   readonly #socket: Socket;
   readonly #decoder: FrameDecoder;
@@ -77,8 +80,15 @@ export class Connection {
   start(frame: Buffer, exchange: Exchange): void {
     this.#exchanges.push(exchange);
     this.#frames.push(frame);
-    // What one tick brings leaves in one write.
-    if (this.#frames.length === 1) process.nextTick(this.#flush);
+    // What one turn brings leaves in one write.
+    if (this.#frames.length === 1) this.#options.round.add(this);
+  }
+
+  /** Writes what was started. */
+  flush(): void {
+    const frames = this.#frames;
+    this.#frames = [];
+    if (!this.#isClosed) writeFrames(this.#socket, frames);
   }
 
   /** The consumer of a stream is behind. */
@@ -106,12 +116,6 @@ export class Connection {
   get #name(): string {
     return `${this.#options.address.host}:${this.#options.address.port}`;
   }
-
-  readonly #flush = (): void => {
-    const frames = this.#frames;
-    this.#frames = [];
-    if (!this.#isClosed) writeFrames(this.#socket, frames);
-  };
 
   #receive(piece: Buffer): void {
     this.#decoder.push(piece);

@@ -4,6 +4,7 @@
  */
 
 import { Connection } from './connection.ts';
+import type { FlushRound } from '../api/pbc/flush-round.ts';
 import type { Fault } from '../base/fault.ts';
 import type { NodeAddress } from './connection.ts';
 
@@ -15,6 +16,7 @@ export interface PoolOptions {
   readonly connectTimeoutMs: number;
   readonly idleTimeoutMs: number;
   readonly replySizeMaxBytes: number;
+  readonly round: FlushRound;
   /** There may be room for a request again. */
   readonly onChange: () => void;
 }
@@ -75,11 +77,12 @@ export class NodePool {
   }
 
   #open(): Connection {
-    const { address, connectTimeoutMs, replySizeMaxBytes, onChange } = this.#options;
+    const { address, connectTimeoutMs, replySizeMaxBytes, round, onChange } = this.#options;
     const connection = new Connection({
       address,
       connectTimeoutMs,
       replySizeMaxBytes,
+      round,
       onFree: () => {
         this.#pauseMs = 0;
         onChange();

@@ -8,6 +8,7 @@
  */
 
 import { Fault, assert, isFault } from '../base/fault.ts';
+import { FlushRound } from '../api/pbc/flush-round.ts';
 import { encodeFrame } from '../api/pbc/framing.ts';
 import { ProtoWriter } from '../api/pbc/messages/proto-writer.ts';
 import { decodeReply, isTransient, isUnsent } from './error-reply.ts';
@@ -87,8 +88,9 @@ export class Requester {
       replySizeMaxBytes: 128 * 1024 * 1024,
       ...options,
     };
+    const round = new FlushRound();
     this.#pools = options.nodes.map(
-      (address) => new NodePool({ ...this.#options, address, onChange: this.#serveWaiting }),
+      (address) => new NodePool({ ...this.#options, address, round, onChange: this.#serveWaiting }),
     );
     this.#check = setInterval(() => this.#checkTimeouts(), CHECK_INTERVAL_MS);
   }

@@ -20,7 +20,7 @@ import {
   encodeActor,
 } from './actor.ts';
 import { EMPTY_VERSION_VECTOR } from './version-vector.ts';
-import type { ActorParts, NodeIdentity } from './actor.ts';
+import type { NodeIdentity } from './actor.ts';
 import type { Actor, VersionVector } from './version-vector.ts';
 
 /** Contexts above this are refused; room for thousands of actors, where three are usual. */
@@ -32,16 +32,20 @@ const CRC_SIZE_BYTES = 4;
 /** The empty vector becomes bytes too, which decode to it. */
 export function encodeContext(vector: VersionVector): Buffer {
   const writer = new ByteWriter(16 + vector.size * 24);
-  const groups = groupByIdentity(vector);
+  const actors = [...vector.keys()];
+  if (actors.length > 1) actors.sort();
   writer.u8(VERSION);
-  writer.varint(groups.size);
-  for (const [identity, entries] of groups) {
-    writer.byteString(identity);
-    writer.varint(entries.length);
-    for (const { parts, counter } of entries) {
-      writer.varint(parts.actorEpoch);
-      writer.varint(parts.keyEpoch);
-      writer.varint(counter);
+  writer.varint(countGroups(actors));
+  for (let first = 0; first < actors.length;) {
+    const end = groupEnd(actors, first);
+    writer.byteString(identityOf(actors[first] as Actor));
+    writer.varint(end - first);
+    for (; first < end; first += 1) {
+      const actor = actors[first] as Actor;
+      const { actorEpoch, keyEpoch } = decodeActor(actor);
+      writer.varint(actorEpoch);
+      writer.varint(keyEpoch);
+      writer.varint(vector.get(actor) ?? 0);
     }
   }
   writer.u32(crc32(writer.written()));
@@ -77,20 +81,23 @@ export function decodeContext(bytes: Uint8Array): VersionVector | undefined {
   return reader.isSound && reader.remaining === 0 ? vector : undefined;
 }
 
-interface Entry {
-  readonly parts: ActorParts;
-  readonly counter: number;
+/** An actor begins with its node's identity, so sorted actors of one node stand side by side. */
+function countGroups(actors: readonly Actor[]): number {
+  let count = 0;
+  for (let first = 0; first < actors.length; first = groupEnd(actors, first)) count += 1;
+  return count;
 }
 
-function groupByIdentity(vector: VersionVector): ReadonlyMap<NodeIdentity, Entry[]> {
-  const groups = new Map<NodeIdentity, Entry[]>();
-  for (const actor of [...vector.keys()].sort()) {
-    const entry = { parts: decodeActor(actor), counter: vector.get(actor) ?? 0 };
-    const group = groups.get(entry.parts.identity);
-    if (group === undefined) groups.set(entry.parts.identity, [entry]);
-    else group.push(entry);
-  }
-  return groups;
+/** The index behind the actors of the node that `actors[first]` is of. */
+function groupEnd(actors: readonly Actor[], first: number): number {
+  const identity = identityOf(actors[first] as Actor);
+  let end = first + 1;
+  while (end < actors.length && actors[end]?.startsWith(identity) === true) end += 1;
+  return end;
+}
+
+function identityOf(actor: Actor): NodeIdentity {
+  return actor.slice(0, NODE_IDENTITY_SIZE_BYTES) as NodeIdentity;
 }
 
 function readActor(reader: ByteReader, identity: NodeIdentity): Actor | undefined {

@@ -6,7 +6,7 @@
  */
 
 import { decodeHead, decodeRecord, encodeRecord, joinRecord } from '../object/record.ts';
-import type { ObjectHead, Sibling, StoredObject } from '../object/stored-object.ts';
+import type { ObjectHead, Sibling, SiblingHead, StoredObject } from '../object/stored-object.ts';
 
 export interface Copy {
   readonly head: ObjectHead;
@@ -52,8 +52,18 @@ export function objectOf(copy: Copy): StoredObject | undefined {
 
 /** The object with every value left out, for what is decided by heads alone. */
 export function withoutValues(head: ObjectHead): StoredObject {
+  return { context: head.context, siblings: head.siblings.map(withoutValue) };
+}
+
+/** Field by field: spreading takes many times as long, once for each write. */
+function withoutValue(head: SiblingHead): Sibling {
   return {
-    context: head.context,
-    siblings: head.siblings.map((sibling): Sibling => ({ ...sibling, value: NO_VALUE })),
+    dot: head.dot,
+    lastModifiedMicros: head.lastModifiedMicros,
+    vtag: head.vtag,
+    metadata: head.metadata,
+    isTombstone: head.isTombstone,
+    valueSizeBytes: head.valueSizeBytes,
+    value: NO_VALUE,
   };
 }
