@@ -150,7 +150,6 @@ export class StoreReplica implements Replica {
     partition: Partition,
     headOnly: boolean,
   ): Promise<Buffer | undefined> {
-    this.#host.metrics.count(headOnly ? 'vnode_heads' : 'vnode_gets');
     const bytes = await this.#read(key, partition, headOnly);
     if (bytes === undefined) return undefined;
     const sound = headOnly ? sliceSoundHead(bytes) : isSoundRecord(bytes) ? bytes : undefined;
