@@ -32,7 +32,7 @@ console.log(survivors === 0 ? 'every mutant was caught' : `${survivors} mutants 
 process.exitCode = survivors === 0 ? 0 : 1;
 
 /** What finds it, in words; undefined: nothing does. */
-function plant({ file, from, to }: Mutant): string | undefined {
+function plant({ file, from, to, by }: Mutant): string | undefined {
   const folder = mkdtempSync(join(tmpdir(), 'vertebra-mutant-'));
   try {
     cpSync(join(PROJECT, 'build'), join(folder, 'build'), { recursive: true });
@@ -40,10 +40,19 @@ function plant({ file, from, to }: Mutant): string | undefined {
     symlinkSync(join(PROJECT, 'node_modules'), join(folder, 'node_modules'));
     const path = join(folder, 'build/src', `${file}.js`);
     writeFileSync(path, readFileSync(path, 'utf8').replace(from, to));
-    return firstFinding(folder);
+    return by === undefined
+      ? firstFinding(folder)
+      : failureOf(join(folder, 'build/test', `${by}.js`));
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+function failureOf(test: string): string | undefined {
+  const run = spawnSync(process.execPath, [test], { encoding: 'utf8', timeout: TIME_LIMIT_MS });
+  if (run.status === 0) return undefined;
+  const found = /^not ok \d+ - (.*?)(?: # .*)?$/m.exec(run.stdout);
+  return found === null ? 'the test crashes' : `fails: ${found[1]}`;
 }
 
 function firstFinding(folder: string): string | undefined {
