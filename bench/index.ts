@@ -206,10 +206,12 @@ function post(document: unknown): Promise<void> {
     const headers = { 'Content-Type': 'application/json' };
     const { host, httpPort: port } = node;
     const request = httpRequest({ host, port, method: 'POST', path, headers, agent }, (reply) => {
-      reply.resume();
+      const chunks: Buffer[] = [];
+      reply.on('data', (chunk: Buffer) => chunks.push(chunk));
+      reply.on('error', reject);
       reply.on('end', () => {
         if (reply.statusCode === 200) resolve();
-        else reject(new Error(`a query was answered with ${reply.statusCode}`));
+        else reject(new Error(`${reply.statusCode}: ${Buffer.concat(chunks).toString()}`));
       });
     });
     request.on('error', reject);
@@ -248,17 +250,21 @@ async function measure(label: string, ask: Ask | undefined): Promise<Measured> {
 }
 
 async function readAtRate(reads: Histogram, startedMs: number, endMs: number): Promise<void> {
-  const underWay = new Set<Promise<void>>();
+  const underWay = new Set<Promise<unknown>>();
   let dueMs = startedMs;
-  while (dueMs < endMs) {
+  const failures: unknown[] = [];
+  while (dueMs < endMs && failures.length === 0) {
     const waitMs = dueMs - performance.now();
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
     for (; dueMs <= performance.now(); dueMs += READ_INTERVAL_MS) {
-      const read = readOne(reads, dueMs).finally(() => underWay.delete(read));
+      const read = readOne(reads, dueMs)
+        .catch((error: unknown) => failures.push(error))
+        .finally(() => underWay.delete(read));
       underWay.add(read);
     }
   }
   await Promise.all(underWay);
+  if (failures.length > 0) throw failures[0] as Error;
 }
 
 async function readOne(reads: Histogram, dueMs: number): Promise<void> {
