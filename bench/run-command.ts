@@ -43,8 +43,12 @@ export interface RunArguments {
   readonly verify: boolean;
   readonly verifyKeys: number;
   readonly patience: string;
+  /** Runs, one after the other, for `compare`. */
+  readonly repeat: number;
   readonly out?: string;
 }
+
+const ERRORS_SHOWN_MAX = 10;
 
 /** Ends with exit code 1 where an acknowledged write is lost. */
 export async function runCommand(
@@ -52,12 +56,19 @@ export async function runCommand(
   options: RunArguments,
   entryPoint: string,
 ): Promise<void> {
-  const result = await runWorkload(overridden(findWorkload(name), options), options, entryPoint);
-  const startedAt = result.startedAt.replace(/\D/g, '').slice(0, 14);
-  const folder = resolve(options.out ?? join('data', 'bench', `${result.workload}-${startedAt}`));
+  const workload = overridden(findWorkload(name), options);
+  const startedAt = new Date().toISOString().replace(/\D/g, '').slice(0, 14);
+  const folder = resolve(options.out ?? join('data', 'bench', `${workload.name}-${startedAt}`));
+  for (let number = 1; number <= options.repeat; number += 1) {
+    const result = await runWorkload(workload, options, entryPoint);
+    report(result, options.repeat === 1 ? folder : join(folder, String(number)));
+  }
+}
+
+function report(result: RunResult, folder: string): void {
   writeReport(result, folder);
   console.log(`\n${summaryTable(result)}\n`);
-  for (const { series, reason, count } of result.errors.slice(0, 10)) {
+  for (const { series, reason, count } of result.errors.slice(0, ERRORS_SHOWN_MAX)) {
     console.log(`${count} errors of ${series}: ${reason}`);
   }
   console.log(verdictText(result.verdict));

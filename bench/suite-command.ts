@@ -80,6 +80,7 @@ function argumentsOf(part: Part, options: SuiteArguments): RunArguments {
     verify: true,
     verifyKeys: 1_000_000,
     patience: '30s',
+    repeat: 1,
   };
 }
 

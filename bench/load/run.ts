@@ -50,13 +50,20 @@ export interface RunOptions {
 }
 
 const TICK_MS = 250;
+/** Of a core, for each worker process. */
+const SATURATED_SHARE = 0.9;
 
 export async function runLoad(options: RunOptions): Promise<RunResult> {
   requireFaultsPossible(faultEvents(options.workload), options.cluster);
   const run = new Run(options);
+  const onInterrupt = (): void => run.interrupt();
+  process.once('SIGINT', onInterrupt);
+  process.once('SIGTERM', onInterrupt);
   try {
     return await run.run();
   } finally {
+    process.off('SIGINT', onInterrupt);
+    process.off('SIGTERM', onInterrupt);
     await run.close();
   }
 }
@@ -119,6 +126,11 @@ class Run {
       errors: this.#measurements.errors,
       verdict,
     };
+  }
+
+  /** The run rejects; what it has started is stopped in order. */
+  interrupt(): void {
+    this.#pool.interrupt('the run was interrupted');
   }
 
   async close(): Promise<void> {
@@ -207,6 +219,12 @@ class Run {
     for (const report of reports) if (report.kind === 'done') ended.unstarted += report.unstarted;
     const result = ended.result(this.#series, this.#nodes);
     if (start.role !== 'load') this.#view.say(phaseLine(result));
+    // A generator that is at its end measures itself.
+    if (result.generator.cores > SATURATED_SHARE * this.#options.processes) {
+      this.#view.say(
+        '  the generator was busy all the time: give it more --processes, or clients fewer',
+      );
+    }
     return result;
   }
 

@@ -22,6 +22,7 @@ interface Worker {
 export class WorkerPool {
   readonly #workers: readonly Worker[];
   readonly #onBatch: (worker: number, report: Extract<Report, { kind: 'batch' }>) => void;
+  #interruption: string | undefined;
 
   constructor(
     count: number,
@@ -31,8 +32,17 @@ export class WorkerPool {
     this.#workers = Array.from({ length: count }, (_, index) => this.#start(index));
   }
 
+  /** Orders under way, and all later ones, fail with `reason`. */
+  interrupt(reason: string): void {
+    this.#interruption = reason;
+    for (const { fail } of this.#workers) fail?.(reason);
+  }
+
   /** Resolves with the answers of all, in order; rejects when one fails or dies. */
   order(orderOf: (worker: number) => Order): Promise<Report[]> {
+    if (this.#interruption !== undefined) {
+      return Promise.reject(new Fault('closed', this.#interruption));
+    }
     return Promise.all(
       this.#workers.map(
         (worker, index) =>

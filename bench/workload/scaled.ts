@@ -4,6 +4,9 @@
 
 import type { KeySetSpec, Rate, StepSpec, Workload } from './workload.ts';
 
+/** As many as the range that is kept for tests has. */
+const NHS_NUMBERS_MAX = 500_000;
+
 export interface Overrides {
   /** Sets of keys this much larger or smaller. */
   readonly scale: number;
@@ -48,8 +51,10 @@ function scaleKeys(spec: KeySetSpec, scale: number): KeySetSpec {
   const scaled = (count: number, least: number): number =>
     Math.max(least, Math.round(count * scale));
   switch (spec.kind) {
-    case 'shared':
-      return { ...spec, count: scaled(spec.count, 1) };
+    case 'shared': {
+      const most = spec.names === 'nhs_number' ? NHS_NUMBERS_MAX : Infinity;
+      return { ...spec, count: Math.min(most, scaled(spec.count, 1)) };
+    }
     case 'owned':
       return { ...spec, most: scaled(spec.most, 2), least: scaled(spec.least, 1) };
     case 'queue':

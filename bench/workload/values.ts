@@ -11,7 +11,7 @@ import { STAMP_SIZE_BYTES } from '../load/stamp.ts';
 import type { ValueContent, ValueSpec } from './workload.ts';
 
 const MIB = 1024 * 1024;
-const SOURCE_SIZE_BYTES = 8 * MIB;
+const SOURCE_SIZE_BYTES = 4 * MIB;
 const VALUE_SIZE_MAX_BYTES = 1024 * MIB;
 
 /** Bytes of one value, at least a stamp's. */

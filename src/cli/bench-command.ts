@@ -69,6 +69,7 @@ function addRun(bench: Command, entryPoint: string): void {
     .option('--no-verify', 'do not look for the acknowledged writes')
     .option('--verify-keys <count>', 'keys followed in each process', wholeNumber, 1_000_000)
     .option('--patience <time>', 'how long what is missing is looked for', '30s')
+    .option('--repeat <count>', 'runs, for `bench compare`', wholeNumber, 1)
     .option('--out <folder>', 'where the report goes')
     .action(async (workload: string, options: RunArguments) => {
       const { runCommand } = await import('../../bench/run-command.ts');

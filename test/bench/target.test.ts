@@ -1,0 +1,90 @@
+/**
+ * Targets: how they are written, who listens where, and what siblings look like over HTTP.
+ */
+
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import t from 'tap';
+import { findListener, UsageWatch } from '../../bench/load/process-usage.ts';
+import { multipartBodies } from '../../bench/target/multipart.ts';
+import { NodeChoice } from '../../bench/target/node-choice.ts';
+import { describeTarget, parseTarget } from '../../bench/target/target.ts';
+
+t.test('a target is a protocol with its nodes, or one without a network', (t) => {
+  t.same(parseTarget('pb://a:1,[::1]:2', 'a:3,b:4'), {
+    kind: 'pb',
+    nodes: [
+      { host: 'a', port: 1 },
+      { host: '::1', port: 2 },
+    ],
+    httpNodes: [
+      { host: 'a', port: 3 },
+      { host: 'b', port: 4 },
+    ],
+  });
+  t.equal(describeTarget(parseTarget('http://riak:8098/', undefined)), 'http://riak:8098');
+  t.same(parseTarget('null', undefined), { kind: 'null' });
+  t.same(parseTarget('engine:/tmp/x', undefined), { kind: 'engine', folder: '/tmp/x' });
+  for (const wrong of [
+    'riak:8087',
+    'pb://',
+    'pb://a',
+    'pb://a:0',
+    'pb://a:70000',
+    'ftp://a:1',
+    '',
+  ]) {
+    t.throws(() => parseTarget(wrong, undefined), { code: 'config' }, wrong);
+  }
+  t.end();
+});
+
+t.test('the siblings of a multipart answer are its bodies', (t) => {
+  const text = [
+    '',
+    '--XyZ',
+    'Content-Type: application/octet-stream',
+    'Etag: one',
+    '',
+    'first\r\nwith a line of its own',
+    '--XyZ',
+    'Content-Type: text/plain',
+    '',
+    '',
+    '--XyZ--',
+    '',
+  ].join('\r\n');
+  const bodies = multipartBodies('multipart/mixed; boundary=XyZ', Buffer.from(text));
+  t.same(bodies.map(String), ['first\r\nwith a line of its own', '']);
+  t.same(multipartBodies('text/plain', Buffer.from(text)), []);
+  t.same(multipartBodies('multipart/mixed; boundary=XyZ', Buffer.from('--XyZ\r\ncut')), []);
+  t.end();
+});
+
+t.test('a client leaves a node that is gone, and comes back', (t) => {
+  const choice = new NodeChoice(1, 3);
+  t.same(choice.candidates(0), [1, 2, 0]);
+  choice.settle(2, 100);
+  t.equal(choice.node, 2);
+  t.notOk(choice.shouldReturn(500));
+  t.same(choice.candidates(500), [2, 0, 1]);
+  t.ok(choice.shouldReturn(1_200));
+  t.same(choice.candidates(1_200), [1, 2, 0]);
+  t.end();
+});
+
+t.test('a process is found by its port, and what it uses is seen', async (t) => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  t.equal(findListener(port), process.pid);
+  const watch = new UsageWatch();
+  const watched = [{ name: 'self', pid: process.pid }];
+  t.same(watch.sample(watched, 0), []);
+  const [sample] = watch.sample(watched, 1_000);
+  t.match(sample, { atMs: 1_000, process: 'self' });
+  t.ok((sample?.residentBytes ?? 0) > 1_000_000);
+  t.same(watch.sample([{ name: 'gone', pid: 2 ** 30 }], 2_000), []);
+});
