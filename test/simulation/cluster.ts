@@ -14,8 +14,7 @@ import type { RepairOptions } from '../../src/node/repair-rounds.ts';
 import { VertebraNode } from '../../src/node/node.ts';
 import { partitionOf } from '../../src/ring/partition.ts';
 import { encodeObjectKey, partitionRange } from '../../src/storage/keys.ts';
-import type { MemoryStore } from '../../src/storage/memory-store.ts';
-import { SimulatedDisk, type DiskOptions } from './disk.ts';
+import { SimulatedDisk, type DiskImage, type DiskOptions } from './disk.ts';
 import { SimulatedNetwork, type NetworkOptions } from './network.ts';
 import { NodeClock, SeededRandom, World } from './world.ts';
 
@@ -77,7 +76,7 @@ export class SimulatedCluster {
   /** What lies on each node's disk for a key. */
   async copies(key: ObjectKey): Promise<Map<string, StoredObject | undefined>> {
     const copies = new Map<string, StoredObject | undefined>();
-    for (const node of this.nodes) copies.set(node.id, await node.copyOnDisk(key));
+    for (const node of this.nodes) copies.set(node.id, node.copyOnDisk(key));
     return copies;
   }
 }
@@ -116,9 +115,10 @@ export class SimulatedNode {
     if (this.node !== undefined) return;
     this.clock = new NodeClock(this.#cluster.world);
     this.interruptedMs = this.#cluster.world.nowMs;
+    const host = this.#host();
     const node = new VertebraNode(
-      this.#host(),
-      this.disk.open(),
+      host,
+      await this.disk.open(host),
       this.#cluster.network.peerOf(this.id),
       {
         id: this.id,
@@ -170,7 +170,7 @@ export class SimulatedNode {
   }
 
   /** The machine comes back with another disk; whoever put it in says so. */
-  async restartWith(image: MemoryStore | undefined): Promise<void> {
+  async restartWith(image: DiskImage | undefined): Promise<void> {
     this.crash();
     this.disk.replace(image);
     this.hasForgotten = true;
@@ -193,7 +193,7 @@ export class SimulatedNode {
   }
 
   /** Flips a bit in one of the objects on the disk. */
-  corruptRecord(): Promise<boolean> {
+  corruptRecord(): boolean {
     this.hasDamage = true;
     const last = (this.#cluster.initialState.ringSize - 1) as Partition;
     return this.disk.corruptOne({
@@ -202,9 +202,9 @@ export class SimulatedNode {
     });
   }
 
-  async copyOnDisk(key: ObjectKey): Promise<StoredObject | undefined> {
+  copyOnDisk(key: ObjectKey): StoredObject | undefined {
     const partition = partitionOf(key, this.#cluster.initialState.ringSize);
-    const record = await this.disk.contents.get(encodeObjectKey(partition, key));
+    const record = this.disk.find(encodeObjectKey(partition, key));
     return record === undefined ? undefined : decodeRecord(record);
   }
 

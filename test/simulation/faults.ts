@@ -189,16 +189,16 @@ export class Faults {
         });
         return;
       case 'corrupt-record':
-        void victim.corruptRecord();
+        victim.corruptRecord();
         return;
       case 'empty-disk':
         void victim.restartWith(undefined);
         return;
-      case 'old-image':
-        void victim.disk.copy().then((image) => {
-          const ageMaxMs = IMAGE_AGE_FACTOR * this.#options.lastingMaxMs;
-          this.#later(() => void victim.restartWith(image), ageMaxMs);
-        });
+      case 'old-image': {
+        const image = victim.disk.copy();
+        const ageMaxMs = IMAGE_AGE_FACTOR * this.#options.lastingMaxMs;
+        this.#later(() => void victim.restartWith(image), ageMaxMs);
+      }
     }
   }
 }

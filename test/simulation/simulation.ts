@@ -320,7 +320,7 @@ class Run {
     if (hasDamage) return [];
     const service = this.#mustNode();
     try {
-      await readTruth(disk.contents, ({ type, bucket }) => {
+      await readTruth(await disk.contents(), ({ type, bucket }) => {
         const properties = service.bucketProperties(type, bucket);
         assert(properties !== undefined, 'each node knows the types in use');
         return properties;

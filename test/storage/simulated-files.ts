@@ -106,6 +106,11 @@ export class SimulatedFiles {
     this.#entries.delete(bytesToByteString(key));
   }
 
+  clear(): void {
+    this.#entries = new sortedBtree.default(undefined, compareByteStrings);
+    this.#segments = new Map();
+  }
+
   /** All of it as it is now; `restore` brings it back. */
   snapshot(): () => void {
     const entries = this.#entries.clone();
