@@ -16,7 +16,7 @@ import type { ObjectKey } from '../../src/base/names.ts';
 import { DevCluster, type DevNode } from '../../src/cli/dev-cluster.ts';
 import { devNodes } from '../../src/cli/dev-command.ts';
 import { VertebraClient } from '../../src/client/client.ts';
-import { runCommand } from './command-line.ts';
+import { runCommand, type Ended } from './command-line.ts';
 import { ENTRY_POINT, freeBasePort, startCluster } from './local-cluster.ts';
 
 const DEADLINE_MS = 60_000;
@@ -53,6 +53,11 @@ async function joinerConfig(): Promise<DevCluster> {
 function ask(node: DevNode, command: string, options: Record<string, unknown> = {}) {
   const request = { command: `cluster ${command}`, arguments: options };
   return askNode(adminSocketPath(node.dataFolder), request, DEADLINE_MS);
+}
+
+/** As an operator types it, at the first node. */
+function clusterCommand(verb: string): Promise<Ended> {
+  return runCommand('admin', '--config', configPath, 'cluster', verb);
 }
 
 /** Puts keys of its own, each once, until it is stopped. */
@@ -118,9 +123,7 @@ t.test('a fourth node is taken in under load and gets its share', async (t) => {
   t.match(await ask(fourth, 'join', { address: `${first.host}:${first.peerPort}` }), {
     message: /^Success: staged join request/,
   });
-  const { code, stdout } = await runCommand(
-    ...['admin', '--config', configPath, 'cluster', 'plan'],
-  );
+  const { code, stdout } = await clusterCommand('plan');
   t.equal(code, 0);
   t.match(stdout, /Live copies of each key with n_val 3: 3 now, 3 at the lowest moment/);
   const { plan } = (await ask(second, 'plan')) as PlannedChanges;
@@ -146,9 +149,7 @@ t.test('a node leaves under load and what it had is with the others', async (t) 
     t.same(await lostThrough(node, keys), [], `${node.name} finds all of ${keys.length}`);
   }
   await until('the node that left says so', async () => {
-    const { code, stderr } = await runCommand(
-      ...['admin', '--config', configPath, 'cluster', 'leave'],
-    );
+    const { code, stderr } = await clusterCommand('leave');
     return code === 1 && stderr.includes('is not a member of the cluster');
   });
 });
