@@ -29,6 +29,10 @@ const RESERVE_START_SPACE = 2_048;
 /** msgpackr does not start in a buffer that has less than this left, nor fill its last bytes. */
 const PACK_SLACK_SIZE_BYTES = 4_096;
 
+/** Frames are packed one behind the other into memory of this size; large ones have their own. */
+const SLAB_SIZE_BYTES = 64 * 1024;
+const SHARING_MAX_BYTES = SLAB_SIZE_BYTES / 4;
+
 /** The largest frame that is read. */
 export const FRAME_MAX_BYTES = 128 * 1024 * 1024;
 
@@ -37,11 +41,11 @@ export const MESSAGE_MAX_BYTES = 120 * 1024 * 1024;
 
 const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
+let slab = Buffer.alloc(0);
 
 /** `sizeHint`: about how many bytes the messages take; too little costs a copy, nothing else. */
 export function encodeFrame(messages: readonly WireValue[], sizeHint: number): Buffer {
-  // A buffer of its own and of the right size: growing it on the way would copy everything again.
-  packr.useBuffer(Buffer.allocUnsafeSlow(sizeHint + HEAD_MAX_SIZE_BYTES + PACK_SLACK_SIZE_BYTES));
+  makeRoom(sizeHint + HEAD_MAX_SIZE_BYTES + PACK_SLACK_SIZE_BYTES);
   const packed = packr.pack(messages, RESERVE_START_SPACE | HEAD_MAX_SIZE_BYTES);
   const body = packed.subarray(HEAD_MAX_SIZE_BYTES);
   const start = VARINT_MAX_SIZE_BYTES - varintSize(body.length);
@@ -50,6 +54,14 @@ export function encodeFrame(messages: readonly WireValue[], sizeHint: number): B
   packed[start + CRC32_FIELD_SIZE_BYTES] = MESSAGES_TAG;
   writeVarint(packed, start + CRC32_FIELD_SIZE_BYTES + 1, body.length);
   return packed.subarray(start);
+}
+
+/** Room for a whole frame: growing on the way would copy everything again. */
+function makeRoom(sizeBytes: number): void {
+  // msgpackr goes on behind what it packed last, and never back.
+  if (slab.length - packr.position >= sizeBytes) return;
+  slab = Buffer.allocUnsafeSlow(sizeBytes > SHARING_MAX_BYTES ? sizeBytes : SLAB_SIZE_BYTES);
+  packr.useBuffer(slab);
 }
 
 /** The messages; a `peer-malformed` fault says what is wrong with the frame. */

@@ -55,6 +55,21 @@ t.test('a frame of megabytes comes out as it went in', (t) => {
   t.end();
 });
 
+t.test('frames that are held do not change while others are made', (t) => {
+  const bytes = fc.uint8Array({ maxLength: 30_000 }).map((value) => Buffer.from(value));
+  fc.assert(
+    fc.property(fc.array(bytes, { maxLength: 30 }), (given) => {
+      const frames = given.map((value) => encodeFrame([value], wireSize(value)));
+      t.same(
+        frames.map((frame) => decodeFrame(frame)),
+        given.map((value) => [value]),
+      );
+    }),
+    { numRuns: 20 },
+  );
+  t.end();
+});
+
 t.test('the estimated size is near the packed size', (t) => {
   const given = Array.from({ length: 64 }, (_, id) => [id, 5_000, ['t', 'k', Buffer.alloc(1_024)]]);
   const size = encodeFrame(given, 0).length;
