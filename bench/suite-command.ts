@@ -10,7 +10,7 @@ import { join, resolve } from 'node:path';
 import { Fault } from '../src/base/fault.ts';
 import { textTable } from '../src/cli/text-table.ts';
 import { overridden, runWorkload } from './run-command.ts';
-import { mergeHistograms, percentileMs, phaseRate } from './report/result.ts';
+import { mergeHistograms, percentileMs, phaseRate, phaseUsage } from './report/result.ts';
 import { writeReport } from './report/write-report.ts';
 import { findWorkload } from './workload/find-workload.ts';
 import type { RunArguments } from './run-command.ts';
@@ -28,14 +28,13 @@ interface Part {
   readonly nodes: number;
   readonly scale?: number;
   readonly duration: string;
-  readonly warmUp?: number;
 }
 
 const PARTS: readonly Part[] = [
   { name: 'get-1k-three-nodes', workload: 'get-1k', nodes: 3, duration: '10s' },
   { name: 'put-1k-three-nodes', workload: 'put-1k', nodes: 3, duration: '10s' },
   { name: 'get-22k-three-nodes', workload: 'get-22k', nodes: 3, duration: '10s' },
-  { name: 'put-22k-three-nodes', workload: 'put-22k', nodes: 3, duration: '10s', warmUp: 5_000 },
+  { name: 'put-22k-three-nodes', workload: 'put-22k', nodes: 3, duration: '10s' },
   { name: 'get-1k-one-node', workload: 'get-1k', nodes: 1, duration: '10s' },
   { name: 'put-1k-one-node', workload: 'put-1k', nodes: 1, duration: '10s' },
   { name: 'general', workload: 'general', nodes: 3, scale: 0.0001, duration: '15s' },
@@ -45,6 +44,11 @@ const PARTS: readonly Part[] = [
   { name: 'ycsb-a', workload: 'ycsb-a', nodes: 3, scale: 0.1, duration: '8s' },
   { name: 'hot-key', workload: 'hot-key', nodes: 3, duration: '8s' },
   { name: 'eps-day', workload: 'eps-day', nodes: 3, scale: 0.1, duration: '8s' },
+];
+
+const HEADING = [
+  ...['', 'phase', 'ok/s', 'p50 ms', 'p99', 'p99.9', 'errors'],
+  ...['node µs/op', 'written B/op', 'MiB a node', 'lost'],
 ];
 
 /** Ends with exit code 1 where any part has lost an acknowledged write. */
@@ -63,8 +67,7 @@ export async function suiteCommand(options: SuiteArguments, entryPoint: string):
     rows.push(...rowsOf(part.name, result));
     if ((result.verdict?.lost ?? 0) > 0) process.exitCode = 1;
   }
-  const heading = ['', 'phase', 'ok/s', 'p50 ms', 'p99', 'p99.9', 'errors', 'RSS MiB', 'lost'];
-  console.log(`\n${textTable(heading, rows)}`);
+  console.log(`\n${textTable(HEADING, rows)}`);
 }
 
 function argumentsOf(part: Part, options: SuiteArguments): RunArguments {
@@ -73,7 +76,6 @@ function argumentsOf(part: Part, options: SuiteArguments): RunArguments {
     basePort: options.basePort,
     scale: part.scale ?? 1,
     duration: part.duration,
-    ...(part.warmUp === undefined ? {} : { warmUp: part.warmUp }),
     seed: 1,
     timeout: '10s',
     load: true,
@@ -85,19 +87,23 @@ function argumentsOf(part: Part, options: SuiteArguments): RunArguments {
 }
 
 function rowsOf(name: string, result: RunResult): string[][] {
-  const residentBytes = Math.max(0, ...result.resources.map((sample) => sample.residentBytes));
   const { verdict } = result;
   return result.phases
     .filter(({ role }) => role === 'measure')
-    .map((phase) => [
-      name,
-      phase.name,
-      phaseRate(phase).toFixed(0),
-      ...latencies(phase),
-      String(phase.series.reduce((sum, one) => sum + (one.isPart ? 0 : one.errors), 0)),
-      (residentBytes / 1024 / 1024).toFixed(0),
-      verdict === undefined ? '' : `${verdict.lost} of ${verdict.followed}`,
-    ]);
+    .map((phase) => {
+      const usage = phaseUsage(result, phase);
+      return [
+        name,
+        phase.name,
+        phaseRate(phase).toFixed(0),
+        ...latencies(phase),
+        String(phase.series.reduce((sum, one) => sum + (one.isPart ? 0 : one.errors), 0)),
+        usage?.cpuMicros.toFixed(0) ?? '',
+        usage?.writtenBytes.toFixed(0) ?? '',
+        usage === undefined ? '' : (usage.residentBytes / 1024 / 1024).toFixed(0),
+        verdict === undefined ? '' : `${verdict.lost} of ${verdict.followed}`,
+      ];
+    });
 }
 
 /** Of all operations together, from when they were due. */

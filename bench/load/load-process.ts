@@ -83,17 +83,19 @@ export class LoadProcess {
     }
     const session = driver.open(share.index);
     const keepsSiblings: boolean[] = [];
+    const notes: string[] = [];
     for (const { bucket } of new ProcessKeys(workload, share).sets) {
-      const { properties } = mustBucket(preparation, bucket);
+      const { properties } = propertiesOf(preparation, bucket);
       const isFirst = share.index === 0;
       if (isFirst && Object.keys(properties).length > 0) {
-        await session.setProperties(bucket, properties);
+        const unset = await session.setProperties(bucket, properties);
+        if (unset.length > 0) notes.push(unsetNote(bucket.bucket, unset));
       }
       keepsSiblings.push(await session.keepsSiblings(bucket));
     }
     session.close();
     const made = new LoadProcess(preparation, driver, { tell, keepsSiblings });
-    tell({ kind: 'prepared', nodes: driver.nodes, isVerifiable: driver.isVerifiable });
+    tell({ kind: 'prepared', nodes: driver.nodes, isVerifiable: driver.isVerifiable, notes });
     return made;
   }
 
@@ -212,7 +214,14 @@ export class LoadProcess {
   }
 }
 
-function mustBucket(
+function unsetNote(bucket: string, names: readonly string[]): string {
+  return (
+    `${names.join(', ')} of ${bucket} cannot be set over Protocol Buffers: ` +
+    'give --query-nodes, or set them by hand'
+  );
+}
+
+function propertiesOf(
   { workload }: Preparation,
   bucket: { readonly bucket: string; readonly type: string },
 ) {

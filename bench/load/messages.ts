@@ -60,6 +60,8 @@ export type Report =
       readonly kind: 'prepared';
       readonly nodes: readonly string[];
       readonly isVerifiable: boolean;
+      /** What the reader of the figures should know. */
+      readonly notes: readonly string[];
     }
   | {
       readonly kind: 'batch';

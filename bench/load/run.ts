@@ -104,6 +104,8 @@ class Run {
     const [first] = prepared;
     this.#nodes = first?.kind === 'prepared' ? first.nodes : [];
     const isVerifiable = first?.kind === 'prepared' && first.isVerifiable;
+    const notes = first?.kind === 'prepared' ? first.notes : [];
+    for (const note of new Set(notes)) this.#view.say(note);
     if (workload.load.fill && !isLoaded) await this.#load();
     for (const planned of plannedLoops(workload)) await this.#loop(planned);
     const verdict =

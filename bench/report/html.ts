@@ -4,7 +4,7 @@
 
 import { verdictText } from './terminal.ts';
 import { lineChart, escapeHtml } from './line-chart.ts';
-import { percentileMs, phaseRate, seriesTotals } from './result.ts';
+import { percentileMs, phaseRate, phaseUsage, seriesTotals } from './result.ts';
 import type { ChartOptions, Line } from './line-chart.ts';
 import type { Interval, IntervalSeries, PhaseResult, RunResult } from './result.ts';
 
@@ -23,7 +23,7 @@ export function htmlReport(result: RunResult): string {
 <h2>Latencies</h2>${latencyTable(result)}
 <h2>Over time</h2>${timeCharts(result).join('\n')}
 <h2>Percentiles</h2>${percentileCharts(result).join('\n')}
-<h2>Node processes of this machine</h2>${resourceCharts(result).join('\n') || '<p>none was seen</p>'}
+<h2>Node processes of this machine</h2>${usageTable(result)}${resourceCharts(result).join('\n') || '<p>none was seen</p>'}
 <h2>Errors</h2>${errorTable(result)}
 <h2>The generator</h2>${generatorTable(result)}
 <h2>The machine</h2>${machineTable(result)}
@@ -147,6 +147,21 @@ function resourceCharts(result: RunResult): string[] {
     chart('Resident memory, MiB', ({ residentBytes }) => residentBytes / MIB),
     chart('Written to disk, MiB/s', ({ writtenBytesPerSecond }) => writtenBytesPerSecond / MIB),
   ];
+}
+
+function usageTable(result: RunResult): string {
+  const rows = countedPhases(result).flatMap((phase) => {
+    const usage = phaseUsage(result, phase);
+    if (usage === undefined) return [];
+    const { cpuMicros, writtenBytes, residentBytes } = usage;
+    const memory = (residentBytes / MIB).toFixed(0);
+    return [[phase.name, cpuMicros.toFixed(0), writtenBytes.toFixed(0), memory]];
+  });
+  if (rows.length === 0) return '';
+  return table(
+    ['phase', 'CPU, µs/operation', 'written, bytes/operation', 'memory at most, MiB'],
+    rows,
+  );
 }
 
 function timeAxis({ phases, marks }: RunResult): Pick<ChartOptions, 'xText' | 'bands' | 'marks'> {

@@ -173,3 +173,30 @@ export function seriesTotals(phase: PhaseResult): SeriesTotal[] {
 export function percentileMs(histogram: Histogram, percentile: number): number {
   return histogram.totalCount === 0 ? 0 : histogram.getValueAtPercentile(percentile) / 1_000;
 }
+
+/** What the node processes of this machine used for each operation of a phase. */
+export interface UsagePerOperation {
+  readonly cpuMicros: number;
+  readonly writtenBytes: number;
+  /** Of one node, at most. */
+  readonly residentBytes: number;
+}
+
+/** Undefined where no node was seen, or nothing was done. */
+export function phaseUsage(
+  { resources }: Pick<RunResult, 'resources'>,
+  phase: PhaseResult,
+): UsagePerOperation | undefined {
+  const within = resources.filter(({ atMs }) => atMs > phase.startMs && atMs <= phase.endMs);
+  const perSecond = phaseRate(phase);
+  if (within.length === 0 || perSecond === 0) return undefined;
+  const names = new Set(within.map((sample) => sample.process));
+  // The mean of each process, added up.
+  const total = (value: (sample: ResourceSample) => number): number =>
+    (within.reduce((sum, sample) => sum + value(sample), 0) / within.length) * names.size;
+  return {
+    cpuMicros: (1e6 * total(({ cores }) => cores)) / perSecond,
+    writtenBytes: total(({ writtenBytesPerSecond }) => writtenBytesPerSecond) / perSecond,
+    residentBytes: Math.max(...within.map(({ residentBytes }) => residentBytes)),
+  };
+}

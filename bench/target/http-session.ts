@@ -147,7 +147,7 @@ class HttpSession implements Session {
   async setProperties(
     bucket: BucketName,
     properties: Readonly<Record<string, unknown>>,
-  ): Promise<void> {
+  ): Promise<readonly string[]> {
     const answer = await this.#ask({
       method: 'PUT',
       path: `${bucketPath(bucket)}/props`,
@@ -155,6 +155,7 @@ class HttpSession implements Session {
       body: Buffer.from(JSON.stringify({ props: properties })),
     });
     if (answer.status >= 300) throw refusal(answer);
+    return [];
   }
 
   async keepsSiblings(bucket: BucketName): Promise<boolean> {

@@ -22,7 +22,7 @@ export function nullDriver(): Driver {
     put: () => Promise.resolve('stored'),
     delete: () => Promise.resolve(),
     query: () => Promise.resolve([]),
-    setProperties: () => Promise.resolve(),
+    setProperties: () => Promise.resolve([]),
     keepsSiblings: () => Promise.resolve(false),
     close: () => {},
   };
@@ -78,8 +78,8 @@ class EngineSession implements Session {
     return Promise.reject(new Fault('config', 'the engine alone answers no queries'));
   }
 
-  setProperties(): Promise<void> {
-    return Promise.resolve();
+  setProperties(): Promise<readonly string[]> {
+    return Promise.resolve([]);
   }
 
   keepsSiblings(): Promise<boolean> {

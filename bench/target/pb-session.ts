@@ -109,13 +109,15 @@ class PbSession implements Session {
   async setProperties(
     { type, bucket }: BucketName,
     properties: Readonly<Record<string, unknown>>,
-  ): Promise<void> {
+  ): Promise<readonly string[]> {
     const props = changesToMessage(properties as PartialProperties);
     await this.#ask({
       request: RpbSetBucketReq,
       value: { type, bucket, props },
       reply: RpbSetBucketResp,
     });
+    const carried = messageToChanges(props as Parameters<typeof messageToChanges>[0]);
+    return Object.keys(properties).filter((name) => !Object.hasOwn(carried, name));
   }
 
   async keepsSiblings({ type, bucket }: BucketName): Promise<boolean> {

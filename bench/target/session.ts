@@ -50,8 +50,11 @@ export interface Session {
   delete(key: ObjectKey, context?: Buffer): Promise<void>;
   /** The keys that match. */
   query(query: QueryRequest): Promise<readonly ByteString[]>;
-  /** Sets properties of the bucket; those that the target does not know are its own affair. */
-  setProperties(bucket: BucketName, properties: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Sets properties of the bucket; names those that the protocol cannot carry. */
+  setProperties(
+    bucket: BucketName,
+    properties: Readonly<Record<string, unknown>>,
+  ): Promise<readonly string[]>;
   /** Whether concurrent writes are kept side by side. */
   keepsSiblings(bucket: BucketName): Promise<boolean>;
   close(): void;

@@ -11,7 +11,7 @@ import { compareRuns } from '../../bench/compare-command.ts';
 import { Recorder, samplesOf } from '../../bench/load/recorder.ts';
 import { Measurements } from '../../bench/report/measurements.ts';
 import { compareMeans, isSignificant } from '../../bench/report/statistics.ts';
-import { decodeHistogram, percentileMs, phaseRate } from '../../bench/report/result.ts';
+import { decodeHistogram, percentileMs, phaseRate, phaseUsage } from '../../bench/report/result.ts';
 import { seriesTotals } from '../../bench/report/result.ts';
 import { readResult, writeReport } from '../../bench/report/write-report.ts';
 import type { Batch } from '../../bench/load/recorder.ts';
@@ -165,6 +165,16 @@ t.test('parts of operations, errors and other phases are not counted as operatio
   t.equal(phaseRate(phase!), 50);
   t.match(errors, [{ series: 'update', reason: 'timeout', count: 1 }]);
   t.match(phase?.generator, { lagMaxMs: 3 });
+  t.end();
+});
+
+t.test('what nodes use is divided by the operations', (t) => {
+  const result = resultOf(measured([batchOf(100)]));
+  const [phase] = result.phases;
+  // 0.6 cores on average for 50 operations a second.
+  t.equal(Math.round(phaseUsage(result, phase!)?.cpuMicros ?? 0), 12_000);
+  t.equal(phaseUsage(result, phase!)?.residentBytes, 2 ** 27);
+  t.equal(phaseUsage({ resources: [] }, phase!), undefined);
   t.end();
 });
 

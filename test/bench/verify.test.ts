@@ -163,8 +163,8 @@ class ForgetfulSession implements Session {
     return Promise.resolve([]);
   }
 
-  setProperties(): Promise<void> {
-    return Promise.resolve();
+  setProperties(): Promise<readonly string[]> {
+    return Promise.resolve([]);
   }
 
   keepsSiblings(): Promise<boolean> {
