@@ -35,6 +35,7 @@ const SHELL = [
   'config',
   'telemetry',
   'script',
+  'hooks',
   'api/http',
   'api/pbc',
   'admin',
@@ -70,6 +71,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
   transport: { isPure: false, mayImport: ['peer', 'object', 'membership', 'base'] },
   config: { isPure: false, mayImport: ['object', 'base'] },
   telemetry: { isPure: false, mayImport: ['base'] },
+  // `coordinator` for the port only.
+  hooks: { isPure: false, mayImport: ['coordinator', 'object', 'base'] },
   script: { isPure: false, mayImport: ['mapreduce', 'base'] },
   'api/http': {
     isPure: false,

@@ -22,7 +22,9 @@ import type { ClusterConfig, NodeConfig } from '../config/cluster-config.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
 import { initialState } from '../membership/initial-state.ts';
 import { awaitedMembers } from '../membership/staging.ts';
+import { FolderHooks } from '../hooks/folder-hooks.ts';
 import { VertebraNode } from '../node/node.ts';
+import type { NodeOptions, NodeTimings } from '../node/node-options.ts';
 import type { LevelDbStore } from '../storage/leveldb-store.ts';
 import { openLevelDbStore } from '../storage/open-leveldb.ts';
 import type { MetricsRegistry } from '../telemetry/metrics-registry.ts';
@@ -58,7 +60,10 @@ export class NodeRuntime {
   #admin: AdminServer | undefined;
   #peersListening: Promise<unknown> | undefined;
 
-  private constructor(options: RuntimeOptions, store: LevelDbStore) {
+  private constructor(
+    options: RuntimeOptions,
+    { store, commitHooks }: { readonly store: LevelDbStore } & Pick<NodeOptions, 'commitHooks'>,
+  ) {
     const { config, host, self } = options;
     this.#options = options;
     const gate = new PeerGate(host, {
@@ -75,6 +80,7 @@ export class NodeRuntime {
     });
     this.node = new VertebraNode(host, store, this.#peer, {
       id: self.name,
+      ...(commitHooks === undefined ? {} : { commitHooks }),
       initialState: configuredState(config),
       joinPort: this.#peer,
       mayHaveForgotten: store.mayHaveForgotten,
@@ -88,14 +94,7 @@ export class NodeRuntime {
         objectSizeMaxBytes: config.limits.objectSizeBytes,
         siblingsMax: config.limits.siblings,
       },
-      timings: {
-        requestTimeoutMs: config.timeouts.requestMs,
-        heartbeatMs: config.peer.heartbeatIntervalMs,
-        missesMax: Math.max(
-          2,
-          Math.round(config.peer.downAfterMs / config.peer.heartbeatIntervalMs),
-        ),
-      },
+      timings: timingsOf(config),
     });
     this.#peerServer = new PeerServer({ host, gate }, this.node, {
       credentials: credentials.server,
@@ -131,12 +130,17 @@ export class NodeRuntime {
   /** Resolves when clients are served; rejects with a fault whose message an operator can act on. */
   static async start(options: RuntimeOptions): Promise<NodeRuntime> {
     const { config, host, self } = options;
+    const { hooks } = config;
+    const commitHooks = hooks && (await FolderHooks.load(host, hooks.folder, hooks));
     const store = await openLevelDbStore(host, {
       folder: `${self.dataDir}/store`,
       durability: config.durability,
       ...config.store,
     });
-    const runtime = new NodeRuntime(options, store);
+    const runtime = new NodeRuntime(options, {
+      store,
+      ...(commitHooks === undefined ? {} : { commitHooks }),
+    });
     try {
       await runtime.#open();
     } catch (error) {
@@ -197,6 +201,14 @@ export class NodeRuntime {
     if (introduction === undefined) throw new Fault('closed', 'the node has not been opened');
     return introduction;
   }
+}
+
+function timingsOf(config: ClusterConfig): Partial<NodeTimings> {
+  return {
+    requestTimeoutMs: config.timeouts.requestMs,
+    heartbeatMs: config.peer.heartbeatIntervalMs,
+    missesMax: Math.max(2, Math.round(config.peer.downAfterMs / config.peer.heartbeatIntervalMs)),
+  };
 }
 
 function deleteMode({ deleteMode: mode }: ClusterConfig): 'immediate' | 'keep' | number {

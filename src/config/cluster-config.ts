@@ -46,6 +46,7 @@ export interface ClusterDocument {
     readonly destination: string;
   };
   readonly tls: { readonly peer?: TlsDocument };
+  readonly hooks: { readonly folder?: string; readonly timeout: string };
   readonly map_reduce: { readonly javascript: 'enabled' | 'disabled' };
   readonly jobs: Readonly<Record<JobClass, 'enabled' | 'disabled'>>;
   readonly nodes: readonly NodeDocument[];
@@ -133,6 +134,8 @@ export interface ClusterConfig {
   /** Absent: the links between nodes are not encrypted. */
   readonly peerTls: TlsConfig | undefined;
   readonly disabledJobs: ReadonlySet<JobClass>;
+  /** Commit hooks; undefined: there are none. */
+  readonly hooks: { readonly folder: string; readonly timeoutMs: number } | undefined;
   /** MapReduce jobs may bring functions in JavaScript. */
   readonly hasScripts: boolean;
   readonly nodes: readonly NodeConfig[];
@@ -168,10 +171,16 @@ export function documentToConfig(document: ClusterDocument, folder: string): Clu
     disk: { reserveBytes: bytes(document.disk.reserve) },
     log: toLogConfig(document.log, folder),
     peerTls: tls.peer && toTlsConfig(tls.peer, folder),
+    hooks: toHooksConfig(document.hooks, folder),
     hasScripts: document.map_reduce.javascript === 'enabled',
     disabledJobs: new Set(JOB_CLASSES.filter((name) => document.jobs[name] === 'disabled')),
     nodes: document.nodes.map((node) => toNodeConfig(node, folder)),
   };
+}
+
+function toHooksConfig(hooks: ClusterDocument['hooks'], folder: string): ClusterConfig['hooks'] {
+  if (hooks.folder === undefined) return undefined;
+  return { folder: resolve(folder, hooks.folder), timeoutMs: milliseconds(hooks.timeout) };
 }
 
 /** The address part of a node's name. */

@@ -173,6 +173,16 @@ export const CLUSTER_SCHEMA: SettingSchema = {
     disk,
     log,
     tls: section('Encryption and authentication; off where a group is absent.', { peer: peerTls }),
+    hooks: section('Commit hooks: code of the operator that sees the writes of a bucket.', {
+      folder: text(
+        'Folder of the modules (`NAME.js`) that `precommit` and `postcommit` may name; relative to ' +
+          'the configuration file, loaded at the start. Absent: there are none.',
+      ),
+      timeout: duration(
+        { from: '1ms', to: '10m', default: '5s' },
+        'For the pre-commit hooks of one write together, and for each post-commit hook.',
+      ),
+    }),
     map_reduce: section('What MapReduce jobs may use.', {
       javascript: choice(
         ['disabled', 'enabled'],

@@ -98,6 +98,8 @@ export class DatatypeCoordinator {
       return { kind: 'wrong-type', operation: operation.kind, datatype };
     }
     if (!isWithinLimits(sizeOfOperation(operation))) return { kind: 'operation-too-large' };
+    // Hooks see values, and what an update comes to is known at the replica only.
+    if (properties.precommit.length > 0) return { kind: 'precommit-failed', reason: undefined };
     const plan = planWrite(this.#ports, key, request);
     return 'kind' in plan ? plan : { plan, kept };
   }

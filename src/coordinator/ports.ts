@@ -12,6 +12,7 @@ import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
 import type { Peer } from '../peer/peer.ts';
 import { partitionOf } from '../ring/partition.ts';
+import type { CommitHooks } from './commit-hooks.ts';
 import type { ActiveLists, ClusterView } from './participants.ts';
 import type { ReplicaFailure } from './tally.ts';
 
@@ -34,6 +35,7 @@ export interface CoordinatorPorts {
   readonly requestTimeoutMs: number;
   readonly view: CoordinatorView;
   readonly lists: ActiveLists;
+  readonly hooks: CommitHooks;
   /** Told of each tombstone that a read or a delete meets; must return at once. */
   readonly onTombstone: (key: ObjectKey) => void;
 }

@@ -51,14 +51,26 @@ export class PutCoordinator {
   }
 
   async #coordinate(request: PutRequest, plan: WritePlan): Promise<CoordinatedPut> {
-    const { key, context = EMPTY_VERSION_VECTOR, content, condition } = request;
+    const { key, context = EMPTY_VERSION_VECTOR, condition } = request;
+    let { content } = request;
     if (condition !== undefined) {
       const failure = await this.#checkCondition(condition, plan);
       if (failure !== undefined) return failure;
     }
-    return new Write(this.#ports, this.#replica, plan).run((placement) => {
+    const { precommit, postcommit, write_once: isUnhooked } = plan.properties;
+    if (precommit.length > 0 && !isUnhooked) {
+      const timeoutMs = remainingMs(this.#ports, plan);
+      const verdict = await this.#ports.hooks.before(precommit, { key, content }, timeoutMs);
+      if (verdict.kind === 'failed') return { kind: 'precommit-failed', reason: verdict.reason };
+      ({ content } = verdict);
+    }
+    const outcome = await new Write(this.#ports, this.#replica, plan).run((placement) => {
       return this.#replica.coordinate(key, placement, { context, content });
     });
+    if (outcome.kind === 'stored' && postcommit.length > 0 && !isUnhooked) {
+      this.#ports.hooks.after(postcommit, { key, content });
+    }
+    return outcome;
   }
 
   /** A read before the write: check, then act, as with Riak. */

@@ -56,11 +56,6 @@ export function planWrite(
   if (failure !== undefined) return failure;
   const timeoutMs = options.timeoutMs ?? ports.requestTimeoutMs;
   if (timeoutMs <= 0) return { kind: 'timeout' };
-  if (properties.precommit.length > 0 && !properties.write_once) {
-    // Hooks are code of Riak's own runtime; a write must not slip past a check that is not there.
-    host.metrics.count('precommit_fail');
-    return { kind: 'precommit-failed', reason: undefined };
-  }
   const deadlineMs = host.clock.monotonicMs() + timeoutMs;
   return { key, properties, required, partition, participants, joint, isSloppy, deadlineMs };
 }

@@ -2,6 +2,7 @@
  * What a node is told at its making, with units and defaults.
  */
 
+import type { CommitHooks } from '../coordinator/commit-hooks.ts';
 import type { NodeId } from '../base/names.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
 import type { JoinPort } from '../peer/join.ts';
@@ -59,6 +60,8 @@ export interface NodeOptions {
   readonly limits?: Partial<NodeLimits>;
   readonly timings?: Partial<NodeTimings>;
   readonly repair?: RepairOptions;
+  /** Runs the hooks of buckets; absent: none is there, and buckets with a pre-commit hook take no writes. */
+  readonly commitHooks?: CommitHooks;
   /** How the room on the store's disk is told; absent: there is always enough. */
   readonly diskSpace?: ReadDiskSpace;
   readonly diskGuard?: Partial<DiskGuardOptions>;

@@ -14,6 +14,7 @@ import { GetCoordinator } from '../coordinator/get.ts';
 import { ActiveLists } from '../coordinator/participants.ts';
 import type { CoordinatorPorts } from '../coordinator/ports.ts';
 import { PutCoordinator } from '../coordinator/put.ts';
+import { NO_HOOKS } from '../coordinator/commit-hooks.ts';
 import { ReadRepair } from '../coordinator/read-repair.ts';
 import { Liveness } from '../membership/liveness.ts';
 import { Proposer } from '../membership/proposer.ts';
@@ -237,6 +238,7 @@ function makeCoordinators(
     requestTimeoutMs: timings.requestTimeoutMs,
     view: topology,
     lists: new ActiveLists(topology),
+    hooks: options.commitHooks ?? NO_HOOKS,
     onTombstone: (key) => rounds.considerReap(key),
   };
   const repair = new ReadRepair(ports, {

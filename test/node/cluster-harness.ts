@@ -9,6 +9,7 @@ import { Fault } from '../../src/base/fault.ts';
 import type { Host, Metrics } from '../../src/base/host.ts';
 import { utf8ToByteString } from '../../src/base/bytes.ts';
 import { DEFAULT_BUCKET_TYPE, type NodeId, type ObjectKey } from '../../src/base/names.ts';
+import type { CommitHooks } from '../../src/coordinator/commit-hooks.ts';
 import { initialState, type InitialCluster } from '../../src/membership/initial-state.ts';
 import type { ClusterState } from '../../src/membership/cluster-state.ts';
 import { VertebraNode } from '../../src/node/node.ts';
@@ -44,6 +45,7 @@ export interface ClusterOptions {
   readonly limits?: Partial<NodeLimits>;
   readonly timings?: Partial<NodeTimings>;
   readonly repair?: RepairOptions;
+  readonly commitHooks?: CommitHooks;
   /** Nodes that take no part in coverage, from 1. */
   readonly notInCoverage?: readonly number[];
 }
@@ -290,6 +292,7 @@ export class TestCluster {
     const store = new KeptStore(this.#stores.get(id) ?? new MemoryStore());
     const metrics = this.metrics.get(id) ?? new CountedMetrics();
     const { limits = {}, timings = {}, repair = {}, notInCoverage = [] } = this.#options;
+    const { commitHooks } = this.#options;
     const node = new VertebraNode(this.#host(clock, metrics), store, this.#peer(id), {
       id,
       inCoverage: !notInCoverage.some((number) => id === `n${number}`),
@@ -301,6 +304,7 @@ export class TestCluster {
       limits,
       timings,
       repair,
+      ...(commitHooks === undefined ? {} : { commitHooks }),
       diskSpace: async () => {
         return { freeBytes: this.freeBytesByNode.get(id) ?? TERABYTE, totalBytes: TERABYTE };
       },

@@ -1,0 +1,86 @@
+/**
+ * A write as a commit hook sees it, and as it gives it back.
+ *
+ * Names are byte strings, one character a byte. A hook may change value, content type, user metadata
+ * and index entries; the key, and whether it is a delete, are not its to change.
+ */
+
+import type { ByteString } from '../base/bytes.ts';
+import type { HookedWrite } from '../coordinator/commit-hooks.ts';
+import { parseIndexEntry } from '../object/index-entries.ts';
+import type { NewContent } from '../object/requests.ts';
+import type { IndexEntry, Metadata } from '../object/stored-object.ts';
+
+export interface HookedObject {
+  readonly type: string;
+  readonly bucket: string;
+  readonly key: string;
+  readonly isDelete: boolean;
+  value: Buffer;
+  contentType: string | undefined;
+  userMetadata: readonly (readonly [key: string, value: string])[];
+  indexes: readonly { readonly field: string; readonly term: string }[];
+}
+
+export function hookedObjectOf({ key, content }: HookedWrite): HookedObject {
+  const { metadata, value, isTombstone } = content;
+  return {
+    ...key,
+    isDelete: isTombstone,
+    // A copy: what a hook does to its bytes must not reach the write behind its back.
+    value: Buffer.from(value),
+    contentType: metadata.contentType,
+    userMetadata: metadata.userMetadata ?? [],
+    indexes: metadata.indexes ?? [],
+  };
+}
+
+/** The content that a hook gave back; undefined: it is none. */
+export function contentOf(given: object, before: NewContent): NewContent | undefined {
+  const { value, contentType, userMetadata, indexes } = given as Partial<HookedObject>;
+  if (before.isTombstone) return before;
+  const entries = indexesOf(indexes);
+  const pairs = pairsOf(userMetadata);
+  if (!Buffer.isBuffer(value) || entries === undefined || pairs === undefined) return undefined;
+  if (contentType !== undefined && !isBytes(contentType)) return undefined;
+  const { contentType: _, userMetadata: __, indexes: ___, ...rest } = before.metadata;
+  const metadata: Metadata = {
+    ...rest,
+    ...(contentType === undefined ? {} : { contentType: contentType as ByteString }),
+    ...(pairs.length === 0 ? {} : { userMetadata: pairs }),
+    ...(entries.length === 0 ? {} : { indexes: entries }),
+  };
+  return { value, metadata, isTombstone: false };
+}
+
+function pairsOf(given: unknown): Metadata['userMetadata'] {
+  if (!Array.isArray(given)) return undefined;
+  const isRight = given.every(
+    (pair) => Array.isArray(pair) && pair.length === 2 && pair.every(isBytes),
+  );
+  return isRight ? (given as [ByteString, ByteString][]) : undefined;
+}
+
+/** Checked like a client's, sorted, and without duplicates. */
+function indexesOf(given: unknown): readonly IndexEntry[] | undefined {
+  if (!Array.isArray(given)) return undefined;
+  const entryByName = new Map<string, IndexEntry>();
+  for (const item of given as unknown[]) {
+    const { field, term } = (item ?? {}) as { readonly field?: unknown; readonly term?: unknown };
+    if (!isBytes(field) || !isBytes(term)) return undefined;
+    const outcome = parseIndexEntry(field as ByteString, term as ByteString);
+    if (outcome.kind !== 'entry') return undefined;
+    entryByName.set(`${outcome.entry.field}\0${outcome.entry.term}`, outcome.entry);
+  }
+  return [...entryByName.values()].sort(
+    (left, right) => compare(left.field, right.field) || compare(left.term, right.term),
+  );
+}
+
+function compare(left: string, right: string): number {
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+function isBytes(text: unknown): text is string {
+  return typeof text === 'string' && /^[\0-\xff]*$/.test(text);
+}

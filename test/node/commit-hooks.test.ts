@@ -1,0 +1,74 @@
+/** Commit hooks in a cluster: what they see, what they may do, and when they run. */
+
+import t from 'tap';
+import type { CommitHooks, HookedWrite } from '../../src/coordinator/commit-hooks.ts';
+import { TestCluster } from './cluster-harness.ts';
+import { N1, N2, Teller, content, told } from './told.ts';
+
+/** Refuses `bad`, changes `plain`, and remembers what it was told. */
+class ToldHooks implements CommitHooks {
+  readonly checked: string[] = [];
+  readonly told: string[] = [];
+
+  async before(...[hooks, { content: given }]: Parameters<CommitHooks['before']>) {
+    this.checked.push(`${hooks.length}:${describe(given)}`);
+    if (given.value.toString() === 'bad') return { kind: 'failed', reason: 'no bad ones' } as const;
+    const passed = given.value.toString() === 'plain' ? content('changed') : given;
+    return { kind: 'passed', content: passed } as const;
+  }
+
+  after(hooks: readonly unknown[], write: HookedWrite): void {
+    this.told.push(`${hooks.length}:${describe(write.content)}`);
+  }
+}
+
+function describe({ isTombstone, value }: HookedWrite['content']): string {
+  return isTombstone ? 'delete' : value.toString();
+}
+
+const HOOKS = { precommit: [{ mod: 'm', fun: 'f' }], postcommit: [{ name: 'n' }] };
+
+async function hookedCluster() {
+  const hooks = new ToldHooks();
+  const cluster = await TestCluster.start({ nodeCount: 4, commitHooks: hooks });
+  const teller = new Teller(cluster);
+  await teller.makeType('hooked', HOOKS);
+  // A key whose writes another node must coordinate.
+  const key = cluster.keyWhere((nodes) => !nodes.includes(N1), { type: 'hooked' });
+  return { hooks, cluster, teller, key };
+}
+
+t.test('a pre-commit hook refuses a write, or changes it, where it is coordinated', async (t) => {
+  const { hooks, teller, key } = await hookedCluster();
+  t.same(await teller.put(N1, key, { text: 'bad' }), {
+    kind: 'precommit-failed',
+    reason: 'no bad ones',
+  });
+  t.equal(told(await teller.get(N2, key)), 'not-found');
+  t.match(await teller.put(N1, key, { text: 'plain' }), { kind: 'stored' });
+  t.same(told(await teller.get(N2, key)), ['changed']);
+  t.same(hooks.checked, ['1:bad', '1:plain'], 'each write is checked once');
+  t.same(hooks.told, ['1:changed'], 'what was written is told, and what was refused is not');
+});
+
+t.test('deletes are checked and told too', async (t) => {
+  const { hooks, teller, key } = await hookedCluster();
+  await teller.put(N1, key, { text: 'a' });
+  t.match(await teller.delete(N1, key), { kind: 'deleted' });
+  t.same(hooks.checked, ['1:a', '1:delete']);
+  t.same(hooks.told, ['1:a', '1:delete']);
+});
+
+t.test('write-once buckets have no hooks, and data types no updates beside them', async (t) => {
+  const { hooks, cluster, teller } = await hookedCluster();
+  await teller.makeType('once', { ...HOOKS, write_once: true });
+  const once = cluster.keyWhere(() => true, { type: 'once' });
+  t.match(await teller.put(N1, once, { text: 'bad' }), { kind: 'stored' });
+  await teller.makeType('counters', { ...HOOKS, datatype: 'counter' });
+  const key = cluster.keyWhere(() => true, { type: 'counters' });
+  const operation = { kind: 'counter', increment: 1n } as const;
+  const update = cluster.node(N1).updateDatatype({ key, operation, returning: 'nothing' });
+  t.match(await cluster.settle(update), { kind: 'precommit-failed' });
+  t.same(hooks.checked, []);
+  t.same(hooks.told, []);
+});
