@@ -23,7 +23,8 @@ export function htmlReport(result: RunResult): string {
 <h2>Latencies</h2>${latencyTable(result)}
 <h2>Over time</h2>${timeCharts(result).join('\n')}
 <h2>Percentiles</h2>${percentileCharts(result).join('\n')}
-<h2>Node processes of this machine</h2>${usageTable(result)}${resourceCharts(result).join('\n') || '<p>none was seen</p>'}
+<h2>Node processes of this machine</h2>${usageTable(result)}
+${resourceCharts(result).join('\n') || '<p>none was seen</p>'}
 <h2>Errors</h2>${errorTable(result)}
 <h2>The generator</h2>${generatorTable(result)}
 <h2>The machine</h2>${machineTable(result)}
