@@ -39,7 +39,11 @@ export interface ClusterDocument {
     readonly window: string;
     readonly concurrency: number;
   };
-  readonly store: { readonly cache: string; readonly write_buffer: string };
+  readonly store: {
+    readonly cache: string;
+    readonly write_buffer: string;
+    readonly inline_values: string;
+  };
   readonly disk: { readonly reserve: string };
   readonly log: {
     readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
@@ -128,7 +132,11 @@ export interface ClusterConfig {
     readonly shutdownMs: number;
   };
   readonly peer: PeerConfig;
-  readonly store: { readonly cacheSizeBytes: number; readonly writeBufferSizeBytes: number };
+  readonly store: {
+    readonly cacheSizeBytes: number;
+    readonly writeBufferSizeBytes: number;
+    readonly inlineMaxBytes: number;
+  };
   readonly disk: { readonly reserveBytes: number };
   readonly log: ClusterDocument['log'];
   /** Absent: the links between nodes are not encrypted. */
@@ -167,6 +175,7 @@ export function documentToConfig(document: ClusterDocument, folder: string): Clu
     store: {
       cacheSizeBytes: bytes(store.cache),
       writeBufferSizeBytes: bytes(store.write_buffer),
+      inlineMaxBytes: bytes(store.inline_values),
     },
     disk: { reserveBytes: bytes(document.disk.reserve) },
     log: toLogConfig(document.log, folder),

@@ -88,6 +88,10 @@ const store = section("The node's LevelDB.", {
     { from: '1MiB', to: '4GiB', default: '32MiB' },
     'Newest writes kept in memory before they become a sorted table.',
   ),
+  inline_values: size(
+    { from: '256B', to: '1GiB', default: '4KiB' },
+    'Largest value kept in LevelDB itself; larger ones are appended to the value log beside it.',
+  ),
 });
 
 const disk = section("Room on the disk of a node's data.", {

@@ -173,8 +173,11 @@ export class LevelDbStore implements Store {
   async #closeOnce(): Promise<void> {
     // Without waiting: what comes from now on is refused by all of them.
     await Promise.all([this.#collector.stop(), this.#commit.stop(), this.#reader.stop()]);
-    await this.#log.close();
-    await this.#database.close();
+    try {
+      await this.#log.close();
+    } finally {
+      await this.#database.close();
+    }
   }
 
   #newCollector(folder: SegmentFolder): LogCollector {

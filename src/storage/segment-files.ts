@@ -194,17 +194,19 @@ function closeUnread(file: OpenFile): void {
   close(file.descriptor, () => {});
 }
 
+/** What the system's refusal to read means; other errors are bugs and stay what they are. */
 function readFault(error: unknown): unknown {
+  if (!(error instanceof Error) || !('syscall' in error)) return error;
   switch (codeOf(error)) {
-    case 'ENOENT':
-      return new Fault('store-corrupt', 'a segment of the value log is missing', { cause: error });
-    case 'EIO':
-      return new Fault('store-corrupt', 'the disk cannot read the value log', { cause: error });
     case 'EMFILE':
     case 'ENFILE':
       return new Fault('overload', 'no more files can be open', { cause: error });
+    case 'ENOENT':
+      return new Fault('store-corrupt', 'a segment of the value log is missing', { cause: error });
     default:
-      return error;
+      return new Fault('store-corrupt', `the value log cannot be read: ${error.message}`, {
+        cause: error,
+      });
   }
 }
 
