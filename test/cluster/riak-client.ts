@@ -40,7 +40,49 @@ export interface IndexReply {
   readonly continuation: unknown;
 }
 
+export interface SetReply {
+  readonly context: Buffer | null;
+  readonly values: readonly string[] | null;
+}
+
+export interface MapReply {
+  readonly context: Buffer | null;
+  readonly map: {
+    readonly counters: Readonly<Record<string, number>>;
+    readonly sets: Readonly<Record<string, readonly string[]>>;
+    readonly registers: Readonly<Record<string, Buffer>>;
+    readonly flags: Readonly<Record<string, boolean>>;
+    readonly maps: Readonly<Record<string, MapReply['map']>>;
+  };
+}
+
+/** Gathers what is to be done to a map; each method gives the gatherer back, but `map`. */
+export interface MapOperation {
+  incrementCounter(name: string, by: number): MapOperation;
+  removeCounter(name: string): MapOperation;
+  addToSet(name: string, value: string): MapOperation;
+  removeFromSet(name: string, value: string): MapOperation;
+  removeSet(name: string): MapOperation;
+  setRegister(name: string, value: Buffer): MapOperation;
+  removeRegister(name: string): MapOperation;
+  setFlag(name: string, isEnabled: boolean): MapOperation;
+  removeFlag(name: string): MapOperation;
+  /** The operation on the map of that name within. */
+  map(name: string): MapOperation;
+  removeMap(name: string): MapOperation;
+}
+
 interface Replies {
+  readonly fetchCounter: { readonly counterValue: number | null };
+  readonly updateCounter: {
+    readonly generatedKey: string | null;
+    readonly counterValue: number | null;
+  };
+  readonly fetchSet: SetReply & { readonly isNotFound: boolean };
+  readonly updateSet: SetReply & { readonly generatedKey: string | null };
+  readonly fetchMap: MapReply & { readonly isNotFound: boolean };
+  readonly updateMap: MapReply & { readonly generatedKey: string | null };
+
   readonly ping: boolean;
   readonly fetchServerInfo: { readonly node: string; readonly server_version: string };
   readonly storeValue: StoreReply;
@@ -59,8 +101,11 @@ interface Replies {
 type Callback<Reply> = (error: string | Error | null, reply: Reply) => void;
 type Command<Reply> = (options: unknown, callback: Callback<Reply>) => void;
 type RawClient = { readonly [Name in keyof Replies]: Command<Replies[Name]> } & {
+  execute(command: object): void;
   stop(callback: () => void): void;
 };
+
+type CommandMaker<Reply> = new (options: object, callback: Callback<Reply>) => object;
 
 interface Library {
   readonly Client: new (cluster: unknown, started: (error: Error | null) => void) => RawClient;
@@ -69,7 +114,14 @@ interface Library {
     readonly remoteAddress: string;
     readonly remotePort: number;
   }) => unknown;
-  readonly Commands: { readonly KV: { readonly RiakObject: new () => RiakObject } };
+  readonly Commands: {
+    readonly KV: { readonly RiakObject: new () => RiakObject };
+    readonly CRDT: {
+      readonly FetchHll: CommandMaker<{ readonly cardinality: number | null }>;
+      readonly UpdateHll: CommandMaker<{ readonly cardinality: number | null }>;
+      readonly UpdateMap: { readonly MapOperation: new () => MapOperation };
+    };
+  };
 }
 
 // The package is CommonJS and has no types.
@@ -77,9 +129,14 @@ const library = createRequire(import.meta.url)('basho-riak-client') as Library;
 
 export const newObject = (): RiakObject => new library.Commands.KV.RiakObject();
 
+export const newMapOperation = (): MapOperation =>
+  new library.Commands.CRDT.UpdateMap.MapOperation();
+
 export interface RiakClient {
   /** Rejects with Riak's own words. */
   ask<Name extends keyof Replies>(command: Name, options?: object): Promise<Replies[Name]>;
+  /** The client has these as commands to be executed, not as methods. */
+  askHll(command: 'FetchHll' | 'UpdateHll', options: object): Promise<number | null>;
   stop(): Promise<void>;
 }
 
@@ -108,6 +165,15 @@ export async function connectRiakClient(
         const run = client[command] as unknown as (...given: unknown[]) => void;
         if (options === undefined) run.call(client, callback);
         else run.call(client, options, callback);
+      });
+    },
+    askHll(command, options) {
+      return new Promise((resolve, reject) => {
+        const made = new library.Commands.CRDT[command](options, (error, reply) => {
+          if (error) reject(error instanceof Error ? error : new Error(error));
+          else resolve(reply.cardinality);
+        });
+        client.execute(made);
       });
     },
     stop: () => new Promise((resolve) => client.stop(resolve)),
