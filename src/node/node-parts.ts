@@ -22,7 +22,7 @@ import { awaitedMembers, findMember } from '../membership/staging.ts';
 import { StateKeeper } from '../membership/state-keeper.ts';
 import type { PeerHandler } from '../peer/peer.ts';
 import { holdsNothing } from '../replica/partition-size.ts';
-import { openRefill, type RefillNote } from '../repair/refill.ts';
+import { findRefill, refillNote, type RefillNote } from '../repair/refill.ts';
 import { openIdentity, type Identity } from '../replica/identity.ts';
 import { STORE_REPLICA_DEFAULTS, StoreReplica } from '../replica/store-replica.ts';
 import type { Store } from '../storage/store.ts';
@@ -77,8 +77,11 @@ export interface NodePorts {
 export async function openParts(ports: NodePorts): Promise<NodeParts> {
   const { host, store, options, limits } = ports;
   const mayHaveForgotten = options.mayHaveForgotten ?? false;
-  const refill = await openRefill(store, host, mayHaveForgotten);
-  const identity = await openIdentity(store, host, { mayHaveForgotten });
+  const identity = await openIdentity(store, host, {
+    mayHaveForgotten,
+    withNew: (isEmpty) => [refillNote(host, isEmpty)],
+  });
+  const refill = await findRefill(store);
   const membership = await openMembership(ports, identity);
   const { topology } = membership;
   topology.setFilled(refill === undefined);

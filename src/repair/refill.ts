@@ -1,8 +1,8 @@
 /**
  * The refill: a node whose disk was lost or set back comes to hold its replicas again.
  *
- * Whoever finds no identity in its store, or was told that the store was restored, notes durably that
- * it is to be refilled, before it serves. Until all that it should hold has been filled and exchanged
+ * Whoever makes a new identity, because its store holds none or was restored, notes in the same batch
+ * that it is to be refilled. Until all that it should hold has been filled and exchanged
  * it is left out of lists and index queries where others can answer. A new node of a new cluster does
  * the same and is through as soon as it has met the others.
  *
@@ -12,9 +12,8 @@
 import { utf8ToByteString } from '../base/bytes.ts';
 import type { Host } from '../base/host.ts';
 import { replicaCountsInUse } from '../membership/effective-properties.ts';
-import { hasIdentity } from '../replica/identity.ts';
 import { encodeMetaKey } from '../storage/keys.ts';
-import type { Store } from '../storage/store.ts';
+import type { Store, WriteOperation } from '../storage/store.ts';
 import { Background } from './background.ts';
 import { Fill, type FillMeans } from './fill.ts';
 import { FillLog } from './fill-log.ts';
@@ -31,22 +30,16 @@ export interface RefillNote {
 const NOTE_KEY = encodeMetaKey(utf8ToByteString('refill'));
 const NOTE_SIZE_BYTES = 5;
 
-/**
- * To be called before the identity is opened, which the store of a new disk lacks. Undefined: this
- * node holds what it should.
- */
-export async function openRefill(
-  store: Store,
-  host: Host,
-  mayHaveForgotten: boolean,
-): Promise<RefillNote | undefined> {
-  const isNew = !(await hasIdentity(store));
-  if (isNew || mayHaveForgotten) {
-    const bytes = Buffer.alloc(NOTE_SIZE_BYTES);
-    bytes.writeUInt32BE(host.random.integer(2 ** 32), 0);
-    bytes.writeUInt8(isNew ? 1 : 2, NOTE_SIZE_BYTES - 1);
-    await store.write([{ kind: 'put', key: NOTE_KEY, head: bytes }]);
-  }
+/** To be stored with a new identity; `isEmpty`: the disk held none before. */
+export function refillNote(host: Host, isEmpty: boolean): WriteOperation {
+  const bytes = Buffer.alloc(NOTE_SIZE_BYTES);
+  bytes.writeUInt32BE(host.random.integer(2 ** 32), 0);
+  bytes.writeUInt8(isEmpty ? 1 : 2, NOTE_SIZE_BYTES - 1);
+  return { kind: 'put', key: NOTE_KEY, head: bytes };
+}
+
+/** Undefined: this node holds what it should. */
+export async function findRefill(store: Store): Promise<RefillNote | undefined> {
   const bytes = await store.get(NOTE_KEY);
   if (bytes?.length !== NOTE_SIZE_BYTES) return undefined;
   return {

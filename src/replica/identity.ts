@@ -30,11 +30,13 @@ import {
 import type { ActorPrefix, NodeIdentity } from '../clock/actor.ts';
 import type { Actor } from '../clock/version-vector.ts';
 import { encodeMetaKey } from '../storage/keys.ts';
-import type { Store } from '../storage/store.ts';
+import type { Store, WriteOperation } from '../storage/store.ts';
 
 export interface IdentityOptions {
   /** The store was restored, repaired or found damaged. Default false. */
   readonly mayHaveForgotten?: boolean;
+  /** What is to be stored with a new identity, in one batch; `isEmpty`: there was none before. */
+  readonly withNew?: (isEmpty: boolean) => readonly WriteOperation[];
 }
 
 const ENTRY_KEY = encodeMetaKey(utf8ToByteString('identity'));
@@ -113,11 +115,6 @@ export class Identity {
   }
 }
 
-/** Whether the store holds the identity of the node that it was made for. */
-export async function hasIdentity(store: Store): Promise<boolean> {
-  return (await store.get(ENTRY_KEY)) !== undefined;
-}
-
 /** Durable when it resolves; the first thing that is done with a store that was opened. */
 export async function openIdentity(
   store: Store,
@@ -132,7 +129,8 @@ export async function openIdentity(
   }
   const continued = entryAtStart(found, options.mayHaveForgotten ?? false);
   const entry = continued ?? newEntry(host);
-  await writeEntry(store, entry);
+  const beside = continued === undefined ? options.withNew?.(bytes === undefined) : undefined;
+  await writeEntry(store, entry, beside);
   const { actorEpoch, incarnation } = entry;
   const isNew = continued === undefined;
   host.log.info('replica.identity.opened', { actorEpoch, incarnation, isNew });
@@ -163,7 +161,11 @@ function newEntry(host: Host): IdentityEntry {
   };
 }
 
-function writeEntry(store: Store, entry: IdentityEntry): Promise<void> {
+function writeEntry(
+  store: Store,
+  entry: IdentityEntry,
+  beside: readonly WriteOperation[] = [],
+): Promise<void> {
   const writer = new ByteWriter(40);
   writer.u8(VERSION);
   writer.byteString(entry.identity);
@@ -172,7 +174,7 @@ function writeEntry(store: Store, entry: IdentityEntry): Promise<void> {
   writer.u8(entry.isClean ? 1 : 0);
   writer.varint(entry.lastKeyEpoch);
   writer.u32(crc32(writer.written()));
-  return store.write([{ kind: 'put', key: ENTRY_KEY, head: writer.written() }]);
+  return store.write([{ kind: 'put', key: ENTRY_KEY, head: writer.written() }, ...beside]);
 }
 
 /** Undefined for bytes that no `writeEntry` made. */

@@ -7,7 +7,7 @@ import type { NodeId, ObjectKey } from '../../src/base/names.ts';
 import type { PeerStreamRequest } from '../../src/peer/messages.ts';
 import { openIdentity } from '../../src/replica/identity.ts';
 import { encodeMetaKey } from '../../src/storage/keys.ts';
-import { openRefill } from '../../src/repair/refill.ts';
+import { findRefill, refillNote } from '../../src/repair/refill.ts';
 import { TRANSFER_DEFAULTS, Transfers } from '../../src/repair/transfers.ts';
 import { objectKey, partitionFor, valuesOf } from '../replica/replica-world.ts';
 import { RepairCluster, type RepairNode } from './repair-cluster.ts';
@@ -225,9 +225,11 @@ for (const lost of ['empty', 'older'] as const) {
       await node.replica.settleHint(hint, record, true);
     }
     if (lost === 'empty') await node.store.write([{ kind: 'remove', key: IDENTITY }]);
-    const note = await openRefill(node.store, cluster.host, lost === 'older');
-    await openIdentity(node.store, cluster.host);
-    t.same(await openRefill(node.store, cluster.host, false), note, 'it is known after a restart');
+    await openIdentity(node.store, cluster.host, {
+      mayHaveForgotten: lost === 'older',
+      withNew: (isEmpty) => [refillNote(cluster.host, isEmpty)],
+    });
+    const note = await findRefill(node.store);
     t.equal(note?.lost, lost === 'older' ? 'older' : 'empty');
     const transfers = new Transfers(node.ports, OPTIONS, note);
     transfers.start();
@@ -235,7 +237,7 @@ for (const lost of ['empty', 'older'] as const) {
     t.ok(node.isFilled);
     await transfers.stop();
     t.ok(await areAllInPlace(cluster));
-    t.equal(await openRefill(node.store, cluster.host, false), undefined);
+    t.equal(await findRefill(node.store), undefined);
     t.equal(recordStreams(cluster).length > 0, lost === 'empty', 'an older disk is only compared');
   });
 }

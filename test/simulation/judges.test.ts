@@ -1,6 +1,8 @@
 /** The judges bite: a bug planted for each of the first four invariants is found within a few seeds. */
 
 import t from 'tap';
+import { ActiveLists } from '../../src/coordinator/participants.ts';
+import { Fill } from '../../src/repair/fill.ts';
 import type { PeerReply, PeerRequest } from '../../src/peer/messages.ts';
 import type { SimulatedCluster } from './cluster.ts';
 import { simulate, type FaultKind } from './simulation.ts';
@@ -66,6 +68,34 @@ t.test('replicas that stay apart are found', async (t) => {
     (violation) => violation.includes('replicas differ'),
   );
   t.ok(seed <= SEEDS_MAX, `found at seed ${seed}`);
+});
+
+/** What is found while the ring moves without faults, with `bug` in the place of a method. */
+async function isFoundInSteps<T extends object, K extends keyof T>(
+  prototype: T,
+  method: K,
+  bug: T[K],
+): Promise<boolean> {
+  const sound = prototype[method];
+  prototype[method] = bug;
+  try {
+    for (let seed = 1; seed <= SEEDS_MAX; seed += 1) {
+      const options = { seed, faults: [], steps: true, datatypeClientCount: 0, healLimitMs: 1 };
+      const { violations } = await simulate(options);
+      if (violations.some((violation) => violation.includes('hold it'))) return true;
+    }
+    return false;
+  } finally {
+    prototype[method] = sound;
+  }
+}
+
+t.test('a quorum that holds only in the ring of reads is found', async (t) => {
+  t.ok(await isFoundInSteps(ActiveLists.prototype, 'jointLists', () => undefined));
+});
+
+t.test('a node that calls itself full before it is, is found', async (t) => {
+  t.ok(await isFoundInSteps(Fill.prototype, 'run', () => Promise.resolve(true)));
 });
 
 function confirmUnmade(request: PeerRequest): PeerReply | undefined {

@@ -86,6 +86,26 @@ export function judgeDurable(write: WriteRecord, copies: CopiesByNode): string |
     : `${write.token} was acknowledged with ${count} of ${needed} durable copies`;
 }
 
+/**
+ * Without faults, and whatever ring a node reads in: a majority of the replicas that it would ask hold
+ * the write that was acknowledged.
+ */
+export function judgeMeetable(
+  write: WriteRecord,
+  copies: CopiesByNode,
+  list: readonly string[],
+): string | undefined {
+  const { dot } = write;
+  if (dot === undefined) return undefined;
+  const holding = list.filter((node) => {
+    const copy = copies.get(node);
+    return copy !== undefined && covers(copy.context, dot);
+  });
+  return 2 * holding.length > list.length
+    ? undefined
+    : `${write.token} was acknowledged and ${holding.length} of ${list.join()} hold it`;
+}
+
 /** Invariant 4: all replicas of a key are equal; `hash` must tell different objects apart. */
 export function judgeConverged(
   copies: CopiesByNode,

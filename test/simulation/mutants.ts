@@ -139,6 +139,21 @@ const STORING: readonly Mutant[] = [
   },
 ];
 
+const MOVING: readonly Mutant[] = [
+  {
+    name: 'a node says that it is full before it is',
+    file: 'repair/step-transfer',
+    from: 'if (!(await new Fill(this.#ports, means, halt).run(trees)))',
+    to: 'if (trees.length < 0)',
+  },
+  {
+    name: 'a former replica drops what nobody has confirmed',
+    file: 'repair/leftovers',
+    from: 'if (holdsAll(theirs, head))',
+    to: 'if (true)',
+  },
+];
+
 const COORDINATING: readonly Mutant[] = [
   {
     name: 'a failed replica counts as one that has stored',
@@ -230,6 +245,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...MERGING,
   ...IDENTITY,
   ...STORING,
+  ...MOVING,
   ...COORDINATING,
   ...REPAIRING,
   ...AGREEING,

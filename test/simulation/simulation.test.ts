@@ -21,6 +21,16 @@ t.test('without faults every write is acknowledged', async (t) => {
   t.ok(verdict.ackedUpdateCount > 30, `${verdict.ackedUpdateCount} updates were acknowledged`);
 });
 
+t.test('while the ring moves, every quorum meets what was acknowledged', async (t) => {
+  let stepCount = 0;
+  for (let seed = 1; seed <= 4; seed += 1) {
+    const verdict = await simulate({ seed, faults: [], steps: true, datatypeClientCount: 0 });
+    t.same(verdict.violations, []);
+    stepCount += verdict.stepCount;
+  }
+  t.ok(stepCount > 4, `${stepCount} steps`);
+});
+
 t.test(`invariants 1 to 4 hold over ${SEED_COUNT} seeds of composed faults`, async (t) => {
   const faultCounts = new Map<FaultKind, number>();
   let ackedCount = 0;

@@ -25,11 +25,13 @@ import { History, type WriteRecord } from './history.ts';
 import {
   judgeConverged,
   judgeDurable,
+  judgeMeetable,
   judgeNothingLost,
   judgeSupersededStaysGone,
   type CopiesByNode,
 } from './judges.ts';
 import { judgeCoverage, type HealedKey } from './coverage-judge.ts';
+import { Steps } from './steps.ts';
 import { TopologyWitness } from './topology-witness.ts';
 import { Workload } from './workload.ts';
 import { World } from './world.ts';
@@ -43,6 +45,8 @@ export interface SimulationOptions {
   readonly datatypeClientCount?: number;
   /** Mean time between two faults. Default 1,500. */
   readonly faultIntervalMs?: number;
+  /** Whether the ring moves meanwhile. Default: with every fourth seed. */
+  readonly steps?: boolean;
   /** Virtual time until what is still wrong is a finding. Default 200,000. */
   readonly healLimitMs?: number;
   /** Changes the cluster before it starts: how a test plants a bug. */
@@ -59,6 +63,8 @@ export interface Verdict {
   readonly readCount: number;
   readonly failureCount: number;
   readonly faultCounts: ReadonlyMap<FaultKind, number>;
+  /** Steps of the ring that were opened. */
+  readonly stepCount: number;
   /** Equal for equal runs. */
   readonly fingerprint: string;
   /** The last log lines of each node, if something was found. */
@@ -96,12 +102,13 @@ const START_LIMIT_MS = 60_000;
 const WORK_LIMIT_MS = 600_000;
 const HEAL_LIMIT_MS = 200_000;
 const SETTLE_MS = 10_000;
+const STEP_INTERVAL_MS = 4_000;
 const REQUEST_TIMEOUT_MS = 3_000;
 
 export async function simulate(options: SimulationOptions): Promise<Verdict> {
   const world = new World(options.seed);
   const cluster = new SimulatedCluster(world, {
-    nodeCount: options.nodeCount ?? 3 + world.random.integer(3),
+    nodeCount: options.nodeCount ?? (movesRing(options) ? 4 : 3) + world.random.integer(3),
     ringSize: 8,
     defaultProperties: { n_val: N },
     disk: { writeLatencyMaxMs: 4, readLatencyMaxMs: 1 },
@@ -158,7 +165,10 @@ class Run {
       lastingMaxMs: 4_000,
       kinds: this.#options.faults ?? ALL_FAULTS,
     });
+    const steps = new Steps(this.#cluster, STEP_INTERVAL_MS);
+    if (movesRing(this.#options)) steps.start();
     await this.#work(faults);
+    steps.end();
     await world.drive(faults.end(), HEAL_LIMIT_MS);
     const { nodes } = this.#cluster;
     this.#hadDamage = nodes.some(({ hasDamage, hasForgotten }) => hasDamage || hasForgotten);
@@ -179,6 +189,7 @@ class Run {
       readCount: history.readCount,
       failureCount: history.failureCount,
       faultCounts: faults.counts,
+      stepCount: steps.openedCount,
       fingerprint: `${world.eventCount}/${world.nowMs.toFixed(3)}/${world.random.word()}`,
       log: violations.length === 0 ? [] : this.#cluster.nodes.flatMap(({ log }) => log).slice(-300),
     };
@@ -228,8 +239,24 @@ class Run {
       return hasDamage || hasForgotten;
     };
     if ([...copies.keys()].some(isSpoilt)) return;
-    const finding = judgeDurable(write, copies);
+    const finding = judgeDurable(write, copies) ?? this.#judgeReadable(write, copies);
     if (finding !== undefined) this.#history.violations.push(finding);
+  }
+
+  #judgeReadable(write: WriteRecord, copies: CopiesByNode): string | undefined {
+    if (this.#options.faults?.length !== 0) return undefined;
+    const writes = this.#history.ofKey(write.key);
+    // A tombstone that was reaped takes with it what it had seen.
+    if (writes.some(({ isDelete }) => isDelete)) return undefined;
+    for (const { node } of this.#cluster.nodes) {
+      const list = node?.preferenceList(write.key)?.map((position) => position.node) ?? [];
+      for (const earlier of writes) {
+        if (earlier.ackedMs === undefined) continue;
+        const finding = judgeMeetable(earlier, copies, list);
+        if (finding !== undefined) return finding;
+      }
+    }
+    return undefined;
   }
 
   /** Waits until all is judged well; what is still wrong at the limit is the finding. */
@@ -271,7 +298,22 @@ class Run {
       findings.push(...found.map((finding) => `${history.datatype}: ${finding}`));
     }
     for (const machine of this.#cluster.nodes) findings.push(...(await this.#judgeStore(machine)));
+    if (movesRing(this.#options)) findings.push(...(await this.#judgePlaces(healed)));
     if (findings.length === 0) findings.push(...(await this.#judgeCoverage(healed)));
+    return findings;
+  }
+
+  /** The step has closed, and nobody is left with a copy that is not his to hold. */
+  async #judgePlaces(healed: readonly HealedKey[]): Promise<string[]> {
+    const { step } = this.#mustNode().state();
+    if (step !== undefined) return [`the ring is still ${step.phase}: ${step.unfilled.join()}`];
+    const findings: string[] = [];
+    for (const { key } of healed) {
+      const primaries = await this.#primaryCopies(key);
+      for (const [id, copy] of await this.#cluster.copies(key)) {
+        if (copy !== undefined && !primaries.has(id)) findings.push(`${id} holds what is others'`);
+      }
+    }
     return findings;
   }
 
@@ -364,6 +406,10 @@ class Run {
     if (serving.length === 0) throw new Error('no node serves');
     return this.#cluster.world.random.pick(serving);
   }
+}
+
+function movesRing({ seed, steps }: SimulationOptions): boolean {
+  return steps ?? seed % 4 === 0;
 }
 
 function mergedCopy(copies: Iterable<StoredObject | undefined>): StoredObject | undefined {

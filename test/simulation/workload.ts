@@ -144,6 +144,7 @@ export class Workload {
   /** Of a bucket beside the key's own, whose properties no write depends on. */
   async #changeProperties(asked: Asked, { type }: ObjectKey): Promise<void> {
     const { topology, world } = this.#ports;
+    if (!asked.node.readiness().isReady) return;
     const bucket = utf8ToByteString('properties');
     const change = topology.begin(type, bucket, world.nowMs);
     const changes = { [MARKER_PROPERTY]: change.marker };
