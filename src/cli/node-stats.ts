@@ -78,7 +78,7 @@ const GAUGES = [
 
 /**
  * What Riak has and a Vertebra node has not: mailboxes of vnodes, coordinators elsewhere because of
- * them, pools of workers, gossip, strong consistency. There is never any of it.
+ * them, pools of workers, pipelines of jobs, gossip, strong consistency. There is never any of it.
  */
 const NOTHING_OF_THE_KIND = [
   'postcommit_fail',
@@ -91,6 +91,9 @@ const NOTHING_OF_THE_KIND = [
   'converge_delay_mean',
   'rebalance_delay_mean',
   'rejected_handoffs',
+  'handoff_timeouts',
+  'pipeline_active',
+  'executing_mappers',
   'soft_loaded_vnode_mbox_total',
   'vnode_mbox_check_timeout_total',
   'coord_local_soft_loaded_total',
