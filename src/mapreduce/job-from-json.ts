@@ -6,12 +6,13 @@
  * What is wrong is told in Riak's words up to what it was found in, of which only a part is shown.
  */
 
+import { jsonDepth } from '../base/json-depth.ts';
 import { DEFAULT_BUCKET_TYPE } from '../base/names.ts';
 import { utf8ToByteString } from '../base/bytes.ts';
 import { bucketInputs, indexInputs } from './job-inputs.ts';
 import { DEFAULT_TIMEOUT_MS, PHASES_MAX, TIMEOUT_MAX_MS, badField, isRefusal } from './job.ts';
 import { resolvePhase } from './phase-function.ts';
-import { escapeToAscii, jsonToTerm, nestingOf } from './term-json.ts';
+import { escapeToAscii, jsonToTerm } from './term-json.ts';
 import { printString } from '../object/erlang-text.ts';
 import { NONE, UNDEFINED, textBinary, tuple } from './term.ts';
 import type { BucketName } from './job-inputs.ts';
@@ -32,7 +33,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 export function parseJsonJob(bytes: Buffer, languages: JobLanguages): JobOutcome {
   if (bytes.length > JOB_SIZE_MAX_BYTES) return { refusal: 'invalid-json', reason: 'too_large' };
-  if (nestingOf(bytes) > DEPTH_MAX) return { refusal: 'invalid-json', reason: 'too_deep' };
+  if (jsonDepth(bytes) > DEPTH_MAX) return { refusal: 'invalid-json', reason: 'too_deep' };
   let parsed: unknown;
   try {
     parsed = JSON.parse(utf8.decode(bytes));

@@ -5,10 +5,11 @@
  * inputs, so it may see its own results, as in Riak. What functions take and give crosses as JSON.
  */
 
+import { jsonDepth } from '../base/json-depth.ts';
 import { isScriptName } from './script.ts';
 import { readInput, inputTerm, phaseFailure, READS_AT_ONCE } from './phase-input.ts';
 import { objectToJson } from './object-json.ts';
-import { JsonResults, nestingOf, jsonToTerm, termToJson } from './term-json.ts';
+import { JsonResults, jsonToTerm, termToJson } from './term-json.ts';
 import type { ScriptMapPhase, ScriptReducePhase } from './job.ts';
 import type { JobEvent } from './job-ports.ts';
 import type { Found } from './phase-input.ts';
@@ -152,7 +153,7 @@ async function call(session: ScriptSession, args: string): Promise<TermList | Cr
 }
 
 function listOf(json: string): TermList | Crash {
-  if (nestingOf(Buffer.from(json)) > DEPTH_MAX) return { crash: 'too_deep' };
+  if (jsonDepth(Buffer.from(json)) > DEPTH_MAX) return { crash: 'too_deep' };
   const value: unknown = JSON.parse(json);
   return Array.isArray(value) ? value.map(jsonToTerm) : { crash: 'the function gave no list' };
 }

@@ -6,6 +6,7 @@
  * bytes, and JSON is text: bytes that are not UTF-8 have no JSON form, which is the caller's to report.
  */
 
+import { jsonDepth } from '../../base/json-depth.ts';
 import type { ByteString } from '../../base/bytes.ts';
 
 const SHORT_ESCAPES: Readonly<Record<string, string>> = {
@@ -78,21 +79,4 @@ export function parseJson(body: Buffer): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** The deepest nesting of brackets outside strings; of malformed JSON any number. */
-function jsonDepth(body: Buffer): number {
-  let depth = 0;
-  let deepest = 0;
-  let isQuoted = false;
-  for (let index = 0; index < body.length; index += 1) {
-    const byte = body[index];
-    if (isQuoted) {
-      if (byte === 0x5c) index += 1;
-      else if (byte === 0x22) isQuoted = false;
-    } else if (byte === 0x22) isQuoted = true;
-    else if (byte === 0x7b || byte === 0x5b) deepest = Math.max(deepest, (depth += 1));
-    else if (byte === 0x7d || byte === 0x5d) depth -= 1;
-  }
-  return deepest;
 }
