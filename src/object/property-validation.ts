@@ -36,9 +36,9 @@ type Check = (value: unknown, context: ValidationContext) => Checked;
 
 type Changes = Record<string, PropertyValue>;
 
-/** No ring is larger, so no quorum above it can be met. */
-const QUORUM_MAX = 1024;
 const UINT32_MAX = 2 ** 32 - 1;
+/** Not held against n_val: one that cannot be met is refused when it is asked for, as in Riak. */
+const QUORUM_MAX = UINT32_MAX;
 const NAME_LENGTH_MAX = 255;
 /** Of an unknown property's value, as JSON text. */
 const VALUE_LENGTH_MAX = 16_384;

@@ -40,7 +40,7 @@ const REFUSED: readonly (readonly [Level, BucketProperties, Changes, Record<stri
   ['bucket', UNTYPED, { r: 'most' }, { r: 'not_valid_quorum' }],
   ['bucket', UNTYPED, { w: -1 }, { w: 'not_valid_quorum' }],
   ['bucket', UNTYPED, { rw: 0 }, { rw: 'not_valid_quorum' }],
-  ['bucket', UNTYPED, { pr: 4_294_967_293 }, { pr: 'not_valid_quorum' }],
+  ['bucket', UNTYPED, { pr: 4_294_967_296 }, { pr: 'not_valid_quorum' }],
   ['bucket', UNTYPED, { node_confirms: 'all' }, { node_confirms: 'not_valid_quorum' }],
   ['bucket', UNTYPED, { sync_on_write: 'never' }, { sync_on_write: 'not_valid_sync_param' }],
   ['bucket', UNTYPED, { old_vclock: 0 }, { old_vclock: 'not_integer' }],

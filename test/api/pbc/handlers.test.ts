@@ -18,6 +18,7 @@ import { RpbMapRedReq } from '../../../src/api/pbc/messages/map-reduce-messages.
 import { RpbPutReq } from '../../../src/api/pbc/messages/put-messages.ts';
 import { RpbPingReq } from '../../../src/api/pbc/messages/server-messages.ts';
 import {
+  RpbGetBucketReq,
   RpbGetBucketTypeReq,
   RpbSetBucketReq,
 } from '../../../src/api/pbc/messages/bucket-messages.ts';
@@ -249,10 +250,21 @@ t.test('a fold over objects honours its ends and skips what is deleted', async (
     'bd',
   );
   t.equal(await fold({ bucket, start_key: name('a'), max_results: 0 }), '');
+  // What is deleted does not count, and nothing behind it is passed over.
+  t.equal(await fold({ bucket, start_key: name('a'), max_results: 3 }), 'abd');
+  t.equal(await fold({ bucket, start_key: name('b'), max_results: 2 }), 'bd');
   t.equal(
     await fold({ bucket, start_key: name('a'), continuation: Buffer.from('x') }),
     'Invalid continuation',
   );
+});
+
+t.test('a quorum that no bucket can meet is kept, and refused when it is asked for', async (t) => {
+  const { ask } = await connected(t);
+  const props = { r: 0xffff_ffff };
+  t.equal(errorText(await ask(RpbSetBucketReq, { bucket: name('b'), props })), 'RpbSetBucketResp');
+  t.match(await ask(RpbGetBucketReq, { bucket: name('b') }), { value: { props } });
+  t.equal(errorText(await ask(RpbGetReq, GET)), '{n_val_violation,3}');
 });
 
 t.test('a quorum of a bucket cannot be the default of itself', async (t) => {

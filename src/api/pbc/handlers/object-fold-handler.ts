@@ -48,8 +48,10 @@ async function* replies(
   let last: ByteString | undefined;
   const type = bucketTypeOf(message.type);
   for await (const keys of keysOf(message, node, after)) {
-    for (let start = 0; start < keys.length && left > 0; start += READS_AT_ONCE) {
+    let start = 0;
+    while (start < keys.length && left > 0) {
       const some = keys.slice(start, start + Math.min(READS_AT_ONCE, left));
+      start += some.length;
       const read = await readObjects(some, { node, type, bucket: message.bucket });
       if (read.kind === 'failed') return yield errorReply(failureToErrorText(read.failure));
       const { objects } = read;
