@@ -138,6 +138,7 @@ function compute(sources: StatsSources): Readonly<Record<string, unknown>> {
     ...counted,
     ...readRepairStats(counted),
     coord_redirs_total: counted['coord_redirs_total'] ?? 0,
+    ...pipelineStats(counted),
     handoff_timeouts: counted['handoff_broken_off_total'] ?? 0,
     rings_reconciled: counted['states_adopted'] ?? 0,
     rings_reconciled_total: counted['states_adopted_total'] ?? 0,
@@ -171,6 +172,18 @@ function compute(sources: StatsSources): Readonly<Record<string, unknown>> {
     sys_otp_release: process.version,
     sys_system_architecture: `${process.arch}-${process.platform}`,
     sys_logical_processors: availableParallelism(),
+  };
+}
+
+/** MapReduce jobs; each has one mapper at most, which is told as if it always ran. */
+function pipelineStats(counted: Readonly<Record<string, number>>): Record<string, number> {
+  const begun = counted['pipeline_create_total'] ?? 0;
+  const active = begun - (counted['pipeline_end_total'] ?? 0);
+  return {
+    pipeline_create_one: counted['pipeline_create'] ?? 0,
+    pipeline_create_count: begun,
+    pipeline_active: active,
+    executing_mappers: active,
   };
 }
 

@@ -26,6 +26,7 @@ export interface JobHost {
  */
 export async function* runJob(job: Job, ports: JobPorts, host: JobHost): AsyncGenerator<JobEvent> {
   host.metrics.count('mapreduce_jobs_total');
+  host.metrics.count('pipeline_create');
   const deadline = new Deadline(host.clock, job.timeoutMs);
   const events = connectStages(job, ports, { deadline, scripts: host.scripts });
   const last = job.phases.length - 1;
@@ -43,6 +44,7 @@ export async function* runJob(job: Job, ports: JobPorts, host: JobHost): AsyncGe
     if (!isFault(error, 'timeout')) throw error;
     yield failed(host, { reason: 'timeout' });
   } finally {
+    host.metrics.count('pipeline_end');
     deadline.end();
     // A stage that is still reading ends when that read does, which no one waits for.
     events.return(undefined).catch(() => undefined);

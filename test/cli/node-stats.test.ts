@@ -61,6 +61,19 @@ const PLAIN = [
   'vnode_mbox_check_timeout_total',
   'coord_local_soft_loaded_total',
   'riak_kv_version',
+  'pipeline_active',
+  'executing_mappers',
+  'list_fsm_active',
+  'index_fsm_active',
+  'gossip_received',
+  'converge_delay_mean',
+  'rebalance_delay_mean',
+  'rejected_handoffs',
+  'consistent_gets',
+  'memory_total',
+  'memory_ets',
+  'sys_process_count',
+  'sys_otp_release',
   'storage_backend',
   'read_repairs_primary_notfound_one',
   'read_repairs_fallback_outofdate_count',
@@ -86,6 +99,8 @@ t.test('what was counted is shown under its name', (t) => {
   metrics.count('coord_redirs_total', 4);
   metrics.count('read_repairs_primary_notfound', 5);
   metrics.count('store_corrupt_reads_total', 6);
+  metrics.count('pipeline_create', 7);
+  metrics.count('pipeline_end', 5);
   const node = new MemoryNode(systemHost(LOG, metrics), { bucketTypes: {}, reapAfterMs: 1 });
   t.match(nodeStats({ node, metrics, dataFolder: '.' })(), {
     object_merge: 2,
@@ -95,6 +110,8 @@ t.test('what was counted is shown under its name', (t) => {
     read_repairs_primary_notfound_one: 5,
     read_repairs_primary_notfound_count: 5,
     leveldb_read_block_error: 6,
+    pipeline_create_count: 7,
+    pipeline_active: 2,
   });
   t.end();
 });
