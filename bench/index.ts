@@ -231,7 +231,8 @@ async function measure(label: string, ask: Ask | undefined): Promise<Measured> {
   const askAgain = async (again: Ask): Promise<void> => {
     while (performance.now() < endMs) {
       const beganMs = performance.now();
-      termCount += await again();
+      const terms = await again();
+      termCount += terms;
       queries.recordValue(Math.round((performance.now() - beganMs) * 1_000));
     }
   };
