@@ -10,6 +10,7 @@ import type { PartialProperties } from '../../src/object/bucket-properties.ts';
 import type { StoredObject } from '../../src/object/stored-object.ts';
 import { initialState } from '../../src/membership/initial-state.ts';
 import type { ClusterState } from '../../src/membership/cluster-state.ts';
+import type { Newcomer } from '../../src/membership/staging.ts';
 import type { RepairOptions } from '../../src/node/repair-rounds.ts';
 import { VertebraNode } from '../../src/node/node.ts';
 import { partitionOf } from '../../src/ring/partition.ts';
@@ -33,34 +34,55 @@ const RESTART_DELAY_MS = 500;
 export class SimulatedCluster {
   readonly world: World;
   readonly network: SimulatedNetwork;
-  readonly nodes: readonly SimulatedNode[];
+  /** The machines in play; those of nodes that were taken in since come last. */
+  readonly nodes: SimulatedNode[];
+  /** Those of nodes that have left. */
+  readonly departed: SimulatedNode[] = [];
   readonly initialState: ClusterState;
   readonly repair: RepairOptions;
   /** Told of each state that a node acts on; for judges. */
   onState: (node: NodeId, state: ClusterState) => void = () => undefined;
 
+  readonly #options: ClusterOptions;
+  #machineCount = 0;
+
   constructor(world: World, options: ClusterOptions) {
     this.world = world;
+    this.#options = options;
     this.repair = options.repair;
     this.network = new SimulatedNetwork(world, { ...options.network });
-    const ids = Array.from(
-      { length: options.nodeCount },
-      (_, index) => `dev${index + 1}@127.0.0.1` as NodeId,
-    );
-    this.initialState = initialState({
-      clusterName: 'simulation',
-      ringSize: options.ringSize,
-      members: ids.map((id, index) => ({
-        id,
-        host: '127.0.0.1',
-        peerPort: 10_000 + index,
-        httpPort: 20_000 + index,
-        pbcPort: 30_000 + index,
-        location: '',
-      })),
-      defaultProperties: options.defaultProperties,
-    }).state;
-    this.nodes = ids.map((id) => new SimulatedNode(this, id, options.disk));
+    const members = Array.from({ length: options.nodeCount }, () => this.#newMember());
+    this.initialState = this.#stateOf(members);
+    this.nodes = members.map(({ id }) => this.#newMachine(id, this.initialState));
+  }
+
+  /** A machine that is a cluster of its own, not in play yet. */
+  newLoner(): SimulatedNode {
+    const member = this.#newMember();
+    return this.#newMachine(member.id, this.#stateOf([member]));
+  }
+
+  #stateOf(members: readonly Newcomer[]): ClusterState {
+    const { ringSize, defaultProperties } = this.#options;
+    const cluster = { clusterName: 'simulation', ringSize, members, defaultProperties };
+    return initialState(cluster).state;
+  }
+
+  #newMember(): Newcomer {
+    const index = this.#machineCount;
+    this.#machineCount += 1;
+    return {
+      id: `dev${index + 1}@127.0.0.1` as NodeId,
+      host: '127.0.0.1',
+      peerPort: 10_000 + index,
+      httpPort: 20_000 + index,
+      pbcPort: 30_000 + index,
+      location: '',
+    };
+  }
+
+  #newMachine(id: NodeId, firstState: ClusterState): SimulatedNode {
+    return new SimulatedNode(this, { id, firstState }, this.#options.disk);
   }
 
   async start(): Promise<void> {
@@ -68,7 +90,7 @@ export class SimulatedCluster {
   }
 
   mustNode(id: string): SimulatedNode {
-    const node = this.nodes.find((candidate) => candidate.id === id);
+    const node = [...this.nodes, ...this.departed].find((candidate) => candidate.id === id);
     if (node === undefined) throw new Error(`${id} is not a node`);
     return node;
   }
@@ -95,13 +117,19 @@ export class SimulatedNode {
   /** Log events of the running process, for a failing seed's report. */
   readonly log: string[] = [];
   readonly #cluster: SimulatedCluster;
+  readonly #firstState: ClusterState;
   readonly #random: SeededRandom;
   #isStopping = false;
   #isRestored = false;
 
-  constructor(cluster: SimulatedCluster, id: NodeId, disk: DiskOptions) {
+  constructor(
+    cluster: SimulatedCluster,
+    { id, firstState }: { readonly id: NodeId; readonly firstState: ClusterState },
+    disk: DiskOptions,
+  ) {
     this.#cluster = cluster;
     this.id = id;
+    this.#firstState = firstState;
     this.disk = new SimulatedDisk(cluster.world, disk);
     this.clock = new NodeClock(cluster.world);
     this.#random = cluster.world.random.fork();
@@ -122,7 +150,8 @@ export class SimulatedNode {
       this.#cluster.network.peerOf(this.id),
       {
         id: this.id,
-        initialState: this.#cluster.initialState,
+        initialState: this.#firstState,
+        joinPort: this.#cluster.network.joinPort,
         mayHaveForgotten: this.#isRestored,
         diskSpace: async () => ({
           freeBytes: this.disk.isFull ? 0 : TERABYTE,

@@ -16,6 +16,14 @@ import type {
   PeerStreamItem,
   PeerStreamRequest,
 } from '../../src/peer/messages.ts';
+import {
+  joinReplyToTuple,
+  joinRequestToTuple,
+  tupleToJoinReply,
+  tupleToJoinRequest,
+  type JoinHandler,
+  type JoinPort,
+} from '../../src/peer/join.ts';
 import type { Peer, PeerHandler } from '../../src/peer/peer.ts';
 import {
   decodeReply,
@@ -38,7 +46,7 @@ export interface NetworkOptions {
 
 /** One incarnation of a node's process on the network. */
 interface Port {
-  readonly handler: PeerHandler;
+  readonly handler: PeerHandler & JoinHandler;
   readonly clock: NodeClock;
   isGone: boolean;
 }
@@ -63,7 +71,26 @@ export class SimulatedNetwork {
     this.#random = world.random.fork();
   }
 
-  attach(id: NodeId, handler: PeerHandler, clock: NodeClock): void {
+  /** Each node listens where its name's number says: dev1 at 10,000. */
+  readonly joinPort: JoinPort = {
+    askToJoin: async ({ port }, request) => {
+      const latencyMs = (): number => 1 + this.#random.integer(this.options.latencyMaxMs);
+      await this.world.sleep(latencyMs());
+      const target = this.#ports.get(`dev${port - 9_999}@127.0.0.1` as NodeId);
+      if (target === undefined || this.#random.chance(this.options.dropRate)) {
+        throw new Fault('peer-unreachable', 'nobody listens there');
+      }
+      const reply = tupleToJoinReply(
+        joinReplyToTuple(
+          await target.handler.admit(tupleToJoinRequest(joinRequestToTuple(request))),
+        ),
+      );
+      await this.world.sleep(latencyMs());
+      return reply;
+    },
+  };
+
+  attach(id: NodeId, handler: PeerHandler & JoinHandler, clock: NodeClock): void {
     this.#ports.set(id, { handler, clock, isGone: false });
   }
 

@@ -2,7 +2,8 @@
  * `npm run simulate -- --seeds 1..500` or `-- --minutes 30`: many seeds, with faults, judged.
  *
  * Prints a line for each broken seed with the command that replays it; exit code 1 if there was one.
- * `--first` ends with the first of them; with `--steps` the ring moves in every seed, not in each fourth.
+ * `--first` ends with the first of them; with `--steps` the ring moves in every seed, not in each fourth;
+ * with `--members` nodes join, leave and replace each other.
  */
 
 import { parseArgs } from 'node:util';
@@ -17,6 +18,7 @@ const { values } = parseArgs({
     'datatype-clients': { type: 'string', default: '2' },
     verbose: { type: 'boolean', default: false },
     steps: { type: 'boolean' },
+    members: { type: 'boolean', default: false },
     first: { type: 'boolean', default: false },
   },
 });
@@ -33,6 +35,7 @@ for (; seed <= last && Date.now() < deadlineMs; seed += 1) {
     operationsPerClient: Number(values.operations),
     datatypeClientCount: Number(values['datatype-clients']),
     ...(values.steps === undefined ? {} : { steps: values.steps }),
+    changesMembers: values.members,
   });
   ackedCount += verdict.ackedCount;
   if (values.verbose) {
@@ -40,6 +43,7 @@ for (; seed <= last && Date.now() < deadlineMs; seed += 1) {
     console.log(
       `seed ${seed}: ${verdict.ackedCount} of ${writeCount} writes acknowledged, ` +
         `${verdict.ackedUpdateCount} updates, ${stepCount} steps, ` +
+        `${verdict.joinedCount} joined, ${verdict.leftCount} left, ` +
         `${readCount} reads, ${failureCount} failures, ${fingerprint}`,
     );
   }

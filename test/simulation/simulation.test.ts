@@ -31,6 +31,21 @@ t.test('while the ring moves, every quorum meets what was acknowledged', async (
   t.ok(stepCount > 4, `${stepCount} steps`);
 });
 
+t.test('promises hold while nodes join, leave and replace each other under faults', async (t) => {
+  let [joinedCount, leftCount] = [0, 0];
+  for (let seed = 1; seed <= 4; seed += 1) {
+    const verdict = await simulate({ seed, changesMembers: true, datatypeClientCount: 0 });
+    t.same(
+      verdict.violations,
+      [],
+      `npm run simulate -- --members --datatype-clients 0 --seeds ${seed}`,
+    );
+    joinedCount += verdict.joinedCount;
+    leftCount += verdict.leftCount;
+  }
+  t.ok(joinedCount > 3 && leftCount > 1, `${joinedCount} joined, ${leftCount} left`);
+});
+
 t.test(`invariants 1 to 4 hold over ${SEED_COUNT} seeds of composed faults`, async (t) => {
   const faultCounts = new Map<FaultKind, number>();
   let ackedCount = 0;

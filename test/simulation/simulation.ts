@@ -32,6 +32,7 @@ import {
 } from './judges.ts';
 import { judgeCoverage, type HealedKey } from './coverage-judge.ts';
 import { Steps } from './steps.ts';
+import { Members } from './members.ts';
 import { TopologyWitness } from './topology-witness.ts';
 import { Workload } from './workload.ts';
 import { World } from './world.ts';
@@ -47,6 +48,8 @@ export interface SimulationOptions {
   readonly faultIntervalMs?: number;
   /** Whether the ring moves meanwhile. Default: with every fourth seed. */
   readonly steps?: boolean;
+  /** Whether nodes join, leave and replace each other meanwhile. Default false. */
+  readonly changesMembers?: boolean;
   /** Virtual time until what is still wrong is a finding. Default 200,000. */
   readonly healLimitMs?: number;
   /** Changes the cluster before it starts: how a test plants a bug. */
@@ -65,6 +68,8 @@ export interface Verdict {
   readonly faultCounts: ReadonlyMap<FaultKind, number>;
   /** Steps of the ring that were opened. */
   readonly stepCount: number;
+  readonly joinedCount: number;
+  readonly leftCount: number;
   /** Equal for equal runs. */
   readonly fingerprint: string;
   /** The last log lines of each node, if something was found. */
@@ -103,6 +108,7 @@ const WORK_LIMIT_MS = 600_000;
 const HEAL_LIMIT_MS = 200_000;
 const SETTLE_MS = 10_000;
 const STEP_INTERVAL_MS = 4_000;
+const MEMBERS_INTERVAL_MS = 3_000;
 const REQUEST_TIMEOUT_MS = 3_000;
 
 export async function simulate(options: SimulationOptions): Promise<Verdict> {
@@ -167,11 +173,19 @@ class Run {
     });
     const steps = new Steps(this.#cluster, STEP_INTERVAL_MS);
     if (movesRing(this.#options)) steps.start();
+    const members =
+      this.#options.changesMembers === true
+        ? new Members(this.#cluster, MEMBERS_INTERVAL_MS)
+        : undefined;
+    members?.start();
     await this.#work(faults);
     steps.end();
     await world.drive(faults.end(), HEAL_LIMIT_MS);
-    const { nodes } = this.#cluster;
-    this.#hadDamage = nodes.some(({ hasDamage, hasForgotten }) => hasDamage || hasForgotten);
+    if (members !== undefined) await world.drive(members.end(), HEAL_LIMIT_MS);
+    const { nodes, departed } = this.#cluster;
+    this.#hadDamage = [...nodes, ...departed].some(
+      ({ hasDamage, hasForgotten }) => hasDamage || hasForgotten,
+    );
     if (nodes.some(({ hasDamage }) => hasDamage)) {
       // When everyone is seen to be up again, the scrub finds what nobody reads.
       await world.runUntil(() => false, world.nowMs + SETTLE_MS);
@@ -190,6 +204,8 @@ class Run {
       failureCount: history.failureCount,
       faultCounts: faults.counts,
       stepCount: steps.openedCount,
+      joinedCount: members?.joinedCount ?? 0,
+      leftCount: members?.leftCount ?? 0,
       fingerprint: `${world.eventCount}/${world.nowMs.toFixed(3)}/${world.random.word()}`,
       log: violations.length === 0 ? [] : this.#cluster.nodes.flatMap(({ log }) => log).slice(-300),
     };
@@ -298,7 +314,10 @@ class Run {
       findings.push(...found.map((finding) => `${history.datatype}: ${finding}`));
     }
     for (const machine of this.#cluster.nodes) findings.push(...(await this.#judgeStore(machine)));
-    if (movesRing(this.#options)) findings.push(...(await this.#judgePlaces(healed)));
+    const { changesMembers } = this.#options;
+    if (changesMembers === true || movesRing(this.#options)) {
+      findings.push(...(await this.#judgePlaces(healed)));
+    }
     if (findings.length === 0) findings.push(...(await this.#judgeCoverage(healed)));
     return findings;
   }
@@ -408,8 +427,8 @@ class Run {
   }
 }
 
-function movesRing({ seed, steps }: SimulationOptions): boolean {
-  return steps ?? seed % 4 === 0;
+function movesRing({ seed, steps, changesMembers }: SimulationOptions): boolean {
+  return steps ?? (changesMembers !== true && seed % 4 === 0);
 }
 
 function mergedCopy(copies: Iterable<StoredObject | undefined>): StoredObject | undefined {

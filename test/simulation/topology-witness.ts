@@ -25,13 +25,15 @@ export const MARKER_PROPERTY = 'small_vclock';
 export class TopologyWitness {
   readonly violations: string[] = [];
   readonly #changes: PropertyChange[] = [];
-  readonly #hashByEpoch = new Map<number, string>();
+  /** By lineage and epoch: a node that is yet to join has epochs of its own. */
+  readonly #hashByEpoch = new Map<string, string>();
 
   /** `node` acts on `state` from now on. */
   observe(node: NodeId, state: ClusterState): void {
     const hash = hashState(state).toString('hex');
-    const known = this.#hashByEpoch.get(state.epoch);
-    if (known === undefined) this.#hashByEpoch.set(state.epoch, hash);
+    const epoch = `${state.lineages[0]?.id}/${state.epoch}`;
+    const known = this.#hashByEpoch.get(epoch);
+    if (known === undefined) this.#hashByEpoch.set(epoch, hash);
     else if (known !== hash)
       this.violations.push(`${node}: a second state of epoch ${state.epoch}`);
   }

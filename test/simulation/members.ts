@@ -1,0 +1,154 @@
+/**
+ * Members that come and go: an operator who has nodes join, leave and replace each other, one after
+ * the other, whatever else happens meanwhile.
+ *
+ * A command that fails, or whose node dies with it, is given again, as an operator would. A node that
+ * has left is switched off, and its disk is not looked at any more: what it had must be with others.
+ */
+
+import type { NodeId } from '../../src/base/names.ts';
+import { findMember, stageLeave, stageReplace } from '../../src/membership/staging.ts';
+import type { ClusterChangeOutcome } from '../../src/node/cluster-changes.ts';
+import type { VertebraNode } from '../../src/node/node.ts';
+import type { SimulatedCluster, SimulatedNode } from './cluster.ts';
+import type { SeededRandom } from './world.ts';
+
+const MEMBERS_MIN = 3;
+const MEMBERS_MAX = 7;
+/** Agreement and its spreading end by themselves before that, unless the node died. */
+const PATIENCE_MS = 40_000;
+const RETRY_MS = 1_000;
+
+export class Members {
+  joinedCount = 0;
+  leftCount = 0;
+  readonly #cluster: SimulatedCluster;
+  readonly #intervalMs: number;
+  readonly #random: SeededRandom;
+  #isOver = false;
+  #work: Promise<void> = Promise.resolve();
+
+  /** `intervalMs`: the mean pause between two changes. */
+  constructor(cluster: SimulatedCluster, intervalMs: number) {
+    this.#cluster = cluster;
+    this.#intervalMs = intervalMs;
+    this.#random = cluster.world.random.fork();
+  }
+
+  start(): void {
+    this.#work = this.#changeOnAndOn();
+  }
+
+  /** Resolves when the last change that was begun is done. */
+  async end(): Promise<void> {
+    this.#isOver = true;
+    await this.#work;
+  }
+
+  async #changeOnAndOn(): Promise<void> {
+    const { world } = this.#cluster;
+    for (;;) {
+      await world.sleep(this.#random.integer(2 * this.#intervalMs));
+      if (this.#isOver) return;
+      const count = this.#cluster.nodes.length;
+      const dice = this.#random.integer(3);
+      if (count <= MEMBERS_MIN || (dice === 0 && count < MEMBERS_MAX)) await this.#join();
+      else if (dice === 1) await this.#leave();
+      else await this.#replace();
+    }
+  }
+
+  async #join(): Promise<void> {
+    await this.#takeIn();
+    await this.#commit();
+  }
+
+  async #leave(): Promise<void> {
+    const { id } = this.#random.pick(this.#cluster.nodes);
+    await this.#untilDone((node) => node.cluster().clusterChanges.stage((s) => stageLeave(s, id)));
+    await this.#commit();
+    await this.#untilGone(id);
+  }
+
+  async #replace(): Promise<void> {
+    const { id: node } = this.#random.pick(this.#cluster.nodes);
+    const { id: successor } = await this.#takeIn();
+    const change = { kind: 'replace', node, successor } as const;
+    await this.#untilDone((each) =>
+      each.cluster().clusterChanges.stage((state) => stageReplace(state, change)),
+    );
+    await this.#commit();
+    await this.#untilGone(node);
+  }
+
+  /** A new machine, which is in play when it is known that it has been taken in. */
+  async #takeIn(): Promise<SimulatedNode> {
+    const { world } = this.#cluster;
+    const machine = this.#cluster.newLoner();
+    await machine.start();
+    for (;;) {
+      const self = findMember(this.#mustRun(machine).state(), machine.id);
+      const host = self?.host ?? '';
+      const target = this.#random.pick(this.#cluster.nodes).id;
+      const address = { host, port: 9_999 + Number(/\d+/.exec(target)?.[0]) };
+      const joining = this.#mustRun(machine).cluster().joining.join(address);
+      const outcome = await Promise.race([joining, world.sleep(PATIENCE_MS)]);
+      if (outcome?.kind === 'joined') break;
+      await world.sleep(RETRY_MS);
+    }
+    this.#cluster.nodes.push(machine);
+    this.joinedCount += 1;
+    return machine;
+  }
+
+  #commit(): Promise<void> {
+    return this.#untilDone((node) => node.cluster().clusterChanges.commit(undefined));
+  }
+
+  /** Gives the command to one node after the other until it is carried out, or was already. */
+  async #untilDone(command: (node: VertebraNode) => Promise<ClusterChangeOutcome>): Promise<void> {
+    const { world } = this.#cluster;
+    for (;;) {
+      const node = this.#anyServing();
+      const outcome =
+        node === undefined
+          ? undefined
+          : await Promise.race([command(node), world.sleep(PATIENCE_MS)]);
+      if (outcome?.kind === 'changed' || outcome?.kind === 'unchanged') return;
+      if (outcome?.kind === 'not-staged') return;
+      if (outcome?.kind === 'not-planned' && outcome.reason === 'nothing-staged') return;
+      await world.sleep(RETRY_MS);
+    }
+  }
+
+  async #untilGone(id: NodeId): Promise<void> {
+    const { world, nodes } = this.#cluster;
+    for (;;) {
+      const others = nodes.filter((machine) => machine.id !== id && machine.isUp);
+      const states = others.flatMap(({ node }) =>
+        node?.readiness().isReady === true ? [node.state()] : [],
+      );
+      if (states.some((state) => findMember(state, id) === undefined)) break;
+      await world.sleep(RETRY_MS);
+    }
+    const index = nodes.findIndex((machine) => machine.id === id);
+    const [machine] = nodes.splice(index, 1);
+    if (machine !== undefined) {
+      machine.crash();
+      this.#cluster.departed.push(machine);
+    }
+    this.leftCount += 1;
+  }
+
+  #anyServing(): VertebraNode | undefined {
+    const serving = this.#cluster.nodes.flatMap(({ node }) =>
+      node?.readiness().isReady === true ? [node] : [],
+    );
+    return serving.length === 0 ? undefined : this.#random.pick(serving);
+  }
+
+  #mustRun({ id, node }: SimulatedNode): VertebraNode {
+    if (node === undefined) throw new Error(`${id} does not run`);
+    return node;
+  }
+}
