@@ -2,10 +2,12 @@
  * Admission: how many client requests this node carries at once.
  *
  * Past the limit a request is refused at once, which costs nothing, instead of being accepted and
- * served too late, which costs everybody (invariant 7: never a slow death).
+ * served too late, which costs everybody (invariant 7: never a slow death). The limit follows from how
+ * long requests take (`concurrency-limit.ts`), and is never above the configured one.
  */
 
-import type { Metrics } from '../base/host.ts';
+import type { Clock, Host, Metrics } from '../base/host.ts';
+import { CONCURRENCY_LIMIT_DEFAULTS, ConcurrencyLimit } from './concurrency-limit.ts';
 
 export interface AdmissionLimits {
   /** Client requests under way. */
@@ -24,40 +26,57 @@ const ACTIVE_NAMES = {
 
 export class Admission {
   readonly #metrics: Metrics;
+  readonly #clock: Clock;
   readonly #limits: AdmissionLimits;
   readonly #active: Record<ClientWork, number> = { node_get_fsm: 0, node_put_fsm: 0 };
+  readonly #concurrency: ConcurrencyLimit;
   #requests = 0;
   #bytes = 0;
   #isClosed = false;
   #drained: (() => void) | undefined;
 
-  constructor(metrics: Metrics, limits: AdmissionLimits) {
-    this.#metrics = metrics;
+  constructor(host: Pick<Host, 'clock' | 'metrics'>, limits: AdmissionLimits) {
+    this.#metrics = host.metrics;
+    this.#clock = host.clock;
     this.#limits = limits;
+    const max = limits.requestsMax;
+    const min = Math.min(max, CONCURRENCY_LIMIT_DEFAULTS.min);
+    this.#concurrency = new ConcurrencyLimit({ ...CONCURRENCY_LIMIT_DEFAULTS, min, max });
   }
 
   get inFlight(): number {
     return this.#requests;
   }
 
-  /** False: refuse the request as overload. Otherwise `leave` must follow. */
-  tryEnter(work: ClientWork, sizeBytes: number): boolean {
+  /** Requests that may be under way now. */
+  get limit(): number {
+    return this.#concurrency.limit;
+  }
+
+  /** When the request entered, for `leave`, which must follow; undefined: refuse it as overload. */
+  tryEnter(work: ClientWork, sizeBytes: number): number | undefined {
     // A single large value is let in when nothing else is there, or it never would be.
     const isFull =
-      this.#requests >= this.#limits.requestsMax ||
+      this.#requests >= this.#concurrency.limit ||
       (this.#requests > 0 && this.#bytes + sizeBytes > this.#limits.bytesMax);
     if (isFull || this.#isClosed) {
       this.#metrics.count('requests_refused');
       this.#metrics.count(`${work}_rejected`);
-      return false;
+      return undefined;
     }
     this.#requests += 1;
     this.#bytes += sizeBytes;
     this.#note(work, 1);
-    return true;
+    return this.#clock.monotonicMs();
   }
 
-  leave(work: ClientWork, sizeBytes: number): void {
+  leave(work: ClientWork, entered: { readonly sizeBytes: number; readonly atMs: number }): void {
+    const { sizeBytes, atMs } = entered;
+    const nowMs = this.#clock.monotonicMs();
+    const before = this.#concurrency.limit;
+    this.#concurrency.served(nowMs - atMs, this.#requests, nowMs);
+    const { limit } = this.#concurrency;
+    if (limit !== before) this.#metrics.gauge('requests_limit', limit);
     this.#requests -= 1;
     this.#bytes -= sizeBytes;
     this.#note(work, -1);

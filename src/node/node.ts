@@ -96,7 +96,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     this.#options = options;
     this.#limits = { ...NODE_LIMITS, ...options.limits };
     this.#timings = { ...NODE_TIMINGS, ...options.timings };
-    this.#admission = new Admission(host.metrics, {
+    this.#admission = new Admission(host, {
       requestsMax: this.#limits.requestsMax,
       bytesMax: this.#limits.requestBytesMax,
     });
@@ -379,12 +379,13 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   ): Promise<Outcome | Failure> {
     const parts = this.#serving();
     if ('kind' in parts) return parts;
-    if (!this.#admission.tryEnter(work, sizeBytes)) return OVERLOAD;
+    const enteredMs = this.#admission.tryEnter(work, sizeBytes);
+    if (enteredMs === undefined) return OVERLOAD;
     try {
       if (parts.catchUp.underWay !== undefined) await parts.catchUp.underWay;
       return await serve(parts);
     } finally {
-      this.#admission.leave(work, sizeBytes);
+      this.#admission.leave(work, { sizeBytes, atMs: enteredMs });
     }
   }
 

@@ -1,0 +1,67 @@
+/**
+ * The recording client: it writes without a pause, each key once, and remembers what was acknowledged.
+ */
+
+import { utf8ToByteString } from '../../../src/base/bytes.ts';
+import type { ObjectKey } from '../../../src/base/names.ts';
+import type { VertebraClient } from '../../../src/client/client.ts';
+
+const LANES = 2;
+/** Between two writes of a lane: the machine has the nodes to run too. */
+const PAUSE_MS = 25;
+
+export class Recorder {
+  readonly acknowledged: string[] = [];
+  /** When each failed write was begun, and what it came to. */
+  readonly failures: { readonly atMs: number; readonly reason: string }[] = [];
+  readonly #client: VertebraClient;
+  readonly #ended: Promise<unknown>;
+  #isStopped = false;
+
+  constructor(client: VertebraClient) {
+    this.#client = client;
+    this.#ended = Promise.all(Array.from({ length: LANES }, (_, lane) => this.#write(lane)));
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#ended;
+  }
+
+  /** Milliseconds from `sinceMs` to the start of the first second in which no write failed. */
+  errorFreeAfterMs(sinceMs: number): number {
+    let from = sinceMs;
+    for (const { atMs } of this.failures) {
+      if (atMs < sinceMs) continue;
+      if (atMs - from >= 1_000) break;
+      from = atMs;
+    }
+    return Math.round(from - sinceMs);
+  }
+
+  async #write(lane: number): Promise<void> {
+    for (let serial = 0; !this.#isStopped; serial += 1) {
+      const text = `chaos-${lane}-${serial}`;
+      const atMs = performance.now();
+      try {
+        await this.#client.put(keyNamed(text), { value: Buffer.from(text) }, { timeoutMs: 5_000 });
+        this.acknowledged.push(text);
+      } catch (error) {
+        this.failures.push({
+          atMs,
+          reason: error instanceof Error ? error.message : String(error),
+        });
+      }
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    }
+  }
+}
+
+/** The value of a key is its name. */
+export function keyNamed(text: string): ObjectKey {
+  return {
+    type: utf8ToByteString('default'),
+    bucket: utf8ToByteString('chaos'),
+    key: utf8ToByteString(text),
+  };
+}
