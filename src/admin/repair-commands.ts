@@ -34,6 +34,7 @@ export function repairCommands(
       },
     ],
     ['hints', async () => hints(operator)],
+    ['transfers', async () => operator.transfers()],
     ['tombstones count', () => operator.tombstones()],
     ['tombstones reap', async () => reap(operator)],
     ['tombstones status', async () => operator.reapStatus()],

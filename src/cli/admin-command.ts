@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { locatedKeyText } from '../admin/key-commands.ts';
 import { askNode } from '../admin/admin-client.ts';
 import { addRepairCommands } from './admin-repair-command.ts';
+import { addTransfersCommand } from './admin-transfers-command.ts';
 import { adminSocketPath } from '../admin/admin-socket.ts';
 import { readConfigFile } from '../config/config-file.ts';
 import { addClusterCommands } from './cluster-command.ts';
@@ -54,6 +55,7 @@ export function addAdminCommands(program: Command): void {
   addClusterCommands(admin, ask);
   addKeyCommands(admin, ask);
   addRepairCommands(admin, ask);
+  addTransfersCommand(admin, ask);
   const types = admin.command('bucket-type').description('bucket types');
   types
     .command('create <type> [properties]')

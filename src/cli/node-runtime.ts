@@ -86,7 +86,7 @@ export class NodeRuntime {
       mayHaveForgotten: store.mayHaveForgotten,
       inCoverage: self.inCoverage,
       stateChanged: (state) => this.#stateChanged(state),
-      repair: { reaper: { deleteMode: deleteMode(config) } },
+      repair: { reaper: { deleteMode: deleteMode(config) }, transfers: config.transfers },
       diskSpace: () => diskSpaceOf(self.dataDir),
       diskGuard: config.disk,
       limits: {

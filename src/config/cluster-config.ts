@@ -45,6 +45,7 @@ export interface ClusterDocument {
     readonly inline_values: string;
   };
   readonly disk: { readonly reserve: string };
+  readonly transfers: { readonly rate: string; readonly partitions: number };
   readonly log: {
     readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
     readonly destination: string;
@@ -138,6 +139,7 @@ export interface ClusterConfig {
     readonly inlineMaxBytes: number;
   };
   readonly disk: { readonly reserveBytes: number };
+  readonly transfers: { readonly bytesPerSecond: number; readonly treesMax: number };
   readonly log: ClusterDocument['log'];
   /** Absent: the links between nodes are not encrypted. */
   readonly peerTls: TlsConfig | undefined;
@@ -178,6 +180,10 @@ export function documentToConfig(document: ClusterDocument, folder: string): Clu
       inlineMaxBytes: bytes(store.inline_values),
     },
     disk: { reserveBytes: bytes(document.disk.reserve) },
+    transfers: {
+      bytesPerSecond: bytes(document.transfers.rate),
+      treesMax: document.transfers.partitions,
+    },
     log: toLogConfig(document.log, folder),
     peerTls: tls.peer && toTlsConfig(tls.peer, folder),
     hooks: toHooksConfig(document.hooks, folder),

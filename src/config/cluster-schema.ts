@@ -101,6 +101,17 @@ const disk = section("Room on the disk of a node's data.", {
   ),
 });
 
+const transfers = section('How fast replicas move between nodes when the cluster changes.', {
+  rate: size(
+    { from: '64KiB', to: '10GiB', default: '32MiB' },
+    'Bytes that a node brings over, or gives away, in a second.',
+  ),
+  partitions: count(
+    { from: 1, to: 64, default: 2 },
+    'Most partitions that a node brings over at once.',
+  ),
+});
+
 const log = section('Where the log goes.', {
   level: choice(['info', 'debug', 'warn', 'error', 'silent'], 'Least important line written.'),
   destination: text('`stdout`, or a file that is appended to.', { default: 'stdout' }),
@@ -175,6 +186,7 @@ export const CLUSTER_SCHEMA: SettingSchema = {
     peer,
     store,
     disk,
+    transfers,
     log,
     tls: section('Encryption and authentication; off where a group is absent.', { peer: peerTls }),
     hooks: section('Commit hooks: code of the operator that sees the writes of a bucket.', {

@@ -86,3 +86,19 @@ t.test('a tombstone stays while a node that may hold the old value is away', asy
   for (const id of cluster.ids) t.equal(await teller.copyAt(id, key), undefined);
   t.equal(told(await teller.get(N3, key)), 'not-found');
 });
+
+t.test('a node that lost its disk is filled again without being asked', async (t) => {
+  const teller = new Teller(await TestCluster.start({ nodeCount: 3 }));
+  const { cluster } = teller;
+  const isFilled = (): boolean => cluster.node(N2).operations().transfers().isFilled;
+  await cluster.time.until(isFilled);
+  const key = cluster.keyWhere(() => true);
+  t.same(await teller.put(N1, key, { text: 'a' }), STORED);
+  cluster.crash(N2);
+  cluster.wipe(N2);
+  await cluster.restart(N2);
+  t.equal(isFilled(), false);
+  await cluster.untilUp(...cluster.ids);
+  await cluster.time.until(isFilled);
+  t.same(await teller.copyAt(N2, key), ['a']);
+});
