@@ -266,6 +266,7 @@ export class StateKeeper {
   }
 
   async #surveyUntilSure(): Promise<void> {
+    let answeredBefore = -1;
     while (!this.#isClosed && this.#record.vote === 'unsure') {
       const { state } = this.#record;
       const others = votersOf(state).filter((node) => node !== this.id);
@@ -276,7 +277,11 @@ export class StateKeeper {
       const recovered = recoverVote(state.epoch, replies, isPastOldRounds);
       if (recovered === undefined) {
         const answered = replies.filter((reply) => reply !== undefined).length;
-        this.#host.log.info('membership.survey', { answered, asked: others.length });
+        // It may go on for as long as a majority is away: only what changes is said.
+        if (answered !== answeredBefore) {
+          this.#host.log.info('membership.survey', { answered, asked: others.length });
+          answeredBefore = answered;
+        }
         await this.#pause(this.#surveyIntervalMs);
       } else {
         await this.#settleVote(state, recovered);

@@ -10,6 +10,7 @@ import { BucketPropertiesResource } from './bucket-properties-resource.ts';
 import { BucketTypePropertiesResource } from './bucket-type-properties-resource.ts';
 import { CounterResource } from './counter-resource.ts';
 import { DatatypeResource } from './datatype-resource.ts';
+import { HealthResource } from './health-resource.ts';
 import { IndexResource } from './index-resource.ts';
 import { LinkWalkResource } from './link-walk-resource.ts';
 import { ListBucketsResource } from './list-buckets-resource.ts';
@@ -53,6 +54,10 @@ export function findResource(
       return new RootResource();
     case 'ping':
       return names.length === 1 ? new PingResource() : undefined;
+    case 'livez':
+      return names.length === 1 ? new HealthResource(exchange, 'livez') : undefined;
+    case 'readyz':
+      return names.length === 1 ? new HealthResource(exchange, 'readyz') : undefined;
     case 'stats':
       return names.length === 1 ? new StatsResource(exchange) : undefined;
     case 'mapred':

@@ -44,6 +44,17 @@ async function* names(
   }
 }
 
+t.test('a node is alive while it answers, and ready while it serves', async (t) => {
+  const { port, node } = await serving(t);
+  t.match(await ask(port, 'GET /livez'), { status: 200 });
+  t.match(await ask(port, 'GET /readyz'), { status: 200 });
+  node.readiness = () => ({ isReady: false, reason: 'the disk is nearly full' });
+  t.match(await ask(port, 'GET /livez'), { status: 200 });
+  const away = await ask(port, 'GET /readyz');
+  t.equal(away.status, 503);
+  t.equal(String(away.body), 'the disk is nearly full\n');
+});
+
 t.test('each failure has its status and its words', async (t) => {
   const { port, node } = await serving(t);
   const cases: readonly (readonly [Failure, number, string])[] = [
