@@ -123,6 +123,7 @@ t.test('a fourth node is taken in under load and gets its share', async (t) => {
   t.match(await ask(fourth, 'join', { address: `${first.host}:${first.peerPort}` }), {
     message: /^Success: staged join request/,
   });
+  await settled(first, ({ members }) => members.length === 4);
   const { code, stdout } = await clusterCommand('plan');
   t.equal(code, 0);
   t.match(stdout, /Live copies of each key with n_val 3: 3 now, 3 at the lowest moment/);

@@ -299,7 +299,11 @@ export class TestCluster {
       initialState: this.#stateOfLoners.get(id) ?? this.#state,
       // An address names the node as its host.
       joinPort: {
-        askToJoin: ({ host }, request) => this.#mustProcess(host as NodeId).node.admit(request),
+        askToJoin: async ({ host }, request) => {
+          const process = this.#processes.get(host as NodeId);
+          if (process === undefined) throw new Fault('peer-unreachable', `no node at ${host}`);
+          return process.node.admit(request);
+        },
       },
       limits,
       timings,
