@@ -261,9 +261,9 @@ class Run {
 
   #judgeReadable(write: WriteRecord, copies: CopiesByNode): string | undefined {
     if (this.#options.faults?.length !== 0) return undefined;
-    const writes = this.#history.ofKey(write.key);
+    const ofKey = this.#history.ofKey(write.key);
     // A tombstone that was reaped takes with it what it had seen.
-    if (writes.some(({ isDelete }) => isDelete)) return undefined;
+    const writes = ofKey.some(({ isDelete }) => isDelete) ? [write] : ofKey;
     for (const { node } of this.#cluster.nodes) {
       const list = node?.preferenceList(write.key)?.map((position) => position.node) ?? [];
       for (const earlier of writes) {
