@@ -54,6 +54,9 @@ export interface ReapProgress {
   readonly kept: number;
 }
 
+/** Between two looks at whether all act on the newest epoch. */
+const SPREAD_WAIT_MS = 250;
+
 interface Waiting {
   readonly key: ObjectKey;
   readonly dueMs: number;
@@ -180,19 +183,25 @@ export class Reaper {
     }
   }
 
-  #setTimer(): void {
+  /** Those that are due wait on while an epoch spreads: a moment, and until then nobody may reap. */
+  #setTimer(leastMs = 0): void {
     if (this.#cancelTimer !== undefined || this.#inFlight >= this.#options.inFlightMax) return;
     const [next] = this.#queue.values();
     if (next === undefined) return;
     const { clock } = this.#ports.host;
-    this.#cancelTimer = clock.after(Math.max(next.dueMs - clock.monotonicMs(), 0), () => {
+    this.#cancelTimer = clock.after(Math.max(next.dueMs - clock.monotonicMs(), leastMs), () => {
       this.#cancelTimer = undefined;
       this.#startDue();
     });
   }
 
   #startDue(): void {
-    const nowMs = this.#ports.host.clock.monotonicMs();
+    const { host, view } = this.#ports;
+    if (!view.hasSpread(view.state().epoch)) {
+      this.#setTimer(SPREAD_WAIT_MS);
+      return;
+    }
+    const nowMs = host.clock.monotonicMs();
     for (const [id, { key, dueMs }] of this.#queue) {
       if (dueMs > nowMs || this.#inFlight >= this.#options.inFlightMax) break;
       this.#queue.delete(id);

@@ -64,6 +64,18 @@ t.test('at once, or never, if that is how deletes are set', async (t) => {
   t.equal((await holders(cluster)).length, 0);
 });
 
+t.test('it waits a moment for an epoch to spread, and not for a sweep', async (t) => {
+  const { cluster, first } = await clusterWithTombstone();
+  cluster.hasSpread = false;
+  const reaper = reaperOf(first);
+  reaper.considerReap(KEY);
+  await cluster.host.advance(4_000);
+  t.equal((await holders(cluster)).length, 3);
+  cluster.hasSpread = true;
+  await cluster.host.advance(250);
+  t.equal((await holders(cluster)).length, 0);
+});
+
 t.test('it stays while a replica has another copy, or none', async (t) => {
   const { cluster, first, others, live } = await clusterWithTombstone();
   const last = must(others[1]);

@@ -52,6 +52,8 @@ export class RepairCluster {
   /** Where reads hold. */
   ring: Ring;
   jointRing: Ring | undefined;
+  /** Whether every node acts on `state`. */
+  hasSpread = true;
   /** What was asked of whom over streams. */
   readonly streamed: { source: NodeId; target: NodeId; request: PeerStreamRequest }[] = [];
   /** What happens after an item of a stream; may throw a fault, which ends it. */
@@ -186,7 +188,7 @@ export class RepairNode implements Peer {
         state: () => cluster.state,
         ring: () => cluster.ring,
         jointRing: () => cluster.jointRing,
-        hasSpread: () => true,
+        hasSpread: () => cluster.hasSpread,
         isUp: (node) => cluster.nodes.some(({ id, isUp }) => id === node && isUp),
         place: placementOf,
       },

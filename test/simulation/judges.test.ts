@@ -10,6 +10,7 @@ import { simulate, type FaultKind } from './simulation.ts';
 const SEEDS_MAX = 20;
 /** Few writes fall into a step, and those of the seeds before meet no quorum that would show it. */
 const STEPS_FIRST_SEED = 28;
+const STEPS_SEEDS_MAX = 60;
 
 /** What is found with a bug planted, up to the first seed at which `isFound`. */
 async function seedsUntil(
@@ -81,7 +82,7 @@ async function isFoundInSteps<T extends object, K extends keyof T>(
   const sound = prototype[method];
   prototype[method] = bug;
   try {
-    for (let seed = STEPS_FIRST_SEED; seed < STEPS_FIRST_SEED + SEEDS_MAX; seed += 1) {
+    for (let seed = STEPS_FIRST_SEED; seed < STEPS_FIRST_SEED + STEPS_SEEDS_MAX; seed += 1) {
       const options = { seed, faults: [], steps: true, datatypeClientCount: 0, healLimitMs: 1 };
       const { violations } = await simulate(options);
       if (violations.some((violation) => violation.includes('hold it'))) return true;
