@@ -45,6 +45,8 @@ export interface RuntimeOptions {
   readonly self: NodeConfig;
   readonly host: Host;
   readonly metrics: MetricsRegistry;
+  /** The data folder was restored from a copy; the store cannot tell that by itself. */
+  readonly isRestored: boolean;
   /** Told of a bug: the node must not go on. */
   readonly onBug: (error: unknown) => void;
 }
@@ -83,7 +85,7 @@ export class NodeRuntime {
       ...(commitHooks === undefined ? {} : { commitHooks }),
       initialState: configuredState(config),
       joinPort: this.#peer,
-      mayHaveForgotten: store.mayHaveForgotten,
+      mayHaveForgotten: store.mayHaveForgotten || options.isRestored,
       inCoverage: self.inCoverage,
       stateChanged: (state) => this.#stateChanged(state),
       repair: { reaper: { deleteMode: deleteMode(config) }, transfers: config.transfers },

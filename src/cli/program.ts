@@ -10,6 +10,7 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { addAdminCommands } from './admin-command.ts';
 import { addBenchCommands } from './bench-command.ts';
 import { addConfigCommands } from './config-command.ts';
+import type { StartOptions } from './start-command.ts';
 
 export async function runProgram(argv: readonly string[], entryPoint: string): Promise<void> {
   const program = createProgram(entryPoint);
@@ -38,7 +39,8 @@ function createProgram(entryPoint: string): Command {
     .requiredOption('--config <file>', 'the cluster.yml')
     .requiredOption('--node <name>', 'the name of the node in it')
     .option('--data <folder>', 'the data folder, in place of the one in the file')
-    .action(async (options: { config: string; node: string; data?: string }) => {
+    .option('--restored', 'the folder is a backup put back: once, for the first start from it')
+    .action(async (options: StartOptions) => {
       const { runNode } = await import('./start-command.ts');
       await runNode(options);
     });

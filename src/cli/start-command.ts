@@ -19,6 +19,8 @@ export interface StartOptions {
   readonly config: string;
   readonly node: string;
   readonly data?: string;
+  /** The data folder is an older copy of itself: what the node promised since is not in it. */
+  readonly restored?: boolean;
 }
 
 export async function runNode(options: StartOptions): Promise<void> {
@@ -47,6 +49,7 @@ async function serve(options: StartOptions): Promise<void> {
     self,
     host,
     metrics,
+    isRestored: options.restored === true,
     onBug: (error) => {
       throw error;
     },

@@ -1,6 +1,6 @@
 /** The command line: what others script against, and what an operator reads when it goes wrong. */
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -174,4 +174,49 @@ t.test('a killed parent leaves no node behind', async (t) => {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   t.same(children.filter(isAlive), []);
+});
+
+t.test('a folder that was copied while its node was stopped is a backup', async (t) => {
+  const basePort = await freeBasePort(1);
+  const [data, copy] = [join(folder, 'backed-up'), join(folder, 'copy')];
+  const path = join(folder, 'backed-up.yml');
+  writeFileSync(path, devConfigText({ nodes: 1, basePort, dataDir: data }));
+  const node = 'dev1@127.0.0.1';
+  const url = `http://127.0.0.1:${basePort + 18}`;
+  const key = `${url}/buckets/patients/keys/k1`;
+  const start = async (...more: string[]): Promise<RunningCommand> => {
+    const running = new RunningCommand(['start', '--config', path, '--node', node, ...more]);
+    t.teardown(() => running.child.kill('SIGKILL'));
+    const deadlineMs = performance.now() + 60_000;
+    while (!(await fetch(`${url}/readyz`).catch(() => undefined))?.ok) {
+      if (performance.now() > deadlineMs) throw new Error('the node does not become ready');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    return running;
+  };
+  const put = async (text: string, vclock?: string): Promise<void> => {
+    const headers = { 'Content-Type': 'text/plain', ...(vclock && { 'X-Riak-Vclock': vclock }) };
+    t.equal((await fetch(key, { method: 'PUT', headers, body: text })).status, 204);
+  };
+  const stop = async (running: RunningCommand): Promise<void> => {
+    running.child.kill('SIGTERM');
+    t.equal((await running.ended).code, 0);
+  };
+
+  const first = await start();
+  await put('kept');
+  await stop(first);
+  cpSync(data, copy, { recursive: true });
+  rmSync(data, { recursive: true });
+  cpSync(copy, data, { recursive: true });
+
+  const again = await start('--restored');
+  const read = await fetch(key);
+  t.equal(await read.text(), 'kept');
+  await put('changed', read.headers.get('X-Riak-Vclock') ?? '');
+  t.equal(await (await fetch(key)).text(), 'changed');
+  const words = ['key', 'locate', 'default', 'patients', 'k1', '--json'];
+  const located = JSON.parse((await runCommand('admin', '--config', path, ...words)).stdout);
+  t.equal(located.copies[0].context.length, 2, 'it writes as one that it has never been');
+  await stop(again);
 });
