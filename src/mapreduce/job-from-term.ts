@@ -20,6 +20,9 @@ import type { ScriptSource } from './script.ts';
 import type { FunctionSpec } from './phase-function.ts';
 import type { Term } from './term.ts';
 
+/** Characters of a printed term after which Erlang begins a new line. */
+const LINE_LENGTH = 80;
+
 export function parseTermJob(bytes: Buffer, languages: JobLanguages): JobOutcome {
   const term = decodeTerm(bytes);
   if (term === undefined || !isList(term)) return { refusal: 'no-term' };
@@ -37,8 +40,10 @@ function parseInputs(inputs: Term): JobInputs | JobRefusal {
   const whole = parseBucket(inputs);
   if (whole !== undefined) return bucketInputs(whole, []);
   if (isList(inputs)) {
-    const wrong = inputs.find((input) => !isAddress(input));
-    return wrong === undefined ? { kind: 'addresses', addresses: inputs } : unrecognized(wrong);
+    const wrongAt = inputs.findIndex((input) => !isAddress(input));
+    if (wrongAt < 0) return { kind: 'addresses', addresses: inputs };
+    const text = 'Inputs target tuples must be {B,K} or {{B,K},KeyData}:';
+    return badInputs(text, inputs.slice(wrongAt));
   }
   const [first, second, third, ...ends] = isTuple(inputs) ? inputs.items : [];
   if (isAtom(first, 'index') && second !== undefined && Buffer.isBuffer(third)) {
@@ -60,7 +65,15 @@ function unrecognized(inputs: Term): JobRefusal {
   const text =
     'Inputs must be a binary bucket, a tuple of bucket and key-filters, ' +
     'a list of target tuples, or a search, index, or modfun tuple:';
-  return badField('inputs', `{"${text}",${printTerm(inputs)}}`);
+  return badInputs(text, inputs);
+}
+
+/** Broken into two lines where Riak breaks it, for client libraries compare the whole text. */
+function badInputs(text: string, inputs: Term): JobRefusal {
+  const printed = printTerm(inputs);
+  const oneLine = `{inputs,{"${text}",${printed}}}`;
+  const separator = oneLine.length > LINE_LENGTH ? `,\n${' '.repeat('{inputs,{'.length)}` : ',';
+  return badField('inputs', `{"${text}"${separator}${printed}}`);
 }
 
 /** A bucket of the default type, or a type and a bucket. */

@@ -2,7 +2,7 @@
  * Terms as Erlang prints them, which is what many of Riak's error texts are.
  *
  * Long terms are cut: an error text says what was wrong, it does not give everything back. They are
- * not broken into lines either, for no client can rely on where Riak breaks them.
+ * not broken into lines either; the few texts whose line breaks clients compare break their own.
  */
 
 import { bytesToByteString } from '../base/bytes.ts';

@@ -186,6 +186,26 @@ t.test('steps are read from terms, and others refused', (t) => {
   t.end();
 });
 
+t.test('inputs that are none are refused in the words that client libraries compare', (t) => {
+  const bucketText =
+    'Inputs must be a binary bucket, a tuple of bucket and key-filters, ' +
+    'a list of target tuples, or a search, index, or modfun tuple:';
+  t.match(termJob(atom('undefined'), []), {
+    field: 'inputs',
+    term: `{"${bucketText}",\n         undefined}`,
+  });
+  const good = tuple(text('b'), text('k'));
+  t.match(termJob([good, text('b'), good], []), {
+    field: 'inputs',
+    term: /^\{"Inputs target tuples must be \{B,K\} or \{\{B,K\},KeyData\}:",\s+\[<<"b">>,\{/,
+  });
+  t.match(termJob([text('b')], []), {
+    field: 'inputs',
+    term: '{"Inputs target tuples must be {B,K} or {{B,K},KeyData}:",[<<"b">>]}',
+  });
+  t.end();
+});
+
 t.test('no job can make a reader throw', (t) => {
   const piece = fc.oneof(
     fc.json(),
