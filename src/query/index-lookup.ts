@@ -59,7 +59,9 @@ export function parseIndexLookup(wish: LookupWish): IndexLookup | LookupFault {
   if (after === 'malformed' || (after !== undefined && !isTermOf(field, after.term))) {
     return { fault: 'continuation' };
   }
-  return { field, from, to, regex: compiled?.regex, after };
+  // A whole bucket has no terms: Riak checks the expression there and then keeps every key.
+  const regex = field === BUCKET_FIELD ? undefined : compiled?.regex;
+  return { field, from, to, regex, after };
 }
 
 function isTermOf(field: ByteString, term: ByteString): boolean {

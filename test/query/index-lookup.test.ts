@@ -65,6 +65,10 @@ t.test('a suffix alone is no field', (t) => {
 t.test('a whole bucket is meant whatever its ends are', (t) => {
   t.match(parse('$bucket', []), { field: '$bucket', from: '', to: '' });
   t.match(parse('$bucket', ['z', 'a']), { from: '', to: '' });
+  const expression = '^a' as ByteString;
+  t.match(parse('$bucket', [], { expression }), { field: '$bucket', regex: undefined });
+  t.match(parse('$bucket', [], { expression: '(' as ByteString }), { fault: 'expression' });
+  t.match(parse('$key', ['a', 'z'], { expression }), { field: '$key', regex: Object });
   t.end();
 });
 
