@@ -7,7 +7,7 @@
 import { htmlAnswer, emptyAnswer, textAnswer } from './answer.ts';
 import { parseIncrement } from './datatype-json.ts';
 import { failureToAnswer } from './failure-answer.ts';
-import { NO_PARAMETERS, parseObjectParameters } from './object-parameters.ts';
+import { NO_PARAMETERS, parseCounterParameters } from './object-parameters.ts';
 import type { ObjectKey } from '../../base/names.ts';
 import type { ShownDatatype } from '../../object/datatype-requests.ts';
 import type { Answer } from './answer.ts';
@@ -22,7 +22,7 @@ export class CounterResource implements Resource {
   readonly isMadeByPost = true;
   readonly #exchange: Exchange;
   readonly #key: ObjectKey;
-  #parameters = NO_PARAMETERS;
+  #parameters: Exclude<ReturnType<typeof parseCounterParameters>, Answer> = NO_PARAMETERS;
   #increment = 0n;
 
   constructor(exchange: Exchange, key: ObjectKey) {
@@ -31,7 +31,7 @@ export class CounterResource implements Resource {
   }
 
   findFault(): Answer | undefined {
-    const parsed = parseObjectParameters(this.#exchange, this.#key);
+    const parsed = parseCounterParameters(this.#exchange, this.#key);
     if ('status' in parsed) return parsed;
     this.#parameters = parsed;
     return undefined;

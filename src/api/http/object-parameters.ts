@@ -56,8 +56,7 @@ export function parseObjectParameters(
   set(write, 'asIs', reader.boolean('asis'));
   if (reader.faults !== '') return textAnswer(400, reader.faults);
   if (nodeConfirms !== undefined) {
-    const properties = exchange.context.service.bucketProperties(type, bucket);
-    read.nodeConfirms = resolveQuorum(nodeConfirms, properties?.n_val ?? 0);
+    read.nodeConfirms = resolveNodeConfirms(exchange, { type, bucket, nodeConfirms });
     write.nodeConfirms = read.nodeConfirms;
   }
   if (timeoutMs !== undefined) write.timeoutMs = timeoutMs;
@@ -70,6 +69,43 @@ export function parseObjectParameters(
     isBodyReturned: query.get('returnbody') === 'true',
     vtag: query.get('vtag'),
   };
+}
+
+/** Those of a counter of Riak 1.4, checked whatever the method; others are passed over. */
+export function parseCounterParameters(
+  exchange: Exchange,
+  { type, bucket }: { readonly type: ByteString; readonly bucket: ByteString },
+): Pick<ObjectParameters, 'read' | 'write'> | Answer {
+  const { query } = exchange;
+  if (query.isEmpty) return NO_PARAMETERS;
+  const reader = new ParameterReader(query);
+  const read: Mutable<ReadOptions> = {};
+  const write: Mutable<WriteOptions> = {};
+  set(read, 'r', reader.quorum('r'));
+  set(write, 'w', reader.quorum('w'));
+  set(write, 'dw', reader.quorum('dw'));
+  set(write, 'pw', reader.quorum('pw'));
+  const nodeConfirms = reader.quorum('node_confirms');
+  set(read, 'pr', reader.quorum('pr'));
+  set(read, 'basicQuorum', reader.boolean('basic_quorum'));
+  set(read, 'notFoundOk', reader.boolean('notfound_ok'));
+  if (reader.faults !== '') return textAnswer(400, reader.faults);
+  if (nodeConfirms !== undefined) {
+    read.nodeConfirms = resolveNodeConfirms(exchange, { type, bucket, nodeConfirms });
+    write.nodeConfirms = read.nodeConfirms;
+  }
+  return { read, write };
+}
+
+interface NodeConfirmsWish {
+  readonly type: ByteString;
+  readonly bucket: ByteString;
+  readonly nodeConfirms: Quorum;
+}
+
+function resolveNodeConfirms(exchange: Exchange, wish: NodeConfirmsWish): number {
+  const properties = exchange.context.service.bucketProperties(wish.type, wish.bucket);
+  return resolveQuorum(wish.nodeConfirms, properties?.n_val ?? 0);
 }
 
 /** Milliseconds, where the client set them: any integer, also below 0. */

@@ -84,3 +84,20 @@ t.test('an update whose answer the client does not take is not done', async (t) 
   t.equal(refused.status, 406);
   t.same(asked, []);
 });
+
+t.test('a legacy counter checks its own parameters and passes over the others', async (t) => {
+  const { port, asked } = await withSet(t);
+  const counter = '/buckets/b/counters/k';
+  const others = '?timeout=soon&rw=x&sync_on_write=x&asis=x&returnbody=x';
+  t.equal((await ask(port, `POST ${counter}${others}`, { body: '1' })).status, 204);
+  t.equal((await ask(port, `GET ${counter}${others}`)).status, 200);
+  for (const known of ['r', 'w', 'dw', 'pw', 'pr', 'node_confirms', 'basic_quorum']) {
+    const refused = await ask(port, `POST ${counter}?${known}=x`, { body: '1' });
+    t.equal(refused.status, 400, known);
+    t.match(refused.body.toString(), `${known} query parameter must be`);
+    t.equal((await ask(port, `GET ${counter}?${known}=x`)).status, 400, known);
+  }
+  await ask(port, `POST ${counter}?w=all&dw=2&pw=one&node_confirms=quorum`, { body: '-2' });
+  t.equal(asked.length, 2);
+  t.match(asked[1], { w: 'all', dw: 2, pw: 'one', nodeConfirms: 2, timeoutMs: 60_000 });
+});
