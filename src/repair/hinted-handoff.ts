@@ -37,7 +37,7 @@ export interface HandoffOptions {
 }
 
 export const HANDOFF_DEFAULTS: HandoffOptions = {
-  restMs: 10_000,
+  restMs: 2_000,
   targetsMax: 2,
   objectsMax: 16,
   bytesPerSecond: 32 * 1024 * 1024,

@@ -6,7 +6,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { ENTRY_POINT } from './local-cluster.ts';
 
-const DEADLINE_MS = 60_000;
+const DEADLINE_MS = 180_000;
 
 export interface Ended {
   /** Null when a signal ended it. */

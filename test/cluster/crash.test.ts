@@ -15,7 +15,7 @@ import { VertebraClient } from '../../src/client/client.ts';
 import type { GetResult } from '../../src/client/client-types.ts';
 import { startCluster } from './local-cluster.ts';
 
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 120_000;
 
 const { cluster, nodes, close } = await startCluster(3);
 const [first, second, third] = nodes as readonly [DevNode, DevNode, DevNode];

@@ -10,7 +10,7 @@ import { utf8ToByteString } from '../../src/base/bytes.ts';
 import { VertebraClient } from '../../src/client/client.ts';
 import { startCluster } from './local-cluster.ts';
 
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 120_000;
 const MEBIBYTE = 1024 * 1024;
 /** What the attacks of one test may add to the process, Node's own slack included. */
 const GROWTH_MAX_BYTES = 256 * MEBIBYTE;

@@ -12,6 +12,9 @@ import { devNodes, writeDevConfig } from '../../src/cli/dev-command.ts';
 /** The compiled `main.js` beside the compiled tests. */
 export const ENTRY_POINT = resolve(import.meta.dirname, '../../src/main.js');
 
+/** Several nodes start at once on a slow machine that runs another test too. */
+const READY_TIMEOUT_MS = 240_000;
+
 export interface LocalCluster {
   readonly cluster: DevCluster;
   readonly nodes: readonly DevNode[];
@@ -29,7 +32,12 @@ export async function startCluster(
   const basePort = await freeBasePort(nodeCount);
   const configPath = writeDevConfig({ nodes: nodeCount, basePort, data: dataFolder });
   const nodes = devNodes(configPath);
-  const cluster = new DevCluster({ configPath, nodes, entryPoint: ENTRY_POINT });
+  const cluster = new DevCluster({
+    configPath,
+    nodes,
+    entryPoint: ENTRY_POINT,
+    readyTimeoutMs: READY_TIMEOUT_MS,
+  });
   await cluster.start();
   await cluster.ensureBucketTypes(bucketTypes);
   const close = async (): Promise<void> => {

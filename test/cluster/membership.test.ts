@@ -19,7 +19,9 @@ import { VertebraClient } from '../../src/client/client.ts';
 import { runCommand, type Ended } from './command-line.ts';
 import { ENTRY_POINT, freeBasePort, startCluster } from './local-cluster.ts';
 
-const DEADLINE_MS = 60_000;
+const DEADLINE_MS = 180_000;
+/** Between two writes of a lane: the machine has the transfers to run too. */
+const PAUSE_MS = 10;
 
 const { nodes, close, configPath } = await startCluster(3);
 const [first, second, third] = nodes as readonly [DevNode, DevNode, DevNode];
@@ -93,6 +95,7 @@ class Load {
       } catch {
         // It was not acknowledged, so nothing was promised.
       }
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
   }
 }

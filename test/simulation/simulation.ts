@@ -119,7 +119,11 @@ export async function simulate(options: SimulationOptions): Promise<Verdict> {
     defaultProperties: { n_val: N },
     disk: { writeLatencyMaxMs: 4, readLatencyMaxMs: 1 },
     network: { latencyMaxMs: 5, dropRate: 0, duplicateRate: 0 },
-    repair: { reaper: { deleteMode: world.random.pick(DELETE_MODES) } },
+    repair: {
+      reaper: { deleteMode: world.random.pick(DELETE_MODES) },
+      // Longer than the default: hints stay owed while more faults happen.
+      handoff: { restMs: 10_000 },
+    },
   });
   options.tamper?.(cluster);
   const run = new Run(cluster, options);

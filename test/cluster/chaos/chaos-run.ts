@@ -19,7 +19,7 @@ import { keyNamed, Recorder } from './recorder.ts';
 
 export const NODE_COUNT = 5;
 const SMALL_DISK_MIB = 192;
-const DEADLINE_MS = 120_000;
+const DEADLINE_MS = 240_000;
 const LOOKS_AT_ONCE = 32;
 
 export interface ChaosVerdict {

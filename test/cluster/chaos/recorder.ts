@@ -6,9 +6,11 @@ import { utf8ToByteString } from '../../../src/base/bytes.ts';
 import type { ObjectKey } from '../../../src/base/names.ts';
 import type { VertebraClient } from '../../../src/client/client.ts';
 
-const LANES = 2;
+const LANES = 4;
 /** Between two writes of a lane: the machine has the nodes to run too. */
-const PAUSE_MS = 25;
+const PAUSE_MS = 100;
+/** A lane whose node has been paused or cut off stands still for so long. */
+const WRITE_TIMEOUT_MS = 2_000;
 
 export class Recorder {
   readonly acknowledged: string[] = [];
@@ -44,7 +46,8 @@ export class Recorder {
       const text = `chaos-${lane}-${serial}`;
       const atMs = performance.now();
       try {
-        await this.#client.put(keyNamed(text), { value: Buffer.from(text) }, { timeoutMs: 5_000 });
+        const content = { value: Buffer.from(text) };
+        await this.#client.put(keyNamed(text), content, { timeoutMs: WRITE_TIMEOUT_MS });
         this.acknowledged.push(text);
       } catch (error) {
         this.failures.push({
