@@ -116,6 +116,7 @@ export class NodeRuntime {
       disabledJobs,
       scripts: this.#scripts,
       stats: nodeStats({ ...options, node: this.node, dataFolder: self.dataDir }),
+      metrics: () => snapshotToOpenMetrics(options.metrics.snapshot()),
       onBug: options.onBug,
     });
     this.#pbc = new PbcServer(host, this.node, {

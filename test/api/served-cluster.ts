@@ -72,7 +72,7 @@ export async function serveCluster(reaper: Partial<ReaperOptions> = {}): Promise
   const servers = nodes.map((node) => {
     const stats = (): Record<string, unknown> => ({});
     const onBug = (error: unknown): void => void bugs.push(error);
-    return new HttpServer(host, node, { ...HTTP_DEFAULTS, stats, onBug });
+    return new HttpServer(host, node, { ...HTTP_DEFAULTS, stats, metrics: () => '', onBug });
   });
   const pbcServers = nodes.map((node) => {
     return new PbcServer(host, node, { onBug: (error) => void bugs.push(error) });

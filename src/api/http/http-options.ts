@@ -35,11 +35,13 @@ export interface HttpOptions {
   readonly scripts: ScriptEngine | undefined;
   /** What `/stats` shows. */
   readonly stats: () => Readonly<Record<string, unknown>>;
+  /** What `/metrics` shows: OpenMetrics text, for Prometheus and its like. */
+  readonly metrics: () => string;
   /** Told of anything thrown that is no fault: a bug. The client gets a 500. */
   readonly onBug: (error: unknown) => void;
 }
 
-export const HTTP_DEFAULTS: Omit<HttpOptions, 'stats' | 'onBug'> = {
+export const HTTP_DEFAULTS: Omit<HttpOptions, 'stats' | 'metrics' | 'onBug'> = {
   bodyLimitBytes: 50 * 1024 * 1024,
   bodyBudgetBytes: 512 * 1024 * 1024,
   headerLimitBytes: 256 * 1024,

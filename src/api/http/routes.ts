@@ -16,6 +16,7 @@ import { LinkWalkResource } from './link-walk-resource.ts';
 import { ListBucketsResource } from './list-buckets-resource.ts';
 import { ListKeysResource } from './list-keys-resource.ts';
 import { MapReduceResource } from './mapreduce-resource.ts';
+import { MetricsResource } from './metrics-resource.ts';
 import { ObjectDeleteResource } from './object-delete-resource.ts';
 import { ObjectReadResource } from './object-read-resource.ts';
 import { ObjectWriteResource } from './object-write-resource.ts';
@@ -60,6 +61,8 @@ export function findResource(
       return names.length === 1 ? new HealthResource(exchange, 'readyz') : undefined;
     case 'stats':
       return names.length === 1 ? new StatsResource(exchange) : undefined;
+    case 'metrics':
+      return names.length === 1 ? new MetricsResource(exchange) : undefined;
     case 'mapred':
       return names.length === 1 ? new MapReduceResource(exchange) : undefined;
     case 'riak':

@@ -367,6 +367,19 @@ function boundaryOf(headers: Readonly<Record<string, string>>): string {
   return /boundary=(.*)$/.exec(headers['content-type'] ?? '')?.[1] ?? '';
 }
 
+t.test('what is counted comes as OpenMetrics, or as the text before it', async (t) => {
+  const { server, port } = await serve();
+  t.teardown(() => server.close(0));
+  const accept = 'application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5';
+  const scraped = await ask(port, 'GET /metrics', { headers: { accept } });
+  t.equal(scraped.status, 200);
+  t.match(scraped.headers['content-type'], /^application\/openmetrics-text;version=1\.0\.0;/);
+  t.match(scraped.body.toString(), /^vertebra_node_gets_total 1$/m);
+  const plain = await ask(port, 'GET /metrics', { headers: { accept: 'text/plain' } });
+  t.match(plain.headers['content-type'], /^text\/plain;/);
+  t.equal((await ask(port, 'GET /metrics/x')).status, 404);
+});
+
 t.test('statistics come compact or a line each', async (t) => {
   const { port } = await serving(t);
   const compact = await ask(port, 'GET /stats');

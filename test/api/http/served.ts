@@ -44,6 +44,7 @@ export async function serve(options: Partial<HttpOptions> = {}, atPort = 0): Pro
   const server = new HttpServer(host, node, {
     ...HTTP_DEFAULTS,
     stats: () => ({ node_gets: 1, nodename: 'dev1@127.0.0.1' }),
+    metrics: () => '# TYPE vertebra_node_gets counter\nvertebra_node_gets_total 1\n# EOF\n',
     onBug: (error) => bugs.push(error),
     ...options,
   });
