@@ -245,3 +245,25 @@ t.test('a node whose store takes no writes passes them on and is stood in for', 
   cluster.fence(N3);
   t.match(await teller.put(N1, key, { text: 'b' }), { kind: 'unavailable' });
 });
+
+t.test('both sides notice within the bound that messages pass one way only', async (t) => {
+  const [heartbeatMs, missesMax] = [1_000, 3];
+  const timings = { heartbeatMs, missesMax };
+  const cluster = await TestCluster.start({ nodeCount: 3, timings });
+  await cluster.untilUp(N1, N2, N3);
+  for (const [source, target] of [
+    [N1, N2],
+    [N2, N1],
+  ] as const) {
+    cluster.link(source, target, { kind: 'silent' });
+    const startMs = cluster.time.nowMs;
+    const sees = (id: NodeId, other: NodeId): boolean =>
+      cluster.node(id).liveMembers().includes(other);
+    // The silence, the heartbeat at which it is judged, and one that was on its way.
+    await cluster.time.until(() => !sees(N1, N2) && !sees(N2, N1), heartbeatMs * (missesMax + 2));
+    t.ok(cluster.time.nowMs - startMs > heartbeatMs, 'one lost message is no evidence');
+    t.same(cluster.node(N3).liveMembers(), [N1, N2, N3], 'the third sees both');
+    cluster.heal();
+    await cluster.untilUp(N1, N2, N3);
+  }
+});

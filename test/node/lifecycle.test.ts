@@ -83,3 +83,21 @@ t.test('a node starts once', async (t) => {
   const cluster = await TestCluster.start({ nodeCount: 1 });
   await t.rejects(cluster.node(N1).start(), { code: 'closed' });
 });
+
+t.test('a node that returns to links that all stay shut waits out its whole grace', async (t) => {
+  const grace = 1_000;
+  const cluster = await TestCluster.start({ nodeCount: 3, timings: { startGraceMs: grace } });
+  for (const kind of ['cut', 'silent'] as const) {
+    cluster.crash(N3);
+    cluster.isolate(N3, kind);
+    const startMs = cluster.time.nowMs;
+    const restarted = cluster.restart(N3);
+    await cluster.time.until(() => cluster.node(N3).readiness().isReady);
+    const waitedMs = cluster.time.nowMs - startMs;
+    await restarted;
+    t.ok(waitedMs >= grace && waitedMs <= grace + 100, `${kind}: ready after ${waitedMs} ms`);
+    t.same(cluster.node(N3).liveMembers(), [N3]);
+    cluster.heal();
+    await cluster.untilUp(N1, N2, N3);
+  }
+});
