@@ -8,8 +8,10 @@ import { askNode } from '../admin/admin-client.ts';
 import { addRepairCommands } from './admin-repair-command.ts';
 import { addTransfersCommand } from './admin-transfers-command.ts';
 import { adminSocketPath } from '../admin/admin-socket.ts';
+import type { RingReadiness } from '../admin/ring-commands.ts';
 import { readConfigFile } from '../config/config-file.ts';
 import { addClusterCommands } from './cluster-command.ts';
+import { memberStatusText, ringReadyText, ringStatusText } from './ring-text.ts';
 
 const TIMEOUT_MS = 60_000;
 
@@ -26,6 +28,9 @@ export type Ask = (
   toText?: (result: never) => string,
 ) => Promise<void>;
 
+/** As `Ask`; resolves with what the node said. */
+type Answer = (...asked: Parameters<Ask>) => Promise<unknown>;
+
 export function addAdminCommands(program: Command): void {
   const admin = program
     .command('admin')
@@ -34,13 +39,17 @@ export function addAdminCommands(program: Command): void {
     .option('--node <name>', 'the node to ask; default the first of the file')
     .option('--json', 'print JSON');
 
-  const ask: Ask = async (command, options = {}, toText) => {
+  const answerTo: Answer = async (command, options = {}, toText) => {
     const target = admin.opts<NodeOptions>();
     const result = await askNode(socketOf(target), { command, arguments: options }, TIMEOUT_MS);
     if (target.json === true) console.log(JSON.stringify(result, undefined, 2));
     else if (toText !== undefined) console.log(toText(result as never));
     else if (typeof result === 'string') console.log(result);
     else console.log(JSON.stringify(result, undefined, 2));
+    return result;
+  };
+  const ask: Ask = async (...asked) => {
+    await answerTo(...asked);
   };
 
   admin
@@ -52,6 +61,7 @@ export function addAdminCommands(program: Command): void {
     .description('everything the node counts, as OpenMetrics text')
     .action(() => ask('metrics'));
 
+  addRingCommands(admin, { ask, answerTo });
   addClusterCommands(admin, ask);
   addKeyCommands(admin, ask);
   addRepairCommands(admin, ask);
@@ -81,6 +91,27 @@ export function addAdminCommands(program: Command): void {
     .command('list')
     .description('all types')
     .action(() => ask('bucket-type list'));
+}
+
+function addRingCommands(
+  admin: Command,
+  { ask, answerTo }: { readonly ask: Ask; readonly answerTo: Answer },
+): void {
+  admin
+    .command('member-status')
+    .description('members and their shares of the ring')
+    .action(() => ask('cluster status', {}, memberStatusText));
+  admin
+    .command('ring-status')
+    .description('whether the ring is agreed on, what of it moves, who does not answer')
+    .action(() => ask('ring-status', {}, ringStatusText));
+  admin
+    .command('ringready')
+    .description('whether all members are up and act on the same ring; if not, exits with 1')
+    .action(async () => {
+      const readiness = (await answerTo('ringready', {}, ringReadyText)) as RingReadiness;
+      if (!readiness.isReady) process.exitCode = 1;
+    });
 }
 
 function addKeyCommands(admin: Command, ask: Ask): void {

@@ -67,7 +67,7 @@ export function partitionsText({ node, primary, secondary, pending }: PartitionR
   ].join('\n');
 }
 
-function heading(title: string): string {
+export function heading(title: string): string {
   const sides = Math.max(4, Math.floor((78 - title.length) / 2));
   return `${'='.repeat(sides)} ${title} ${'='.repeat(sides)}`;
 }
@@ -103,12 +103,16 @@ function membershipTable({ plan }: PlannedChanges): string {
     );
     return [status, share(now ?? 0, ringSize), share(then ?? 0, ringSize), `'${id}'`, location];
   });
+  const table = textTable(['Status', 'Ring', 'Pending', 'Node', 'Location'], rows);
+  return `${table}\n\n${memberCounts(members)}`;
+}
+
+export function memberCounts(members: readonly Pick<MemberReport, 'status'>[]): string {
   const counts = (['valid', 'leaving', 'exiting', 'joining', 'down'] as const).map((status) => {
     const title = `${status.charAt(0).toUpperCase()}${status.slice(1)}`;
     return `${title}:${members.filter((member) => member.status === status).length}`;
   });
-  const table = textTable(['Status', 'Ring', 'Pending', 'Node', 'Location'], rows);
-  return `${table}\n\n${counts.join(' / ')}`;
+  return counts.join(' / ');
 }
 
 function warningLines({ plan, effect, silent }: PlannedChanges): string[] {
@@ -178,7 +182,7 @@ function availability({ status, isUp }: MemberReport): string {
   return `${isUp ? 'up' : 'down'}${isExpected ? '' : '!'}`;
 }
 
-function share(partitions: number, ringSize: number): string {
+export function share(partitions: number, ringSize: number): string {
   return `${((100 * partitions) / ringSize).toFixed(1)}%`;
 }
 

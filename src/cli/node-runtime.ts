@@ -11,6 +11,7 @@ import { bucketTypeCommands } from '../admin/bucket-type-commands.ts';
 import { clusterCommands } from '../admin/cluster-commands.ts';
 import { keyCommands } from '../admin/key-commands.ts';
 import { repairCommands } from '../admin/repair-commands.ts';
+import { ringCommands } from '../admin/ring-commands.ts';
 import { statusCommands } from '../admin/status-commands.ts';
 import { HttpServer } from '../api/http/http-server.ts';
 import { HTTP_DEFAULTS } from '../api/http/http-options.ts';
@@ -175,6 +176,7 @@ export class NodeRuntime {
         ...bucketTypeCommands(this.node),
         ...clusterCommands(this.node),
         ...statusCommands(this.node),
+        ...ringCommands(this.node, this.node.operations()),
         ...keyCommands(this.node.operations()),
         ...repairCommands(this.node, this.node.operations()),
         ['metrics', async () => snapshotToOpenMetrics(this.#options.metrics.snapshot())],

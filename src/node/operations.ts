@@ -5,7 +5,7 @@
  * have stored.
  */
 
-import type { ObjectKey } from '../base/names.ts';
+import type { NodeId, ObjectKey } from '../base/names.ts';
 import type { RingStep } from '../membership/cluster-state.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { RoundScope } from '../repair/anti-entropy.ts';
@@ -20,6 +20,8 @@ import type { Topology } from './topology.ts';
 export interface OperatorService {
   /** Undefined: the bucket type is unknown. */
   locate(key: ObjectKey): Promise<KeyTrace | undefined>;
+  /** The members that are up and have not said that they act on this node's epoch. */
+  behind(): readonly NodeId[];
   /** What this node moves, and the step of the ring that it is for. */
   transfers(): TransferReport;
 
@@ -101,6 +103,11 @@ export class Operations implements OperatorService {
 
   cancelReap(): Promise<void> {
     return this.#ports.repair.cancelReap();
+  }
+
+  behind(): readonly NodeId[] {
+    const { topology } = this.#ports;
+    return topology.behind(topology.epoch);
   }
 
   transfers(): TransferReport {

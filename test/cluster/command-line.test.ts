@@ -44,6 +44,10 @@ t.test('a cluster starts, serves, is administered, stops, and finds its data aga
 
   const status = await admin('status');
   t.match(JSON.parse(status.stdout), { isReady: true, members: [{ isUp: true }, { isUp: true }] });
+  t.match((await admin('member-status')).stdout, 'Valid:2 / Leaving:0 / Exiting:0');
+  const ready = await admin('ringready');
+  t.equal(ready.stdout, "TRUE All nodes agree on the ring ['dev1@127.0.0.1','dev2@127.0.0.1']\n");
+  t.equal(ready.code, 0);
   const located = await admin('key', 'locate', 'default', 'patients', '999%30000018', '--json');
   t.match(JSON.parse(located.stdout), { verdict: 'agree', key: '9990000018', copies: [{}, {}] });
   t.equal((await admin('hints')).stdout, 'nothing is owed to any node\n');
