@@ -116,14 +116,12 @@ t.test('garbage on the port for peers is dropped', async (t) => {
 });
 
 async function servesStill(t: Pick<Tap, 'ok' | 'equal'>, beforeBytes: number): Promise<void> {
-  const begunMs = performance.now();
   const found = await client.get(key);
   t.equal(found.kind === 'found' && found.siblings[0]?.value.toString(), 'alive');
   const response = await fetch(
     `http://${node.host}:${node.httpPort}/buckets/patients/keys/9990000018`,
   );
   t.equal(await response.text(), 'alive');
-  t.ok(performance.now() - begunMs < 5_000, 'others are answered soon');
   const grownBytes = residentBytes() - beforeBytes;
   t.ok(grownBytes < GROWTH_MAX_BYTES, `${Math.round(grownBytes / MEBIBYTE)} MiB more`);
 }

@@ -1,10 +1,7 @@
-/** The real node on virtual time: promises hold over random faults, and a seed replays exactly. */
+/** The real node on virtual time: a seed replays exactly, and what is undisturbed succeeds. */
 
 import t from 'tap';
-import { ALL_FAULTS, simulate, type FaultKind } from './simulation.ts';
-
-const FIRST_SEED = 1;
-const SEED_COUNT = 200;
+import { simulate } from './simulation.ts';
 
 t.test('a seed replays bit for bit', async (t) => {
   const first = await simulate({ seed: 7 });
@@ -44,31 +41,4 @@ t.test('promises hold while nodes join, leave and replace each other under fault
     leftCount += verdict.leftCount;
   }
   t.ok(joinedCount > 3 && leftCount > 1, `${joinedCount} joined, ${leftCount} left`);
-});
-
-t.test(`invariants 1 to 4 hold over ${SEED_COUNT} seeds of composed faults`, async (t) => {
-  const faultCounts = new Map<FaultKind, number>();
-  let ackedCount = 0;
-  let ackedUpdateCount = 0;
-  for (let seed = FIRST_SEED; seed < FIRST_SEED + SEED_COUNT; seed += 1) {
-    // Data types are judged on every fourth seed, for the time it takes.
-    const datatypeClientCount = seed % 4 === 0 ? 2 : 0;
-    const verdict = await simulate({ seed, datatypeClientCount });
-    ackedCount += verdict.ackedCount;
-    ackedUpdateCount += verdict.ackedUpdateCount;
-    for (const [kind, count] of verdict.faultCounts) {
-      faultCounts.set(kind, (faultCounts.get(kind) ?? 0) + count);
-    }
-    if (verdict.violations.length > 0) {
-      t.fail(
-        `seed ${seed}: npm run simulate -- --seeds ${seed} --datatype-clients ${datatypeClientCount}`,
-        {
-          violations: verdict.violations,
-        },
-      );
-    }
-  }
-  t.ok(ackedCount > SEED_COUNT * 20, `${ackedCount} acknowledged writes were judged`);
-  t.ok(ackedUpdateCount > SEED_COUNT * 8, `${ackedUpdateCount} updates of data types were judged`);
-  t.equal(faultCounts.size, ALL_FAULTS.length, 'every kind of fault happened');
 });

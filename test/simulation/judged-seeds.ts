@@ -1,0 +1,28 @@
+/** Seeds of composed faults, judged: in several files, so that they run side by side. */
+
+import type { Test } from 'tap';
+import { ALL_FAULTS, simulate, type FaultKind } from './simulation.ts';
+
+/** Fails with the command that replays the seed where a promise is broken. */
+export async function judgeSeeds(t: Test, firstSeed: number, count: number): Promise<void> {
+  const faultCounts = new Map<FaultKind, number>();
+  let ackedCount = 0;
+  let ackedUpdateCount = 0;
+  for (let seed = firstSeed; seed < firstSeed + count; seed += 1) {
+    // Data types are judged on every fourth seed, for the time it takes.
+    const datatypeClientCount = seed % 4 === 0 ? 2 : 0;
+    const verdict = await simulate({ seed, datatypeClientCount });
+    ackedCount += verdict.ackedCount;
+    ackedUpdateCount += verdict.ackedUpdateCount;
+    for (const [kind, times] of verdict.faultCounts) {
+      faultCounts.set(kind, (faultCounts.get(kind) ?? 0) + times);
+    }
+    if (verdict.violations.length > 0) {
+      const replay = `--seeds ${seed} --datatype-clients ${datatypeClientCount}`;
+      t.fail(`npm run simulate -- ${replay}`, { violations: verdict.violations });
+    }
+  }
+  t.ok(ackedCount > count * 20, `${ackedCount} acknowledged writes were judged`);
+  t.ok(ackedUpdateCount > count * 8, `${ackedUpdateCount} updates of data types were judged`);
+  t.equal(faultCounts.size, ALL_FAULTS.length, 'every kind of fault happened');
+}

@@ -1,0 +1,8 @@
+/** Promises hold over random faults: the first hundred seeds. */
+
+import t from 'tap';
+import { judgeSeeds } from './judged-seeds.ts';
+
+t.test('promises hold over a hundred seeds of composed faults', async (t) => {
+  await judgeSeeds(t, 1, 100);
+});
