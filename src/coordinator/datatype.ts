@@ -8,8 +8,10 @@
 
 import { runInSlices, type Sliced } from '../base/sliced.ts';
 import { DEFAULT_BUCKET_TYPE, type ObjectKey } from '../base/names.ts';
+import { encodeState } from '../datatype/encoding.ts';
 import { isWithinLimits, sizeOfOperation } from '../datatype/operation-limits.ts';
 import type { DatatypeName } from '../datatype/operation.ts';
+import { emptyState } from '../datatype/state.ts';
 import { contextOf, valueOf } from '../datatype/value.ts';
 import { DEFAULT_HLL_PRECISION, type BucketProperties } from '../object/bucket-properties.ts';
 import type {
@@ -21,15 +23,15 @@ import type {
   UpdateDatatypeRequest,
 } from '../object/datatype-requests.ts';
 import { decodeRecord } from '../object/record.ts';
-import type { Failure } from '../object/requests.ts';
-import { joinSiblings } from '../object/sibling-states.ts';
+import type { Failure, NewContent } from '../object/requests.ts';
+import { datatypeContentType, datatypeOf, joinSiblings } from '../object/sibling-states.ts';
 import type { StoredObject } from '../object/stored-object.ts';
 import type { PeerReply } from '../peer/messages.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { GetCoordinator } from './get.ts';
 import type { CoordinatorPorts } from './ports.ts';
 import { Write, type CoordinatedPut, type WritePlan } from './write.ts';
-import { findDecline, planWrite, routeWrite } from './write-route.ts';
+import { findDecline, planWrite, remainingMs, routeWrite } from './write-route.ts';
 
 /** What is kept in a bucket. */
 interface Kept {
@@ -98,20 +100,30 @@ export class DatatypeCoordinator {
       return { kind: 'wrong-type', operation: operation.kind, datatype };
     }
     if (!isWithinLimits(sizeOfOperation(operation))) return { kind: 'operation-too-large' };
-    // Hooks see values, and what an update comes to is known at the replica only.
-    if (properties.precommit.length > 0) return { kind: 'precommit-failed', reason: undefined };
     const plan = planWrite(this.#ports, key, request);
     return 'kind' in plan ? plan : { plan, kept };
   }
 
-  #coordinate(
+  async #coordinate(
     { key, operation, context }: UpdateDatatypeRequest,
     plan: WritePlan,
     kept: Kept,
   ): Promise<CoordinatedPut> {
-    return new Write(this.#ports, this.#replica, plan).run((placement) => {
+    const { hooks } = this.#ports;
+    const { precommit, postcommit } = plan.properties;
+    if (precommit.length > 0) {
+      const write = { key, content: emptyContent(kept) };
+      const verdict = await hooks.before(precommit, write, remainingMs(this.#ports, plan));
+      if (verdict.kind === 'failed') return { kind: 'precommit-failed', reason: verdict.reason };
+    }
+    const outcome = await new Write(this.#ports, this.#replica, plan).run((placement) => {
       return this.#replica.update(key, placement, { ...kept, operation, context });
     });
+    if (outcome.kind === 'stored' && postcommit.length > 0) {
+      const sibling = outcome.object.siblings.find((one) => datatypeOf(one) === kept.datatype);
+      if (sibling !== undefined) hooks.after(postcommit, { key, content: sibling });
+    }
+    return outcome;
   }
 
   #forwarded(
@@ -155,6 +167,18 @@ function isRefused(planned: Refused | Failure): planned is Refused {
 }
 
 const UPDATED: UpdateDatatypeOutcome = { kind: 'updated', shown: undefined };
+
+/**
+ * What a pre-commit hook is shown of an update, as with Riak: the data type that the operation has yet
+ * to be applied to is known at the replica only, so it sees an empty one, and may refuse.
+ */
+function emptyContent({ datatype, hllPrecision }: Kept): NewContent {
+  return {
+    metadata: { contentType: datatypeContentType(datatype) },
+    value: encodeState(emptyState(datatype, hllPrecision)),
+    isTombstone: false,
+  };
+}
 
 /** Where nothing but ordinary values is, an empty value is shown, as with Riak. */
 function* showDatatype(

@@ -1,7 +1,13 @@
 /** Commit hooks in a cluster: what they see, what they may do, and when they run. */
 
 import t from 'tap';
+import type { ByteString } from '../../src/base/bytes.ts';
+import { runAtOnce } from '../../src/base/sliced.ts';
 import type { CommitHooks, HookedWrite } from '../../src/coordinator/commit-hooks.ts';
+import { decodeState, encodeState } from '../../src/datatype/encoding.ts';
+import { emptyState } from '../../src/datatype/state.ts';
+import { valueOf } from '../../src/datatype/value.ts';
+import type { NewContent } from '../../src/object/requests.ts';
 import { TestCluster } from './cluster-harness.ts';
 import { N1, N2, Teller, content, told } from './told.ts';
 
@@ -59,16 +65,47 @@ t.test('deletes are checked and told too', async (t) => {
   t.same(hooks.told, ['1:a', '1:delete']);
 });
 
-t.test('write-once buckets have no hooks, and data types no updates beside them', async (t) => {
+t.test('write-once buckets have no hooks', async (t) => {
   const { hooks, cluster, teller } = await hookedCluster();
   await teller.makeType('once', { ...HOOKS, write_once: true });
   const once = cluster.keyWhere(() => true, { type: 'once' });
   t.match(await teller.put(N1, once, { text: 'bad' }), { kind: 'stored' });
-  await teller.makeType('counters', { ...HOOKS, datatype: 'counter' });
-  const key = cluster.keyWhere(() => true, { type: 'counters' });
-  const operation = { kind: 'counter', increment: 1n } as const;
-  const update = cluster.node(N1).updateDatatype({ key, operation, returning: 'nothing' });
-  t.match(await cluster.settle(update), { kind: 'precommit-failed' });
   t.same(hooks.checked, []);
   t.same(hooks.told, []);
+});
+
+t.test('a hook sees an update of a data type empty before it, and whole after it', async (t) => {
+  const seen: NewContent[] = [];
+  const told: NewContent[] = [];
+  let verdict: 'passed' | 'failed' = 'passed';
+  const hooks: CommitHooks = {
+    before: (_, { content: given }) => {
+      seen.push(given);
+      const outcome = { reason: 'not now', content: given };
+      return Promise.resolve({ ...outcome, kind: verdict });
+    },
+    after: (_, write) => told.push(write.content),
+  };
+  const cluster = await TestCluster.start({ nodeCount: 4, commitHooks: hooks });
+  await new Teller(cluster).makeType('sets', { ...HOOKS, datatype: 'set' });
+  const key = cluster.keyWhere((nodes) => !nodes.includes(N1), { type: 'sets' });
+  const update = async (element: string) => {
+    const operation = { kind: 'set', adds: [element as ByteString], removes: [] } as const;
+    const updating = cluster.node(N1).updateDatatype({ key, operation, returning: 'nothing' });
+    return cluster.settle(updating);
+  };
+  t.match(await update('a'), { kind: 'updated' });
+  verdict = 'failed';
+  t.same(await update('b'), { kind: 'precommit-failed', reason: 'not now' });
+  const empty = encodeState(emptyState('set', 14));
+  t.equal(seen.length, 2, 'each update is checked once, where it is coordinated');
+  for (const content of seen) {
+    t.match(content, { value: empty, metadata: { contentType: 'application/riak_set' } });
+  }
+  t.equal(told.length, 1, 'what was refused is not told');
+  const { value } = told[0] as NewContent;
+  const state = runAtOnce(decodeState(value));
+  t.same(state && runAtOnce(valueOf(state)), { kind: 'set', elements: ['a'] });
+  const fetched = await cluster.settle(cluster.node(N2).fetchDatatype({ key }));
+  t.match(fetched, { shown: { value: { elements: ['a'] } } });
 });
