@@ -9,7 +9,7 @@
 import { MAP_FUNCTIONS } from './map-functions.ts';
 import { REDUCE_FUNCTIONS } from './reduce-functions.ts';
 import { memberOf } from './term-json.ts';
-import { isAtom } from './term.ts';
+import { isAtom, isList, isTuple } from './term.ts';
 import type {
   JobLanguages,
   JobRefusal,
@@ -74,7 +74,8 @@ export function resolvePhase(
   return refuse(`PhaseSpec specifies ${module}:${name}/2, which is not exported`);
 }
 
-const BATCH_COUNT = 1_000;
+/** Riak's own; a reduce function can tell how often it is called. */
+const BATCH_COUNT = 20;
 const BATCH_COUNT_MAX = 100_000;
 
 function scriptPhase(
@@ -82,11 +83,24 @@ function scriptPhase(
   source: ScriptSource,
 ): ScriptMapPhase | ScriptReducePhase {
   if (kind === 'map') return { kind: 'script-map', source, arg, isKept };
-  const asked = memberOf(arg, 'reduce_phase_batch_size');
-  const count = typeof asked === 'bigint' && asked > 0n ? Number(asked) : BATCH_COUNT;
-  const isOnce = isAtom(memberOf(arg, 'reduce_phase_only_1'), 'true');
-  const batchCount = isOnce ? Infinity : Math.min(count, BATCH_COUNT_MAX);
-  return { kind: 'script-reduce', source, arg, isKept, batchCount };
+  const shown = isList(arg) ? arg.filter((item) => !isBatchOption(item)) : arg;
+  return { kind: 'script-reduce', source, arg: shown, isKept, batchCount: batchCountOf(arg) };
+}
+
+/** Of a list they are taken out, because JSON has no form for them; an object keeps them. */
+function isBatchOption(item: Term): boolean {
+  const name = isTuple(item, 2) ? item.items[0] : item;
+  return isAtom(name, 'reduce_phase_only_1') || isAtom(name, 'reduce_phase_batch_size');
+}
+
+/** As Riak compares them: what is no number is more than any number. */
+function batchCountOf(arg: Term): number {
+  const only = memberOf(arg, 'reduce_phase_only_1');
+  const isFlagged = isList(arg) && arg.some((item) => isAtom(item, 'reduce_phase_only_1'));
+  if (isFlagged || isAtom(only, 'true')) return Infinity;
+  const asked = memberOf(arg, 'reduce_phase_batch_size') ?? BATCH_COUNT;
+  if (typeof asked !== 'bigint' && typeof asked !== 'number') return Infinity;
+  return Math.min(Math.max(Math.ceil(Number(asked)), 1), BATCH_COUNT_MAX);
 }
 
 function formsText(kind: 'map' | 'reduce'): string {

@@ -119,6 +119,15 @@ t.test('a reduce function sees its results again, in batches as asked for', asyn
   };
   t.same(await reduce(7), [5, 7]);
   t.match(await reduce({ reduce_phase_batch_size: 2 }), [3, {}], 'two results and the last input');
+  t.match(await reduce({ reduce_phase_only_1: true }), [5, { reduce_phase_only_1: true }]);
+  t.match(await reduce({ reduce_phase_batch_size: 0 }), [3, {}], 'each input at once');
+  const many = Array.from({ length: 41 }, () => ['b', 'a']);
+  const phase = js('reduce', { source: 'count' });
+  t.match(
+    (await resultsOf(world(), jsonJob(many, [phase]), scripts))[0],
+    [3],
+    'else 20, as in Riak',
+  );
   const none = jsonJob({ bucket: 'b', key_filters: [['eq', 'x']] }, [
     js('reduce', { source: 'sum' }),
   ]);
