@@ -36,6 +36,7 @@ const SHELL = [
   'telemetry',
   'script',
   'hooks',
+  'backup',
   'api/http',
   'api/pbc',
   'admin',
@@ -74,6 +75,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   // `coordinator` for the port only.
   hooks: { isPure: false, mayImport: ['coordinator', 'object', 'base'] },
   script: { isPure: false, mayImport: ['mapreduce', 'base'] },
+  backup: { isPure: false, mayImport: ['repair', 'storage', 'base'] },
   'api/http': {
     isPure: false,
     mayImport: ['node', 'mapreduce', 'query', 'object', 'datatype', 'clock', 'base'],
@@ -82,7 +84,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     isPure: false,
     mayImport: ['node', 'mapreduce', 'query', 'object', 'datatype', 'clock', 'base'],
   },
-  admin: { isPure: false, mayImport: ['node', 'membership', 'ring', 'object', 'base'] },
+  admin: { isPure: false, mayImport: ['node', 'backup', 'membership', 'ring', 'object', 'base'] },
   client: { isPure: false, mayImport: ['api/pbc', 'object', 'base'] },
   // `bench` is no room of src; its commands are loaded when they are run.
   cli: { isPure: false, mayImport: [...ALL_PURE, ...SHELL, 'bench'] },

@@ -5,6 +5,7 @@
 import type { Command } from 'commander';
 import { locatedKeyText } from '../admin/key-commands.ts';
 import { askNode } from '../admin/admin-client.ts';
+import { addBackupCommands } from './admin-backup-command.ts';
 import { addRepairCommands } from './admin-repair-command.ts';
 import { addTransfersCommand } from './admin-transfers-command.ts';
 import { adminSocketPath } from '../admin/admin-socket.ts';
@@ -39,9 +40,11 @@ export function addAdminCommands(program: Command): void {
     .option('--node <name>', 'the node to ask; default the first of the file')
     .option('--json', 'print JSON');
 
+  const query = (command: string, options: Record<string, unknown> = {}): Promise<unknown> =>
+    askNode(socketOf(admin.opts<NodeOptions>()), { command, arguments: options }, TIMEOUT_MS);
   const answerTo: Answer = async (command, options = {}, toText) => {
     const target = admin.opts<NodeOptions>();
-    const result = await askNode(socketOf(target), { command, arguments: options }, TIMEOUT_MS);
+    const result = await query(command, options);
     if (target.json === true) console.log(JSON.stringify(result, undefined, 2));
     else if (toText !== undefined) console.log(toText(result as never));
     else if (typeof result === 'string') console.log(result);
@@ -66,6 +69,7 @@ export function addAdminCommands(program: Command): void {
   addKeyCommands(admin, ask);
   addRepairCommands(admin, ask);
   addTransfersCommand(admin, ask);
+  addBackupCommands(admin, { ask, query });
   const types = admin.command('bucket-type').description('bucket types');
   types
     .command('create <type> [properties]')

@@ -7,6 +7,7 @@
 
 import { AdminServer } from '../admin/admin-server.ts';
 import { adminSocketPath } from '../admin/admin-socket.ts';
+import { backupCommands } from '../admin/backup-commands.ts';
 import { bucketTypeCommands } from '../admin/bucket-type-commands.ts';
 import { clusterCommands } from '../admin/cluster-commands.ts';
 import { keyCommands } from '../admin/key-commands.ts';
@@ -16,6 +17,8 @@ import { statusCommands } from '../admin/status-commands.ts';
 import { HttpServer } from '../api/http/http-server.ts';
 import { HTTP_DEFAULTS } from '../api/http/http-options.ts';
 import { PbcServer } from '../api/pbc/pbc-server.ts';
+import type { BackupOrigin } from '../backup/backup-manifest.ts';
+import { Backups } from '../backup/backups.ts';
 import { Fault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import type { NodeId } from '../base/names.ts';
@@ -60,6 +63,7 @@ export class NodeRuntime {
   readonly #http: HttpServer;
   readonly #pbc: PbcServer;
   readonly #scripts: WorkerScripts | undefined;
+  readonly #backups: Backups;
   #admin: AdminServer | undefined;
   #peersListening: Promise<unknown> | undefined;
 
@@ -99,6 +103,7 @@ export class NodeRuntime {
       },
       timings: timingsOf(config),
     });
+    this.#backups = this.#newBackups(store);
     this.#peerServer = new PeerServer({ host, gate }, this.node, {
       credentials: credentials.server,
       joins: this.node,
@@ -157,7 +162,12 @@ export class NodeRuntime {
   /** Idempotent; what is under way is finished within the configured time. */
   async stop(): Promise<void> {
     const graceMs = this.#options.config.timeouts.shutdownMs / 2;
-    await Promise.all([this.#admin?.close(), this.#http.close(graceMs), this.#pbc.close()]);
+    await Promise.all([
+      this.#admin?.close(),
+      this.#http.close(graceMs),
+      this.#pbc.close(),
+      this.#backups.cancel(),
+    ]);
     this.#scripts?.close();
     await this.node.stop();
     this.#peerServer.close();
@@ -179,6 +189,7 @@ export class NodeRuntime {
         ...ringCommands(this.node, this.node.operations()),
         ...keyCommands(this.node.operations()),
         ...repairCommands(this.node, this.node.operations()),
+        ...backupCommands(this.#backups),
         ['metrics', async () => snapshotToOpenMetrics(this.#options.metrics.snapshot())],
       ]),
     );
@@ -199,6 +210,14 @@ export class NodeRuntime {
     this.#peersListening = this.#peerServer.listen({ host: self.listenHost, port: self.peerPort });
     // Awaited when the node has started; a rejection must not stop the process before that.
     this.#peersListening.catch(() => undefined);
+  }
+
+  #newBackups(store: LevelDbStore): Backups {
+    const origin = (): BackupOrigin => {
+      const { clusterName, epoch } = this.node.state();
+      return { node: this.#options.self.name, cluster: clusterName, epoch };
+    };
+    return new Backups(this.#options.host, { snapshot: () => store.snapshot(), origin });
   }
 
   #introduction(): NonNullable<ReturnType<VertebraNode['introduction']>> {

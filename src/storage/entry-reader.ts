@@ -9,7 +9,7 @@
 import { Fault, isFault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import { JoinedReads } from './joined-reads.ts';
-import { decodeLogSegmentKey, logSegmentsRange } from './keys.ts';
+import { isStoresOwnKey, logSegmentsRange } from './keys.ts';
 import type { LevelDatabase, LevelIterator } from './level-database.ts';
 import { ReadPace } from './read-pace.ts';
 import type { ReaderGenerations } from './reader-generations.ts';
@@ -289,9 +289,7 @@ async function* withoutAccounts(
   let left = limit;
   if (left === 0) return;
   for await (const batch of batches) {
-    const entries = batch
-      .filter(({ key }) => decodeLogSegmentKey(key) === undefined)
-      .slice(0, left);
+    const entries = batch.filter(({ key }) => !isStoresOwnKey(key)).slice(0, left);
     left -= entries.length;
     if (entries.length > 0) yield entries;
     if (left === 0) return;

@@ -8,6 +8,7 @@
  *   tree     't' partition n_val segment
  *   meta     'm' name
  *   log      'v' segment of the value log, u32
+ *   copied   'v' "copied": this store was made as a copy of another
  *
  * Numbers are big-endian, u16 where nothing else is said. Names hold any byte, so each but the last
  * of a key is escaped and ended: 0x00 → 0x01 0x01, 0x01 → 0x01 0x02, end → 0x00. Bytewise order of
@@ -179,6 +180,16 @@ export function encodeLogSegmentKey(segment: number): Buffer {
 export function decodeLogSegmentKey(bytes: Buffer): number | undefined {
   const isOne = bytes.length === 1 + U32_SIZE && bytes[0] === LOG.charCodeAt(0);
   return isOne ? bytes.readUInt32BE(1) : undefined;
+}
+
+/** The mark of a store that was made as a copy of another, and has not been written to since. */
+export function copiedMarkKey(): Buffer {
+  return Buffer.from(`${LOG}copied`, 'latin1');
+}
+
+/** Whether the entry is the store's own, and nobody else's business. */
+export function isStoresOwnKey(bytes: Buffer): boolean {
+  return decodeLogSegmentKey(bytes) !== undefined || bytes.equals(copiedMarkKey());
 }
 
 /** The accounts of all segments of the value log. */

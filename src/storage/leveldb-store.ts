@@ -13,6 +13,7 @@ import type { Host } from '../base/host.ts';
 import { CollectPace } from './collect-pace.ts';
 import { EntryReader } from './entry-reader.ts';
 import { GroupCommit } from './group-commit.ts';
+import { copiedMarkKey } from './keys.ts';
 import type { LevelDatabase } from './level-database.ts';
 import { LogCollector } from './log-collector.ts';
 import { recoverLog } from './log-recovery.ts';
@@ -22,6 +23,7 @@ import { ReaderGenerations } from './reader-generations.ts';
 import type { SegmentFolder } from './segment-folder.ts';
 import type { SegmentLedger } from './segment-ledger.ts';
 import type { ScanEntry, ScanRange, Store, StoreHealth, WriteOperation } from './store.ts';
+import { StoreSnapshot } from './store-snapshot.ts';
 import { ValueLog } from './value-log.ts';
 
 export interface LevelDbStoreOptions {
@@ -77,29 +79,35 @@ const SEGMENTS_WAITING_MAX = 16;
 const LOOK_SHARE = 1 / 16;
 
 export class LevelDbStore implements Store {
+  /** What was acknowledged may be gone, here, or with the store that this is a copy of. */
   readonly mayHaveForgotten: boolean;
   readonly #host: Host;
   readonly #database: LevelDatabase;
   readonly #commit: GroupCommit;
   readonly #reader: EntryReader;
   readonly #log: ValueLog;
+  readonly #folder: SegmentFolder;
   readonly #ledger: SegmentLedger;
   readonly #collector: LogCollector;
   readonly #collectPace: CollectPace;
   readonly #readers = new ReaderGenerations();
   readonly #lookBytes: number;
   #changedBytes = 0;
+  /** The mark of a copy goes with the first write, which draws the consequence. */
+  #isMarkedCopy: boolean;
   #closing: Promise<void> | undefined;
 
   private constructor(
     host: Host,
-    ports: LevelDbStorePorts & RecoveredLog,
+    ports: LevelDbStorePorts & RecoveredLog & { readonly isCopy: boolean },
     options: Required<LevelDbStoreOptions>,
   ) {
     const { database, defer, folder, ledger, firstSegment } = ports;
     const { segmentSizeBytes, inlineMaxBytes } = options;
     const isSynced = options.durability === 'fsync';
-    this.mayHaveForgotten = ports.mayHaveForgotten;
+    this.mayHaveForgotten = ports.mayHaveForgotten || ports.isCopy;
+    this.#isMarkedCopy = ports.isCopy;
+    this.#folder = folder;
     this.#host = host;
     this.#database = database;
     this.#ledger = ledger;
@@ -130,7 +138,9 @@ export class LevelDbStore implements Store {
   ): Promise<LevelDbStore> {
     const all = { ...LEVELDB_STORE_DEFAULTS, ...options };
     const recovered = await recoverLog(host, ports, all);
-    const store = new LevelDbStore(host, { ...ports, ...recovered }, all);
+    const isCopy = (await ports.database.get(copiedMarkKey())) !== undefined;
+    if (isCopy) host.log.warn('store.is_copy');
+    const store = new LevelDbStore(host, { ...ports, ...recovered, isCopy }, all);
     store.#collector.wake();
     return store;
   }
@@ -150,7 +160,9 @@ export class LevelDbStore implements Store {
   write(operations: readonly WriteOperation[]): Promise<void> {
     // One that is refused changes nothing, and must not keep its entries from being moved.
     if (this.#commit.refusal() === undefined) this.#collector.noteWrite(operations);
-    return this.#commit.write(operations);
+    if (!this.#isMarkedCopy) return this.#commit.write(operations);
+    this.#isMarkedCopy = false;
+    return this.#commit.write([{ kind: 'remove', key: copiedMarkKey() }, ...operations]);
   }
 
   scan(range: ScanRange): AsyncIterableIterator<readonly ScanEntry[]> {
@@ -159,6 +171,16 @@ export class LevelDbStore implements Store {
 
   approximateSizeBytes(range: Pick<ScanRange, 'from' | 'to'>): Promise<number> {
     return this.#reader.approximateSizeBytes(range);
+  }
+
+  /** All that is here now, the store's own entries included; to be closed. */
+  snapshot(): StoreSnapshot {
+    return new StoreSnapshot({
+      database: this.#database,
+      folder: this.#folder,
+      readers: this.#readers,
+      logSizeBytes: this.#ledger.sizeBytes,
+    });
   }
 
   health(): StoreHealth {

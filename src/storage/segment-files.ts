@@ -27,6 +27,11 @@ interface OpenFile {
 const NAME = /^(\d{8,10})\.vlog$/;
 const NAME_DIGITS = 8;
 
+/** In the folder of the segments. */
+export function segmentFileName(segment: number): string {
+  return `${String(segment).padStart(NAME_DIGITS, '0')}.vlog`;
+}
+
 export class SegmentFiles implements SegmentFolder {
   readonly #path: string;
   readonly #options: SegmentFilesOptions;
@@ -148,7 +153,7 @@ export class SegmentFiles implements SegmentFolder {
   }
 
   #pathOf(segment: number): string {
-    return join(this.#path, `${String(segment).padStart(NAME_DIGITS, '0')}.vlog`);
+    return join(this.#path, segmentFileName(segment));
   }
 }
 

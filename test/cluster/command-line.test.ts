@@ -180,7 +180,7 @@ t.test('a killed parent leaves no node behind', async (t) => {
   t.same(children.filter(isAlive), []);
 });
 
-t.test('a folder that was copied while its node was stopped is a backup', async (t) => {
+t.test('a copy of a stopped node is a backup, and so is what a running one makes', async (t) => {
   const basePort = await freeBasePort(1);
   const [data, copy] = [join(folder, 'backed-up'), join(folder, 'copy')];
   const path = join(folder, 'backed-up.yml');
@@ -219,8 +219,28 @@ t.test('a folder that was copied while its node was stopped is a backup', async 
   t.equal(await read.text(), 'kept');
   await put('changed', read.headers.get('X-Riak-Vclock') ?? '');
   t.equal(await (await fetch(key)).text(), 'changed');
-  const words = ['key', 'locate', 'default', 'patients', 'k1', '--json'];
-  const located = JSON.parse((await runCommand('admin', '--config', path, ...words)).stdout);
-  t.equal(located.copies[0].context.length, 2, 'it writes as one that it has never been');
+  const admin = async (...words: string[]): Promise<Ended> =>
+    runCommand('admin', '--config', path, ...words);
+  const actorCount = async (): Promise<number> => {
+    const { stdout } = await admin('key', 'locate', 'default', 'patients', 'k1', '--json');
+    return JSON.parse(stdout).copies[0].context.length;
+  };
+  t.equal(await actorCount(), 2, 'it writes as one that it has never been');
+
+  const backup = join(folder, 'live');
+  const created = await admin('backup', 'create', backup);
+  t.match(created, { code: 0, stdout: /^done: .*live, \d+ entries, / });
+  await put('later', (await fetch(key)).headers.get('X-Riak-Vclock') ?? '');
+  refuses(t, await admin('backup', 'create', backup), /no backup was made: .* is there already/);
   await stop(again);
+  t.match(await admin('backup', 'verify', backup), { code: 0, stdout: /: sound, \d+ files/ });
+  rmSync(data, { recursive: true });
+  cpSync(backup, join(data, 'dev1'), { recursive: true });
+
+  const last = await start();
+  const found = await fetch(key);
+  t.equal(await found.text(), 'changed', 'as it was at the moment of the backup');
+  await put('changed again', found.headers.get('X-Riak-Vclock') ?? '');
+  t.equal(await actorCount(), 3, 'without being told that it was restored');
+  await stop(last);
 });

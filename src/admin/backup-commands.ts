@@ -1,0 +1,35 @@
+/**
+ * Backups by an operator: begun, watched and cancelled at the node that is asked.
+ */
+
+import { isAbsolute } from 'node:path';
+import type { Backups } from '../backup/backups.ts';
+import { AdminRefusal, type AdminCommand } from './admin-server.ts';
+
+export function backupCommands(backups: Backups): Map<string, AdminCommand> {
+  return new Map<string, AdminCommand>([
+    ['backup create', async (options) => create(backups, options)],
+    ['backup status', async () => backups.status()],
+    [
+      'backup cancel',
+      async () => {
+        await backups.cancel();
+        return backups.status();
+      },
+    ],
+  ]);
+}
+
+function create(backups: Backups, options: Readonly<Record<string, unknown>>): string {
+  const { folder, bytesPerSecond } = options;
+  if (typeof folder !== 'string' || !isAbsolute(folder) || folder.includes('\0')) {
+    throw new AdminRefusal('the folder of a backup is an absolute path');
+  }
+  if (!Number.isSafeInteger(bytesPerSecond) || Number(bytesPerSecond) < 1) {
+    throw new AdminRefusal('the rate of a backup is a number of bytes a second');
+  }
+  if (!backups.create({ folder, bytesPerSecond: Number(bytesPerSecond) })) {
+    throw new AdminRefusal('a backup is under way; see backup status, or cancel it');
+  }
+  return `a backup to ${folder} has begun; see backup status`;
+}

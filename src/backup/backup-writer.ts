@@ -1,0 +1,246 @@
+/**
+ * Makes a backup: the store of a running node, as it was at one moment, in a folder of its own.
+ *
+ * LevelDB's entries are read in a snapshot and written, in order, to a new LevelDB; the segments of the
+ * value log are copied up to the ends that the snapshot knows. What comes out is a store that a node can
+ * start from. It is marked as a copy, so that whoever starts from it takes a new identity.
+ *
+ * All of it is made in `FOLDER.partial` and is on stable storage before that is renamed: a backup that
+ * was cut off never has the name of a whole one. The pace bounds what it reads and writes.
+ */
+
+import { mkdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Level } from 'level';
+import { Fault, isFault } from '../base/fault.ts';
+import type { Host } from '../base/host.ts';
+import type { Halt } from '../repair/halt.ts';
+import { Pace } from '../repair/pace.ts';
+import { copiedMarkKey } from '../storage/keys.ts';
+import { segmentFileName } from '../storage/segment-files.ts';
+import type { SegmentExtent, StoreSnapshot } from '../storage/store-snapshot.ts';
+import {
+  checksumFile,
+  copyFile,
+  diskFault,
+  filesBelow,
+  syncFolder,
+  writeSynced,
+} from './backup-files.ts';
+import type { Passed } from './backup-files.ts';
+import { encodeManifest, MANIFEST_NAME } from './backup-manifest.ts';
+import type { BackupFile, BackupOrigin } from './backup-manifest.ts';
+
+export interface BackupRequest {
+  /** Absolute; must not be there, but its parent must. */
+  readonly folder: string;
+  readonly bytesPerSecond: number;
+}
+
+export interface BackupProgress {
+  readonly folder: string;
+  readonly step: 'entries' | 'checksums' | 'segments' | 'whole';
+  readonly entries: number;
+  readonly bytes: number;
+  /** About how many there will be. */
+  readonly bytesExpected: number;
+}
+
+export interface BackupWork {
+  readonly origin: BackupOrigin;
+  readonly snapshot: StoreSnapshot;
+  readonly halt: Halt;
+  readonly report: (progress: BackupProgress) => void;
+}
+
+const MIB = 1024 * 1024;
+/** What an entry costs at least: reading and writing one is never free. */
+const ENTRY_COST_BYTES = 128;
+
+/** Resolves when the backup is whole or, after a halt, gone; rejects with a fault. Closes the snapshot. */
+export async function writeBackup(
+  host: Host,
+  request: BackupRequest,
+  work: BackupWork,
+): Promise<void> {
+  const partial = `${request.folder}.partial`;
+  try {
+    const writing = new BackupWriter(host, request, work);
+    await mustBeFree(request.folder, await work.snapshot.approximateSizeBytes());
+    // One that was cut off; nobody else has a use for the name.
+    await rm(partial, { recursive: true, force: true });
+    if (await writing.writeTo(partial)) await keep(partial, request.folder);
+    else await rm(partial, { recursive: true, force: true });
+  } catch (error) {
+    await rm(partial, { recursive: true, force: true }).catch((reason: unknown) => {
+      host.log.warn('backup.partial_left', { folder: partial, reason: String(reason) });
+    });
+    throw diskFault(error);
+  } finally {
+    await work.snapshot.close();
+  }
+}
+
+class BackupWriter {
+  readonly #host: Host;
+  readonly #request: BackupRequest;
+  readonly #work: BackupWork;
+  readonly #pace: Pace;
+  readonly #takenAt: string;
+  #step: BackupProgress['step'] = 'entries';
+  #entries = 0;
+  #bytes = 0;
+  #bytesExpected = 0;
+
+  constructor(host: Host, request: BackupRequest, work: BackupWork) {
+    this.#host = host;
+    this.#request = request;
+    this.#work = work;
+    this.#pace = new Pace(host.clock, request.bytesPerSecond);
+    this.#takenAt = now(host);
+  }
+
+  /** False: halted. */
+  async writeTo(folder: string): Promise<boolean> {
+    const { snapshot, origin } = this.#work;
+    this.#bytesExpected = await snapshot.approximateSizeBytes();
+    await mkdir(join(folder, 'store', 'values'), { recursive: true, mode: 0o700 });
+    if (!(await this.#copyEntries(join(folder, 'store')))) return false;
+    this.#step = 'checksums';
+    const tables = await this.#checksumTables(folder);
+    if (tables === undefined) return false;
+    this.#step = 'segments';
+    const segments = await this.#copySegments(folder);
+    if (segments === undefined) return false;
+    for (const below of ['store/values', 'store']) await syncFolder(join(folder, below));
+    const manifest = {
+      ...origin,
+      takenAt: this.#takenAt,
+      endedAt: now(this.#host),
+      entries: this.#entries,
+      files: [...tables, ...segments],
+    };
+    await writeSynced(join(folder, MANIFEST_NAME), encodeManifest(manifest));
+    await syncFolder(folder);
+    this.#step = 'whole';
+    this.#report();
+    return true;
+  }
+
+  async #copyEntries(folder: string): Promise<boolean> {
+    const { snapshot } = this.#work;
+    const copy = new Level<Buffer, Buffer>(folder, {
+      keyEncoding: 'buffer',
+      valueEncoding: 'buffer',
+      cacheSize: MIB,
+      writeBufferSize: 8 * MIB,
+      maxFileSize: 8 * MIB,
+    });
+    await copy.open();
+    try {
+      await copy.put(copiedMarkKey(), Buffer.from(this.#takenAt));
+      for (;;) {
+        const entries = await snapshot.nextEntries();
+        if (entries.length === 0) return true;
+        // In key order, so the tables of the copy do not overlap and are written once or twice.
+        await copy.batch(entries.map(([key, value]) => ({ type: 'put', key, value })));
+        this.#entries += entries.length;
+        const sizes = entries.map(([key, value]) => key.length + value.length);
+        const sizeBytes = sizes.reduce((sum, size) => sum + Math.max(size, ENTRY_COST_BYTES), 0);
+        if (!(await this.#passed(sizeBytes))) return false;
+      }
+    } finally {
+      await copy.close();
+    }
+  }
+
+  /** Of what LevelDB has written. */
+  async #checksumTables(folder: string): Promise<BackupFile[] | undefined> {
+    const files: BackupFile[] = [];
+    // Its lock and its diary are made anew by whoever opens it.
+    for (const name of ['LOCK', 'LOG', 'LOG.old'])
+      await rm(join(folder, 'store', name), { force: true });
+    const passed: Passed = (sizeBytes) => this.#pace.take(sizeBytes, this.#work.halt);
+    for (const path of await filesBelow(folder)) {
+      const file = await checksumFile(folder, path, { isSynced: true, passed });
+      if (file === undefined) return undefined;
+      files.push(file);
+    }
+    return files;
+  }
+
+  async #copySegments(folder: string): Promise<BackupFile[] | undefined> {
+    const files: BackupFile[] = [];
+    for (const extent of this.#work.snapshot.segments()) {
+      const path = `store/values/${segmentFileName(extent.segment)}`;
+      const file = await this.#copySegment(extent, { folder, path });
+      if (file === undefined) return undefined;
+      if (file.sizeBytes < extent.neededBytes) {
+        throw new Fault('store-corrupt', 'a segment of the value log has been cut short');
+      }
+      files.push(file);
+    }
+    return files;
+  }
+
+  async #copySegment(
+    { segment, sizeBytes, neededBytes }: SegmentExtent,
+    target: { readonly folder: string; readonly path: string },
+  ): Promise<BackupFile | undefined> {
+    const { snapshot } = this.#work;
+    const readAt = async (position: number, into: Buffer): Promise<number> => {
+      try {
+        return await snapshot.readSegment(segment, position, into);
+      } catch (error) {
+        // Its loss is known and mended; only its account is left.
+        if (isFault(error, 'store-corrupt') && neededBytes === 0) return 0;
+        throw error;
+      }
+    };
+    const passed: Passed = (size) => this.#passed(size);
+    return await copyFile({ readAt, sizeBytes }, { ...target, passed });
+  }
+
+  #passed(sizeBytes: number): Promise<boolean> {
+    this.#bytes += sizeBytes;
+    this.#host.metrics.count('backup_bytes_total', sizeBytes);
+    this.#report();
+    return this.#pace.take(sizeBytes, this.#work.halt);
+  }
+
+  #report(): void {
+    this.#work.report({
+      folder: this.#request.folder,
+      step: this.#step,
+      entries: this.#entries,
+      bytes: this.#bytes,
+      bytesExpected: Math.max(this.#bytesExpected, this.#bytes),
+    });
+  }
+}
+
+async function mustBeFree(folder: string, expectedBytes: number): Promise<void> {
+  const parent = await stat(dirname(folder)).catch(() => undefined);
+  if (parent?.isDirectory() !== true) {
+    throw new Fault('config', `${dirname(folder)} is no folder`);
+  }
+  if ((await stat(folder).catch(() => undefined)) !== undefined) {
+    throw new Fault('config', `${folder} is there already`);
+  }
+  const { bavail, bsize, blocks } = await statfs(dirname(folder));
+  const freeBytes = bavail * bsize;
+  // Some file systems do not say how large they are.
+  if (blocks === 0 || freeBytes > expectedBytes) return;
+  const [needed, free] = [expectedBytes, freeBytes].map((bytes) => Math.ceil(bytes / MIB));
+  throw new Fault('disk-full', `${folder} needs about ${needed} MiB, and ${free} MiB are free`);
+}
+
+/** From here on it is a backup. */
+async function keep(partial: string, folder: string): Promise<void> {
+  await rename(partial, folder);
+  await syncFolder(dirname(folder));
+}
+
+function now(host: Host): string {
+  return new Date(host.clock.wallMicros() / 1_000).toISOString();
+}

@@ -1,0 +1,57 @@
+/**
+ * The backups of a running node: one at a time, as a job that can be watched and cancelled.
+ *
+ * The snapshot is taken when the backup is asked for: what was acknowledged before is in it.
+ */
+
+import type { Host } from '../base/host.ts';
+import { Job } from '../repair/job.ts';
+import type { JobStatus } from '../repair/job.ts';
+import type { StoreSnapshot } from '../storage/store-snapshot.ts';
+import type { BackupOrigin } from './backup-manifest.ts';
+import { writeBackup } from './backup-writer.ts';
+import type { BackupProgress, BackupRequest } from './backup-writer.ts';
+
+export interface BackupsPorts {
+  readonly snapshot: () => StoreSnapshot;
+  /** The node as it is now. */
+  readonly origin: () => BackupOrigin;
+}
+
+export class Backups {
+  readonly #host: Host;
+  readonly #ports: BackupsPorts;
+  readonly #job: Job<BackupProgress>;
+
+  constructor(host: Host, ports: BackupsPorts) {
+    this.#host = host;
+    this.#ports = ports;
+    this.#job = new Job<BackupProgress>(host, 'backup');
+  }
+
+  /** False: one is under way. */
+  create(request: BackupRequest): boolean {
+    const { metrics, clock } = this.#host;
+    return this.#job.start(async (halt, report) => {
+      const work = { origin: this.#ports.origin(), snapshot: this.#ports.snapshot(), halt, report };
+      try {
+        await writeBackup(this.#host, request, work);
+      } catch (error) {
+        metrics.count('backup_failures_total');
+        throw error;
+      }
+      if (halt.isSet) return;
+      const nowSeconds = Math.floor(clock.wallMicros() / 1_000_000);
+      metrics.gauge('backup_last_success_timestamp_seconds', nowSeconds);
+    });
+  }
+
+  status(): JobStatus<BackupProgress> {
+    return this.#job.status();
+  }
+
+  /** Resolves when the backup under way, if there is one, has ended and is gone. */
+  cancel(): Promise<void> {
+    return this.#job.cancel();
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * A backup is the store as it was at one moment, whatever is written meanwhile; it is whole or it is
+ * none; and its checksums find what has happened to it. Real LevelDB, real files.
+ */
+
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
+import { cpSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { Backups } from '../../src/backup/backups.ts';
+import { verifyBackup } from '../../src/backup/verify-backup.ts';
+import { openIdentity } from '../../src/replica/identity.ts';
+import type { LevelDbStore } from '../../src/storage/leveldb-store.ts';
+import { openLevelDbStore } from '../../src/storage/open-leveldb.ts';
+import { recordingHost, type RecordingHost } from '../storage/recording-host.ts';
+import { putParts, scanTexts } from '../storage/store-compliance.ts';
+
+const ALL = { from: Buffer.of(0), to: Buffer.of(0xff) };
+const ORIGIN = { node: 'a@b', cluster: 'test', epoch: 7 };
+const FAST = 1024 ** 3;
+
+const root = mkdtempSync(join(tmpdir(), 'vertebra-backup-'));
+t.teardown(() => rmSync(root, { recursive: true, force: true }));
+
+interface Opened {
+  readonly host: RecordingHost;
+  readonly store: LevelDbStore;
+  readonly backups: Backups;
+}
+
+/** Bodies of more than a kibibyte are in the value log, in short segments. */
+async function openStore(t: Test, folder: string): Promise<Opened> {
+  const host = recordingHost();
+  const store = await openLevelDbStore(host, {
+    folder,
+    durability: 'os',
+    inlineMaxBytes: 1024,
+    segmentSizeBytes: 16 * 1024,
+  });
+  t.teardown(() => store.close());
+  const ports = { snapshot: () => store.snapshot(), origin: () => ORIGIN };
+  return { host, store, backups: new Backups(host, ports) };
+}
+
+async function fill(store: LevelDbStore, round: number): Promise<void> {
+  const operations = Array.from({ length: 60 }, (_, index) =>
+    putParts(`key ${index}`, `${round}`.repeat(index % 3 === 0 ? 2000 : 10)),
+  );
+  await store.write(operations);
+}
+
+async function ended(backups: Backups): Promise<ReturnType<Backups['status']>> {
+  const deadlineMs = performance.now() + 60_000;
+  while (backups.status().state === 'running') {
+    if (performance.now() > deadlineMs) throw new Error('the backup does not end');
+    await new Promise((next) => setTimeout(next, 5));
+  }
+  return backups.status();
+}
+
+t.test('a backup shows one moment, though everything is overwritten meanwhile', async (t) => {
+  const { store, backups, host } = await openStore(t, join(root, 'live'));
+  await fill(store, 1);
+  const before = await scanTexts(store, ALL);
+  const folder = join(root, 'moment');
+  t.equal(backups.create({ folder, bytesPerSecond: 200_000 }), true);
+  t.equal(backups.create({ folder, bytesPerSecond: FAST }), false, 'one at a time');
+  for (let round = 2; round < 8; round += 1) await fill(store, round);
+  t.match(await ended(backups), { state: 'done', progress: { step: 'whole' } });
+  t.ok(host.gauges.has('backup_last_success_timestamp_seconds'));
+  t.notSame(await scanTexts(store, ALL), before);
+  t.match(await verifyBackup(folder), { isSound: true, manifest: ORIGIN, problems: [] });
+
+  cpSync(folder, join(root, 'restored'), { recursive: true });
+  const restored = await openStore(t, join(root, 'restored', 'store'));
+  t.same(await scanTexts(restored.store, ALL), before);
+  t.same(await scanTexts(restored.store, ALL), before);
+});
+
+t.test('who starts from a backup takes a new identity, once', async (t) => {
+  const { store, backups, host } = await openStore(t, join(root, 'named'));
+  const { identity } = await openIdentity(store, host);
+  const folder = join(root, 'of-named');
+  backups.create({ folder, bytesPerSecond: FAST });
+  t.equal((await ended(backups)).state, 'done');
+
+  const open = async (): Promise<Opened & { readonly identity: string }> => {
+    const opened = await openStore(t, join(folder, 'store'));
+    const { mayHaveForgotten } = opened.store;
+    const restored = await openIdentity(opened.store, opened.host, { mayHaveForgotten });
+    await opened.store.close();
+    return { ...opened, identity: restored.identity };
+  };
+  const [first, second] = [await open(), await open()];
+  t.not(first.identity, identity);
+  t.equal(first.store.mayHaveForgotten, true);
+  t.ok(first.host.events.includes('warn store.is_copy'));
+  t.equal(second.identity, first.identity, 'the mark went with the first write');
+  t.match((await verifyBackup(folder)).isSound, false, 'and it is no backup any more');
+});
+
+t.test('what is cut off is never taken for a backup', async (t) => {
+  const { store, backups } = await openStore(t, join(root, 'cut'));
+  await fill(store, 1);
+  const folder = join(root, 'cut-off');
+  // What a process that was killed left.
+  mkdirSync(`${folder}.partial/store`, { recursive: true });
+  backups.create({ folder, bytesPerSecond: 1000 });
+  await backups.cancel();
+  t.equal(backups.status().state, 'cancelled');
+  t.equal(existsSync(folder) || existsSync(`${folder}.partial`), false);
+  await t.rejects(verifyBackup(folder), /is no whole backup/);
+  mkdirSync(`${folder}.partial/store`, { recursive: true });
+  await t.rejects(verifyBackup(`${folder}.partial`), /is no whole backup/);
+  backups.create({ folder, bytesPerSecond: FAST });
+  t.equal((await ended(backups)).state, 'done');
+  t.equal(existsSync(`${folder}.partial`), false);
+});
+
+t.test(
+  'a folder that is there, a parent that is not, a store that closes: one sentence',
+  async (t) => {
+    const { store, backups, host } = await openStore(t, join(root, 'refused'));
+    await fill(store, 1);
+    const tried = async (folder: string): Promise<unknown> => {
+      backups.create({ folder, bytesPerSecond: FAST });
+      return ended(backups);
+    };
+    t.match(await tried(root), { state: 'failed', reason: /is there already/ });
+    t.match(await tried(join(root, 'no', 'where')), { state: 'failed', reason: /is no folder/ });
+    backups.create({ folder: join(root, 'closing'), bytesPerSecond: 1000 });
+    await store.close();
+    t.match(await ended(backups), { state: 'failed', reason: 'the store is closed' });
+    t.equal(host.counters.get('backup_failures_total'), 3);
+    t.equal(existsSync(join(root, 'closing.partial')), false);
+  },
+);
+
+t.test('verifying names every file that is damaged, short, missing or too many', async (t) => {
+  const { store, backups } = await openStore(t, join(root, 'sound'));
+  await fill(store, 1);
+  const folder = join(root, 'verified');
+  backups.create({ folder, bytesPerSecond: FAST });
+  await ended(backups);
+  const values = join(folder, 'store', 'values');
+  const segments = readdirSync(values)
+    .sort()
+    .map((name) => join(values, name));
+  t.ok(segments.length > 2);
+  const [flipped = '', short = '', gone = ''] = segments;
+  const bytes = readFileSync(flipped);
+  bytes[100] = (bytes[100] ?? 0) ^ 1;
+  writeFileSync(flipped, bytes);
+  truncateSync(short, 10);
+  rmSync(gone);
+  writeFileSync(join(values, 'more'), '');
+  const verdict = await verifyBackup(folder);
+  t.equal(verdict.isSound, false);
+  t.match(verdict.problems, [
+    /00000001.vlog is damaged: its checksum is wrong/,
+    /00000002.vlog has 10 bytes instead of \d+/,
+    /00000003.vlog cannot be read: ENOENT/,
+    /values\/more does not belong to it/,
+  ]);
+  appendFileSync(join(folder, 'backup.json'), 'x');
+  await t.rejects(verifyBackup(folder), /is no JSON/);
+  const manifest = JSON.parse(readFileSync(join(folder, 'backup.json'), 'utf8').slice(0, -1));
+  writeFileSync(join(folder, 'backup.json'), JSON.stringify({ ...manifest, node: 'other' }));
+  await t.rejects(verifyBackup(folder), /is damaged: its checksum is wrong/);
+});
+
+t.test(
+  'a segment that is needed and gone fails the backup, one that is not does not',
+  async (t) => {
+    const { store, backups } = await openStore(t, join(root, 'robbed'));
+    await fill(store, 1);
+    const values = join(root, 'robbed', 'values');
+    const needed = join(values, readdirSync(values).sort()[0] as string);
+    const bytes = readFileSync(needed);
+    truncateSync(needed, 100);
+    const folder = join(root, 'of-robbed');
+    backups.create({ folder, bytesPerSecond: FAST });
+    t.match(await ended(backups), { state: 'failed', reason: /cut short/ });
+    t.equal(existsSync(folder), false);
+    writeFileSync(needed, bytes);
+    backups.create({ folder, bytesPerSecond: FAST });
+    t.equal((await ended(backups)).state, 'done');
+  },
+);
