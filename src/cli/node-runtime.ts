@@ -85,9 +85,11 @@ export class NodeRuntime {
       linkChanged: (id, isOpen) => this.node.linkChanged(id, isOpen),
       calledStranger: (id) => this.node.calledStranger(id),
     });
+    this.#scripts = config.hasScripts ? new WorkerScripts(host) : undefined;
     this.node = new VertebraNode(host, store, this.#peer, {
       id: self.name,
       ...(commitHooks === undefined ? {} : { commitHooks }),
+      scripts: this.#scripts,
       initialState: configuredState(config),
       joinPort: this.#peer,
       mayHaveForgotten: store.mayHaveForgotten || options.isRestored,
@@ -112,7 +114,6 @@ export class NodeRuntime {
       handshakeTimeoutMs,
     });
     const { disabledJobs, limits, timeouts } = config;
-    this.#scripts = config.hasScripts ? new WorkerScripts(host) : undefined;
     this.#http = new HttpServer(host, this.node, {
       ...HTTP_DEFAULTS,
       bodyLimitBytes: limits.bodySizeBytes,

@@ -3,6 +3,7 @@
  */
 
 import type { ByteString } from '../base/bytes.ts';
+import type { ObjectKey } from '../base/names.ts';
 import type { GetOutcome, GetRequest } from '../object/requests.ts';
 import type { TermList } from './term.ts';
 
@@ -21,9 +22,28 @@ interface IndexRange {
   readonly limit: undefined;
 }
 
+/** A map function at work on objects where they are. */
+export interface MapRun {
+  /** What the first input that is not taken came to is known. */
+  readonly isReady: boolean;
+  /** `keyData` is an Erlang term in external format. As many may be under way as the caller will hold. */
+  add(input: { readonly key: ObjectKey; readonly keyData: Buffer | undefined }): void;
+  /** An input that is to be read, whatever the function. */
+  addRead(key: ObjectKey): void;
+  /**
+   * Of the first input that is not taken: its results as a list in external format, or what a read of
+   * it gave, where no replica could map it. One call at a time.
+   */
+  take(): Promise<Buffer | GetOutcome>;
+  /** Asks for nothing more. Idempotent. */
+  close(): void;
+}
+
 /** The part of a node that jobs use. */
 export interface JobPorts {
   get(request: GetRequest): Promise<GetOutcome>;
+  /** `task` is one of `map-task.ts`, encoded; without it every input is read. */
+  mapRun(task: Buffer | undefined, leftMs: () => number): MapRun;
   listKeys(
     type: ByteString,
     bucket: ByteString,

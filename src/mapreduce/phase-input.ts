@@ -2,20 +2,16 @@
  * The inputs of map and link phases, read; and what is told when a phase fails on one.
  */
 
-import { parseAddress } from './address.ts';
 import { printTerm } from './term-print.ts';
 import { DEFAULT_BUCKET_TYPE } from '../base/names.ts';
-import { NOT_FOUND, UNDEFINED, atom, binary, tuple } from './term.ts';
+import { NOT_FOUND, atom, binary, tuple } from './term.ts';
 import type { ObjectKey } from '../base/names.ts';
 import type { Failure, GetOutcome } from '../object/requests.ts';
 import type { StoredObject } from '../object/stored-object.ts';
 import type { Address } from './address.ts';
-import type { JobEvent, JobPorts } from './job-ports.ts';
+import type { JobEvent } from './job-ports.ts';
 import type { Crash } from './map-functions.ts';
 import type { ObjectTerm, Term } from './term.ts';
-
-/** Objects may be large, and all that are read together are in memory. */
-export const READS_AT_ONCE = 8;
 
 export interface Found {
   readonly address: Address;
@@ -23,19 +19,8 @@ export interface Found {
   readonly object: ObjectTerm | undefined;
 }
 
-export interface Reading {
-  readonly ports: JobPorts;
-  /** Time left for one read. */
-  readonly leftMs: () => number;
-}
-
-export async function readInput(term: Term, { ports, leftMs }: Reading): Promise<Found | Crash> {
-  if (typeof term === 'object' && 'kind' in term && term.kind === 'object') {
-    return { address: { key: term.key, keyData: UNDEFINED }, object: term };
-  }
-  const address = parseAddress(term);
-  if (address === undefined) return { crash: 'bad_input' };
-  const outcome = await ports.get({ key: address.key, timeoutMs: leftMs() });
+/** What a read found of an input. */
+export function foundOf(address: Address, outcome: GetOutcome): Found | Crash {
   if (outcome.kind === 'found') {
     return { address, object: { kind: 'object', key: address.key, object: outcome.object } };
   }

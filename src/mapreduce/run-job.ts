@@ -1,9 +1,9 @@
 /**
  * Running a job: inputs, stages, and one deadline over all.
  *
- * Everything is coordinated at the node that was asked: inputs come from coverage queries, objects by
- * ordinary reads, and results leave as they come, at the pace of who takes them. What a job holds is a
- * batch for each stage, the objects under read and what reduce phases gather; all are bounded.
+ * The node that was asked coordinates: inputs come from coverage queries, map functions run where the
+ * objects are, and results leave as they come, at the pace of who takes them. What a job holds is a
+ * batch for each stage, the inputs under way and what reduce phases gather; all are bounded.
  */
 
 import { isFault } from '../base/fault.ts';

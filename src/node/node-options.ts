@@ -4,6 +4,7 @@
 
 import type { CommitHooks } from '../coordinator/commit-hooks.ts';
 import type { NodeId } from '../base/names.ts';
+import type { ScriptEngine } from '../mapreduce/script.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
 import type { JoinPort } from '../peer/join.ts';
 import type { DiskGuardOptions, ReadDiskSpace } from './disk-guard.ts';
@@ -62,6 +63,8 @@ export interface NodeOptions {
   readonly repair?: RepairOptions;
   /** Runs the hooks of buckets; absent: none is there, and buckets with a pre-commit hook take no writes. */
   readonly commitHooks?: CommitHooks;
+  /** Runs the JavaScript of MapReduce jobs on this node's objects; absent: others do, or nobody. */
+  readonly scripts?: ScriptEngine | undefined;
   /** How the room on the store's disk is told; absent: there is always enough. */
   readonly diskSpace?: ReadDiskSpace;
   readonly diskGuard?: Partial<DiskGuardOptions>;

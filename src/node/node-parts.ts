@@ -11,6 +11,7 @@ import { CoverageCoordinator } from '../coordinator/coverage.ts';
 import { DatatypeCoordinator } from '../coordinator/datatype.ts';
 import { DeleteCoordinator } from '../coordinator/delete.ts';
 import { GetCoordinator } from '../coordinator/get.ts';
+import { MapRun, type MapRunOptions } from '../coordinator/map-run.ts';
 import { ActiveLists } from '../coordinator/participants.ts';
 import type { CoordinatorPorts } from '../coordinator/ports.ts';
 import { PutCoordinator } from '../coordinator/put.ts';
@@ -53,6 +54,7 @@ export interface NodeParts {
   readonly deletes: DeleteCoordinator;
   readonly datatypes: DatatypeCoordinator;
   readonly coverage: CoverageCoordinator;
+  readonly makeMapRun: (run: MapRunOptions) => MapRun;
   readonly repair: RepairRounds;
   readonly proposer: Proposer;
   readonly changes: PropertyChanges;
@@ -112,6 +114,7 @@ export async function openParts(ports: NodePorts): Promise<NodeParts> {
     catchUp,
     puts: coordinators.puts,
     datatypes: coordinators.datatypes,
+    scripts: options.scripts,
     incarnation: identity.incarnation,
     inCoverage: options.inCoverage ?? true,
     agree: (message) => keeper.handle(message),
@@ -224,7 +227,10 @@ function makeRepair(
   );
 }
 
-type Coordinators = Pick<NodeParts, 'gets' | 'puts' | 'deletes' | 'datatypes' | 'coverage'>;
+type Coordinators = Pick<
+  NodeParts,
+  'gets' | 'puts' | 'deletes' | 'datatypes' | 'coverage' | 'makeMapRun'
+>;
 
 function makeCoordinators(
   nodePorts: NodePorts,
@@ -256,5 +262,7 @@ function makeCoordinators(
   const puts = new PutCoordinator(ports, replica, gets);
   const deletes = new DeleteCoordinator(ports, gets, puts);
   const datatypes = new DatatypeCoordinator(ports, replica, gets);
-  return { gets, puts, deletes, datatypes, coverage: new CoverageCoordinator(ports) };
+  const makeMapRun = (run: MapRunOptions): MapRun => new MapRun(ports, run);
+  const coverage = new CoverageCoordinator(ports);
+  return { gets, puts, deletes, datatypes, coverage, makeMapRun };
 }

@@ -7,6 +7,7 @@
 import type { ByteString } from '../base/bytes.ts';
 import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
 import type { BucketProperties, PartialProperties } from '../object/bucket-properties.ts';
+import type { MapRun } from '../mapreduce/job-ports.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
 import type {
   FetchDatatypeOutcome,
@@ -94,6 +95,12 @@ export interface NodeService {
     scan: IndexScan,
     options: CoverageOptions,
   ): AsyncIterableIterator<readonly (readonly [term: ByteString, key: ByteString])[]>;
+
+  /**
+   * Runs a map function of MapReduce where the objects are (`mapreduce/job-ports.ts`). `leftMs`: time
+   * left for the job.
+   */
+  mapRun(task: Buffer | undefined, leftMs: () => number): MapRun;
 
   /** The n partitions that hold the key and who serves them now; undefined: unknown type. */
   preferenceList(key: ObjectKey): readonly PreferenceListEntry[] | undefined;

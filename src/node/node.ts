@@ -11,6 +11,7 @@ import { Fault, isFault } from '../base/fault.ts';
 import { sleep, type Host } from '../base/host.ts';
 import { DEFAULT_BUCKET_TYPE, type Epoch, type NodeId, type ObjectKey } from '../base/names.ts';
 import { sizeOfOperation } from '../datatype/operation-limits.ts';
+import type { MapRun } from '../mapreduce/job-ports.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
 import {
   createdTypeProperties,
@@ -270,6 +271,11 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     const { coverage, topology } = this.#mustServe();
     const n = mustKnow(topology.properties(scan.type, scan.bucket)).n_val;
     return this.#coverageAdmission.admit('index_fsm', () => coverage.index(scan, n, options));
+  }
+
+  mapRun(task: Buffer | undefined, leftMs: () => number): MapRun {
+    const read = (request: GetRequest): Promise<GetOutcome> => this.get(request);
+    return this.#mustServe().makeMapRun({ task, leftMs, read });
   }
 
   preferenceList(key: ObjectKey): readonly PreferenceListEntry[] | undefined {

@@ -7,7 +7,6 @@
  */
 
 import { Fault, unreachable } from '../base/fault.ts';
-import type { Host } from '../base/host.ts';
 import type { NodeId, ObjectKey } from '../base/names.ts';
 import type { DatatypeCoordinator } from '../coordinator/datatype.ts';
 import type { PutCoordinator } from '../coordinator/put.ts';
@@ -23,18 +22,15 @@ import type {
   PeerStreamRequest,
 } from '../peer/messages.ts';
 import type { PeerHandler } from '../peer/peer.ts';
-import type { Placement, Replica } from '../replica/replica.ts';
+import type { Placement } from '../replica/replica.ts';
 import type { Store } from '../storage/store.ts';
 import type { CatchUp } from './catch-up.ts';
-import type { Topology } from './topology.ts';
+import { MapRequests, type MapRequestsPorts } from './map-requests.ts';
 
-export interface PeerRequestsPorts {
-  readonly host: Host;
+export interface PeerRequestsPorts extends MapRequestsPorts {
   readonly store: Store;
-  readonly replica: Replica;
   readonly puts: PutCoordinator;
   readonly datatypes: DatatypeCoordinator;
-  readonly topology: Topology;
   readonly catchUp: CatchUp;
   readonly incarnation: number;
   readonly inCoverage: boolean;
@@ -45,9 +41,11 @@ export interface PeerRequestsPorts {
 
 export class PeerRequests implements PeerHandler {
   readonly #ports: PeerRequestsPorts;
+  readonly #maps: MapRequests;
 
   constructor(ports: PeerRequestsPorts) {
     this.#ports = ports;
+    this.#maps = new MapRequests(ports);
   }
 
   async handle(source: NodeId, request: PeerRequest, timeoutMs: number): Promise<PeerReply> {
@@ -92,6 +90,8 @@ export class PeerRequests implements PeerHandler {
         const sizes = await Promise.all(request.partitions.map((each) => replica.estimate(each)));
         return { kind: 'sizes', sizes };
       }
+      case 'map':
+        return this.#maps.answer(request);
       case 'tree':
         return { kind: 'tree', segments: await replica.tree(request.partition, request.nVal) };
       case 'trace': {

@@ -41,7 +41,12 @@ export type PeerRequest =
   /** What this node holds of a key, for an operator: its body is checked, and not sent. */
   | { readonly verb: 'trace'; readonly key: ObjectKey }
   /** About how much these partitions hold here, each; for an operator who plans to move them. */
-  | { readonly verb: 'sizes'; readonly partitions: readonly Partition[] };
+  | { readonly verb: 'sizes'; readonly partitions: readonly Partition[] }
+  /**
+   * Run a map function of MapReduce on this node's copies. `task` is opaque here, `mapreduce/map-task.ts`
+   * knows it. A peer of before this verb calls it malformed; the asker then maps the inputs itself.
+   */
+  | { readonly verb: 'map'; readonly task: Buffer; readonly inputs: readonly MapInput[] };
 
 export type PeerReply =
   /**
@@ -68,7 +73,21 @@ export type PeerReply =
   | { readonly kind: 'tree'; readonly segments: Buffer }
   | { readonly kind: 'trace'; readonly trace: CopyTrace }
   /** In the order in which the partitions were named. */
-  | { readonly kind: 'sizes'; readonly sizes: readonly PartitionSize[] };
+  | { readonly kind: 'sizes'; readonly sizes: readonly PartitionSize[] }
+  /** In the order of the inputs, of the first of them at least; the rest may be asked for again. */
+  | { readonly kind: 'mapped'; readonly outputs: readonly MapOutput[] };
+
+/** A key to map, and what a job says of it, as an Erlang term. */
+export interface MapInput {
+  readonly key: ObjectKey;
+  readonly keyData: Buffer | undefined;
+}
+
+/**
+ * The results, a list in Erlang's external format. `absent`: there is no readable copy that is more
+ * than a tombstone. `unable`: the function failed, or gave what has no such form; who asked must see.
+ */
+export type MapOutput = Buffer | 'absent' | 'unable';
 
 /** About what a node holds of a partition. */
 export interface PartitionSize {

@@ -24,6 +24,7 @@ import type {
 import { malformed, TupleReader } from './tuple-reader.ts';
 import type { WireTuple, WireValue } from './tuple-reader.ts';
 import { readUpdateRequest, updateRequestToTuple } from './wire-datatypes.ts';
+import { mapInputsToTuple, mapOutputsToTuple, readMapInput, readMapOutputs } from './wire-map.ts';
 import { readTrace, traceToTuple } from './wire-trace.ts';
 import {
   failureToTuple,
@@ -72,6 +73,8 @@ export function requestToTuple(request: PeerRequest): WireTuple {
     }
     case 'sizes':
       return [24, request.partitions];
+    case 'map':
+      return [32, request.task, mapInputsToTuple(request.inputs)];
     default:
       return unreachable(request);
   }
@@ -113,6 +116,8 @@ function readRequest(reader: TupleReader): PeerRequest {
       return { verb: 'trace', key: readKey(reader) };
     case 24:
       return { verb: 'sizes', partitions: reader.list(readPartition) };
+    case 32:
+      return { verb: 'map', task: reader.bytes(), inputs: reader.list(readMapInput) };
     default:
       throw malformed('unknown verb');
   }
@@ -142,6 +147,8 @@ export function replyToTuple(reply: PeerReply): WireTuple {
       return [16, ...traceToTuple(reply.trace)];
     case 'sizes':
       return [24, reply.sizes.flatMap(({ keys, sizeBytes }) => [keys, sizeBytes])];
+    case 'mapped':
+      return [32, mapOutputsToTuple(reply.outputs)];
     default:
       return unreachable(reply);
   }
@@ -184,6 +191,8 @@ function readReply(reader: TupleReader): PeerReply {
       return { kind: 'trace', trace: readTrace(reader) };
     case 24:
       return { kind: 'sizes', sizes: reader.list(readPartitionSize) };
+    case 32:
+      return { kind: 'mapped', outputs: readMapOutputs(reader) };
     default:
       throw malformed('unknown kind of reply');
   }

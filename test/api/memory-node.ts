@@ -55,6 +55,7 @@ import type {
   RequestOptions,
 } from '../../src/object/requests.ts';
 import type { StoredObject } from '../../src/object/stored-object.ts';
+import { LocalMapRun } from '../mapreduce/local-map-run.ts';
 
 const RING_SIZE = 64;
 const NODE_COUNT = 3;
@@ -245,6 +246,10 @@ export class MemoryNode implements NodeService {
         return (compare(term, after.term) || compareBytes(key, after.key)) > 0;
       });
     yield* batches(matches.slice(0, scan.limit));
+  }
+
+  mapRun(task: Buffer | undefined): LocalMapRun {
+    return new LocalMapRun((request) => this.get(request), task);
   }
 
   preferenceList(key: ObjectKey) {

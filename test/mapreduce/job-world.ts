@@ -2,11 +2,13 @@
  * A node of a few objects, in a map, for jobs to run on; and terms, written briefly.
  */
 
+import assert from 'node:assert/strict';
 import { EMPTY_VERSION_VECTOR } from '../../src/clock/version-vector.ts';
 import { parseJsonJob } from '../../src/mapreduce/job-from-json.ts';
 import { isRefusal } from '../../src/mapreduce/job.ts';
 import type { ScriptEngine } from '../../src/mapreduce/script.ts';
 import type { JobHost } from '../../src/mapreduce/run-job.ts';
+import { LocalMapRun } from './local-map-run.ts';
 import { runJob } from '../../src/mapreduce/run-job.ts';
 import { JsonResults } from '../../src/mapreduce/term-json.ts';
 import { systemHost } from '../../src/telemetry/system-host.ts';
@@ -31,6 +33,10 @@ export class JobWorld implements JobPorts {
   readCount = 0;
   /** Reads never come back. */
   isStuck = false;
+  /** No replica can map; the job does it itself. */
+  isMappedHere = false;
+  /** Of the replicas. */
+  scripts: ScriptEngine | undefined;
 
   constructor(contents: Contents) {
     this.#contents = contents;
@@ -43,6 +49,11 @@ export class JobWorld implements JobPorts {
     return stored === undefined
       ? ({ kind: 'not-found', tombstoneContext: undefined } as const)
       : ({ kind: 'found', object: objectOf(stored) } as const);
+  }
+
+  mapRun(task: Buffer | undefined): LocalMapRun {
+    const get = this.get.bind(this);
+    return new LocalMapRun(get, this.isMappedHere ? undefined : task, this.scripts);
   }
 
   async *listKeys(type: ByteString, bucket: ByteString) {
@@ -118,11 +129,27 @@ export async function eventsOf(
   return events;
 }
 
-/** The results by phase as JSON values, or the failure. */
+/**
+ * The results by phase as JSON values, or the failure; the same whether functions run where the objects
+ * are or where the job is.
+ */
 export async function resultsOf(
-  world: JobPorts,
+  world: JobWorld,
   job: Job,
   scripts?: ScriptEngine,
+): Promise<Readonly<Record<string, unknown>>> {
+  world.scripts = scripts;
+  world.isMappedHere = false;
+  const results = await resultsOnce(world, job, scripts);
+  world.isMappedHere = true;
+  assert.deepStrictEqual(await resultsOnce(world, job, scripts), results);
+  return results;
+}
+
+async function resultsOnce(
+  world: JobWorld,
+  job: Job,
+  scripts: ScriptEngine | undefined,
 ): Promise<Readonly<Record<string, unknown>>> {
   const gathered = new Map<number, JsonResults>();
   for (const event of await eventsOf(world, job, scripts)) {

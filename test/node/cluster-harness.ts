@@ -10,6 +10,7 @@ import type { Host, Metrics } from '../../src/base/host.ts';
 import { utf8ToByteString } from '../../src/base/bytes.ts';
 import { DEFAULT_BUCKET_TYPE, type NodeId, type ObjectKey } from '../../src/base/names.ts';
 import type { CommitHooks } from '../../src/coordinator/commit-hooks.ts';
+import type { ScriptEngine } from '../../src/mapreduce/script.ts';
 import { initialState, type InitialCluster } from '../../src/membership/initial-state.ts';
 import type { ClusterState } from '../../src/membership/cluster-state.ts';
 import { VertebraNode } from '../../src/node/node.ts';
@@ -46,6 +47,7 @@ export interface ClusterOptions {
   readonly timings?: Partial<NodeTimings>;
   readonly repair?: RepairOptions;
   readonly commitHooks?: CommitHooks;
+  readonly scripts?: ScriptEngine;
   /** Nodes that take no part in coverage, from 1. */
   readonly notInCoverage?: readonly number[];
 }
@@ -147,6 +149,8 @@ export class TestCluster {
   readonly seen: { source: NodeId; target: NodeId; request: PeerRequest }[] = [];
   /** Streams that were opened. */
   readonly streamed: { source: NodeId; target: NodeId }[] = [];
+  /** Verbs of a later version than that of all nodes: they call them malformed. */
+  readonly unknownVerbs = new Set<PeerRequest['verb']>();
   /** Room on the disks; of a node that is not in it, plenty. */
   readonly freeBytesByNode = new Map<NodeId, number>();
   readonly #options: ClusterOptions;
@@ -292,7 +296,7 @@ export class TestCluster {
     const store = new KeptStore(this.#stores.get(id) ?? new MemoryStore());
     const metrics = this.metrics.get(id) ?? new CountedMetrics();
     const { limits = {}, timings = {}, repair = {}, notInCoverage = [] } = this.#options;
-    const { commitHooks } = this.#options;
+    const { commitHooks, scripts } = this.#options;
     const node = new VertebraNode(this.#host(clock, metrics), store, this.#peer(id), {
       id,
       inCoverage: !notInCoverage.some((number) => id === `n${number}`),
@@ -308,6 +312,7 @@ export class TestCluster {
       limits,
       timings,
       repair,
+      scripts,
       ...(commitHooks === undefined ? {} : { commitHooks }),
       diskSpace: async () => {
         return { freeBytes: this.freeBytesByNode.get(id) ?? TERABYTE, totalBytes: TERABYTE };
@@ -378,7 +383,10 @@ export class TestCluster {
             this.#deliver(target, source, run);
           }
         };
-        process.node.handle(source, request, call.timeoutMs).then(
+        const handled = this.unknownVerbs.has(request.verb)
+          ? Promise.reject(new Fault('peer-malformed', 'unknown verb'))
+          : process.node.handle(source, request, call.timeoutMs);
+        handled.then(
           (reply) => {
             const replyBytes = encodeReply(reply);
             answer(() => resolve(decodeReply(replyBytes)));

@@ -185,6 +185,10 @@ export const peerRequests: fc.Arbitrary<PeerRequest> = fc.oneof(
   verb('tree', plain({ partition, nVal })),
   verb('trace', plain({ key })),
   verb('sizes', plain({ partitions: fc.array(partition) })),
+  verb(
+    'map',
+    plain({ task: bytes, inputs: fc.array(plain({ key, keyData: orUndefined(bytes) })) }),
+  ),
 );
 
 const copyTrace: fc.Arbitrary<CopyTrace> = fc.oneof(
@@ -217,6 +221,10 @@ export const peerReplies: fc.Arbitrary<PeerReply> = fc.oneof(
   kind('tree', plain({ segments: bytes })),
   kind('trace', plain({ trace: copyTrace })),
   kind('sizes', plain({ sizes: fc.array(plain({ keys: fc.nat(), sizeBytes: fc.nat() })) })),
+  kind(
+    'mapped',
+    plain({ outputs: fc.array(fc.oneof(bytes, fc.constantFrom('absent', 'unable'))) }),
+  ) as fc.Arbitrary<PeerReply>,
 );
 
 const share = plain({ partitions: fc.array(partition) });

@@ -272,6 +272,7 @@ export class RepairNode implements Peer {
           kind: 'trace',
           trace: await replica.trace(request.key, partitionFor(request.key)),
         };
+      case 'map':
       case 'sizes':
       case 'put':
       case 'update':

@@ -46,7 +46,7 @@ t.test('JavaScript has a switch of its own', async (t) => {
 });
 
 t.test('where JavaScript is on, its functions run, and their faults are told', async (t) => {
-  const scripts = new WorkerScripts(systemHost(SILENT, NOTHING), { callTimeMs: 200 });
+  const scripts = new WorkerScripts(systemHost(SILENT, NOTHING), { callTimeMs: 1_000 });
   const { server, port } = await serve({ scripts });
   t.teardown(async () => {
     await server.close(0);

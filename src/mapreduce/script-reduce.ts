@@ -1,18 +1,15 @@
 /**
- * The stages of phases in JavaScript.
+ * The stage of a reduce phase in JavaScript.
  *
- * A map function gets one object at a time; a reduce function what it gave last and a batch of new
- * inputs, so it may see its own results, as in Riak. What functions take and give crosses as JSON.
+ * The function gets what it gave last and a batch of new inputs, so it may see its own results, as in
+ * Riak.
  */
 
-import { jsonDepth } from '../base/json-depth.ts';
-import { isScriptName } from './script.ts';
-import { readInput, inputTerm, phaseFailure, READS_AT_ONCE } from './phase-input.ts';
-import { objectToJson } from './object-json.ts';
-import { JsonResults, jsonToTerm, termToJson } from './term-json.ts';
-import type { ScriptMapPhase, ScriptReducePhase } from './job.ts';
+import { phaseFailure } from './phase-input.ts';
+import { expressionOf, listOf } from './script-call.ts';
+import { JsonResults, termToJson } from './term-json.ts';
+import type { ScriptReducePhase } from './job.ts';
 import type { JobEvent } from './job-ports.ts';
-import type { Found } from './phase-input.ts';
 import type { Stage } from './phase-stages.ts';
 import type { ScriptSession, ScriptSource } from './script.ts';
 import type { Crash } from './map-functions.ts';
@@ -22,49 +19,7 @@ type Events = AsyncGenerator<JobEvent>;
 
 /** What a reduce function may be given at once. */
 const HELD_MAX_BYTES = 32 * 1024 * 1024;
-const DEPTH_MAX = 64;
 const STACK_NAME = 'javascript';
-
-export async function* runScriptMap(inputs: Events, phase: ScriptMapPhase, stage: Stage): Events {
-  const { index } = stage;
-  const session = await openSession(phase.source, stage);
-  if ('crash' in session) return yield failure(stage, session, []);
-  try {
-    for await (const event of inputs) {
-      if (event.kind === 'failed' || event.phase !== index - 1) {
-        yield event;
-        continue;
-      }
-      if (stage.keepsInputs) yield event;
-      const terms = event.results;
-      for (let start = 0; start < terms.length; start += READS_AT_ONCE) {
-        const some = terms.slice(start, start + READS_AT_ONCE);
-        const reads = await Promise.all(some.map((term) => readInput(term, stage)));
-        for (const [position, found] of reads.entries()) {
-          const results = 'crash' in found ? found : await mapOne(session, found, phase);
-          if ('crash' in results) {
-            const input = 'crash' in found ? (some[position] as Term) : inputTerm(found);
-            return yield failure(stage, results, input);
-          }
-          if (results.length > 0) yield { kind: 'results', phase: index, results };
-        }
-      }
-    }
-  } finally {
-    session.close();
-  }
-}
-
-async function mapOne(
-  session: ScriptSession,
-  { address: { key, keyData }, object }: Found,
-  { arg }: ScriptMapPhase,
-): Promise<TermList | Crash> {
-  const value = objectToJson(object, key, keyData);
-  const data = termToJson(keyData);
-  if (value === undefined || data === undefined) return { crash: 'invalid_utf8' };
-  return call(session, `[${value},${data},${argumentJson(arg)}]`);
-}
 
 export async function* runScriptReduce(
   inputs: Events,
@@ -147,17 +102,6 @@ class Batch {
   }
 }
 
-async function call(session: ScriptSession, args: string): Promise<TermList | Crash> {
-  const outcome = await session.call(args);
-  return outcome.kind === 'failed' ? { crash: outcome.message } : listOf(outcome.json);
-}
-
-function listOf(json: string): TermList | Crash {
-  if (jsonDepth(Buffer.from(json)) > DEPTH_MAX) return { crash: 'too_deep' };
-  const value: unknown = JSON.parse(json);
-  return Array.isArray(value) ? value.map(jsonToTerm) : { crash: 'the function gave no list' };
-}
-
 function argumentJson(arg: Term): string {
   return termToJson(arg) ?? 'null';
 }
@@ -165,17 +109,8 @@ function argumentJson(arg: Term): string {
 async function openSession(source: ScriptSource, stage: Stage): Promise<ScriptSession | Crash> {
   const { scripts, ports, leftMs } = stage;
   if (scripts === undefined) return { crash: 'javascript_disabled' };
-  switch (source.kind) {
-    case 'name':
-      return isScriptName(source.name) ? scripts.open(source.name) : { crash: 'no_function' };
-    case 'text':
-      return scripts.open(source.text);
-    case 'stored': {
-      const outcome = await ports.get({ key: source.key, timeoutMs: leftMs() });
-      const value = outcome.kind === 'found' ? outcome.object.siblings[0]?.value : undefined;
-      return value === undefined ? { crash: 'no_function' } : scripts.open(value.toString());
-    }
-  }
+  const expression = await expressionOf(source, ports, leftMs());
+  return typeof expression === 'string' ? scripts.open(expression) : expression;
 }
 
 function failure(stage: Stage, { crash }: Crash, input: Term): JobEvent {
