@@ -10,6 +10,7 @@
 import { isFault } from '../base/fault.ts';
 import type { ByteString } from '../base/bytes.ts';
 import type { Metrics } from '../base/host.ts';
+import { DEFAULT_BUCKET_TYPE } from '../base/names.ts';
 import {
   activateBucketType,
   createBucketType,
@@ -53,8 +54,9 @@ export class PropertyChanges {
     bucket: ByteString,
     changes: PartialProperties,
   ): Promise<PropertiesOutcome> {
+    const level = type === DEFAULT_BUCKET_TYPE ? 'bucket' : 'typed-bucket';
     return this.#change((state) => {
-      return setBucketProperties(state, { type, bucket, changes }, check('bucket', state));
+      return setBucketProperties(state, { type, bucket, changes }, check(level, state));
     });
   }
 

@@ -23,7 +23,8 @@ export type ValidationOutcome =
   | { readonly kind: 'invalid'; readonly refusals: readonly PropertyRefusal[] };
 
 export interface ValidationContext {
-  readonly level: 'type-create' | 'type-update' | 'bucket';
+  /** Buckets of a type answer to the same rules as the type; those of the default type to fewer. */
+  readonly level: 'type-create' | 'type-update' | 'typed-bucket' | 'bucket';
   /** What holds before the change: `CREATED_TYPE_PROPERTIES` for a new type, else the effective. */
   readonly existing: BucketProperties;
   readonly ringSize: number;
@@ -72,29 +73,34 @@ const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
   ['precommit', hooks],
   ['postcommit', hooks],
   ['chash_keyfun', keyFunction],
-  ['write_once', boolean],
-  ['consistent', boolean],
+  ['write_once', writeOnce],
+  ['consistent', consistent],
   ['datatype', datatype],
   ['hll_precision', hllPrecision],
 ]);
 
-/** `changes` are values as JSON has them, by property. */
+/**
+ * `changes` are values as JSON has them, by property. Refusals come in Riak's order: what values come to
+ * together, then values by themselves, the last first, then what the type does not allow.
+ */
 export function validateProperties(
   changes: Readonly<Record<string, unknown>>,
   context: ValidationContext,
 ): ValidationOutcome {
+  const forbidden = forbiddenChanges(changes, context);
+  const skipped = new Set(forbidden.map(({ property }) => property));
   const valid: Changes = {};
-  const refusals: PropertyRefusal[] = [];
+  const wrong: PropertyRefusal[] = [];
   for (const [property, value] of Object.entries(changes)) {
-    if (READ_ONLY.has(property)) continue;
+    if (READ_ONLY.has(property) || skipped.has(property)) continue;
     const checked = (CHECKS.get(property) ?? unknownProperty(property))(value, context);
     if ('value' in checked) valid[property] = checked.value;
-    else refusals.push({ property, reason: checked.reason });
+    else wrong.push({ property, reason: checked.reason });
   }
   if (valid['datatype'] === 'hll' && context.existing.hll_precision === undefined) {
     valid['hll_precision'] ??= DEFAULT_HLL_PRECISION;
   }
-  refusals.push(...conflicts(valid, context));
+  const refusals = [...conflicts(valid, context), ...wrong.toReversed(), ...forbidden];
   return refusals.length > 0 ? { kind: 'invalid', refusals } : { kind: 'valid', changes: valid };
 }
 
@@ -105,19 +111,16 @@ function* conflicts(changes: Changes, context: ValidationContext): Iterable<Prop
   if (('last_write_wins' in changes || 'dvv_enabled' in changes) && after.last_write_wins) {
     if (after.dvv_enabled) {
       yield {
-        property: 'last_write_wins',
+        property: 'dvv_enabled',
         reason: 'If last_write_wins is true, dvv_enabled must be false',
       };
     }
   }
-  if (after.datatype !== undefined && changes['allow_mult'] === false) {
-    yield { property: 'allow_mult', reason: 'Data Type buckets must be allow_mult=true' };
+  if (level === 'type-create') {
+    if (after.datatype !== undefined && changes['allow_mult'] === false) yield NEEDS_ALLOW_MULT;
+    const writeOnce = newWriteOnce(after);
+    if (writeOnce !== undefined) yield { property: 'write_once', reason: writeOnce };
   }
-  const writeOnce =
-    level === 'type-create' ? newWriteOnce(after) : changedWriteOnce(after, context);
-  if (writeOnce !== undefined) yield { property: 'write_once', reason: writeOnce };
-  const consistent = consistentReason(after, context);
-  if (consistent !== undefined) yield { property: 'consistent', reason: consistent };
   if (existing.consistent === true && after.n_val !== existing.n_val) {
     yield {
       property: 'n_val',
@@ -126,6 +129,11 @@ function* conflicts(changes: Changes, context: ValidationContext): Iterable<Prop
   }
 }
 
+const NEEDS_ALLOW_MULT: PropertyRefusal = {
+  property: 'allow_mult',
+  reason: 'Data Type buckets must be allow_mult=true',
+};
+
 function newWriteOnce(after: BucketProperties): string | undefined {
   if (!after.write_once) return undefined;
   if (after.datatype !== undefined) return 'Write once buckets must not have datatype defined';
@@ -133,25 +141,86 @@ function newWriteOnce(after: BucketProperties): string | undefined {
   return undefined;
 }
 
-function changedWriteOnce(after: BucketProperties, context: ValidationContext): string | undefined {
-  if (after.write_once === context.existing.write_once) return undefined;
-  if (context.level === 'bucket') return 'cannot update write_once property';
-  return after.write_once
-    ? 'Cannot set existing bucket type to `write_once`'
-    : 'Cannot modify write_once property once set to true';
+/** What an existing type, and the buckets of it, can never become or stop to be. */
+function forbiddenChanges(
+  changes: Readonly<Record<string, unknown>>,
+  context: ValidationContext,
+): readonly PropertyRefusal[] {
+  const { existing, level } = context;
+  if (level === 'type-create' || level === 'bucket' || existing.consistent === true) return [];
+  return existing.datatype === undefined
+    ? forbiddenToPlain(changes, existing)
+    : forbiddenToDatatype(changes, context);
 }
 
-function consistentReason(after: BucketProperties, context: ValidationContext): string | undefined {
-  if ((after.consistent ?? false) === (context.existing.consistent ?? false)) return undefined;
-  return context.level === 'type-create'
-    ? 'strong consistency is not offered by this store'
-    : 'cannot update consistent property';
+function forbiddenToDatatype(
+  changes: Readonly<Record<string, unknown>>,
+  context: ValidationContext,
+): readonly PropertyRefusal[] {
+  const refusals: PropertyRefusal[] = [];
+  const kind = 'datatype' in changes ? datatype(changes['datatype'], context) : undefined;
+  if (kind !== undefined && 'reason' in kind) {
+    refusals.push({ property: 'datatype', reason: kind.reason });
+  }
+  if (isFalse(changes['allow_mult'])) refusals.unshift(NEEDS_ALLOW_MULT);
+  return refusals;
+}
+
+function forbiddenToPlain(
+  changes: Readonly<Record<string, unknown>>,
+  existing: BucketProperties,
+): readonly PropertyRefusal[] {
+  const refusals: PropertyRefusal[] = [];
+  const refuse = (property: string, reason: string): void => {
+    refusals.unshift({ property, reason });
+  };
+  const isWriteOnce = existing.write_once;
+  if (isWriteOnce && 'write_once' in changes && !isTrue(changes['write_once'])) {
+    refuse('write_once', 'Cannot modify write_once property once set to true');
+  }
+  if (!isWriteOnce && 'datatype' in changes) {
+    refuse('datatype', '`datatype` must not be defined.');
+  }
+  if (isTrue(changes['consistent'])) {
+    refuse('consistent', 'Write once buckets must not be consistent=true');
+  }
+  if (isWriteOnce && 'datatype' in changes) {
+    refuse('datatype', 'Write once buckets must not have datatype defined');
+  }
+  if (!isWriteOnce && isTrue(changes['write_once'])) {
+    refuse('write_once', 'Cannot set existing bucket type to `write_once`');
+  }
+  return refusals;
 }
 
 function boolean(value: unknown): Checked {
-  if (value === true || value === 'true') return { value: true };
-  if (value === false || value === 'false') return { value: false };
-  return { reason: 'not_boolean' };
+  if (isTrue(value)) return { value: true };
+  return isFalse(value) ? { value: false } : { reason: 'not_boolean' };
+}
+
+function isTrue(value: unknown): boolean {
+  return value === true || value === 'true';
+}
+
+function isFalse(value: unknown): boolean {
+  return value === false || value === 'false';
+}
+
+/** Told when a type is made; a bucket may only repeat what its type says. */
+function writeOnce(value: unknown, context: ValidationContext): Checked {
+  const checked = boolean(value);
+  if (!('value' in checked) || context.level === 'type-create') return checked;
+  return checked.value === context.existing.write_once
+    ? checked
+    : { reason: 'cannot update write_once property' };
+}
+
+function consistent(value: unknown, { existing, level }: ValidationContext): Checked {
+  const checked = boolean(value);
+  if (!('value' in checked) || checked.value === (existing.consistent ?? false)) return checked;
+  return level === 'type-create'
+    ? { reason: 'strong consistency is not offered by this store' }
+    : { reason: 'cannot update consistent property' };
 }
 
 function integerFrom(least: number): Check {
@@ -199,30 +268,33 @@ function keyFunction(value: unknown): Checked {
     : { reason: 'not riak_core_util:chash_std_keyfun or riak_core_util:chash_bucketonly_keyfun' };
 }
 
-/** A data type is fixed with its type; buckets that inherit none may take one. */
+/** A data type is fixed with its type. In untyped buckets it means nothing, and may change. */
 function datatype(value: unknown, { existing, level }: ValidationContext): Checked {
-  if (level === 'type-update' && existing.datatype === undefined) {
-    return { reason: '`datatype` must not be defined.' };
-  }
   const isKnown = DATATYPES.has(value);
-  const isKept = existing.datatype === undefined || existing.datatype === value;
+  const isKept =
+    level === 'bucket' || existing.datatype === undefined || existing.datatype === value;
   return isKnown && isKept && typeof value === 'string'
     ? { value }
     : { reason: `${shown(value)} not supported for bucket datatype property` };
 }
 
-/** Registers can be folded together but not drawn apart: a precision may fall, never rise. */
+/**
+ * Registers can be folded together but not drawn apart: a precision may fall, never rise. Where there
+ * are no registers it means nothing.
+ */
 function hllPrecision(value: unknown, { existing, level }: ValidationContext): Checked {
-  const most =
-    level === 'type-create' ? HLL_PRECISION_MAX : (existing.hll_precision ?? HLL_PRECISION_MAX);
-  if (!isIntegerWithin(value, HLL_PRECISION_MIN, HLL_PRECISION_MAX)) {
-    return {
-      reason:
-        `${shown(value)} not supported for Hyperloglog precision property, ` +
-        `which is ${HLL_PRECISION_MIN} to ${HLL_PRECISION_MAX}`,
-    };
-  }
-  return value <= most ? { value } : { reason: `hll_precision may only be reduced, from ${most}` };
+  const isAny = level !== 'type-create' && existing.datatype !== 'hll';
+  const least = isAny ? 0 : HLL_PRECISION_MIN;
+  const held = level === 'type-create' ? undefined : existing.hll_precision;
+  const most = isAny ? UINT32_MAX : (held ?? HLL_PRECISION_MAX);
+  return isIntegerWithin(value, least, most)
+    ? { value }
+    : {
+        reason:
+          `${shown(value)} not supported for Hyperloglog precision property for bucket type. ` +
+          'Precision must be an integer between 4 and 16, inclusive (3 < p < 17) and precision ' +
+          'can be reduced but never increased after initial setting',
+      };
 }
 
 function unknownProperty(property: string): Check {

@@ -29,6 +29,17 @@ function outcomeOf(level: Level, existing: BucketProperties, changes: Changes) {
 const LWW_WITH_DVV = 'If last_write_wins is true, dvv_enabled must be false';
 const NEEDS_ALLOW_MULT = 'Data Type buckets must be allow_mult=true';
 const NOT_DEFINED = '`datatype` must not be defined.';
+const NOT_WRITE_ONCE = 'Cannot set existing bucket type to `write_once`';
+const STAYS_WRITE_ONCE = 'Cannot modify write_once property once set to true';
+const NOT_CONSISTENT = 'Write once buckets must not be consistent=true';
+
+function precisionReason(precision: number): string {
+  return (
+    `${precision} not supported for Hyperloglog precision property for bucket type. Precision must ` +
+    'be an integer between 4 and 16, inclusive (3 < p < 17) and precision can be reduced but never ' +
+    'increased after initial setting'
+  );
+}
 
 const REFUSED: readonly (readonly [Level, BucketProperties, Changes, Record<string, string>])[] = [
   ['bucket', UNTYPED, { n_val: 0 }, { n_val: 'not_integer' }],
@@ -60,40 +71,42 @@ const REFUSED: readonly (readonly [Level, BucketProperties, Changes, Record<stri
       chash_keyfun: 'not riak_core_util:chash_std_keyfun or riak_core_util:chash_bucketonly_keyfun',
     },
   ],
-  ['bucket', TYPED, { last_write_wins: true }, { last_write_wins: LWW_WITH_DVV }],
+  ['typed-bucket', TYPED, { last_write_wins: true }, { dvv_enabled: LWW_WITH_DVV }],
   [
-    'bucket',
+    'typed-bucket',
     { ...TYPED, last_write_wins: true, dvv_enabled: false },
     { dvv_enabled: true },
-    { last_write_wins: LWW_WITH_DVV },
+    { dvv_enabled: LWW_WITH_DVV },
   ],
-  ['bucket', TYPED, { write_once: true }, { write_once: 'cannot update write_once property' }],
+  ['bucket', UNTYPED, { write_once: true }, { write_once: 'cannot update write_once property' }],
+  ['typed-bucket', TYPED, { write_once: true }, { write_once: NOT_WRITE_ONCE }],
+  ['typed-bucket', TYPED, { consistent: true }, { consistent: NOT_CONSISTENT }],
+  ['typed-bucket', TYPED, { datatype: 'set' }, { datatype: NOT_DEFINED }],
+  ['typed-bucket', MAPS, { write_once: true }, { write_once: 'cannot update write_once property' }],
+  ['typed-bucket', WRITE_ONCE, { write_once: false }, { write_once: STAYS_WRITE_ONCE }],
+  ['typed-bucket', WRITE_ONCE, { consistent: true }, { consistent: NOT_CONSISTENT }],
   [
-    'bucket',
+    'typed-bucket',
     WRITE_ONCE,
-    { write_once: false },
-    { write_once: 'cannot update write_once property' },
+    { datatype: 'set' },
+    { datatype: 'Write once buckets must not have datatype defined' },
   ],
   ['bucket', UNTYPED, { consistent: true }, { consistent: 'cannot update consistent property' }],
   [
-    'bucket',
+    'typed-bucket',
     CONSISTENT,
     { n_val: 5 },
     { n_val: 'n_val cannot be modified for existing consistent type' },
   ],
   [
-    'bucket',
+    'typed-bucket',
     MAPS,
     { datatype: 'set' },
     { datatype: 'set not supported for bucket datatype property' },
   ],
-  ['bucket', MAPS, { allow_mult: false }, { allow_mult: NEEDS_ALLOW_MULT }],
-  [
-    'bucket',
-    HLLS,
-    { hll_precision: 13 },
-    { hll_precision: 'hll_precision may only be reduced, from 12' },
-  ],
+  ['typed-bucket', MAPS, { allow_mult: false }, { allow_mult: NEEDS_ALLOW_MULT }],
+  ['typed-bucket', HLLS, { hll_precision: 13 }, { hll_precision: precisionReason(13) }],
+  ['type-update', HLLS, { hll_precision: 3 }, { hll_precision: precisionReason(3) }],
   ['type-update', TYPED, { n_val: 'x' }, { n_val: 'not_integer' }],
   ['type-update', TYPED, { datatype: 'set' }, { datatype: NOT_DEFINED }],
   [
@@ -103,19 +116,9 @@ const REFUSED: readonly (readonly [Level, BucketProperties, Changes, Record<stri
     { datatype: 'set not supported for bucket datatype property' },
   ],
   ['type-update', MAPS, { allow_mult: false }, { allow_mult: NEEDS_ALLOW_MULT }],
-  [
-    'type-update',
-    WRITE_ONCE,
-    { write_once: false },
-    { write_once: 'Cannot modify write_once property once set to true' },
-  ],
-  [
-    'type-update',
-    TYPED,
-    { write_once: true },
-    { write_once: 'Cannot set existing bucket type to `write_once`' },
-  ],
-  ['type-update', TYPED, { consistent: true }, { consistent: 'cannot update consistent property' }],
+  ['type-update', WRITE_ONCE, { write_once: false }, { write_once: STAYS_WRITE_ONCE }],
+  ['type-update', TYPED, { write_once: true }, { write_once: NOT_WRITE_ONCE }],
+  ['type-update', TYPED, { consistent: true }, { consistent: NOT_CONSISTENT }],
   [
     'type-create',
     TYPED,
@@ -135,12 +138,12 @@ const REFUSED: readonly (readonly [Level, BucketProperties, Changes, Record<stri
     { consistent: true },
     { consistent: 'strong consistency is not offered by this store' },
   ],
-  ['type-create', TYPED, { last_write_wins: true }, { last_write_wins: LWW_WITH_DVV }],
+  ['type-create', TYPED, { last_write_wins: true }, { dvv_enabled: LWW_WITH_DVV }],
   [
     'type-create',
     TYPED,
     { datatype: 'hll', hll_precision: 20 },
-    { hll_precision: '20 not supported for Hyperloglog precision property, which is 4 to 16' },
+    { hll_precision: precisionReason(20) },
   ],
   [
     'bucket',
@@ -163,11 +166,33 @@ for (const [level, existing, changes, reasons] of REFUSED) {
 t.test('a write-once type that would be consistent is refused for both', (t) => {
   const outcome = outcomeOf('type-create', TYPED, { write_once: true, consistent: true });
   t.match(outcome, {
-    refusals: [
-      { property: 'write_once', reason: 'Write once buckets must not be consistent=true' },
-      { property: 'consistent' },
-    ],
+    refusals: [{ property: 'consistent', reason: /not offered/ }],
   });
+  t.end();
+});
+
+t.test('refusals come in Riak’s order', (t) => {
+  const orderOf = (
+    level: Level,
+    existing: BucketProperties,
+    changes: Changes,
+  ): readonly string[] => {
+    const outcome = outcomeOf(level, existing, changes);
+    return outcome.kind === 'invalid' ? outcome.refusals.map(({ property }) => property) : [];
+  };
+  const wrong = { n_val: 0, allow_mult: 'x', r: 0 };
+  t.same(orderOf('bucket', UNTYPED, wrong), ['r', 'allow_mult', 'n_val']);
+  const plain = {
+    write_once: true,
+    datatype: 'set',
+    consistent: true,
+    r: 0,
+    last_write_wins: true,
+  };
+  const names = ['dvv_enabled', 'r', 'write_once', 'consistent', 'datatype'];
+  t.same(orderOf('type-update', TYPED, plain), names);
+  const datatyped = { allow_mult: false, datatype: 'set', write_once: true };
+  t.same(orderOf('typed-bucket', MAPS, datatyped), ['write_once', 'allow_mult', 'datatype']);
   t.end();
 });
 
@@ -193,8 +218,10 @@ const TAKEN: readonly (readonly [Level, BucketProperties, Changes, Changes?])[] 
   ['bucket', UNTYPED, { name: 'b', active: true, claimant: 'n', r: 1 }, { r: 1 }],
   ['bucket', UNTYPED, { write_once: false, consistent: false, last_write_wins: true }],
   ['bucket', UNTYPED, { datatype: 'counter' }],
-  ['bucket', MAPS, { datatype: 'map', allow_mult: true }],
-  ['bucket', HLLS, { hll_precision: 11 }],
+  ['bucket', { ...UNTYPED, datatype: 'set' }, { datatype: 'map', allow_mult: false }],
+  ['bucket', UNTYPED, { hll_precision: 99 }],
+  ['typed-bucket', MAPS, { datatype: 'map', allow_mult: true }],
+  ['typed-bucket', HLLS, { hll_precision: 11 }],
   ['bucket', UNTYPED, { chash_keyfun: { mod: 'riak_core_util', fun: 'chash_bucketonly_keyfun' } }],
   ['type-update', TYPED, { allow_mult: true }],
   ['type-update', WRITE_ONCE, { write_once: true, w: 1 }],
@@ -213,8 +240,9 @@ for (const [level, existing, changes, kept] of TAKEN) {
 }
 
 t.test('what was read can be written back', (t) => {
-  for (const existing of [UNTYPED, TYPED, MAPS, HLLS, WRITE_ONCE]) {
-    for (const level of ['bucket', 'type-update'] as const) {
+  t.match(outcomeOf('bucket', UNTYPED, { ...UNTYPED, name: 'b' }), { kind: 'valid' });
+  for (const existing of [TYPED, MAPS, HLLS, WRITE_ONCE]) {
+    for (const level of ['typed-bucket', 'type-update'] as const) {
       t.match(outcomeOf(level, existing, { ...existing, name: 'b' }), { kind: 'valid' });
     }
   }

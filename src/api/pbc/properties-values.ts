@@ -2,7 +2,8 @@
  * Bucket properties as RpbBucketProps and back.
  *
  * Only what Riak's message has a field for travels. Hooks are taken only where the `has_` field
- * beside them is set, and always shown with it. What a value may be is for the node to say.
+ * beside them is set, and always shown with it; those that name nothing are passed over. What a value
+ * may be is for the node to say.
  */
 
 import { byteStringToUtf8, utf8ToByteString } from '../../base/bytes.ts';
@@ -18,20 +19,21 @@ import type {
 import type { RpbBucketProps, RpbCommitHook, RpbModFun } from './messages/bucket-messages.ts';
 import type { InputOf, MessageOf } from './messages/message-type.ts';
 
+/** In the order in which Riak reads them, which shows in what it refuses. */
 const SAME_NAMES = [
   'n_val',
-  'allow_mult',
-  'last_write_wins',
   'old_vclock',
   'young_vclock',
   'big_vclock',
   'small_vclock',
+  'hll_precision',
+  'allow_mult',
+  'last_write_wins',
   'basic_quorum',
   'notfound_ok',
   'search',
   'consistent',
   'write_once',
-  'hll_precision',
 ] as const;
 
 const QUORUMS = ['pr', 'r', 'w', 'pw', 'dw', 'rw'] as const;
@@ -54,8 +56,8 @@ export function messageToChanges(message: MessageOf<typeof RpbBucketProps>): Par
     const value = message[name];
     if (value !== undefined) changes[name] = byteStringToUtf8(value);
   }
-  if (message.has_precommit === true) changes['precommit'] = message.precommit.map(toHook);
-  if (message.has_postcommit === true) changes['postcommit'] = message.postcommit.map(toHook);
+  if (message.has_precommit === true) changes['precommit'] = message.precommit.flatMap(toHooks);
+  if (message.has_postcommit === true) changes['postcommit'] = message.postcommit.flatMap(toHooks);
   if (message.chash_keyfun !== undefined)
     changes['chash_keyfun'] = toFunction(message.chash_keyfun);
   if (message.linkfun !== undefined) changes['linkfun'] = toFunction(message.linkfun);
@@ -133,10 +135,10 @@ function fromFunction({ mod, fun }: ModuleFunction): InputOf<typeof RpbModFun> {
   return { module: utf8ToByteString(mod), function: utf8ToByteString(fun) };
 }
 
-/** A hook that names nothing is passed on as the empty name. */
-function toHook({ modfun, name }: MessageOf<typeof RpbCommitHook>): CommitHook {
-  if (modfun !== undefined) return toFunction(modfun);
-  return { name: name === undefined ? '' : byteStringToUtf8(name) };
+/** None where nothing is named. */
+function toHooks({ modfun, name }: MessageOf<typeof RpbCommitHook>): readonly CommitHook[] {
+  if (modfun !== undefined) return [toFunction(modfun)];
+  return name === undefined ? [] : [{ name: byteStringToUtf8(name) }];
 }
 
 function fromHook(hook: CommitHook): InputOf<typeof RpbCommitHook> {
