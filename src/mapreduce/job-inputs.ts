@@ -3,12 +3,14 @@
  */
 
 import { bytesToByteString } from '../base/bytes.ts';
-import { parseIndexEntry } from '../object/index-entries.ts';
+import { indexRefusalTerm } from '../object/erlang-text.ts';
+import { compareIntegerTerms, parseIndexEntry, sortRefusals } from '../object/index-entries.ts';
 import { badField } from './job.ts';
 import { compileKeyFilter } from './key-filter.ts';
 import { printTerm } from './term-print.ts';
-import { atom, binary, tuple } from './term.ts';
+import { atom, tuple } from './term.ts';
 import type { ByteString } from '../base/bytes.ts';
+import type { IndexRefusal } from '../object/index-entries.ts';
 import type { JobInputs, JobRefusal } from './job.ts';
 import type { Term, TermList } from './term.ts';
 
@@ -31,33 +33,37 @@ export function bucketInputs(
   return { refusal: 'bad-source', term: printTerm(term), unknownFilter };
 }
 
-/** `ends` is one term to equal, or the first and the last of a range. */
+/** `ends` is one term to equal, or both ends of a range, in whatever order. */
 export function indexInputs(
   { type, bucket }: BucketName,
   index: ByteString,
   ends: readonly Term[],
 ): JobInputs | JobRefusal {
   const terms: ByteString[] = [];
+  const refusals: IndexRefusal[] = [];
   let field = index;
   for (const end of ends) {
     const value = indexValue(end);
     if (value === undefined) return badField('inputs', `{invalid_index_term,${printTerm(end)}}`);
     const outcome = parseIndexEntry(index, value);
-    switch (outcome.kind) {
-      case 'entry':
-        ({ field } = outcome.entry);
-        terms.push(outcome.entry.term);
-        break;
-      case 'unknown-field-type':
-        return badField('inputs', `{unknown_field_type,${printTerm(binary(outcome.field))}}`);
-      case 'unparsable': {
-        const refused = tuple(binary(outcome.field), binary(outcome.value));
-        return badField('inputs', `{field_parsing_failed,${printTerm(refused)}}`);
-      }
+    if (outcome.kind === 'entry') {
+      ({ field } = outcome.entry);
+      terms.push(outcome.entry.term);
+    } else {
+      refusals.push(outcome);
     }
   }
-  const [from = bucket, to = from] = terms;
+  if (refusals.length > 0) {
+    return badField('inputs', `[${sortRefusals(refusals).map(indexRefusalTerm).join(',')}]`);
+  }
+  const compare = field.endsWith('_int') ? compareIntegerTerms : compareBytes;
+  const [from = bucket, to = from] = terms.toSorted(compare);
   return { kind: 'index', type, bucket, field, from, to };
+}
+
+function compareBytes(left: ByteString, right: ByteString): number {
+  if (left === right) return 0;
+  return left < right ? -1 : 1;
 }
 
 function indexValue(term: Term): ByteString | undefined {

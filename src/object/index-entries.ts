@@ -26,16 +26,18 @@ export type IndexEntryOutcome =
 
 export type IndexEntriesOutcome =
   | { readonly kind: 'entries'; readonly entries: readonly IndexEntry[] }
-  /** In the order in which they were given. */
+  /** Each once, in the order of the terms that Erlang has for them. */
   | { readonly kind: 'refused'; readonly refusals: readonly IndexRefusal[] };
 
 const NON_NEGATIVE = 'p';
 const NEGATIVE = 'n';
 const SUFFIX_LENGTH = 4;
 
-/** ASCII letters in lower case; other bytes stay. */
+/** In lower case, each byte taken for a letter of Latin-1, as Riak takes it. */
 export function normaliseField(name: ByteString): ByteString {
-  return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()) as ByteString;
+  return name.replace(/[A-Z\xc0-\xd6\xd8-\xde]+/g, (letters) =>
+    letters.toLowerCase(),
+  ) as ByteString;
 }
 
 /** Of a field in lower case; undefined: no index has such a name. */
@@ -68,8 +70,25 @@ export function parseIndexEntries(
     else refusals.push(outcome);
   }
   return refusals.length > 0
-    ? { kind: 'refused', refusals }
+    ? { kind: 'refused', refusals: sortRefusals(refusals) }
     : { kind: 'entries', entries: sortedWithoutDuplicates(entries) };
+}
+
+/** Each once, in the order of the terms that Erlang has for them: `field_parsing_failed` first. */
+export function sortRefusals(refusals: readonly IndexRefusal[]): readonly IndexRefusal[] {
+  const sorted = refusals.toSorted(compareRefusals);
+  return sorted.filter((refusal, index) => {
+    const previous = sorted[index - 1];
+    return previous === undefined || compareRefusals(previous, refusal) !== 0;
+  });
+}
+
+function compareRefusals(left: IndexRefusal, right: IndexRefusal): number {
+  if (left.kind !== right.kind) return left.kind === 'unparsable' ? -1 : 1;
+  if (left.kind === 'unparsable' && right.kind === 'unparsable' && left.field === right.field) {
+    return compareBytes(left.value, right.value);
+  }
+  return compareBytes(left.field, right.field);
 }
 
 /**

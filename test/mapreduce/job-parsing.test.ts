@@ -57,6 +57,14 @@ t.test('a time-out that is no number, or no time, is passed over', (t) => {
   t.end();
 });
 
+t.test('the ends of an index range are sorted', (t) => {
+  const range = (index: string, start: unknown, end: unknown): unknown =>
+    jsonJob({ bucket: 'b', index, start, end }, []).inputs;
+  t.match(range('f_bin', 'y', 'x'), { kind: 'index', from: 'x', to: 'y' });
+  t.match(range('f_int', 10, 9), { from: '9', to: '10' });
+  t.end();
+});
+
 t.test('what is wrong with inputs is told as Riak tells it', (t) => {
   const wrong = (inputs: unknown) => refusal({ inputs, query: [] });
   const text = /^\["Unrecognized format of \\"inputs\\" field:/;
@@ -65,10 +73,14 @@ t.test('what is wrong with inputs is told as Riak tells it', (t) => {
   }
   t.match(wrong([]), { field: 'inputs', term: '"No inputs were given.\\n"' });
   t.match(wrong({ bucket: 'b', index: 'f', key: 'x' }), {
-    term: '{unknown_field_type,<<"f">>}',
+    term: '[{unknown_field_type,<<"f">>}]',
   });
   t.match(wrong({ bucket: 'b', index: 'f_int', key: 'x' }), {
-    term: '{field_parsing_failed,{<<"f_int">>,<<"x">>}}',
+    term: '[{field_parsing_failed,{<<"f_int">>,<<"x">>}}]',
+  });
+  const failed = (value: string): string => `{field_parsing_failed,{<<"f_int">>,<<"${value}">>}}`;
+  t.match(wrong({ bucket: 'b', index: 'f_int', start: 'y', end: 'x' }), {
+    term: `[${failed('x')},${failed('y')}]`,
   });
   t.match(wrong({ bucket: 'b', key_filters: [['f']] }), {
     refusal: 'bad-source',

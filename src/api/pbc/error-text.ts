@@ -97,9 +97,9 @@ export function propertiesErrorText(refusals: readonly PropertyRefusal[]): strin
   return `Invalid bucket properties: [${terms.join(',')}]`;
 }
 
-/** Entries that a put is refused for; Riak names the last first. */
+/** Entries that a put is refused for. */
 export function indexEntriesErrorText(refusals: readonly IndexRefusal[]): string {
-  return `{precommit_fail,[${refusals.map(indexRefusalTerm).toReversed().join(',')}]}`;
+  return `{precommit_fail,[${refusals.map(indexRefusalTerm).join(',')}]}`;
 }
 
 /** For listings and the properties of buckets. */
