@@ -38,21 +38,20 @@ export class DeleteCoordinator {
     if (properties === undefined) return { kind: 'unknown-bucket-type', type: key.type };
     const { clock } = this.#ports.host;
     const startMs = clock.monotonicMs();
-    // Where a request says neither r nor w, rw stands for both.
-    const isPlain = request.r === undefined && request.w === undefined;
-    const rw = request.rw ?? (isPlain ? properties.rw : undefined);
+    const rw = request.rw ?? properties.rw;
     const timeoutMs = request.timeoutMs ?? this.#ports.requestTimeoutMs;
 
     let { context } = request;
     if (context === undefined) {
-      const found = await this.#read(request, rw, timeoutMs);
+      // Of the read it stands for r only where the request says nothing of the write either.
+      const r = request.r ?? (request.w === undefined ? rw : undefined);
+      const found = await this.#read(request, r, timeoutMs);
       if (found.kind !== 'found') return found;
       context = found.context;
     }
-    const w = request.w ?? rw;
     const outcome = await this.#writes.put({
       ...request,
-      ...(w === undefined ? {} : { w }),
+      w: request.w ?? rw,
       context,
       content: TOMBSTONE,
       returning: 'nothing',
@@ -65,10 +64,9 @@ export class DeleteCoordinator {
 
   async #read(
     request: DeleteRequest,
-    rw: Quorum | undefined,
+    r: Quorum | undefined,
     timeoutMs: number,
   ): Promise<ReadResult> {
-    const r = request.r ?? rw;
     const found = await this.#reads.get({
       ...request,
       ...(r === undefined ? {} : { r }),

@@ -11,7 +11,7 @@ import { EMPTY_VERSION_VECTOR, equals } from '../clock/version-vector.ts';
 import { decodeHead, decodeRecord } from '../object/record.ts';
 import { showHead } from '../object/show.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
-import type { Failure, PutOutcome, PutRequest, WriteCondition } from '../object/requests.ts';
+import type { Failure, PutOutcome, PutRequest } from '../object/requests.ts';
 import type { StoredObject } from '../object/stored-object.ts';
 import type { PeerReply } from '../peer/messages.ts';
 import type { Replica } from '../replica/replica.ts';
@@ -34,7 +34,8 @@ export class PutCoordinator {
 
   async put(request: PutRequest): Promise<PutOutcome> {
     const plan = planWrite(this.#ports, request.key, request);
-    if ('kind' in plan) return plan;
+    // A condition that fails is told before a quorum that cannot be met.
+    if ('kind' in plan) return (await this.#findUnmet(request)) ?? plan;
     const routed = await routeWrite(this.#ports, plan, {
       coordinateHere: () => this.#coordinate(request, plan),
       request: { verb: 'put', request },
@@ -51,11 +52,11 @@ export class PutCoordinator {
   }
 
   async #coordinate(request: PutRequest, plan: WritePlan): Promise<CoordinatedPut> {
-    const { key, context = EMPTY_VERSION_VECTOR, condition } = request;
+    const { key, context = EMPTY_VERSION_VECTOR } = request;
     let { content } = request;
-    if (condition !== undefined) {
-      const failure = await this.#checkCondition(condition, plan);
-      if (failure !== undefined) return failure;
+    if (request.condition !== undefined) {
+      const unmet = await this.#findUnmet(request, remainingMs(this.#ports, plan));
+      if (unmet !== undefined) return unmet;
     }
     const { precommit, postcommit, write_once: isUnhooked } = plan.properties;
     if (precommit.length > 0 && !isUnhooked) {
@@ -73,20 +74,28 @@ export class PutCoordinator {
     return outcome;
   }
 
-  /** A read before the write: check, then act, as with Riak. */
-  async #checkCondition(condition: WriteCondition, plan: WritePlan): Promise<Failure | undefined> {
+  /**
+   * Why the condition does not hold. A read before the write: check, then act, as with Riak. Where the
+   * key must not be there and its n or r says that it cannot be read, the write has its say.
+   */
+  async #findUnmet(
+    { key, condition, sloppyQuorum, nVal }: PutRequest,
+    timeoutMs = this.#ports.requestTimeoutMs,
+  ): Promise<Failure | undefined> {
+    if (condition === undefined) return undefined;
     const found = await this.#reads.get({
-      key: plan.key,
+      key,
       headOnly: true,
-      sloppyQuorum: plan.isSloppy,
-      nVal: plan.required.n,
-      timeoutMs: remainingMs(this.#ports, plan),
+      timeoutMs,
+      ...(sloppyQuorum === undefined ? {} : { sloppyQuorum }),
+      ...(nVal === undefined ? {} : { nVal }),
     });
-    if (found.kind !== 'found' && found.kind !== 'not-found') return found;
     if (condition.kind === 'none-match') {
-      return found.kind === 'found' ? { kind: 'match-found' } : undefined;
+      if (found.kind === 'found') return { kind: 'match-found' };
+      return found.kind === 'not-found' || found.kind === 'n-val-violation' ? undefined : found;
     }
     if (found.kind === 'not-found') return { kind: 'nothing-to-match' };
+    if (found.kind !== 'found') return found;
     const expected = condition.context ?? EMPTY_VERSION_VECTOR;
     return equals(found.object.context, expected) ? undefined : { kind: 'modified' };
   }

@@ -35,6 +35,18 @@ t.test('deleting what is not there, or no longer, is not found', async (t) => {
   t.same(await teller.delete(N2, key), { kind: 'not-found' });
 });
 
+t.test('rw stands for w, and for r where neither r nor w is said', async (t) => {
+  const teller = await siblingsCluster();
+  const key = teller.cluster.keyWhere(() => true, { type: 'siblings' });
+  const violation = { kind: 'n-val-violation', n: 3 };
+  t.same(await teller.delete(N1, key, { rw: 4 }), violation);
+  t.same(await teller.delete(N1, key, { rw: 4, w: 1 }), { kind: 'not-found' });
+  t.same(await teller.delete(N1, key, { rw: 4, r: 1 }), { kind: 'not-found' });
+  await teller.put(N1, key, { text: 'a' });
+  t.same(await teller.delete(N1, key, { rw: 4, r: 1 }), violation);
+  t.same(await teller.delete(N1, key, { rw: 4, w: 1 }), { kind: 'deleted' });
+});
+
 t.test('a delete with a context writes its tombstone without reading', async (t) => {
   const teller = await siblingsCluster();
   const other = teller.cluster.keyWhere(() => true, { type: 'siblings', bucket: 'other' });

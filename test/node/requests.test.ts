@@ -143,6 +143,11 @@ t.test('a condition is checked before the write', async (t) => {
   const context = contextOf(await teller.get(N1, key));
   t.same(await teller.put(N2, key, { text: 'c', w: 3, ...unchanged(context) }), STORED);
   t.same(await teller.put(N2, key, { text: 'd', ...unchanged(context) }), { kind: 'modified' });
+  t.same(
+    await teller.put(N2, key, { text: 'd', w: 4, ...isNew }),
+    { kind: 'match-found' },
+    'and before the quorums',
+  );
   t.same(await teller.put(N2, key, { text: 'e', ...unchanged() }), { kind: 'modified' });
   t.same(told(await teller.get(N3, key)), ['c']);
   await teller.delete(N1, key, { rw: 'all' });
