@@ -281,7 +281,7 @@ class Read {
     const { target, object, isWhole } = this.#replies;
     const { properties } = this.#plan;
     if (target === undefined) {
-      this.#settle({ kind: 'not-found', tombstoneContext: undefined });
+      this.#settle({ kind: 'not-found', tombstone: undefined });
     } else if (this.#isHeadEnough(target)) {
       this.#settleFound(withoutValues(this.#plan.isShown ? showHead(target, properties) : target));
     } else if (object !== undefined && isWhole) {
@@ -336,8 +336,7 @@ class Read {
 
   /** Everything received was "no copy" or a tombstone. */
   #settleAbsent(): void {
-    const { target } = this.#replies;
-    this.#settle({ kind: 'not-found', tombstoneContext: target?.context });
+    this.#settle({ kind: 'not-found', tombstone: this.#replies.target });
   }
 
   #settleFound(shown: StoredObject): void {
@@ -347,7 +346,7 @@ class Read {
       this.#settle({ kind: 'found', object: shown });
       return;
     }
-    this.#settle({ kind: 'not-found', tombstoneContext: shown.context });
+    this.#settle({ kind: 'not-found', tombstone: shown });
     if (target !== undefined && isTombstone(target)) {
       this.#ports.onTombstone(this.#plan.request.key);
     }

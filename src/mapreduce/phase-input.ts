@@ -7,7 +7,6 @@ import { DEFAULT_BUCKET_TYPE } from '../base/names.ts';
 import { NOT_FOUND, atom, binary, tuple } from './term.ts';
 import type { ObjectKey } from '../base/names.ts';
 import type { Failure, GetOutcome } from '../object/requests.ts';
-import type { StoredObject } from '../object/stored-object.ts';
 import type { Address } from './address.ts';
 import type { JobEvent } from './job-ports.ts';
 import type { Crash } from './map-functions.ts';
@@ -33,30 +32,16 @@ function failureName(failure: Failure): string {
   return failure.kind.replaceAll('-', '_');
 }
 
+const NO_VALUE = Buffer.alloc(0);
+
 /** What was deleted and not reaped yet is an object whose value is empty, as in Riak. */
 function tombstoneOf(
   key: ObjectKey,
-  { tombstoneContext }: Extract<GetOutcome, { kind: 'not-found' }>,
+  { tombstone }: Extract<GetOutcome, { kind: 'not-found' }>,
 ): ObjectTerm | undefined {
-  const [actor, counter] = tombstoneContext?.entries().next().value ?? [];
-  if (tombstoneContext === undefined || actor === undefined || counter === undefined) {
-    return undefined;
-  }
-  const object: StoredObject = {
-    context: tombstoneContext,
-    siblings: [
-      {
-        dot: { actor, counter },
-        lastModifiedMicros: 0,
-        vtag: '',
-        metadata: {},
-        isTombstone: true,
-        valueSizeBytes: 0,
-        value: Buffer.alloc(0),
-      },
-    ],
-  };
-  return { kind: 'object', key, object };
+  if (tombstone === undefined) return undefined;
+  const siblings = tombstone.siblings.map((sibling) => ({ ...sibling, value: NO_VALUE }));
+  return { kind: 'object', key, object: { context: tombstone.context, siblings } };
 }
 
 /** `{ok, Object, KeyData}` or `{{error, notfound}, Address, KeyData}`. */

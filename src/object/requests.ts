@@ -10,7 +10,7 @@ import type { ObjectKey } from '../base/names.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import type { Quorum } from './bucket-properties.ts';
 import type { ApplicationRefusal } from '../datatype/apply.ts';
-import type { Metadata, StoredObject } from './stored-object.ts';
+import type { Metadata, ObjectHead, StoredObject } from './stored-object.ts';
 
 /** Options both reads and writes take; what is absent comes from the bucket's properties. */
 export interface RequestOptions {
@@ -114,7 +114,8 @@ export type Failure =
 export type GetOutcome =
   /** As the bucket shows it: one sibling unless the bucket keeps siblings. */
   | { readonly kind: 'found'; readonly object: StoredObject }
-  | { readonly kind: 'not-found'; readonly tombstoneContext: VersionVector | undefined }
+  /** `tombstone`: what was deleted and is not reaped yet, if there is any. */
+  | { readonly kind: 'not-found'; readonly tombstone: ObjectHead | undefined }
   | Failure;
 
 export type PutOutcome =

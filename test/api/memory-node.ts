@@ -19,10 +19,11 @@ import {
   effectiveBucketProperties,
   effectiveTypeProperties,
 } from '../../src/membership/effective-properties.ts';
-import { keyToString } from '../../src/base/names.ts';
+import { DEFAULT_BUCKET_TYPE, keyToString } from '../../src/base/names.ts';
 import { resolveQuorum } from '../../src/object/bucket-properties.ts';
 import { indexEntriesOf, compareIntegerTerms } from '../../src/object/index-entries.ts';
 import { validateProperties } from '../../src/object/property-validation.ts';
+import type { ValidationContext } from '../../src/object/property-validation.ts';
 import { applyWrite } from '../../src/object/reconcile.ts';
 import { isTombstone, showObject } from '../../src/object/show.ts';
 import { randomVtag } from '../../src/object/vtag.ts';
@@ -122,10 +123,10 @@ export class MemoryNode implements NodeService {
       return { kind: 'insufficient-nodes', needed: confirms, got: NODE_COUNT };
     }
     const stored = this.#entries.get(keyToString(request.key))?.object;
-    if (stored === undefined) return { kind: 'not-found', tombstoneContext: undefined };
+    if (stored === undefined) return { kind: 'not-found', tombstone: undefined };
     const object = showObject(stored, properties);
     return isTombstone(object)
-      ? { kind: 'not-found', tombstoneContext: object.context }
+      ? { kind: 'not-found', tombstone: object }
       : { kind: 'found', object };
   }
 
@@ -147,11 +148,14 @@ export class MemoryNode implements NodeService {
     const { key } = request;
     const properties = this.bucketProperties(key.type, key.bucket);
     if (properties === undefined) return unknownType(key);
-    const { rw, r, w, pr, pw, dw } = { ...properties, ...request };
-    const quorums = [rw, r, w, pw, dw, request.context === undefined ? pr : 0];
-    const failure = this.#findFailure(request, properties, quorums);
-    if (failure !== undefined) return failure;
+    const { rw, r, pr, pw, dw } = { ...properties, ...request };
+    const isPlain = request.r === undefined && request.w === undefined;
+    const reads = request.context === undefined ? [isPlain ? rw : r, pr] : [];
     const stored = this.#entries.get(keyToString(key))?.object;
+    const isThere = stored !== undefined && !isTombstone(stored);
+    const writes = request.context !== undefined || isThere ? [request.w ?? rw, pw, dw] : [];
+    const failure = this.#findFailure(request, properties, [...reads, ...writes]);
+    if (failure !== undefined) return failure;
     if (request.context === undefined && (stored === undefined || isTombstone(stored))) {
       return { kind: 'not-found' };
     }
@@ -184,7 +188,8 @@ export class MemoryNode implements NodeService {
     changes: PartialProperties,
   ): Promise<PropertiesOutcome> {
     const request = { type, bucket, changes };
-    return this.#change(setBucketProperties(this.#state, request, this.#check('bucket')));
+    const level = type === DEFAULT_BUCKET_TYPE ? 'bucket' : 'typed-bucket';
+    return this.#change(setBucketProperties(this.#state, request, this.#check(level)));
   }
 
   async resetBucketProperties(type: ByteString, bucket: ByteString): Promise<PropertiesOutcome> {
@@ -333,7 +338,7 @@ export class MemoryNode implements NodeService {
     return object;
   }
 
-  #check(level: 'type-create' | 'type-update' | 'bucket'): PropertyCheck {
+  #check(level: ValidationContext['level']): PropertyCheck {
     return (changes, existing) => {
       const outcome = validateProperties(changes, { level, existing, ringSize: RING_SIZE });
       return outcome.kind === 'valid'

@@ -47,7 +47,7 @@ export class JobWorld implements JobPorts {
     if (this.isStuck) return new Promise<never>(() => undefined);
     const stored = this.#contents[`${type}/${bucket}/${key}`];
     return stored === undefined
-      ? ({ kind: 'not-found', tombstoneContext: undefined } as const)
+      ? ({ kind: 'not-found', tombstone: undefined } as const)
       : ({ kind: 'found', object: objectOf(stored) } as const);
   }
 

@@ -65,9 +65,9 @@ t.test('a deleted key is gone from every node after the delete delay', async (t)
   await teller.put(N1, key, { text: 'a', w: 3 });
   t.same(await teller.delete(N1, key), { kind: 'deleted' });
   const gone = await teller.get(N2, key);
-  t.ok(gone.kind === 'not-found' && gone.tombstoneContext !== undefined);
+  t.ok(gone.kind === 'not-found' && gone.tombstone !== undefined);
   await cluster.time.advance(4_000);
-  t.same(await teller.get(N2, key), { kind: 'not-found', tombstoneContext: undefined });
+  t.same(await teller.get(N2, key), { kind: 'not-found', tombstone: undefined });
   for (const id of cluster.ids) t.equal(await teller.copyAt(id, key), undefined);
 });
 

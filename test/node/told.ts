@@ -43,8 +43,8 @@ export function told(outcome: GetOutcome): readonly string[] | string {
 
 export function contextOf(outcome: GetOutcome | PutOutcome): VersionVector {
   if (outcome.kind === 'found') return outcome.object.context;
-  if (outcome.kind === 'not-found' && outcome.tombstoneContext !== undefined) {
-    return outcome.tombstoneContext;
+  if (outcome.kind === 'not-found' && outcome.tombstone !== undefined) {
+    return outcome.tombstone.context;
   }
   if (outcome.kind === 'stored' && outcome.object !== undefined) return outcome.object.context;
   throw new Error(`${outcome.kind} carries no context`);

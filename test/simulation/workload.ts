@@ -88,7 +88,7 @@ export class Workload {
     if (outcome === undefined) return;
     this.#ports.history.readCount += 1;
     if (outcome.kind === 'found') contexts.set(key, outcome.object.context);
-    else if (outcome.kind === 'not-found') contexts.set(key, outcome.tombstoneContext);
+    else if (outcome.kind === 'not-found') contexts.set(key, outcome.tombstone?.context);
     else this.#ports.history.failureCount += 1;
   }
 

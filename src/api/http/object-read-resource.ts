@@ -57,7 +57,7 @@ export class ObjectReadResource implements Resource {
     const { read, vtag } = this.#parameters;
     const headOnly = method === 'HEAD' && !this.#isCodingNamed();
     const outcome = await context.service.get({ key: this.#key, ...read, headOnly });
-    if (outcome.kind === 'not-found') return notFoundAnswer(outcome.tombstoneContext);
+    if (outcome.kind === 'not-found') return notFoundAnswer(outcome.tombstone?.context);
     if (outcome.kind !== 'found') return failureToAnswer(outcome, method);
     const { siblings } = outcome.object;
     this.#object = outcome.object;

@@ -10,7 +10,7 @@ import { NO_ITEMS } from './messages/message-type.ts';
 import type { ByteString } from '../../base/bytes.ts';
 import type { IndexRefusal } from '../../object/index-entries.ts';
 import type { NewContent } from '../../object/requests.ts';
-import type { IndexEntry, Metadata, Sibling } from '../../object/stored-object.ts';
+import type { IndexEntry, Metadata, Sibling, SiblingHead } from '../../object/stored-object.ts';
 import type { RpbContent, RpbPair } from './messages/content-messages.ts';
 import type { InputOf, MessageOf } from './messages/message-type.ts';
 import type { Mutable } from './request-values.ts';
@@ -83,19 +83,24 @@ function metadataOf(content: Content): Mutable<Metadata> {
   return metadata;
 }
 
-/** With `headOnly` the values stay at home. */
 export function siblingsToContent(
   siblings: readonly Sibling[],
-  headOnly: boolean,
 ): readonly InputOf<typeof RpbContent>[] {
-  return siblings.map((sibling) => siblingToContent(sibling, headOnly));
+  return siblings.map((sibling) => siblingToContent(sibling, sibling.value));
 }
 
-function siblingToContent(sibling: Sibling, headOnly: boolean): InputOf<typeof RpbContent> {
+/** Without the values. */
+export function headsToContent(
+  siblings: readonly SiblingHead[],
+): readonly InputOf<typeof RpbContent>[] {
+  return siblings.map((sibling) => siblingToContent(sibling, NO_VALUE));
+}
+
+function siblingToContent(sibling: SiblingHead, value: Buffer): InputOf<typeof RpbContent> {
   const { metadata, lastModifiedMicros } = sibling;
   const lastModified = Math.floor(lastModifiedMicros / MICROS_PER_SECOND);
   return {
-    value: headOnly ? NO_VALUE : sibling.value,
+    value,
     content_type: metadata.contentType,
     charset: metadata.charset,
     content_encoding: metadata.contentEncoding,

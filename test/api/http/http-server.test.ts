@@ -186,7 +186,7 @@ t.test('a client that does not read its answer is cut off, one that waits is not
 
   // The staller goes; the waiter stays, though it has been silent just as long.
   while ((await server.connectionCount()) > 1) await setTimeout(20);
-  resolve({ kind: 'not-found', tombstoneContext: undefined });
+  resolve({ kind: 'not-found', tombstone: undefined });
   await waiter.until(/^HTTP\/1.1 404 /);
 });
 
@@ -212,7 +212,7 @@ t.test('closing lets requests under way be answered and cuts the rest', async (t
   const closing = server.close();
   t.equal(server.close(), closing, 'closing twice is closing once');
   await idle.closed();
-  resolve({ kind: 'not-found', tombstoneContext: undefined });
+  resolve({ kind: 'not-found', tombstone: undefined });
   t.match(await busy.closed(), /^HTTP\/1.1 404 [^]*Connection: close\r\n/);
   await closing;
   await t.rejects(connectRaw(port));

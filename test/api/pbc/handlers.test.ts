@@ -35,6 +35,11 @@ import type {
 const GET = { bucket: name('b'), key: name('k') };
 const CONTENT = { value: Buffer.from('v') };
 
+interface Folded {
+  readonly key: string;
+  readonly object: { readonly content: readonly { readonly deleted?: boolean }[] };
+}
+
 async function connected(t: Test, options: ServeOptions = {}) {
   const { server, port, node } = await serve(options);
   t.teardown(() => server.close());
@@ -46,12 +51,19 @@ async function connected(t: Test, options: ServeOptions = {}) {
 
 t.test('a context that is none ends the connection', async (t) => {
   const vclock = Buffer.from('rubbish');
+  const { ask } = await connected(t);
+  t.match(
+    await ask(RpbGetReq, { ...GET, if_modified: vclock }),
+    { name: 'RpbGetResp', value: { content: [] } },
+    'but not where there is nothing to compare it with',
+  );
   for (const request of [
     frame(RpbGetReq, { ...GET, if_modified: vclock }),
     frame(RpbPutReq, { ...GET, vclock, content: CONTENT }),
     frame(RpbDelReq, { ...GET, vclock }),
   ]) {
     const { client } = await connected(t);
+    await client.ask(RpbPutReq, { ...GET, content: CONTENT });
     client.socket.write(request);
     t.match(errorText(await client.next()), /^Error processing incoming message: /);
     t.equal(await client.next(), 'closed');
@@ -220,7 +232,7 @@ t.test('an expression from outside costs no more than its length', async (t) => 
   t.match(await refused('(a)\\1'), /^Invalid term regular expression /);
 });
 
-t.test('a fold over objects honours its ends and skips what is deleted', async (t) => {
+t.test('a fold over objects honours its ends and shows what is deleted', async (t) => {
   const { client, ask } = await connected(t);
   for (const key of ['a', 'b', 'c', 'd', 'e']) {
     await ask(RpbPutReq, { bucket: name('b'), key: name(key), content: CONTENT });
@@ -232,13 +244,15 @@ t.test('a fold over objects honours its ends and skips what is deleted', async (
     for (;;) {
       const reply = await client.next();
       if (reply === 'closed' || reply.name !== 'RpbCSBucketResp') return errorText(reply);
-      for (const { key } of reply.value['objects'] as { key: string }[]) keys.push(key);
+      for (const { key, object } of reply.value['objects'] as Folded[]) {
+        keys.push(object.content[0]?.deleted === true ? `(${key})` : key);
+      }
       if (reply.value['done'] === true) return keys.join('');
     }
   };
   const bucket = name('b');
-  t.equal(await fold({ bucket, start_key: name('') }), 'abde', 'to the end of the bucket');
-  t.equal(await fold({ bucket, start_key: name('a'), end_key: name('d') }), 'ab');
+  t.equal(await fold({ bucket, start_key: name('') }), 'ab(c)de', 'to the end of the bucket');
+  t.equal(await fold({ bucket, start_key: name('a'), end_key: name('d') }), 'ab(c)');
   t.equal(
     await fold({
       bucket,
@@ -247,12 +261,15 @@ t.test('a fold over objects honours its ends and skips what is deleted', async (
       start_incl: false,
       end_incl: true,
     }),
-    'bd',
+    'b(c)d',
   );
   t.equal(await fold({ bucket, start_key: name('a'), max_results: 0 }), '');
-  // What is deleted does not count, and nothing behind it is passed over.
-  t.equal(await fold({ bucket, start_key: name('a'), max_results: 3 }), 'abd');
-  t.equal(await fold({ bucket, start_key: name('b'), max_results: 2 }), 'bd');
+  t.equal(await fold({ bucket, start_key: name('a'), max_results: 3 }), 'ab(c)');
+  t.equal(
+    await fold({ bucket, start_key: name('b'), start_incl: false, max_results: 2 }),
+    '(c)d',
+    'an end that is left out does not count',
+  );
   t.equal(
     await fold({ bucket, start_key: name('a'), continuation: Buffer.from('x') }),
     'Invalid continuation',
@@ -265,6 +282,29 @@ t.test('a quorum that no bucket can meet is kept, and refused when it is asked f
   t.equal(errorText(await ask(RpbSetBucketReq, { bucket: name('b'), props })), 'RpbSetBucketResp');
   t.match(await ask(RpbGetBucketReq, { bucket: name('b') }), { value: { props } });
   t.equal(errorText(await ask(RpbGetReq, GET)), '{n_val_violation,3}');
+});
+
+t.test('hooks that name nothing are passed over', async (t) => {
+  const { ask } = await connected(t);
+  const modfun = { module: name('m'), function: name('f') };
+  const precommit = [{}, { modfun, name: name('n') }, { name: name('n') }];
+  const props = { precommit, has_precommit: true };
+  await ask(RpbSetBucketReq, { bucket: name('b'), props });
+  const shown = await ask(RpbGetBucketReq, { bucket: name('b') });
+  const { precommit: kept } = shown.value['props'] as { precommit: unknown[] };
+  t.match(kept, [{ modfun }, { name: 'n' }]);
+  t.equal(kept.length, 2);
+});
+
+t.test('several wrong properties are named in Riak’s order', async (t) => {
+  const { ask } = await connected(t);
+  const props = { n_val: 0, r: 0, old_vclock: 0, write_once: true };
+  t.equal(
+    errorText(await ask(RpbSetBucketReq, { bucket: name('b'), props })),
+    'Invalid bucket properties: [{r,not_valid_quorum},' +
+      '{write_once,"cannot update write_once property"},' +
+      '{old_vclock,not_integer},{n_val,not_integer}]',
+  );
 });
 
 t.test('a quorum of a bucket cannot be the default of itself', async (t) => {

@@ -14,7 +14,7 @@ import type { NodeService } from '../../../src/node/node-service.ts';
 import type { MemoryNode } from '../memory-node.ts';
 
 const GET = { bucket: name('b'), key: name('k') };
-const NOT_FOUND: GetOutcome = { kind: 'not-found', tombstoneContext: undefined };
+const NOT_FOUND: GetOutcome = { kind: 'not-found', tombstone: undefined };
 
 /** `node` with one method replaced. */
 function withMethod<K extends keyof NodeService>(

@@ -2,8 +2,9 @@
  * Fetch and update of data types.
  *
  * Names may be empty here, as in Riak. The default type has the counters of Riak 1.4 and nothing
- * else, which is said before anything is looked up; an update of one never says its value. A time-out
- * of 0 is none.
+ * else, which is said before anything is looked up; an update of one never says its value, and
+ * options that the older messages do not have are passed over. A time-out of 0 is none, and a fetch
+ * has no other than the node's.
  */
 
 import { encodeContext } from '../../../clock/context.ts';
@@ -44,7 +45,9 @@ export function fetchDatatype(
   if (message.notfound_ok !== undefined) request.notFoundOk = message.notfound_ok;
   setQuorum(request, 'r', message.r);
   setQuorum(request, 'pr', message.pr);
-  setRequestOptions(request, withDefaultTimeout(message));
+  if (type !== DEFAULT_BUCKET_TYPE) {
+    setRequestOptions(request, { ...message, timeout: undefined });
+  }
   return session.node.fetchDatatype(request).then((outcome) => fetchReply(outcome, message));
 }
 
@@ -91,7 +94,7 @@ export function updateDatatype(
   setQuorum(request, 'w', message.w);
   setQuorum(request, 'dw', message.dw);
   setQuorum(request, 'pw', message.pw);
-  setRequestOptions(request, withDefaultTimeout(message));
+  if (type !== DEFAULT_BUCKET_TYPE) setRequestOptions(request, withDefaultTimeout(message));
   return session.node
     .updateDatatype(request)
     .then((outcome) => updateReply(outcome, message, isGenerated ? name : undefined));

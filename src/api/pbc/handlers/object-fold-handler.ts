@@ -2,11 +2,12 @@
  * The fold over whole objects that Riak CS uses: keys in order, each with its object.
  *
  * The first key is included and the last is not, unless the request says otherwise. Keys come from
- * the `$key` index, objects from ordinary reads, a few at a time.
+ * the `$key` index, objects from ordinary reads, a few at a time. A tombstone is an object too until it
+ * is reaped.
  */
 
 import { encodeContext } from '../../../clock/context.ts';
-import { siblingsToContent } from '../content-values.ts';
+import { headsToContent, siblingsToContent } from '../content-values.ts';
 import { decodeContinuation, encodeContinuation } from '../../../query/index-continuation.ts';
 import { failureToErrorText, noSuchTypeText } from '../error-text.ts';
 import { errorReply, reply } from '../handler.ts';
@@ -80,7 +81,7 @@ async function* keysOf(
     from: start_key,
     to: end_key ?? LAST_KEY,
     after,
-    // Keys of tombstones and excluded ends come too, so how many to read is not known beforehand.
+    // Excluded ends come too, so how many to read is not known beforehand.
     limit: undefined,
   };
   for await (const batch of node.index(scan, { timeoutMs: idleTimeoutOf(timeout) })) {
@@ -107,13 +108,17 @@ async function readObjects(
   const outcomes = await Promise.all(keys.map((key) => node.get({ key: { type, bucket, key } })));
   const objects: IndexObject[] = [];
   for (const [index, outcome] of outcomes.entries()) {
+    const key = keys[index] as ByteString;
     if (outcome.kind === 'found') {
       const { siblings, context } = outcome.object;
-      const content = siblingsToContent(siblings, false);
-      const key = keys[index] as ByteString;
+      const content = siblingsToContent(siblings);
       objects.push({ key, object: { content, vclock: encodeContext(context) } });
     } else if (outcome.kind !== 'not-found') {
       return { kind: 'failed', failure: outcome };
+    } else if (outcome.tombstone !== undefined) {
+      const { siblings, context } = outcome.tombstone;
+      const content = headsToContent(siblings);
+      objects.push({ key, object: { content, vclock: encodeContext(context) } });
     }
   }
   return { kind: 'read', objects };

@@ -8,7 +8,7 @@
 import { encodeContext } from '../../../clock/context.ts';
 import { equals } from '../../../clock/version-vector.ts';
 import { randomKey } from '../../../object/vtag.ts';
-import { contentToNew, siblingsToContent } from '../content-values.ts';
+import { contentToNew, headsToContent, siblingsToContent } from '../content-values.ts';
 import { failureToErrorText, indexEntriesErrorText } from '../error-text.ts';
 import { errorReply, malformedReply, reply } from '../handler.ts';
 import { RpbDelResp } from '../messages/delete-messages.ts';
@@ -61,10 +61,7 @@ export function getObject(
 ): Reply | Promise<Reply> {
   const refusal = findEmptyName(message);
   if (refusal !== undefined) return refusal;
-  const known = contextOf(message.if_modified);
-  if (known.kind === 'refused') return malformedReply(NOT_A_CONTEXT);
-  const request = getRequestOf(message);
-  return session.node.get(request).then((outcome) => getReply(outcome, message, known.context));
+  return session.node.get(getRequestOf(message)).then((outcome) => getReply(outcome, message));
 }
 
 function getRequestOf(message: MessageOf<typeof RpbGetReq>): GetRequest {
@@ -79,25 +76,24 @@ function getRequestOf(message: MessageOf<typeof RpbGetReq>): GetRequest {
   return request;
 }
 
-function getReply(
-  outcome: GetOutcome,
-  message: MessageOf<typeof RpbGetReq>,
-  known: VersionVector | undefined,
-): Reply {
+function getReply(outcome: GetOutcome, message: MessageOf<typeof RpbGetReq>): Reply {
   if (outcome.kind === 'found') {
     const { context, siblings } = outcome.object;
-    if (known !== undefined && equals(known, context)) return UNCHANGED;
+    // Looked at only where there is something that may have changed.
+    const known = contextOf(message.if_modified);
+    if (known.kind === 'refused') return malformedReply(NOT_A_CONTEXT);
+    if (known.context !== undefined && equals(known.context, context)) return UNCHANGED;
     const headOnly = message.head === true;
     const refusal = headOnly ? undefined : findTooLarge(siblings);
     if (refusal !== undefined) return refusal;
     return reply(RpbGetResp, {
-      content: siblingsToContent(siblings, headOnly),
+      content: headOnly ? headsToContent(siblings) : siblingsToContent(siblings),
       vclock: encodeContext(context),
     });
   }
   if (outcome.kind !== 'not-found') return errorReply(failureToErrorText(outcome));
-  return message.deletedvclock === true && outcome.tombstoneContext !== undefined
-    ? reply(RpbGetResp, { vclock: encodeContext(outcome.tombstoneContext) })
+  return message.deletedvclock === true && outcome.tombstone !== undefined
+    ? reply(RpbGetResp, { vclock: encodeContext(outcome.tombstone.context) })
     : NOTHING_FOUND;
 }
 
@@ -186,7 +182,7 @@ function putReply(
   const refusal = headOnly ? undefined : findTooLarge(object.siblings);
   if (refusal !== undefined) return refusal;
   return reply(RpbPutResp, {
-    content: siblingsToContent(object.siblings, headOnly),
+    content: headOnly ? headsToContent(object.siblings) : siblingsToContent(object.siblings),
     vclock: encodeContext(object.context),
     key: generatedKey,
   });
