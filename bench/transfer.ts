@@ -1,5 +1,9 @@
 /**
- * `node build/bench/transfer.js [--keys N] [--size BYTES]`: moving replicas, and comparing them.
+ * `node build/bench/transfer.js [--keys N] [--size BYTES] [--data DIR]`: moving replicas, and comparing
+ * them.
+ *
+ * With `--data` both sides are kept in DIR, and a run that finds them there goes on to the exchanges,
+ * so that more can be compared than fits the time of one run.
  *
  * Two replicas on LevelDB in one process; what goes between them is encoded as on the wire, and there
  * is no network. Source, receiver and both stores share the machine, so a node of its own is faster.
@@ -7,7 +11,7 @@
  * were due; the first row has them alone.
  */
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -22,6 +26,7 @@ import { CREATED_TYPE_PROPERTIES } from '../src/object/bucket-properties.ts';
 import type { PeerReply, PeerRequest } from '../src/peer/messages.ts';
 import type { Peer } from '../src/peer/peer.ts';
 import { decodeReply, decodeStreamItem, encodeReply, encodeStreamItem } from '../src/peer/wire.ts';
+import { fetchCopies } from '../src/node/copy-requests.ts';
 import { openIdentity } from '../src/replica/identity.ts';
 import type { Placement } from '../src/replica/replica.ts';
 import { STORE_REPLICA_DEFAULTS, StoreReplica } from '../src/replica/store-replica.ts';
@@ -35,6 +40,7 @@ import { TransferProgress } from '../src/repair/transfer-progress.ts';
 import { TRANSFER_DEFAULTS } from '../src/repair/transfers.ts';
 import { partitionOf } from '../src/ring/partition.ts';
 import { Ring } from '../src/ring/ring.ts';
+import { HashTree } from '../src/storage/hash-tree.ts';
 import type { Store } from '../src/storage/store.ts';
 import { openLevelDbStore } from '../src/storage/open-leveldb.ts';
 import { SystemClock, SystemRandom } from '../src/telemetry/system-host.ts';
@@ -43,6 +49,7 @@ const { values: options } = parseArgs({
   options: {
     keys: { type: 'string', default: '200000' },
     size: { type: 'string', default: '1024' },
+    data: { type: 'string' },
   },
 });
 const KEY_COUNT = Number(options.keys);
@@ -51,6 +58,7 @@ const RING_SIZE = 8;
 const N_VAL = CREATED_TYPE_PROPERTIES.n_val;
 const READ_INTERVAL_MS = 2;
 const WRITES_UNDER_WAY = 256;
+const PUTS_MAX = 50_000;
 const MIB = 1024 * 1024;
 const UNPACED_BYTES_PER_SECOND = 1024 * MIB;
 const [SOURCE, RECEIVER] = ['source@bench' as NodeId, 'receiver@bench' as NodeId];
@@ -108,10 +116,9 @@ function peerOf({ replica }: Side): Peer {
     if (request.verb === 'tree') {
       return { kind: 'tree', segments: await replica.tree(request.partition, request.nVal) };
     }
-    if (request.verb !== 'get') throw new Error(`no ${request.verb} here`);
-    const { key, headOnly } = request;
-    const record = await replica.getRecord(key, placementOf(key).partition, headOnly);
-    return { kind: 'object', record };
+    if (request.verb !== 'fetch') throw new Error(`no ${request.verb} here`);
+    const copies = { replica, place: placementOf };
+    return { kind: 'copies', copies: await fetchCopies(copies, request.keys, request.headsOnly) };
   };
   return {
     request: async (_target, request) => decodeReply(encodeReply(await answer(request))),
@@ -119,10 +126,10 @@ function peerOf({ replica }: Side): Peer {
       if (request.verb === 'records') {
         for await (const records of replica.records(request.partition, request.nVal, request.after))
           yield decodeStreamItem(encodeStreamItem({ kind: 'records', records }));
-      } else if (request.verb === 'heads') {
+      } else if (request.verb === 'hashes') {
         const { partition, nVal, segments } = request;
-        for await (const heads of replica.heads(partition, nVal, segments))
-          yield decodeStreamItem(encodeStreamItem({ kind: 'heads', heads }));
+        for await (const hashes of replica.hashes(partition, nVal, segments))
+          yield decodeStreamItem(encodeStreamItem({ kind: 'hashes', hashes }));
       }
     },
   };
@@ -224,23 +231,45 @@ function partitions(): Partition[] {
   return Array.from({ length: RING_SIZE }, (_, index) => index as Partition);
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'vertebra-transfer-'));
+/** The same objects again, with and without what is kept for comparing them. */
+async function measurePuts(source: Side): Promise<void> {
+  const count = Math.min(PUTS_MAX, KEY_COUNT);
+  const { update } = HashTree.prototype;
+  for (const [what, isKept] of [
+    ['puts, trees kept', true],
+    ['puts, no trees', false],
+    ['puts, trees kept, again', true],
+  ] as const) {
+    // Without a change of the tree the copy is not filed either.
+    HashTree.prototype.update = isKept ? update : () => undefined;
+    const startMs = performance.now();
+    await writeAll(source.replica, 0, count);
+    rows.push({ what, tookMs: performance.now() - startMs, keys: count, p50Ms: 0, p99Ms: 0 });
+  }
+}
+
+const folder = options.data ?? mkdtempSync(join(tmpdir(), 'vertebra-transfer-'));
+const isPrepared = existsSync(join(folder, 'source'));
 try {
+  mkdirSync(folder, { recursive: true });
   const [source, receiver] = [
     await openSide(join(folder, 'source')),
     await openSide(join(folder, 'receiver')),
   ];
-  await writeAll(source.replica, 0, KEY_COUNT);
   const ports = transferPorts(source, receiver);
-  await measure('reads alone', source, async () => {
-    await new Promise((resolve) => setTimeout(resolve, 3_000));
-    return 0;
-  });
-  await measure('fill, unpaced', source, () => fill(ports, UNPACED_BYTES_PER_SECOND, 1));
+  if (!isPrepared) {
+    await writeAll(source.replica, 0, KEY_COUNT);
+    await measure('reads alone', source, async () => {
+      await new Promise((resolve) => setTimeout(resolve, 3_000));
+      return 0;
+    });
+    await measure('fill, unpaced', source, () => fill(ports, UNPACED_BYTES_PER_SECOND, 1));
+  }
   for (const count of [0, 10, 10_000]) {
     await writeAll(source.replica, 0, count);
     await measure(`exchange, ${count} differ`, source, () => exchange(ports));
   }
+  if (options.data === undefined) await measurePuts(source);
   const table = rows.map(({ what, tookMs, keys, p50Ms, p99Ms }) => {
     const seconds = tookMs / 1_000;
     const mibPerSecond = (keys * SIZE_BYTES) / MIB / seconds;
@@ -251,5 +280,5 @@ try {
   console.log(textTable(['', 's', 'keys', 'keys/s', 'MiB/s', 'read p50 ms', 'p99 ms'], table));
   await Promise.all([source, receiver].map(({ store }) => store.close()));
 } finally {
-  rmSync(folder, { recursive: true, force: true });
+  if (options.data === undefined) rmSync(folder, { recursive: true, force: true });
 }

@@ -25,6 +25,7 @@ import type { PeerHandler } from '../peer/peer.ts';
 import type { Placement } from '../replica/replica.ts';
 import type { Store } from '../storage/store.ts';
 import type { CatchUp } from './catch-up.ts';
+import { fetchCopies, takeRecords, type CopyPorts } from './copy-requests.ts';
 import { MapRequests, type MapRequestsPorts } from './map-requests.ts';
 
 export interface PeerRequestsPorts extends MapRequestsPorts {
@@ -70,6 +71,17 @@ export class PeerRequests implements PeerHandler {
         host.metrics.count('vnode_puts');
         await replica.merge(key, placement, record, hintFor);
         return { kind: 'done' };
+      }
+      case 'fetch': {
+        const { keys, headsOnly } = request;
+        const copies = await fetchCopies(this.#copies(source), keys, headsOnly);
+        host.metrics.count(headsOnly ? 'vnode_heads' : 'vnode_gets', copies.length);
+        return { kind: 'copies', copies };
+      }
+      case 'deliver': {
+        const { records } = request;
+        host.metrics.count('vnode_puts', records.length);
+        return { kind: 'delivered', refused: await takeRecords(this.#copies(source), records) };
       }
       case 'put':
         return this.#put(source, request.request, timeoutMs);
@@ -134,6 +146,13 @@ export class PeerRequests implements PeerHandler {
         }
         return;
       }
+      case 'hashes': {
+        const { partition, nVal, segments } = request;
+        for await (const hashes of replica.hashes(partition, nVal, segments)) {
+          yield { kind: 'hashes', hashes };
+        }
+        return;
+      }
       case 'records': {
         const { partition, nVal, after } = request;
         for await (const records of replica.records(partition, nVal, after)) {
@@ -178,6 +197,11 @@ export class PeerRequests implements PeerHandler {
       return { kind: 'stored', record: request.returning === 'value' ? outcome.record : undefined };
     }
     return refusalOf(outcome);
+  }
+
+  #copies(source: NodeId): CopyPorts {
+    const { replica, topology } = this.#ports;
+    return { replica, place: (key) => topology.place(key) ?? this.#mustPlace(source, key) };
   }
 
   async #learnType(source: NodeId, key: ObjectKey): Promise<void> {

@@ -38,6 +38,10 @@ export type PeerRequest =
   | { readonly verb: 'state'; readonly aboveEpoch: Epoch }
   /** Hash-tree segments of a partition's objects with this n_val; all of them, 8 bytes each. */
   | { readonly verb: 'tree'; readonly partition: Partition; readonly nVal: number }
+  /** This node's copies of these keys, whole or their heads, in a reply of a bounded size. */
+  | { readonly verb: 'fetch'; readonly keys: readonly ObjectKey[]; readonly headsOnly: boolean }
+  /** Merge these records into this node's copies, durably; the node is a replica of all of them. */
+  | { readonly verb: 'deliver'; readonly records: readonly KeyRecord[] }
   /** What this node holds of a key, for an operator: its body is checked, and not sent. */
   | { readonly verb: 'trace'; readonly key: ObjectKey }
   /** About how much these partitions hold here, each; for an operator who plans to move them. */
@@ -47,6 +51,22 @@ export type PeerRequest =
    * knows it. A peer of before this verb calls it malformed; the asker then maps the inputs itself.
    */
   | { readonly verb: 'map'; readonly task: Buffer; readonly inputs: readonly MapInput[] };
+
+export interface KeyRecord {
+  readonly key: ObjectKey;
+  readonly record: Buffer;
+}
+
+export interface KeyHead {
+  readonly key: ObjectKey;
+  readonly head: Buffer;
+}
+
+/** A copy's causal hash: equal for equal copies. */
+export interface KeyHash {
+  readonly key: ObjectKey;
+  readonly hash: Buffer;
+}
 
 export type PeerReply =
   /**
@@ -71,6 +91,10 @@ export type PeerReply =
   /** The encoded document, or nothing newer. */
   | { readonly kind: 'state'; readonly document: Buffer | undefined }
   | { readonly kind: 'tree'; readonly segments: Buffer }
+  /** Of the first of the keys that were named, of one at least; the others are to be asked for again. */
+  | { readonly kind: 'copies'; readonly copies: readonly FetchedCopy[] }
+  /** The indexes of the records that cannot be taken; the others are. */
+  | { readonly kind: 'delivered'; readonly refused: readonly number[] }
   | { readonly kind: 'trace'; readonly trace: CopyTrace }
   /** In the order in which the partitions were named. */
   | { readonly kind: 'sizes'; readonly sizes: readonly PartitionSize[] }
@@ -88,6 +112,9 @@ export interface MapInput {
  * than a tombstone. `unable`: the function failed, or gave what has no such form; who asked must see.
  */
 export type MapOutput = Buffer | 'absent' | 'unable';
+
+/** A record, or its head, or why there is none: `damaged` says that there was one. */
+export type FetchedCopy = Buffer | 'absent' | 'damaged';
 
 /** About what a node holds of a partition. */
 export interface PartitionSize {
@@ -131,6 +158,13 @@ export type PeerStreamRequest =
       readonly nVal: number;
       readonly segments: readonly number[];
     }
+  /** Causal hashes of the copies in these hash-tree segments, by segment and then by key. */
+  | {
+      readonly verb: 'hashes';
+      readonly partition: Partition;
+      readonly nVal: number;
+      readonly segments: readonly number[];
+    }
   /** Whole records of one partition's objects with this n_val, in key order after a key. */
   | {
       readonly verb: 'records';
@@ -159,11 +193,6 @@ export type PeerStreamItem =
       readonly kind: 'index-entries';
       readonly entries: readonly (readonly [term: ByteString, key: ByteString])[];
     }
-  | {
-      readonly kind: 'heads';
-      readonly heads: readonly { readonly key: ObjectKey; readonly head: Buffer }[];
-    }
-  | {
-      readonly kind: 'records';
-      readonly records: readonly { readonly key: ObjectKey; readonly record: Buffer }[];
-    };
+  | { readonly kind: 'heads'; readonly heads: readonly KeyHead[] }
+  | { readonly kind: 'hashes'; readonly hashes: readonly KeyHash[] }
+  | { readonly kind: 'records'; readonly records: readonly KeyRecord[] };

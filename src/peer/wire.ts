@@ -22,7 +22,18 @@ import type {
   PeerStreamRequest,
 } from './messages.ts';
 import { malformed, TupleReader } from './tuple-reader.ts';
-import type { WireTuple, WireValue } from './tuple-reader.ts';
+import type { WireTuple } from './tuple-reader.ts';
+import {
+  copiesToTuple,
+  hashesToTuple,
+  headsToTuple,
+  keysToTuple,
+  readFetchedCopy,
+  readKeyHash,
+  readKeyHead,
+  readKeyRecord,
+  recordsToTuple,
+} from './wire-copies.ts';
 import { readUpdateRequest, updateRequestToTuple } from './wire-datatypes.ts';
 import { mapInputsToTuple, mapOutputsToTuple, readMapInput, readMapOutputs } from './wire-map.ts';
 import { readTrace, traceToTuple } from './wire-trace.ts';
@@ -67,6 +78,10 @@ export function requestToTuple(request: PeerRequest): WireTuple {
       return [8, request.partition, request.nVal];
     case 'update':
       return [9, updateRequestToTuple(request.request)];
+    case 'fetch':
+      return [10, keysToTuple(request.keys), request.headsOnly];
+    case 'deliver':
+      return [11, recordsToTuple(request.records)];
     case 'trace': {
       const { type, bucket, key } = request.key;
       return [16, type, bucket, key];
@@ -112,6 +127,10 @@ function readRequest(reader: TupleReader): PeerRequest {
       return { verb: 'tree', partition: readPartition(reader), nVal: readNVal(reader) };
     case 9:
       return { verb: 'update', request: readUpdateRequest(reader) };
+    case 10:
+      return { verb: 'fetch', keys: reader.list(readKey), headsOnly: reader.boolean() };
+    case 11:
+      return { verb: 'deliver', records: reader.list(readKeyRecord) };
     case 16:
       return { verb: 'trace', key: readKey(reader) };
     case 24:
@@ -143,6 +162,10 @@ export function replyToTuple(reply: PeerReply): WireTuple {
       return [8, reply.document ?? null];
     case 'tree':
       return [9, reply.segments];
+    case 'copies':
+      return [10, copiesToTuple(reply.copies)];
+    case 'delivered':
+      return [11, reply.refused];
     case 'trace':
       return [16, ...traceToTuple(reply.trace)];
     case 'sizes':
@@ -187,6 +210,10 @@ function readReply(reader: TupleReader): PeerReply {
       return { kind: 'state', document: reader.optional(readBytes) };
     case 9:
       return { kind: 'tree', segments: reader.bytes() };
+    case 10:
+      return { kind: 'copies', copies: reader.list(readFetchedCopy) };
+    case 11:
+      return { kind: 'delivered', refused: reader.list((list) => list.count()) };
     case 16:
       return { kind: 'trace', trace: readTrace(reader) };
     case 24:
@@ -208,6 +235,8 @@ export function streamRequestToTuple(request: PeerStreamRequest): WireTuple {
       return [3, request.share.partitions, indexScanToTuple(request.query)];
     case 'heads':
       return [4, request.partition, request.nVal, request.segments];
+    case 'hashes':
+      return [6, request.partition, request.nVal, request.segments];
     case 'records': {
       const { partition, nVal, after } = request;
       return [
@@ -247,7 +276,14 @@ function readStreamRequest(reader: TupleReader): PeerStreamRequest {
         verb: 'heads',
         partition: readPartition(reader),
         nVal: readNVal(reader),
-        segments: reader.list((list) => list.integer(0, SEGMENT_MAX)),
+        segments: reader.list(readSegment),
+      };
+    case 6:
+      return {
+        verb: 'hashes',
+        partition: readPartition(reader),
+        nVal: readNVal(reader),
+        segments: reader.list(readSegment),
       };
     case 5:
       return {
@@ -268,18 +304,12 @@ export function streamItemToTuple(item: PeerStreamItem): WireTuple {
       return [1, item.names];
     case 'index-entries':
       return [2, item.entries.flat()];
-    case 'heads': {
-      const fields: WireValue[] = [];
-      for (const { key, head } of item.heads) fields.push(key.type, key.bucket, key.key, head);
-      return [3, fields];
-    }
-    case 'records': {
-      const fields: WireValue[] = [];
-      for (const { key, record } of item.records) {
-        fields.push(key.type, key.bucket, key.key, record);
-      }
-      return [4, fields];
-    }
+    case 'heads':
+      return [3, headsToTuple(item.heads)];
+    case 'records':
+      return [4, recordsToTuple(item.records)];
+    case 'hashes':
+      return [5, hashesToTuple(item.hashes)];
     default:
       return unreachable(item);
   }
@@ -305,6 +335,8 @@ function readStreamItem(reader: TupleReader): PeerStreamItem {
       return { kind: 'heads', heads: reader.list(readKeyHead) };
     case 4:
       return { kind: 'records', records: reader.list(readKeyRecord) };
+    case 5:
+      return { kind: 'hashes', hashes: reader.list(readKeyHash) };
     default:
       throw malformed('unknown kind of item');
   }
@@ -389,19 +421,15 @@ function readShare(reader: TupleReader): CoverageShare {
   return { partitions: reader.list(readPartition) };
 }
 
-function readKeyHead(reader: TupleReader): { readonly key: ObjectKey; readonly head: Buffer } {
-  return { key: readKey(reader), head: reader.bytes() };
-}
-
-function readKeyRecord(reader: TupleReader): { readonly key: ObjectKey; readonly record: Buffer } {
-  return { key: readKey(reader), record: reader.bytes() };
-}
-
 function readKeyTuple(reader: TupleReader): ObjectKey {
   const fields = reader.tuple();
   const key = readKey(fields);
   fields.end();
   return key;
+}
+
+function readSegment(reader: TupleReader): number {
+  return reader.integer(0, SEGMENT_MAX);
 }
 
 function readPartitionSize(reader: TupleReader): PartitionSize {

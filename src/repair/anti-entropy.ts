@@ -34,7 +34,7 @@ export const ANTI_ENTROPY_DEFAULTS: AntiEntropyOptions = {
   pauseMs: 50,
   bytesPerSecond: 16 * 1024 * 1024,
   settleMs: 500,
-  objectsMax: 8,
+  batchMax: 256,
   requestTimeoutMs: 10_000,
   idleTimeoutMs: 30_000,
 };

@@ -1,37 +1,38 @@
 /**
  * An exchange: two replicas of a partition come to hold the same.
  *
- * Their hash trees name the segments that differ, the heads of those segments the keys that do, and
- * each such object is sent to whoever lacks part of it, both ways where neither has all. Whatever is
- * sent is merged, so an exchange is idempotent and may be cut off anywhere.
+ * Their hash trees name the segments that differ, the causal hashes in those segments the keys that
+ * do, and each such object is sent to whoever lacks part of it (`healing.ts`). Whatever is sent is
+ * merged, so an exchange is idempotent and may be cut off anywhere. A full exchange believes neither
+ * trees nor filed hashes, and compares the heads of all copies.
  *
  * Writes on their way make segments differ for a moment; so the trees are looked at twice, and only
  * what differs both times is gone through. A segment that differs by the very same bits in two
  * exchanges although no object in it does is an error of a tree, and is counted again.
  */
 
-import { Fault, isFault } from '../base/fault.ts';
+import { Fault } from '../base/fault.ts';
 import type { NodeId, ObjectKey } from '../base/names.ts';
-import { mergeHeads } from '../object/reconcile.ts';
-import { decodeHead, recordCausalHash } from '../object/record.ts';
+import { recordCausalHash } from '../object/record.ts';
 import { differingSegments, SEGMENT_COUNT, SEGMENT_SIZE, segmentOf } from '../storage/hash-tree.ts';
-import type { PeerStreamRequest } from '../peer/messages.ts';
+import type { KeyHash, KeyHead, PeerStreamRequest } from '../peer/messages.ts';
+import { compareKeys, differingKeys } from './differing-keys.ts';
+import type { DifferingKey } from './differing-keys.ts';
 import type { Halt } from './halt.ts';
+import { Healing } from './healing.ts';
 import { Lanes } from './lanes.ts';
-import { pairHeads } from './ordered-heads.ts';
-import type { HeadPair, KeyHead } from './ordered-heads.ts';
 import type { Pace } from './pace.ts';
 import type { RepairPorts } from './ports.ts';
 import type { SharedTree } from './replica-sets.ts';
-import { isAboutObject, RepairRequests } from './requests.ts';
+import { RepairRequests } from './requests.ts';
 
 export interface ExchangeOptions {
   /** Between the two looks at the trees; 0: one look is enough. */
   readonly settleMs: number;
-  /** Objects on their way at once. */
-  readonly objectsMax: number;
+  /** Objects that are healed together. */
+  readonly batchMax: number;
   readonly requestTimeoutMs: number;
-  /** Of the stream of heads without a sign of life. */
+  /** Of a stream without a sign of life. */
   readonly idleTimeoutMs: number;
 }
 
@@ -48,6 +49,9 @@ export interface ExchangeResult {
 const NOTHING: ExchangeResult = { segments: 0, pushed: 0, pulled: 0, corrected: 0 };
 
 const ALL_SEGMENTS = Array.from({ length: SEGMENT_COUNT }, (_, segment) => segment);
+
+/** So that one batch is fetched while another is merged. */
+const BATCHES_AT_ONCE = 2;
 
 /** Unexplained differences that are remembered, over all trees. */
 const SUSPICIONS_MAX = 16_384;
@@ -86,7 +90,8 @@ export class Exchanges {
       halt,
     });
     const compared = isFull ? ALL_SEGMENTS : segments;
-    await this.#healDifferences(healing, { shared, segments: compared, halt });
+    const differing = isFull ? this.#differingHeads(shared) : this.#differingIn(shared, segments);
+    await this.#healDifferences(healing, { differing, halt });
     const unexplained = halt.isSet
       ? []
       : segments.filter((segment) => !healing.segments.has(segment));
@@ -105,33 +110,52 @@ export class Exchanges {
 
   async #healDifferences(
     healing: Healing,
-    scope: {
-      readonly shared: SharedTree;
-      readonly segments: readonly number[];
-      readonly halt: Halt;
-    },
+    scope: { readonly halt: Halt; readonly differing: AsyncIterable<readonly DifferingKey[]> },
   ): Promise<void> {
-    const { partition, nVal, peer } = scope.shared;
-    const { segments } = scope;
-    const local = this.#ports.replica.heads(partition, nVal, segments);
-    const remote = this.#remoteHeads(peer, { verb: 'heads', partition, nVal, segments });
-    const lanes = new Lanes(this.#options.objectsMax);
-    for await (const pair of pairHeads(local, remote)) {
+    const lanes = new Lanes(BATCHES_AT_ONCE);
+    let gathered: DifferingKey[] = [];
+    const flush = async (): Promise<void> => {
+      const batch = gathered;
+      gathered = [];
+      if (batch.length > 0) await lanes.start(() => healing.heal(batch));
+    };
+    for await (const found of scope.differing) {
       if (scope.halt.isSet) break;
-      const remedy = remedyFor(pair);
-      if (remedy !== 'none') await lanes.start(() => healing.heal(pair.key, remedy));
+      for (const each of found) {
+        gathered.push(each);
+        if (gathered.length >= this.#options.batchMax) await flush();
+      }
     }
+    if (!scope.halt.isSet) await flush();
     await lanes.end();
   }
 
-  async *#remoteHeads(
+  /** By what is filed under the segments. */
+  #differingIn(
+    { partition, nVal, peer }: SharedTree,
+    segments: readonly number[],
+  ): AsyncGenerator<readonly DifferingKey[]> {
+    const local = this.#ports.replica.hashes(partition, nVal, segments);
+    const remote = this.#remoteHashes(peer, { verb: 'hashes', partition, nVal, segments });
+    return differingKeys(local, remote, compareFiled);
+  }
+
+  /** By the heads of all copies. */
+  #differingHeads({ partition, nVal, peer }: SharedTree): AsyncGenerator<readonly DifferingKey[]> {
+    const local = hashesOf(this.#ports.replica.heads(partition, nVal, ALL_SEGMENTS));
+    const request = { verb: 'heads', partition, nVal, segments: ALL_SEGMENTS } as const;
+    return differingKeys(local, this.#remoteHashes(peer, request), compareKeys);
+  }
+
+  async *#remoteHashes(
     peer: NodeId,
     request: PeerStreamRequest,
-  ): AsyncGenerator<readonly KeyHead[]> {
+  ): AsyncGenerator<readonly KeyHash[]> {
     const items = this.#ports.peer.stream(peer, request, this.#options.idleTimeoutMs);
     for await (const item of items) {
-      if (item.kind !== 'heads') throw new Fault('peer-refused', 'a peer sent no heads');
-      yield item.heads;
+      if (item.kind === 'hashes') yield item.hashes;
+      else if (item.kind === 'heads') yield item.heads.flatMap(hashOf);
+      else throw new Fault('peer-refused', 'a peer sent no hashes');
     }
   }
 
@@ -167,86 +191,22 @@ interface TreePair {
   readonly remote: Buffer;
 }
 
-type Remedy = 'none' | 'push' | 'pull' | 'both';
-
-/** What makes the two copies equal. A head that is not sound is none. */
-function remedyFor({ local, remote }: HeadPair): Remedy {
-  const mine = local && recordCausalHash(local);
-  const theirs = remote && recordCausalHash(remote);
-  if (mine === undefined) return theirs === undefined ? 'none' : 'pull';
-  if (theirs === undefined) return 'push';
-  if (mine.equals(theirs)) return 'none';
-  const left = local && decodeHead(local);
-  const right = remote && decodeHead(remote);
-  if (left === undefined || right === undefined) return 'both';
-  const merged = mergeHeads(left, right);
-  if (merged === left) return 'push';
-  return merged === right ? 'pull' : 'both';
+/** The order in which copies are filed. */
+function compareFiled(left: ObjectKey, right: ObjectKey): number {
+  const byKey = compareKeys(left, right);
+  return byKey === 0 ? 0 : segmentOf(left) - segmentOf(right) || byKey;
 }
 
-interface HealingMeans {
-  readonly requests: RepairRequests;
-  readonly pace: Pace;
-  readonly halt: Halt;
+async function* hashesOf(
+  batches: AsyncIterable<readonly KeyHead[]>,
+): AsyncGenerator<readonly KeyHash[]> {
+  for await (const heads of batches) yield heads.flatMap(hashOf);
 }
 
-/** The objects of one exchange that are sent one way or the other. */
-class Healing {
-  /** Where something differed. */
-  readonly segments = new Set<number>();
-  pushed = 0;
-  pulled = 0;
-  readonly #ports: RepairPorts;
-  readonly #shared: SharedTree;
-  readonly #means: HealingMeans;
-
-  constructor(ports: RepairPorts, shared: SharedTree, means: HealingMeans) {
-    this.#ports = ports;
-    this.#shared = shared;
-    this.#means = means;
-  }
-
-  /** An object that one side refuses or cannot read must not keep the others from being healed. */
-  async heal(key: ObjectKey, remedy: Remedy): Promise<void> {
-    this.segments.add(segmentOf(key));
-    const hasPulled = remedy === 'push' || (await this.#attempt(() => this.#pull(key)));
-    // What a peer cannot read it can still be given.
-    if (remedy !== 'pull' || !hasPulled) await this.#attempt(() => this.#push(key));
-  }
-
-  /** False: this object cannot go that way. */
-  async #attempt(step: () => Promise<boolean>): Promise<boolean> {
-    try {
-      return await step();
-    } catch (error) {
-      if (!isFault(error) || !isAboutObject(error)) throw error;
-      this.#ports.host.metrics.count('anti_entropy_refused');
-      return false;
-    }
-  }
-
-  async #pull(key: ObjectKey): Promise<boolean> {
-    const { replica, view } = this.#ports;
-    const { requests, pace, halt } = this.#means;
-    const placement = view.place(key);
-    if (placement === undefined || placement.partition !== this.#shared.partition) return true;
-    const record = await requests.get(this.#shared.peer, key, false);
-    if (record === undefined) return false;
-    if (!(await pace.take(record.length, halt))) return true;
-    await replica.merge(key, placement, record, undefined);
-    this.pulled += 1;
-    return true;
-  }
-
-  async #push(key: ObjectKey): Promise<boolean> {
-    const { requests, pace, halt } = this.#means;
-    const { partition, peer } = this.#shared;
-    const record = await this.#ports.replica.getRecord(key, partition, false);
-    if (record === undefined || !(await pace.take(record.length, halt))) return true;
-    await requests.merge(peer, key, record);
-    this.pushed += 1;
-    return true;
-  }
+/** A head that is not sound is none. */
+function hashOf({ key, head }: KeyHead): KeyHash[] {
+  const hash = recordCausalHash(head);
+  return hash === undefined ? [] : [{ key, hash }];
 }
 
 function differenceAt(segment: number, local: Buffer, remote: Buffer): string {

@@ -5,7 +5,7 @@
 import { Fault } from '../base/fault.ts';
 import type { FaultCode } from '../base/fault.ts';
 import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
-import type { PeerReply, PeerRequest } from '../peer/messages.ts';
+import type { FetchedCopy, KeyRecord, PeerReply, PeerRequest } from '../peer/messages.ts';
 import type { Peer } from '../peer/peer.ts';
 import { SEGMENT_COUNT, SEGMENT_SIZE } from '../storage/hash-tree.ts';
 
@@ -36,6 +36,28 @@ export class RepairRequests {
   async merge(node: NodeId, key: ObjectKey, record: Buffer): Promise<void> {
     const reply = await this.#request(node, { verb: 'merge', key, record, hintFor: undefined });
     if (reply.kind !== 'done') throw unexpected(reply);
+  }
+
+  /** The peer's copies, or their heads, of the first of `keys`, of one at least. */
+  async fetch(
+    node: NodeId,
+    keys: readonly ObjectKey[],
+    headsOnly: boolean,
+  ): Promise<readonly FetchedCopy[]> {
+    const reply = await this.#request(node, { verb: 'fetch', keys, headsOnly });
+    if (reply.kind !== 'copies') throw unexpected(reply);
+    const { copies } = reply;
+    if (copies.length === 0 || copies.length > keys.length) {
+      throw new Fault('peer-malformed', 'copies of no or of other keys');
+    }
+    return copies;
+  }
+
+  /** Resolves when the peer holds all that is in the records, durably, but for those it refuses. */
+  async deliver(node: NodeId, records: readonly KeyRecord[]): Promise<ReadonlySet<number>> {
+    const reply = await this.#request(node, { verb: 'deliver', records });
+    if (reply.kind !== 'delivered') throw unexpected(reply);
+    return new Set(reply.refused);
   }
 
   /** Whether the peer has no copy of the key any more. */

@@ -17,6 +17,8 @@ export interface TransferOptions extends StepTransferOptions, LeftoversOptions {
   readonly treesMax: number;
   /** Of a stream without a sign of life. */
   readonly idleTimeoutMs: number;
+  /** Objects that an exchange heals together. */
+  readonly batchMax: number;
   /** Between two looks at hash trees that differ. */
   readonly settleMs: number;
 }
@@ -27,6 +29,7 @@ export const TRANSFER_DEFAULTS: TransferOptions = {
   idleTimeoutMs: 30_000,
   settleMs: 500,
   objectsMax: 16,
+  batchMax: 256,
   requestTimeoutMs: 10_000,
   stepRestMs: 1_000,
   closeTurnMs: 2_000,

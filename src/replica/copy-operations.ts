@@ -1,6 +1,6 @@
 /**
- * What the store is told when a copy changes: the object, its index entries, its hash-tree segment,
- * all in one batch, so that none of them can be true without the others.
+ * What the store is told when a copy changes: the object, its index entries, its hash-tree segment
+ * and its place in it, all in one batch, so that none of them can be true without the others.
  *
  * Index entries are what the bucket shows, and its properties may have changed since the copy was
  * stored. So entries of every sibling of the old copy are removed that the new one has not, and an
@@ -14,7 +14,14 @@ import { sliceHead } from '../object/record.ts';
 import { isTombstone } from '../object/show.ts';
 import type { IndexEntry, ObjectHead } from '../object/stored-object.ts';
 import { assert } from '../base/fault.ts';
-import { encodeIndexKey, encodeObjectKey, encodeTombKey, type IndexTerm } from '../storage/keys.ts';
+import { segmentOf } from '../storage/hash-tree.ts';
+import {
+  encodeIndexKey,
+  encodeMemberKey,
+  encodeObjectKey,
+  encodeTombKey,
+  type IndexTerm,
+} from '../storage/keys.ts';
 import type { WriteOperation } from '../storage/store.ts';
 import type { Copy } from './copy.ts';
 import { termCodec } from './index-order.ts';
@@ -29,7 +36,7 @@ export function copyOperations(
   change: NonNullable<SlotChanges['copy']>,
   metrics: Metrics,
 ): WriteOperation[] {
-  const { before, after, wasStored } = change;
+  const { after, wasStored } = change;
   const operations: WriteOperation[] = [];
   const objectKey = encodeObjectKey(slot.place.partition, slot.place.key);
   if (after !== undefined) operations.push(objectPut(objectKey, after));
@@ -42,13 +49,28 @@ export function copyOperations(
   }
   addTombOperation(operations, slot, change);
 
-  assert(slot.tree !== undefined, 'a slot that is changed has its tree');
-  const segment = slot.tree.update(slot.place.key, {
-    before: before && causalHash(before),
-    after: after && causalHash(after.head),
-  });
-  if (segment !== undefined) operations.push(segment);
+  addTreeOperations(operations, slot, { objectKey, change });
   return operations;
+}
+
+function addTreeOperations(
+  operations: WriteOperation[],
+  { place, tree }: KeySlot,
+  { objectKey, change }: { objectKey: Buffer; change: NonNullable<SlotChanges['copy']> },
+): void {
+  const { before, after, wasStored } = change;
+  assert(tree !== undefined, 'a slot that is changed has its tree');
+  const hash = after && causalHash(after.head);
+  const changed = tree.update(place.key, { before: before && causalHash(before), after: hash });
+  if (changed !== undefined) operations.push(changed.row);
+  if (hash === undefined) {
+    if (!wasStored) return;
+    const member = encodeMemberKey(objectKey, changed?.segment ?? segmentOf(place.key));
+    operations.push({ kind: 'remove', key: member });
+  } else if (changed !== undefined) {
+    const member = encodeMemberKey(objectKey, changed.segment);
+    operations.push({ kind: 'put', key: member, head: hash });
+  }
 }
 
 /** The removal of those entries that the slot's copy does not have. */

@@ -14,7 +14,13 @@ import type { ApplicationRefusal } from '../datatype/apply.ts';
 import type { DatatypeUpdate } from '../object/datatype-update.ts';
 import type { NewContent } from '../object/requests.ts';
 import type { StoredObject } from '../object/stored-object.ts';
-import type { CopyTrace, CoverageShare, IndexScan, PartitionSize } from '../peer/messages.ts';
+import type {
+  CopyTrace,
+  CoverageShare,
+  IndexScan,
+  KeyHash,
+  PartitionSize,
+} from '../peer/messages.ts';
 import type { CheckedCopies } from './copy-check.ts';
 
 /** Where a key lives and how it is kept: found by the caller from ring and properties. */
@@ -133,7 +139,13 @@ export interface Replica {
 
   /** Hash-tree segments of a partition for objects of this n_val, 8 bytes each. */
   tree(partition: Partition, nVal: number): Promise<Buffer>;
-  /** Heads of the keys that fall into these segments, in key order. */
+  /** The causal hashes of the copies in these segments, by segment and then by key. */
+  hashes(
+    partition: Partition,
+    nVal: number,
+    segments: readonly number[],
+  ): AsyncIterableIterator<readonly KeyHash[]>;
+  /** Heads of the keys that fall into these segments, in key order; reads the whole partition. */
   heads(
     partition: Partition,
     nVal: number,

@@ -19,7 +19,13 @@ import type { DatatypeUpdate } from '../object/datatype-update.ts';
 import { decodeRecord, isSoundRecord, recordCausalHash, sliceSoundHead } from '../object/record.ts';
 import { isTombstone } from '../object/show.ts';
 import type { StoredObject } from '../object/stored-object.ts';
-import type { CopyTrace, CoverageShare, IndexScan, PartitionSize } from '../peer/messages.ts';
+import type {
+  CopyTrace,
+  CoverageShare,
+  IndexScan,
+  KeyHash,
+  PartitionSize,
+} from '../peer/messages.ts';
 import { HashTrees } from '../storage/hash-tree.ts';
 import type { HashTree } from '../storage/hash-tree.ts';
 import {
@@ -49,6 +55,7 @@ import { estimatePartition } from './partition-size.ts';
 import type { CoordinatedOutcome, CoordinatedWrite, Hint, Placement, Replica } from './replica.ts';
 import { scanRecords } from './record-scan.ts';
 import type { KeyRecord } from './record-scan.ts';
+import { fileMembers, scanHashes } from './segment-members.ts';
 import { recountTree } from './tree-recount.ts';
 import { ContentWrite, DatatypeWrite, type WriteMaker } from './write-makers.ts';
 import { WritePath } from './write-path.ts';
@@ -128,6 +135,7 @@ export class StoreReplica implements Replica {
     ports: StoreReplicaPorts,
     options: StoreReplicaOptions = STORE_REPLICA_DEFAULTS,
   ): Promise<StoreReplica> {
+    await fileMembers(host, ports.store);
     const ledger = await HintLedger.open(ports.store);
     return new StoreReplica(host, { ...ports, ledger }, options);
   }
@@ -331,6 +339,18 @@ export class StoreReplica implements Replica {
   async tree(partition: Partition, nVal: number): Promise<Buffer> {
     const tree = await this.#trees.load(partition, nVal);
     return tree.segments();
+  }
+
+  hashes(
+    partition: Partition,
+    nVal: number,
+    segments: readonly number[],
+  ): AsyncIterableIterator<KeyHash[]> {
+    return scanHashes(this.#store, {
+      partition,
+      segments,
+      isListed: (key) => this.#isCounted(key, nVal) && !this.isDamaged(key),
+    });
   }
 
   heads(

@@ -10,6 +10,9 @@
  * The value in memory is the truth and may be ahead of the store. Each change must therefore be
  * written: ask `Store.refusal`, update, write, without waiting in between. A write that fails after
  * that has fenced the store, and the trees in memory are void with it.
+ *
+ * Beside the tree each copy is filed under its segment with its causal hash (a member, `keys.ts`), so
+ * that who finds a segment that differs reads what is in it, and not the partition.
  */
 
 import { hash } from 'node:crypto';
@@ -33,6 +36,13 @@ export interface CopyChange {
   readonly after: Buffer | undefined;
 }
 
+/** What a change of one object does to its tree. */
+export interface TreeChange {
+  readonly segment: number;
+  /** Belongs in the object's own write. */
+  readonly row: WriteOperation;
+}
+
 export class HashTree {
   readonly partition: Partition;
   readonly nVal: number;
@@ -46,15 +56,15 @@ export class HashTree {
     this.#segments = segments;
   }
 
-  /** Applies a change in memory; what comes back belongs in the object's own write. */
-  update(key: ObjectKey, { before, after }: CopyChange): WriteOperation | undefined {
+  /** Applies a change in memory; undefined: it is none. */
+  update(key: ObjectKey, { before, after }: CopyChange): TreeChange | undefined {
     if (before === after || (before && after && before.equals(after))) return undefined;
     const keyHash = hashOfKey(key);
     const segment = keyHash.high >>> SEGMENT_SHIFT;
     const offset = segment * SEGMENT_SIZE;
     if (before !== undefined) this.#toggle(offset, mixed(keyHash, before));
     if (after !== undefined) this.#toggle(offset, mixed(keyHash, after));
-    return this.#row(segment);
+    return { segment, row: this.#row(segment) };
   }
 
   /** Toggles a segment by 8 bytes that a recount found it to be off; the result is to be written. */

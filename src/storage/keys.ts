@@ -6,6 +6,7 @@
  *   hint     'h' target partition type bucket key
  *   tomb     'd' partition type bucket key
  *   tree     't' partition n_val segment
+ *   member   's' partition segment type bucket key
  *   meta     'm' name
  *   log      'v' segment of the value log, u32
  *   copied   'v' "copied": this store was made as a copy of another
@@ -52,6 +53,7 @@ const INDEX = 'i';
 const HINT = 'h';
 const TOMB = 'd';
 const TREE = 't';
+const MEMBER = 's';
 const META = 'm';
 const LOG = 'v';
 
@@ -157,6 +159,31 @@ export function encodeTreeKey({ partition, nVal, segment }: TreeSegment): Buffer
 export function decodeTreeKey(bytes: Buffer): TreeSegment {
   const reader = new KeyReader(bytes, TREE);
   return { partition: reader.u16() as Partition, nVal: reader.u16(), segment: reader.u16() };
+}
+
+/** Files a copy under its segment of the hash trees; `objectKey` as `encodeObjectKey` gives it. */
+export function encodeMemberKey(objectKey: Buffer, segment: number): Buffer {
+  const bytes = Buffer.allocUnsafe(objectKey.length + U16_SIZE);
+  bytes[0] = MEMBER.charCodeAt(0);
+  objectKey.copy(bytes, 1, 1, 1 + U16_SIZE);
+  bytes.writeUInt16BE(segment, 1 + U16_SIZE);
+  objectKey.copy(bytes, 1 + 2 * U16_SIZE, 1 + U16_SIZE);
+  return bytes;
+}
+
+export function decodeMemberKey(bytes: Buffer): { segment: number; key: ObjectKey } {
+  const reader = new KeyReader(bytes, MEMBER);
+  reader.u16();
+  return { segment: reader.u16(), key: reader.objectKey() };
+}
+
+/** The copies of a partition in the segments from `first` to `last`, by segment, type, bucket, key. */
+export function membersRange(
+  partition: Partition,
+  { first, last }: { readonly first: number; readonly last: number },
+): KeyRange {
+  const prefix = MEMBER + u16(partition);
+  return { from: prefixRange(prefix + u16(first)).from, to: prefixRange(prefix + u16(last)).to };
 }
 
 /** Names of single entries of the node itself: identity, epochs, agreement state. */

@@ -183,6 +183,8 @@ export const peerRequests: fc.Arbitrary<PeerRequest> = fc.oneof(
   verb('agree', plain({ message: bytes })),
   verb('state', plain({ aboveEpoch: epoch })),
   verb('tree', plain({ partition, nVal })),
+  verb('fetch', plain({ keys: fc.array(key), headsOnly: fc.boolean() })),
+  verb('deliver', plain({ records: fc.array(plain({ key, record: bytes })) })),
   verb('trace', plain({ key })),
   verb('sizes', plain({ partitions: fc.array(partition) })),
   verb(
@@ -219,6 +221,11 @@ export const peerReplies: fc.Arbitrary<PeerReply> = fc.oneof(
   kind('agreement', plain({ message: bytes })),
   kind('state', plain({ document: orUndefined(bytes) })),
   kind('tree', plain({ segments: bytes })),
+  kind(
+    'copies',
+    plain({ copies: fc.array(fc.oneof(bytes, fc.constantFrom('absent', 'damaged'))) }),
+  ),
+  kind('delivered', plain({ refused: fc.array(count) })),
   kind('trace', plain({ trace: copyTrace })),
   kind('sizes', plain({ sizes: fc.array(plain({ keys: fc.nat(), sizeBytes: fc.nat() })) })),
   kind(
@@ -244,6 +251,7 @@ export const peerStreamRequests: fc.Arbitrary<PeerStreamRequest> = fc.oneof(
   verb('list-keys', plain({ share, type: name, bucket: name })),
   verb('index', plain({ share, query })),
   verb('heads', plain({ partition, nVal, segments: fc.array(fc.nat({ max: 0xffff_ffff })) })),
+  verb('hashes', plain({ partition, nVal, segments: fc.array(fc.nat({ max: 0xffff_ffff })) })),
   verb('records', plain({ partition, nVal, after: orUndefined(key) })),
 );
 
@@ -251,5 +259,6 @@ export const peerStreamItems: fc.Arbitrary<PeerStreamItem> = fc.oneof(
   kind('names', plain({ names: fc.array(name) })),
   kind('index-entries', plain({ entries: fc.array(fc.tuple(name, name)) })),
   kind('heads', plain({ heads: fc.array(plain({ key, head: bytes })) })),
+  kind('hashes', plain({ hashes: fc.array(plain({ key, hash: bytes })) })),
   kind('records', plain({ records: fc.array(plain({ key, record: bytes })) })),
 );

@@ -11,7 +11,13 @@ import { ANTI_ENTROPY_DEFAULTS, AntiEntropy } from '../../src/repair/anti-entrop
 import type { AntiEntropyOptions } from '../../src/repair/anti-entropy.ts';
 import { Halt } from '../../src/repair/halt.ts';
 import { encodeObjectKey } from '../../src/storage/keys.ts';
-import { objectKey, partitionFor, TOMBSTONE, valuesOf } from '../replica/replica-world.ts';
+import {
+  objectKey,
+  partitionFor,
+  placementOf,
+  TOMBSTONE,
+  valuesOf,
+} from '../replica/replica-world.ts';
 import { RepairCluster } from './repair-cluster.ts';
 import type { RepairNode } from './repair-cluster.ts';
 
@@ -150,7 +156,7 @@ t.test('a peer that is down is left out, and one that breaks off is tried again'
   await must(self).write(objectKey('k'), 'v');
   must(down).isUp = false;
   cluster.onRequest = (_source, _target, { verb }) => {
-    if (verb === 'merge') throw new Fault('peer-closed', 'the link broke');
+    if (verb === 'deliver') throw new Fault('peer-closed', 'the link broke');
   };
   const antiEntropy = antiEntropyOf(must(self));
   const cut = await antiEntropy.runRound();
@@ -165,9 +171,12 @@ t.test('an object that is refused does not keep the others from being healed', a
   const cluster = await RepairCluster.open(3);
   const [self, peer] = cluster.nodes.map(must);
   for (const name of ['a', 'b', 'c']) await must(self).write(objectKey(name), name);
-  cluster.onRequest = (_source, _target, request) => {
-    if (request.verb === 'merge' && request.key.key === 'b') throw new Fault('malformed', 'no');
-  };
+  for (const node of cluster.nodes) {
+    node.place = (key) => {
+      if (key.key === 'b') throw new Fault('peer-refused', 'the bucket type is unknown');
+      return placementOf(key);
+    };
+  }
   const result = await antiEntropyOf(must(self)).runRound();
   t.match(result, { pushed: 4, failed: 0 });
   t.same(valuesOf(await must(peer).get(objectKey('c'))), ['c']);

@@ -135,6 +135,7 @@ t.test('a write that comes between the question and the reap survives', async (t
   reaperOf(first).considerReap(KEY);
   await cluster.host.advance(3_000);
   t.ok(written);
+  t.same(valuesOf(await writer.get(KEY)), ['new']);
   for (const node of [first, must(others[1])]) await node.merge(KEY, must(written));
   const options = { ...ANTI_ENTROPY_DEFAULTS, pauseMs: 0, settleMs: 0 };
   for (const node of cluster.nodes) await new AntiEntropy(node.ports, options).runRound();

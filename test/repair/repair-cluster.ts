@@ -28,6 +28,7 @@ import {
   encodeStreamItem,
   encodeStreamRequest,
 } from '../../src/peer/wire.ts';
+import { fetchCopies, takeRecords, type CopyPorts } from '../../src/node/copy-requests.ts';
 import type { StoreReplica, StoreReplicaOptions } from '../../src/replica/store-replica.ts';
 import type { TransferPorts } from '../../src/repair/ports.ts';
 import { Ring } from '../../src/ring/ring.ts';
@@ -165,6 +166,8 @@ export class RepairNode implements Peer {
   readonly replica: StoreReplica;
   readonly ports: { -readonly [Port in keyof TransferPorts]: TransferPorts[Port] };
   isUp = true;
+  /** What this node makes of a key that it is sent; may throw a fault. */
+  place: typeof placementOf = placementOf;
   /** It was told that its refill is over. */
   isFilled = false;
   readonly #cluster: RepairCluster;
@@ -261,6 +264,13 @@ export class RepairNode implements Peer {
         await replica.merge(key, placementOf(key), request.record, hintFor);
         return { kind: 'done' };
       }
+      case 'fetch':
+        return {
+          kind: 'copies',
+          copies: await fetchCopies(this.#copies(), request.keys, request.headsOnly),
+        };
+      case 'deliver':
+        return { kind: 'delivered', refused: await takeRecords(this.#copies(), request.records) };
       case 'reap': {
         const { key, tombstoneHash } = request;
         return { kind: 'reaped', isGone: await replica.reap(key, placementOf(key), tombstoneHash) };
@@ -283,11 +293,22 @@ export class RepairNode implements Peer {
     }
   }
 
+  #copies(): CopyPorts {
+    return { replica: this.replica, place: (key) => this.place(key) };
+  }
+
   async *answerStream(request: PeerStreamRequest): AsyncIterableIterator<PeerStreamItem> {
     if (request.verb === 'records') {
       const { partition, nVal, after } = request;
       for await (const records of this.replica.records(partition, nVal, after)) {
         yield { kind: 'records', records };
+      }
+      return;
+    }
+    if (request.verb === 'hashes') {
+      const { partition, nVal, segments } = request;
+      for await (const hashes of this.replica.hashes(partition, nVal, segments)) {
+        yield { kind: 'hashes', hashes };
       }
       return;
     }

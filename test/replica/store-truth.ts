@@ -1,6 +1,6 @@
 /**
  * What a node's store says, read without the code that wrote it: objects, index entries, hints and
- * hash trees; and the judge that they agree.
+ * hash trees with what is filed under them; and the judge that they agree.
  */
 
 import assert from 'node:assert/strict';
@@ -17,6 +17,7 @@ import type { StoredObject } from '../../src/object/stored-object.ts';
 import { entryHash, SEGMENT_COUNT, SEGMENT_SIZE, segmentOf } from '../../src/storage/hash-tree.ts';
 import {
   decodeHintKey,
+  decodeMemberKey,
   decodeObjectKey,
   decodeTombKey,
   decodeTreeKey,
@@ -42,6 +43,7 @@ export async function readTruth(store: Store, propertiesOf: PropertiesOf): Promi
   const [index, expectedIndex] = [new Set<string>(), new Set<string>()];
   const hints = new Set<string>();
   const [tombs, expectedTombs] = [new Set<string>(), new Set<string>()];
+  const [members, expectedMembers] = [new Map<string, string>(), new Map<string, string>()];
   const [trees, expectedTrees] = [new Map<string, Buffer>(), new Map<string, Buffer>()];
 
   for await (const batch of store.scan({ from: Buffer.of(0), to: Buffer.of(0xff) })) {
@@ -53,6 +55,10 @@ export async function readTruth(store: Store, propertiesOf: PropertiesOf): Promi
         hints.add(`${target}/${keyToString(key)}`);
       }
       if (space === 'd') tombs.add(keyToString(decodeTombKey(bytes).key));
+      if (space === 's') {
+        const { segment, key } = decodeMemberKey(bytes);
+        members.set(`${segment}/${keyToString(key)}`, value.toString('hex'));
+      }
       if (space === 't') {
         const { partition, nVal, segment } = decodeTreeKey(bytes);
         value.copy(treeOf(trees, `${partition}/${nVal}`), segment * SEGMENT_SIZE);
@@ -69,12 +75,15 @@ export async function readTruth(store: Store, propertiesOf: PropertiesOf): Promi
         const entry = encodeIndexKey(partition, key, { field, term: ordered });
         expectedIndex.add(bytesToByteString(entry));
       }
+      const filed = `${segmentOf(key)}/${keyToString(key)}`;
+      expectedMembers.set(filed, causalHash(object).toString('hex'));
       const tree = treeOf(expectedTrees, `${partition}/${properties.n_val}`);
       toggle(tree, segmentOf(key) * SEGMENT_SIZE, entryHash(key, causalHash(object)));
     }
   }
   assert.deepEqual([...index].sort(), [...expectedIndex].sort(), 'index entries are the objects’');
   assert.deepEqual(tombs, expectedTombs, 'tombstones are noted, and nothing else');
+  assert.deepEqual(members, expectedMembers, 'copies are filed under their segments');
   const names = new Set([...trees.keys(), ...expectedTrees.keys()]);
   for (const name of names) {
     const [found, expected] = [treeOf(trees, name), treeOf(expectedTrees, name)];

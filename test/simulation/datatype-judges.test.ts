@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { utf8ToByteString } from '../../src/base/bytes.ts';
-import type { PeerRequest } from '../../src/peer/messages.ts';
+import type { PeerReply, PeerRequest } from '../../src/peer/messages.ts';
 import type { SimulatedCluster } from './cluster.ts';
 import { DatatypeHistory } from './datatype-history.ts';
 import { judgeCount, judgeEstimate, judgeParts } from './datatype-judges.ts';
@@ -86,10 +86,13 @@ async function isFound(
 
 /** Merges of this type are confirmed and not made, so that a lost disk takes the only copy. */
 function forgetful(type: string): (cluster: SimulatedCluster) => void {
-  const isOfType = (request: PeerRequest): boolean =>
-    request.verb === 'merge' && request.key.type === type;
+  const forget = (request: PeerRequest): PeerReply | undefined => {
+    if (request.verb === 'merge' && request.key.type === type) return { kind: 'done' };
+    const isOfType = request.verb === 'deliver' && request.records[0]?.key.type === type;
+    return isOfType ? { kind: 'delivered', refused: [] } : undefined;
+  };
   return ({ network }) => {
-    network.impostor = (_, request) => (isOfType(request) ? { kind: 'done' } : undefined);
+    network.impostor = (_, request) => forget(request);
   };
 }
 

@@ -122,8 +122,14 @@ const STORING: readonly Mutant[] = [
   {
     name: 'hash trees miss a change',
     file: 'replica/copy-operations',
-    from: 'if (segment !== undefined)',
-    to: 'if (segment !== undefined && before === undefined)',
+    from: 'operations.push(changed.row);',
+    to: 'if (before === undefined) operations.push(changed.row);',
+  },
+  {
+    name: 'a copy is not filed under its segment',
+    file: 'replica/copy-operations',
+    from: "operations.push({ kind: 'put', key: member, head: hash });",
+    to: '',
   },
   {
     name: 'tombstones are not noted',
@@ -145,12 +151,14 @@ const MOVING: readonly Mutant[] = [
     file: 'repair/step-transfer',
     from: 'if (!(await new Fill(this.#ports, means, halt).run(trees)))',
     to: 'if (trees.length < 0)',
+    by: 'repair/transfers.test',
   },
   {
     name: 'a former replica drops what nobody has confirmed',
     file: 'repair/leftovers',
     from: 'if (holdsAll(theirs, head))',
     to: 'if (true)',
+    by: 'repair/transfers.test',
   },
 ];
 
@@ -199,15 +207,15 @@ const REPAIRING: readonly Mutant[] = [
   },
   {
     name: 'anti-entropy finds no differences',
-    file: 'repair/exchange',
-    from: 'if (mine.equals(theirs))',
-    to: 'if (true)',
+    file: 'repair/differing-keys',
+    from: 'theirs?.hash.equals(mine.hash) === true',
+    to: 'true',
   },
   {
     name: 'anti-entropy heals nothing',
-    file: 'repair/exchange',
+    file: 'repair/healing',
     from: 'this.segments.add(segmentOf(key));',
-    to: 'return;',
+    to: 'continue;',
   },
   {
     name: 'whatever is there is reaped',

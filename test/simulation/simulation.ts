@@ -157,9 +157,12 @@ class Run {
       },
     );
     cluster.network.onRequest = (request) => {
-      if (request.verb !== 'merge') return;
-      const object = decodeRecord(request.record);
-      if (object !== undefined) this.#history.observe(request.key, object);
+      const records = request.verb === 'deliver' ? request.records : [request];
+      for (const sent of records) {
+        if (!('record' in sent)) continue;
+        const object = decodeRecord(sent.record);
+        if (object !== undefined) this.#history.observe(sent.key, object);
+      }
     };
   }
 

@@ -92,8 +92,8 @@ t.test('a tree is the XOR over what is there, in memory and in the store', async
       const tree = await new HashTrees(store).load(PARTITION, N_VAL);
       const writes: Promise<void>[] = [];
       const copies = applied(changes, (key, before, after) => {
-        const operation = tree.update(key, { before, after });
-        if (operation !== undefined) writes.push(store.write([operation]));
+        const change = tree.update(key, { before, after });
+        if (change !== undefined) writes.push(store.write([change.row]));
       });
       await Promise.all(writes);
       t.ok(tree.segments().equals(treeOf(copies)));
@@ -141,9 +141,9 @@ t.test('an emptied segment leaves no row behind', async (t) => {
   const tree = await new HashTrees(store).load(PARTITION, N_VAL);
   const changes = [{ before: undefined, after: causalHash(1) }];
   for (const { before, after } of [...changes, { before: causalHash(1), after: undefined }]) {
-    const operation = tree.update(keyNumber(7), { before, after });
-    t.not(operation, undefined);
-    if (operation !== undefined) await store.write([operation]);
+    const change = tree.update(keyNumber(7), { before, after });
+    t.equal(change?.segment, segmentOf(keyNumber(7)));
+    if (change !== undefined) await store.write([change.row]);
   }
   t.same(await scanAll(store, treeRange(PARTITION)), []);
 });
