@@ -39,6 +39,7 @@ import { PeerGate } from '../transport/peer-gate.ts';
 import { PeerServer } from '../transport/peer-server.ts';
 import { WorkerScripts } from '../script/worker-scripts.ts';
 import { diskSpaceOf } from './disk-space.ts';
+import { showNode } from './node-gauges.ts';
 import { nodeStats } from './node-stats.ts';
 
 /** What a request takes beside the object in it. */
@@ -178,6 +179,7 @@ export class NodeRuntime {
   async #open(): Promise<void> {
     const { self } = this.#options;
     await this.node.start();
+    showNode(this.#options.metrics, this.node);
     await this.#peersListening;
     await this.#http.listen({ host: self.listenHost, port: self.httpPort });
     await this.#pbc.listen({ host: self.listenHost, port: self.pbcPort });

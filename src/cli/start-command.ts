@@ -11,6 +11,7 @@ import type { NodeConfig } from '../config/cluster-config.ts';
 import { readConfigFile } from '../config/config-file.ts';
 import { MetricsRegistry } from '../telemetry/metrics-registry.ts';
 import { PinoLog } from '../telemetry/pino-log.ts';
+import { measureProcess } from '../telemetry/process-metrics.ts';
 import { SystemClock, systemHost } from '../telemetry/system-host.ts';
 import { tellParent } from './child-node.ts';
 import { NodeRuntime } from './node-runtime.ts';
@@ -36,7 +37,9 @@ async function serve(options: StartOptions): Promise<void> {
   const config = readConfigFile(options.config);
   const self = selfIn(config.nodes, options);
   const log = new PinoLog({ ...config.log, node: self.name });
-  const metrics = new MetricsRegistry(new SystemClock());
+  const clock = new SystemClock();
+  const metrics = new MetricsRegistry(clock);
+  measureProcess(metrics, clock);
   const host = systemHost(log, metrics);
   const stopAsked = waitForStop();
   stopOnBug((error) => {

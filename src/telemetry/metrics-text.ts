@@ -1,19 +1,20 @@
 /**
  * Metrics as others read them: OpenMetrics text for scrapers, Riak's names for `/stats`.
  *
- * OpenMetrics: a counter `x` is `vertebra_x_total`, a gauge `vertebra_x`, a histogram a summary with
- * the quantiles of the last minute and the count and sum since the start. Riak: a counter `x` is `x`
+ * OpenMetrics: a counter `x` or `x_total` is `vertebra_x_total`, a gauge `vertebra_x`, a histogram a
+ * summary with the quantiles of the last minute and the count and sum since the start. Riak: a counter `x` is `x`
  * (the last minute) and `x_total`, a histogram `x_mean`, `x_median`, `x_95`, `x_99` and `x_100`, in
  * whole units; series with labels have no Riak name. Source: OpenMetrics 1.0.
  */
 
+import { METRIC_DESCRIPTIONS } from './metric-catalogue.ts';
+import type { MetricKind } from './metric-catalogue.ts';
 import type { MetricsSnapshot } from './metrics-registry.ts';
 import type { HistogramSummary } from './windowed-histogram.ts';
 
-type FamilyType = 'counter' | 'gauge' | 'summary';
-
 interface Family {
-  readonly type: FamilyType;
+  readonly type: MetricKind;
+  readonly help: string | undefined;
   readonly lines: string[];
 }
 
@@ -22,22 +23,31 @@ export function snapshotToOpenMetrics(snapshot: MetricsSnapshot): string {
   const families = new Map<string, Family>();
   for (const [series, counter] of snapshot.counters) {
     const { name, labels } = splitSeries(series);
-    linesOf(families, name, 'counter').push(sample(`${name}_total`, labels, counter.total));
+    const family = openMetricsName(name, 'counter');
+    linesOf(families, name, 'counter').push(sample(`${family}_total`, labels, counter.total));
   }
   for (const [series, value] of snapshot.gauges) {
     const { name, labels } = splitSeries(series);
-    linesOf(families, name, 'gauge').push(sample(name, labels, value));
+    linesOf(families, name, 'gauge').push(sample(openMetricsName(name, 'gauge'), labels, value));
   }
   for (const [series, histogram] of snapshot.histograms) {
     const { name, labels } = splitSeries(series);
-    linesOf(families, name, 'summary').push(...summaryLines(name, labels, histogram));
+    const family = openMetricsName(name, 'summary');
+    linesOf(families, name, 'summary').push(...summaryLines(family, labels, histogram));
   }
   const text: string[] = [];
-  for (const [name, family] of families) {
-    text.push(`# TYPE ${name} ${family.type}`, ...family.lines);
+  for (const [name, { type, help, lines }] of families) {
+    if (help !== undefined) text.push(`# HELP ${name} ${help}`);
+    text.push(`# TYPE ${name} ${type}`, ...lines);
   }
   text.push('# EOF', '');
   return text.join('\n');
+}
+
+/** What a metric is called outside; the samples of a counter have `_total` after it. */
+export function openMetricsName(name: string, kind: MetricKind): string {
+  const plain = `vertebra_${name.replace(/[^a-zA-Z0-9_]/g, '_')}`;
+  return kind === 'counter' ? plain.replace(/_total$/, '') : plain;
 }
 
 /** Name → number under Riak's naming rules; times and sizes are rounded to whole units. */
@@ -91,22 +101,20 @@ function summaryLines(name: string, labels: string, histogram: HistogramSummary)
   ];
 }
 
-function linesOf(families: Map<string, Family>, name: string, type: FamilyType): string[] {
-  let family = families.get(name);
+function linesOf(families: Map<string, Family>, name: string, type: MetricKind): string[] {
+  const familyName = openMetricsName(name, type);
+  let family = families.get(familyName);
   if (family === undefined) {
-    family = { type, lines: [] };
-    families.set(name, family);
+    family = { type, help: METRIC_DESCRIPTIONS.get(name)?.help, lines: [] };
+    families.set(familyName, family);
   }
   return family.lines;
 }
 
 function splitSeries(series: string): { readonly name: string; readonly labels: string } {
   const brace = series.indexOf('{');
-  const bare = brace === -1 ? series : series.slice(0, brace);
-  return {
-    name: `vertebra_${bare.replace(/[^a-zA-Z0-9_]/g, '_')}`,
-    labels: brace === -1 ? '' : series.slice(brace + 1, -1),
-  };
+  if (brace === -1) return { name: series, labels: '' };
+  return { name: series.slice(0, brace), labels: series.slice(brace + 1, -1) };
 }
 
 function hasLabels(series: string): boolean {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { devConfigText } from '../../src/config/config-file.ts';
 import { childrenOf, isAlive, RunningCommand, runCommand, type Ended } from './command-line.ts';
+import { parseOpenMetrics } from '../telemetry/open-metrics.ts';
 import { freeBasePort } from './local-cluster.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'vertebra-test-'));
@@ -41,6 +42,12 @@ t.test('a cluster starts, serves, is administered, stops, and finds its data aga
   t.equal(children.length, 2);
   const headers = { 'Content-Type': 'text/plain' };
   t.equal((await fetch(url, { method: 'PUT', headers, body: 'Okafor' })).status, 204);
+
+  const metrics = parseOpenMetrics((await admin('metrics')).stdout.trimEnd());
+  const undescribed = [...metrics].filter(([, { help }]) => help === undefined);
+  t.same(undescribed, [], 'each metric says what it is');
+  t.match(metrics.get('vertebra_members_up'), { samples: [{ value: 2 }] });
+  t.match(metrics.get('vertebra_process_cpu_seconds'), { samples: [{ value: Number }] });
 
   const status = await admin('status');
   t.match(JSON.parse(status.stdout), { isReady: true, members: [{ isUp: true }, { isUp: true }] });

@@ -4,6 +4,7 @@ import t from 'tap';
 import type { Clock } from '../../src/base/host.ts';
 import { MetricsRegistry, SERIES_REFUSED } from '../../src/telemetry/metrics-registry.ts';
 import { snapshotToOpenMetrics, snapshotToRiakStats } from '../../src/telemetry/metrics-text.ts';
+import { parseOpenMetrics } from './open-metrics.ts';
 
 /** A clock with one timer, moved by hand. */
 function steppedClock(): Clock & { step(): void } {
@@ -90,8 +91,10 @@ t.test('OpenMetrics: each family once, labels kept, an end mark', (t) => {
   metrics.observe('node_get_us', 100);
   metrics.observe('node_get_us', 300);
   t.same(snapshotToOpenMetrics(metrics.snapshot()).split('\n'), [
+    '# HELP vertebra_metrics_series_refused Values without a place because there were too many series',
     '# TYPE vertebra_metrics_series_refused counter',
     'vertebra_metrics_series_refused_total 0',
+    '# HELP vertebra_node_gets Reads coordinated',
     '# TYPE vertebra_node_gets counter',
     'vertebra_node_gets_total 3',
     '# TYPE vertebra_peer_requests counter',
@@ -109,6 +112,18 @@ t.test('OpenMetrics: each family once, labels kept, an end mark', (t) => {
     '# EOF',
     '',
   ]);
+  t.end();
+});
+
+t.test('OpenMetrics: a name that says it is a total says so once', (t) => {
+  const metrics = new MetricsRegistry(steppedClock());
+  metrics.count('store_reads_total', 2);
+  const families = parseOpenMetrics(snapshotToOpenMetrics(metrics.snapshot()));
+  t.match(families.get('vertebra_store_reads'), {
+    type: 'counter',
+    help: 'Keys read on another thread',
+    samples: [{ name: 'vertebra_store_reads_total', value: 2 }],
+  });
   t.end();
 });
 

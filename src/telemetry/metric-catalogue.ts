@@ -1,0 +1,118 @@
+/**
+ * Every metric of a node and what it means: the HELP texts of `/metrics`, and `docs/metrics.md`.
+ *
+ * Names are as the rooms use them: without the prefix `vertebra_`, and of counters with or without
+ * `_total`, since Riak's names have none. What the code counts and what stands here is compared by a
+ * test, both ways.
+ */
+
+import { OWN_COUNTERS } from './counter-catalogue.ts';
+
+export type MetricKind = 'counter' | 'gauge' | 'summary';
+
+export type Catalogue = Readonly<Record<string, string>>;
+
+const GAUGES: Catalogue = {
+  backup_last_success_timestamp_seconds: 'When the last backup since the start was whole',
+  build_info: 'Always 1; its label is the version',
+  disk_free_bytes: 'Room on the file system of the data folder',
+  disk_full: '1 while new data is refused for want of room',
+  disk_total_bytes: 'Size of the file system of the data folder',
+  handoff_hints: 'Objects that this node owes to others',
+  hooks_running: 'Commit hooks under way',
+  index_fsm_active: 'Index queries under way that this node coordinates',
+  list_fsm_active: 'Listings under way that this node coordinates',
+  members: 'Nodes that the cluster state names',
+  members_up: 'Members that answer this node, itself included',
+  'membership.epoch': 'Epoch of the cluster state that this node acts on',
+  node_get_fsm_active: 'Reads under way that this node coordinates',
+  node_put_fsm_active: 'Writes under way that this node coordinates',
+  node_ready: '1 while clients are served, as /readyz says',
+  pbc_connections: 'Open connections of Protocol Buffers clients',
+  process_heap_used_bytes: 'Of the JavaScript heap',
+  process_open_fds: 'File descriptors that are open',
+  process_resident_memory_bytes: 'Memory of the process that is in RAM',
+  process_start_time_seconds: 'When the process was started',
+  queries_under_way: 'Queries of the query API under way',
+  query_held_bytes: 'What queries under way hold in memory',
+  requests_limit: 'Requests of clients that may be under way at once, as it has been found',
+  script_sessions: 'MapReduce jobs that use JavaScript',
+  store_fenced: '1 when a write failed: nothing is stored until the node is started again',
+  store_log_bytes: 'Size of the value log',
+  store_log_live_bytes: 'What of the value log is pointed to',
+  store_log_segments: 'Segments of the value log',
+  store_log_segments_waiting: 'Collected segments that somebody may still read',
+  store_pending_bytes: 'Writes that wait for the disk',
+  store_scans: 'Scans of the store that are open',
+  transfer_leftover_trees: 'Hash trees of copies that this node holds and does not own',
+};
+
+const SUMMARIES: Catalogue = {
+  anti_entropy_round_ms: 'How long a round of exchanges took',
+  event_loop_delay_ms: 'How late timers fire: what everything on this node waits at least',
+  node_get_fsm_objsize: 'Bytes of objects read by clients',
+  node_get_fsm_siblings: 'Siblings of objects read by clients',
+  node_get_fsm_time: 'Microseconds from a read to its answer at the coordinator',
+  node_put_fsm_time: 'Microseconds from a write to its answer at the coordinator',
+  query_ms: 'How long a query of the query API took',
+  store_batch_bytes: 'Size of a batch of writes',
+  store_batch_writes: 'Writes that shared a batch',
+  store_commit_ms: 'How long a batch took to be on stable storage',
+  store_read_keys: 'Keys read together on another thread',
+  store_read_ms: 'How long these took',
+  store_write_wait_ms: 'From a write to its being on stable storage',
+};
+
+const RIAK_COUNTERS: Catalogue = {
+  coord_redirs_total: 'Writes passed on to a node that holds the key',
+  index_fsm_create: 'Index queries begun',
+  index_fsm_create_error: 'Index queries refused because too many were under way',
+  list_fsm_create: 'Listings begun',
+  list_fsm_create_error: 'Listings refused because too many were under way',
+  node_get_fsm_errors: 'Reads that ended with an error',
+  node_get_fsm_rejected: 'Reads refused for overload',
+  node_gets: 'Reads coordinated',
+  node_put_fsm_rejected: 'Writes refused for overload',
+  node_puts: 'Writes coordinated',
+  object_merge: 'Merges of copies of which neither had all',
+  pbc_connects: 'Connections of Protocol Buffers clients accepted',
+  pipeline_create: 'MapReduce jobs begun',
+  pipeline_end: 'MapReduce jobs ended',
+  postcommit_fail: 'Post-commit hooks that failed or ran out of time',
+  precommit_fail: 'Writes that a pre-commit hook refused',
+  read_repairs: 'Reads that found stale or missing copies and mended them',
+  read_repairs_fallback_notfound: 'Copies missing at stand-ins, mended after a read',
+  read_repairs_fallback_outofdate: 'Stale copies at stand-ins, mended after a read',
+  read_repairs_primary_notfound: 'Copies missing at owners, mended after a read',
+  read_repairs_primary_outofdate: 'Stale copies at owners, mended after a read',
+  skipped_read_repairs: 'Read repairs left out because too many were under way',
+  vnode_gets: 'Objects read of this node by coordinators',
+  vnode_heads: 'Heads read of this node by coordinators',
+  vnode_index_deletes: 'Writes here that removed index entries',
+  vnode_index_deletes_postings: 'Index entries removed here',
+  vnode_index_reads: 'Scans of indexes here',
+  vnode_index_writes: 'Writes here that added index entries',
+  vnode_index_writes_postings: 'Index entries added here',
+  vnode_puts: 'Copies stored here for coordinators',
+  write_once_puts: 'Writes to write-once buckets',
+};
+
+const BY_KIND: readonly (readonly [kind: MetricKind, catalogue: Catalogue])[] = [
+  ['gauge', GAUGES],
+  ['summary', SUMMARIES],
+  ['counter', RIAK_COUNTERS],
+  ['counter', OWN_COUNTERS],
+];
+
+export interface MetricDescription {
+  readonly name: string;
+  readonly kind: MetricKind;
+  readonly help: string;
+}
+
+/** All of them, by name. */
+export const METRIC_DESCRIPTIONS: ReadonlyMap<string, MetricDescription> = new Map(
+  BY_KIND.flatMap(([kind, catalogue]) =>
+    Object.entries(catalogue).map(([name, help]) => [name, { name, kind, help }] as const),
+  ).sort(([left], [right]) => (left < right ? -1 : 1)),
+);

@@ -1,0 +1,58 @@
+/**
+ * What the process itself uses: memory, processor, descriptors, and how late its event loop is.
+ *
+ * All but the lateness is looked at when somebody asks for the metrics.
+ */
+
+import { readdirSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
+import type { Clock } from '../base/host.ts';
+import type { MetricsRegistry } from './metrics-registry.ts';
+
+const SAMPLE_MS = 100;
+
+/** For as long as the process lives. */
+export function measureProcess(metrics: MetricsRegistry, clock: Clock): void {
+  const startedSeconds = Math.round((Date.now() - performance.now()) / 1000);
+  metrics.gauge('process_start_time_seconds', startedSeconds);
+  const countCpu = rising(metrics, 'process_cpu_seconds_total');
+  const countBusy = rising(metrics, 'process_event_loop_busy_seconds_total');
+  metrics.beforeSnapshot(() => {
+    const { rss, heapUsed } = process.memoryUsage();
+    metrics.gauge('process_resident_memory_bytes', rss);
+    metrics.gauge('process_heap_used_bytes', heapUsed);
+    const descriptorCount = openDescriptors();
+    if (descriptorCount !== undefined) metrics.gauge('process_open_fds', descriptorCount);
+    const { user, system } = process.cpuUsage();
+    countCpu((user + system) / 1_000_000);
+    countBusy(performance.eventLoopUtilization().active / 1_000);
+  });
+  sampleDelay(metrics, clock);
+}
+
+/** Counts how far a sum has come since it was last told. */
+function rising(metrics: MetricsRegistry, name: string): (sum: number) => void {
+  let told = 0;
+  return (sum) => {
+    metrics.count(name, Math.max(0, sum - told));
+    told = Math.max(told, sum);
+  };
+}
+
+function sampleDelay(metrics: MetricsRegistry, clock: Clock): void {
+  const dueMs = clock.monotonicMs() + SAMPLE_MS;
+  clock.after(SAMPLE_MS, () => {
+    metrics.observe('event_loop_delay_ms', Math.max(0, clock.monotonicMs() - dueMs));
+    sampleDelay(metrics, clock);
+  });
+}
+
+/** Undefined where the system does not tell. */
+function openDescriptors(): number | undefined {
+  try {
+    // One of them is the folder being read.
+    return readdirSync('/proc/self/fd').length - 1;
+  } catch {
+    return undefined;
+  }
+}
