@@ -34,6 +34,8 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   http_pipelines_cut_total:
     'HTTP connections ended because too many requests were piled up on them',
   leftovers_rounds_failed: 'Rounds of dropping what others own that ended early',
+  map_inputs_served: 'Inputs of MapReduce jobs read here for the nodes that coordinate them',
+  map_requests_failed: 'Map requests to other nodes that failed; their inputs were read elsewhere',
   mapreduce_failures_total: 'MapReduce jobs that failed',
   mapreduce_jobs_total: 'MapReduce jobs of clients',
   mapreduce_timeouts_total: 'MapReduce jobs that ran out of time',
