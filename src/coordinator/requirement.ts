@@ -64,7 +64,7 @@ export function readRequirement(
     n,
     r: resolveQuorum(options.r ?? properties.r, n),
     pr: resolveQuorum(options.pr ?? properties.pr, n),
-    nodeConfirms: options.nodeConfirms ?? properties.node_confirms,
+    nodeConfirms: options.nodeConfirms ?? resolveQuorum(properties.node_confirms, n),
     notFoundOk: options.notFoundOk ?? properties.notfound_ok,
     basicQuorum: options.basicQuorum ?? properties.basic_quorum,
   };
@@ -80,7 +80,7 @@ export function writeRequirement(
     w: resolveQuorum(options.w ?? properties.w, n),
     dw: Math.max(1, resolveQuorum(options.dw ?? properties.dw, n)),
     pw: resolveQuorum(options.pw ?? properties.pw, n),
-    nodeConfirms: options.nodeConfirms ?? properties.node_confirms,
+    nodeConfirms: options.nodeConfirms ?? resolveQuorum(properties.node_confirms, n),
   };
 }
 

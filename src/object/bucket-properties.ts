@@ -27,7 +27,7 @@ export interface BucketProperties {
   readonly rw: Quorum;
   readonly pr: Quorum;
   readonly pw: Quorum;
-  readonly node_confirms: number;
+  readonly node_confirms: Quorum;
   readonly basic_quorum: boolean;
   readonly notfound_ok: boolean;
   readonly sync_on_write: 'backend' | 'one' | 'all';

@@ -62,7 +62,7 @@ const CHECKS: ReadonlyMap<string, Check> = new Map<string, Check>([
   ['dw', quorumFrom(0)],
   ['pr', quorumFrom(0)],
   ['pw', quorumFrom(0)],
-  ['node_confirms', nodeConfirms],
+  ['node_confirms', quorumFrom(0)],
   ['basic_quorum', boolean],
   ['notfound_ok', boolean],
   ['sync_on_write', syncOnWrite],
@@ -199,11 +199,19 @@ function boolean(value: unknown): Checked {
 }
 
 function isTrue(value: unknown): boolean {
-  return value === true || value === 'true';
+  return booleanOf(value) === true;
 }
 
 function isFalse(value: unknown): boolean {
-  return value === false || value === 'false';
+  return booleanOf(value) === false;
+}
+
+/** As Riak coerces it: a word in any case, or whether an integer is above 0. */
+function booleanOf(value: unknown): boolean | undefined {
+  if (Number.isInteger(value)) return (value as number) > 0;
+  const text = typeof value === 'string' ? value.toLowerCase() : value;
+  if (text === true || text === 'true') return true;
+  return text === false || text === 'false' ? false : undefined;
 }
 
 /** Told when a type is made; a bucket may only repeat what its type says. */
@@ -243,10 +251,6 @@ function quorumFrom(least: number): Check {
     isIntegerWithin(value, least, QUORUM_MAX)
       ? { value }
       : { reason: 'not_valid_quorum' };
-}
-
-function nodeConfirms(value: unknown): Checked {
-  return isIntegerWithin(value, 0, QUORUM_MAX) ? { value } : { reason: 'not_valid_quorum' };
 }
 
 function syncOnWrite(value: unknown): Checked {

@@ -55,6 +55,7 @@ import type {
   PutRequest,
   RequestOptions,
 } from '../../src/object/requests.ts';
+import type { ValidationContext } from '../../src/object/property-validation.ts';
 import type { StoredObject } from '../../src/object/stored-object.ts';
 import { LocalMapRun } from '../mapreduce/local-map-run.ts';
 
@@ -118,7 +119,8 @@ export class MemoryNode implements NodeService {
     const { r, pr } = { ...properties, ...request };
     const failure = this.#findFailure(request, properties, [r, pr]);
     if (failure !== undefined) return failure;
-    const confirms = request.nodeConfirms ?? properties.node_confirms;
+    const confirms =
+      request.nodeConfirms ?? resolveQuorum(properties.node_confirms, properties.n_val);
     if (confirms > NODE_COUNT) {
       return { kind: 'insufficient-nodes', needed: confirms, got: NODE_COUNT };
     }

@@ -6,8 +6,6 @@
  * then each piece is decoded, so that `%2F` within a piece is part of a name.
  */
 
-import { BucketPropertiesResource } from './bucket-properties-resource.ts';
-import { BucketTypePropertiesResource } from './bucket-type-properties-resource.ts';
 import { CounterResource } from './counter-resource.ts';
 import { DatatypeResource } from './datatype-resource.ts';
 import { HealthResource } from './health-resource.ts';
@@ -22,6 +20,7 @@ import { ObjectReadResource } from './object-read-resource.ts';
 import { ObjectWriteResource } from './object-write-resource.ts';
 import { decodeName } from './percent.ts';
 import { PingResource } from './ping-resource.ts';
+import { bucketPropertiesResource, typePropertiesResource } from './properties-resource.ts';
 import { QueryResource } from './query-resource.ts';
 import { RootResource } from './root-resource.ts';
 import { StatsResource } from './stats-resource.ts';
@@ -75,7 +74,7 @@ export function findResource(
     case 'types':
       if (second === undefined) return undefined;
       if (third === 'props' && names.length === 3) {
-        return new BucketTypePropertiesResource(exchange, second);
+        return typePropertiesResource(exchange, second);
       }
       if (third !== 'buckets') return undefined;
       return findBucketResource(exchange, 'types', { type: second, names: names.slice(3) });
@@ -93,11 +92,10 @@ function findOldResource(exchange: Exchange, names: readonly ByteString[]): Reso
   if (key !== undefined) return findKeyResource(exchange, address, names.slice(2));
   if (exchange.method === 'POST') return new ObjectWriteResource(exchange, address, undefined);
   const keys = exchange.query.get('keys');
-  const isRead = exchange.method === 'GET' || exchange.method === 'HEAD';
-  if (isRead && (keys === 'true' || keys === 'stream')) {
-    return new ListKeysResource(exchange, address);
-  }
-  return new BucketPropertiesResource(exchange, address);
+  if (keys === 'true' || keys === 'stream') return new ListKeysResource(exchange, address);
+  // The URL names the list of keys and the properties alike; without either there is nothing.
+  const isHidden = exchange.query.get('props') === 'false';
+  return isHidden ? undefined : bucketPropertiesResource(exchange, address);
 }
 
 /** What follows `/buckets` and `/types/T/buckets`. */
@@ -112,7 +110,7 @@ function findBucketResource(
   const address: BucketAddress = { form, type, bucket };
   switch (what) {
     case 'props':
-      return names.length === 2 ? new BucketPropertiesResource(exchange, address) : undefined;
+      return names.length === 2 ? bucketPropertiesResource(exchange, address) : undefined;
     case 'keys':
       if (key !== undefined) return findKeyResource(exchange, address, names.slice(2));
       return exchange.method === 'POST'
@@ -130,7 +128,7 @@ function findBucketResource(
         : undefined;
     case 'datatypes':
       if (form !== 'types' || names.length > 3) return undefined;
-      return key === undefined && (exchange.method === 'GET' || exchange.method === 'HEAD')
+      return key === undefined && exchange.method !== 'POST'
         ? undefined
         : new DatatypeResource(exchange, address, key);
     case undefined:
