@@ -8,7 +8,6 @@
  */
 
 import { isFault } from '../base/fault.ts';
-import { DEFAULT_BUCKET_TYPE } from '../base/names.ts';
 import type { ByteString } from '../base/bytes.ts';
 import type { Metrics } from '../base/host.ts';
 import { DEFAULT_BUCKET_TYPE } from '../base/names.ts';

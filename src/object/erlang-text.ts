@@ -11,13 +11,34 @@ import type { IndexRefusal } from './index-entries.ts';
 
 /** In double quotes, with what would end them escaped. */
 export function printString(text: string): string {
-  const escaped = text
-    .replaceAll('\\', '\\\\')
-    .replaceAll('"', '\\"')
-    .replaceAll('\n', '\\n')
-    .replaceAll('\r', '\\r')
-    .replaceAll('\t', '\\t');
+  let escaped = '';
+  for (const character of text) escaped += ESCAPED_BY_CHARACTER.get(character) ?? character;
   return `"${escaped}"`;
+}
+
+const ESCAPED_BY_CHARACTER: ReadonlyMap<string, string> = new Map([
+  ['"', '\\"'],
+  ['\\', '\\\\'],
+  ['\b', '\\b'],
+  ['\t', '\\t'],
+  ['\n', '\\n'],
+  ['\v', '\\v'],
+  ['\f', '\\f'],
+  ['\r', '\\r'],
+  ['\x1b', '\\e'],
+]);
+
+/** A list of characters: a string, unless it is empty or one of them is not printable. */
+export function printCharacters(text: string): string {
+  const characters = Array.from(text);
+  return characters.length > 0 && characters.every(isPrintableInList)
+    ? printString(text)
+    : `[${characters.map((character) => character.charCodeAt(0)).join(',')}]`;
+}
+
+/** Of Latin-1, as Erlang judges lists. */
+function isPrintableInList(character: string): boolean {
+  return ESCAPED_BY_CHARACTER.has(character) || /^[\x20-\x7e\xa0-\xff]$/.test(character);
 }
 
 /** `<<"text">>`, or `<<1,2,3>>` where a byte is not printable; `undefined` for what is missing. */

@@ -55,7 +55,6 @@ import type {
   PutRequest,
   RequestOptions,
 } from '../../src/object/requests.ts';
-import type { ValidationContext } from '../../src/object/property-validation.ts';
 import type { StoredObject } from '../../src/object/stored-object.ts';
 import { LocalMapRun } from '../mapreduce/local-map-run.ts';
 

@@ -209,7 +209,11 @@ const TAKEN: readonly (readonly [Level, BucketProperties, Changes, Changes?])[] 
   ['bucket', UNTYPED, { old_vclock: 1000, young_vclock: 0, big_vclock: 100, small_vclock: 5 }],
   ['bucket', UNTYPED, { precommit: [{ mod: 'm', fun: 'f' }], postcommit: [{ name: 'Some.js' }] }],
   ['bucket', UNTYPED, { precommit: [], postcommit: [] }],
-  ['bucket', UNTYPED, { linkfun: { jsanon: 'source' }, sync_on_write: 'all', node_confirms: 'all' }],
+  [
+    'bucket',
+    UNTYPED,
+    { linkfun: { jsanon: 'source' }, sync_on_write: 'all', node_confirms: 'all' },
+  ],
   [
     'bucket',
     UNTYPED,

@@ -27,8 +27,12 @@ export function textAnswer(status: number, body: string, headers: readonly strin
   return { status, headers: ['Content-Type', 'text/plain', ...headers], body };
 }
 
+export function typedAnswer(status: number, contentType: string, body: string): Answer {
+  return { status, headers: ['Content-Type', contentType], body };
+}
+
 export function jsonAnswer(status: number, body: string): Answer {
-  return { status, headers: ['Content-Type', 'application/json'], body };
+  return typedAnswer(status, 'application/json', body);
 }
 
 /** `detail` is shown in the page of a 500. */

@@ -2,7 +2,8 @@
  * Conditional requests: whether the state that a client names is still the state.
  *
  * The order is that of RFC 9110, section 13.2.2, with two habits of Riak's: only quoted strings count
- * as entity tags (`W/"x"` matches as `x`), and `If-Modified-Since` is looked at whatever the method.
+ * as entity tags (`W/"x"` matches as `x`, the last quote may be missing), and `If-Modified-Since` is
+ * looked at whatever the method.
  */
 
 import type { IncomingHttpHeaders } from 'node:http';
@@ -24,28 +25,31 @@ export function isConditional(headers: IncomingHttpHeaders): boolean {
   );
 }
 
-/** The status that ends a request for something that exists, or undefined: it goes on. */
+/**
+ * The status that ends a request for something that exists, or undefined: it goes on. Without
+ * validators only `*` matches, and dates do not count.
+ */
 export function checkConditions(
   headers: IncomingHttpHeaders,
   method: string,
-  state: { readonly validators: Validators; readonly nowMicros: number },
+  state: { readonly validators: Validators | undefined; readonly nowMicros: number },
 ): 304 | 412 | undefined {
-  const { etag, lastModifiedMicros } = state.validators;
-  const lastModified = Math.floor(lastModifiedMicros / 1_000_000);
+  const { validators, nowMicros } = state;
+  const lastModified = Math.floor((validators?.lastModifiedMicros ?? Number.NaN) / 1_000_000);
 
   const ifMatch = headers['if-match'];
-  if (ifMatch !== undefined && !matches(ifMatch, etag)) return 412;
+  if (ifMatch !== undefined && !matches(ifMatch, validators?.etag)) return 412;
 
   const unmodifiedSince = parseDateHeader(headers['if-unmodified-since']);
   if (unmodifiedSince !== undefined && lastModified > unmodifiedSince) return 412;
 
   const ifNoneMatch = headers['if-none-match'];
-  if (ifNoneMatch !== undefined && matches(ifNoneMatch, etag)) {
+  if (ifNoneMatch !== undefined && matches(ifNoneMatch, validators?.etag)) {
     return method === 'GET' || method === 'HEAD' ? 304 : 412;
   }
 
   const modifiedSince = parseDateHeader(headers['if-modified-since']);
-  if (modifiedSince === undefined || modifiedSince * 1_000_000 > state.nowMicros) return undefined;
+  if (modifiedSince === undefined || modifiedSince * 1_000_000 > nowMicros) return undefined;
   return lastModified <= modifiedSince ? 304 : undefined;
 }
 
@@ -54,12 +58,12 @@ function parseDateHeader(text: string | undefined): number | undefined {
 }
 
 /** Whether a list of entity tags is `*` or names this one. */
-function matches(list: string, etag: string): boolean {
+function matches(list: string, etag: string | undefined): boolean {
   if (list.trim() === '*') return true;
   let open = list.indexOf('"');
   while (open >= 0) {
     const close = list.indexOf('"', open + 1);
-    if (close < 0) return false;
+    if (close < 0) return list.slice(open + 1) === etag;
     if (list.slice(open + 1, close) === etag) return true;
     open = list.indexOf('"', close + 1);
   }

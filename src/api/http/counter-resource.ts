@@ -14,7 +14,7 @@ import type { Answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
 import type { Offer, Resource } from './resource.ts';
 
-const OFFER: Offer = { mediaTypes: ['text/plain'], encodings: ['identity', 'gzip'] };
+const OFFER: Offer = { mediaTypes: ['text/plain'], encodings: ['identity'] };
 const TIMEOUT_MS = 60_000;
 
 export class CounterResource implements Resource {
@@ -30,17 +30,22 @@ export class CounterResource implements Resource {
     this.#key = key;
   }
 
+  /** Of a POST the amount is judged first. */
   findFault(): Answer | undefined {
-    const parsed = parseCounterParameters(this.#exchange, this.#key);
-    if ('status' in parsed) return parsed;
-    this.#parameters = parsed;
-    return undefined;
+    return this.#exchange.method === 'POST' ? undefined : this.#findParameterFault();
   }
 
   findBodyFault(): Answer | undefined {
     const increment = parseIncrement(this.#exchange.body.toString('latin1'));
     if (increment === undefined) return htmlAnswer(400);
     this.#increment = increment;
+    return this.#findParameterFault();
+  }
+
+  #findParameterFault(): Answer | undefined {
+    const parsed = parseCounterParameters(this.#exchange, this.#key);
+    if ('status' in parsed) return parsed;
+    this.#parameters = parsed;
     return undefined;
   }
 

@@ -6,27 +6,22 @@
  */
 
 import { DEFAULT_BUCKET_TYPE } from '../../base/names.ts';
-import { randomKey } from '../../object/vtag.ts';
-import { createdLocation } from './address.ts';
 import { emptyAnswer, htmlAnswer, jsonAnswer, textAnswer } from './answer.ts';
 import { parseOperation, shownToJson } from './datatype-json.ts';
 import { failureToAnswer, unwritableNameAnswer } from './failure-answer.ts';
-import {
-  NO_PARAMETERS,
-  ParameterReader,
-  parseInteger,
-  parseObjectParameters,
-} from './object-parameters.ts';
+import { NO_DATATYPE_PARAMETERS, parseDatatypeParameters } from './object-parameters.ts';
 import { encodeName } from './percent.ts';
+import { targetKeyOf, withLocation } from './target-key.ts';
 import type { ByteString } from '../../base/bytes.ts';
-import type { ObjectKey } from '../../base/names.ts';
 import type { DatatypeName } from '../../datatype/operation.ts';
 import type { NoDatatype, ShownDatatype } from '../../object/datatype-requests.ts';
 import type { Failure } from '../../object/requests.ts';
 import type { BucketAddress } from './address.ts';
 import type { Answer } from './answer.ts';
+import type { ParsedOperation } from './datatype-json.ts';
 import type { Exchange } from './exchange.ts';
 import type { Existence, Offer, Resource } from './resource.ts';
+import type { TargetKey } from './target-key.ts';
 
 const OFFER: Offer = { mediaTypes: ['application/json'], encodings: ['identity', 'gzip'] };
 /** Stands for the endless wait that a time-out of 0 asks for. */
@@ -37,48 +32,26 @@ export class DatatypeResource implements Resource {
   readonly isMadeByPost = true;
   readonly #exchange: Exchange;
   readonly #address: BucketAddress;
-  readonly #key: ObjectKey;
-  readonly #isKeyMade: boolean;
-  #parameters = NO_PARAMETERS;
-  #timeout: { readonly timeoutMs?: number } = {};
+  readonly #target: TargetKey;
+  #parameters = NO_DATATYPE_PARAMETERS;
   #datatype: DatatypeName = 'counter';
-  #isContextShown = true;
-  #isValueReturned = false;
   #shown: ShownDatatype | undefined;
 
   /** Without a key one is made. */
   constructor(exchange: Exchange, address: BucketAddress, key: ByteString | undefined) {
-    const { type, bucket } = address;
     this.#exchange = exchange;
     this.#address = address;
-    this.#isKeyMade = key === undefined;
-    this.#key = {
-      type,
-      bucket,
-      key: key ?? (randomKey(exchange.context.host.random) as ByteString),
-    };
+    this.#target = targetKeyOf(exchange, address, key);
   }
 
   /** The media type comes before all else, as Riak judges it. */
   findFault(): Answer | undefined {
     const wrongType = this.#exchange.method === 'POST' ? this.#refuseMediaType() : undefined;
     if (wrongType !== undefined) return wrongType;
-    const { query } = this.#exchange;
-    const text = query.get('timeout');
-    const timeoutMs = text === undefined ? undefined : parseInteger(text);
-    if (text !== undefined && (timeoutMs === undefined || timeoutMs < 0)) {
-      const least = timeoutMs === undefined ? '0' : '0 (or 0 for disabled)';
-      const rule = `timeout query parameter must be an integer greater than ${least}`;
-      return textAnswer(400, `${rule}, ${text} is invalid\n`);
-    }
-    const parsed = parseObjectParameters(this.#exchange, this.#address);
+    const parsed = parseDatatypeParameters(this.#exchange, this.#address);
     if ('status' in parsed) return parsed;
     this.#parameters = parsed;
-    if (timeoutMs !== undefined) this.#timeout = { timeoutMs: timeoutMs || LONGEST_WAIT_MS };
-    const reader = new ParameterReader(query);
-    this.#isContextShown = reader.boolean('include_context') ?? true;
-    this.#isValueReturned = reader.boolean('returnbody') ?? false;
-    return reader.faults === '' ? undefined : textAnswer(400, reader.faults);
+    return undefined;
   }
 
   refuse(): Answer | undefined {
@@ -95,9 +68,9 @@ export class DatatypeResource implements Resource {
 
   /** The default type has counters only, at a place of their own. */
   #redirect(): Answer {
-    const { bucket, key } = this.#key;
-    const path = `/buckets/${encodeName(bucket)}/counters`;
-    const location = this.#isKeyMade ? path : `${path}/${encodeName(key)}`;
+    const { key, isMade } = this.#target;
+    const path = `/buckets/${encodeName(key.bucket)}/counters`;
+    const location = isMade ? path : `${path}/${encodeName(key.key)}`;
     const text = 'Counters in the default bucket-type should use the legacy URL\n';
     return textAnswer(301, text, ['Location', location]);
   }
@@ -117,9 +90,9 @@ export class DatatypeResource implements Resource {
     const { context, method } = this.#exchange;
     if (method === 'POST') return { kind: 'present' };
     const outcome = await context.service.fetchDatatype({
-      key: this.#key,
+      key: this.#target.key,
       ...this.#parameters.read,
-      ...this.#timeout,
+      ...this.#timeout(),
     });
     if (outcome.kind === 'found') {
       this.#shown = outcome.shown;
@@ -133,20 +106,29 @@ export class DatatypeResource implements Resource {
   }
 
   act(): Answer | Promise<Answer> {
-    return this.#shown === undefined ? this.#update() : this.#show(this.#shown, 200);
+    return this.#shown === undefined ? this.#change() : this.#show(this.#shown, 200);
   }
 
-  async #update(): Promise<Answer> {
+  #timeout(): { readonly timeoutMs?: number } {
+    const timeoutMs = this.#parameters.timeoutMs;
+    return timeoutMs === undefined ? {} : { timeoutMs: timeoutMs || LONGEST_WAIT_MS };
+  }
+
+  /** What is no operation has no key made for it yet. */
+  async #change(): Promise<Answer> {
     const parsed = parseOperation(this.#exchange.body, this.#datatype);
     if (typeof parsed === 'string') return textAnswer(400, parsed);
-    const { operation, context } = parsed;
+    return withLocation(await this.#update(parsed), this.#address, this.#target);
+  }
+
+  async #update({ operation, context }: ParsedOperation): Promise<Answer> {
     const outcome = await this.#exchange.context.service.updateDatatype({
-      key: this.#key,
+      key: this.#target.key,
       ...this.#parameters.write,
-      ...this.#timeout,
+      ...this.#timeout(),
       operation,
       ...(context === undefined ? {} : { context }),
-      returning: this.#isValueReturned ? 'value' : 'nothing',
+      returning: this.#parameters.isValueReturned ? 'value' : 'nothing',
     });
     if (outcome.kind === 'updated') return this.#answerUpdate(outcome.shown);
     if (outcome.kind === 'wrong-type') {
@@ -159,16 +141,12 @@ export class DatatypeResource implements Resource {
   }
 
   #answerUpdate(shown: ShownDatatype | undefined): Answer {
-    const status = this.#isKeyMade ? 201 : shown === undefined ? 204 : 200;
-    const answer = shown === undefined ? emptyAnswer(status) : this.#show(shown, status);
-    if (this.#isKeyMade) {
-      answer.headers.push('Location', createdLocation(this.#address, this.#key.key));
-    }
-    return answer;
+    const status = this.#target.isMade ? 201 : shown === undefined ? 204 : 200;
+    return shown === undefined ? emptyAnswer(status) : this.#show(shown, status);
   }
 
   #show(shown: ShownDatatype, status: number): Answer {
-    const json = shownToJson(shown, this.#isContextShown);
+    const json = shownToJson(shown, this.#parameters.isContextShown);
     return json === undefined ? unwritableNameAnswer() : jsonAnswer(status, json);
   }
 }

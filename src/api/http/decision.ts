@@ -112,9 +112,11 @@ function choose(exchange: Exchange, offer: Offer): Form | undefined {
   const { headers } = exchange;
   const mediaType = chooseMediaType(headers.accept, offer.mediaTypes);
   if (mediaType === undefined) return undefined;
-  const acceptCharset = headers['accept-charset'];
-  if (offer.charset !== undefined && typeof acceptCharset === 'string') {
-    if (chooseToken(acceptCharset, [offer.charset], 'utf-8') === undefined) return undefined;
+  if (offer.charset !== undefined) {
+    const acceptCharset = exchange.header('accept-charset');
+    // What clients understood without saying so when HTTP/1.1 was young.
+    const charset = chooseToken(acceptCharset, [offer.charset], 'ISO-8859-1');
+    if (charset === undefined) return undefined;
   }
   const acceptEncoding = exchange.header('accept-encoding');
   const encoding = chooseToken(acceptEncoding, offer.encodings, 'identity');
@@ -128,6 +130,7 @@ function judgeExistence(
   existence: Existence,
 ): Answer | undefined {
   const { headers, method, context } = exchange;
+  if (existence.kind === 'unasked') return undefined;
   if (existence.kind === 'failed') return existence.answer;
   if (existence.kind === 'missing') {
     if (headers['if-match'] !== undefined) return htmlAnswer(412);
@@ -135,13 +138,13 @@ function judgeExistence(
     return isMade ? undefined : (existence.answer ?? htmlAnswer(404));
   }
   const { validators } = existence;
-  if (validators === undefined) return undefined;
   const status = checkConditions(headers, method, {
     validators,
     nowMicros: context.host.clock.wallMicros(),
   });
   if (status === undefined) return undefined;
-  return status === 304 ? emptyAnswer(304, ['ETag', `"${validators.etag}"`]) : htmlAnswer(412);
+  if (status === 412) return htmlAnswer(412);
+  return emptyAnswer(304, validators === undefined ? [] : ['ETag', `"${validators.etag}"`]);
 }
 
 /** Names what was negotiated, and compresses where that was asked for. */

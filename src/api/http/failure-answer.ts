@@ -5,24 +5,35 @@
  * prints as Erlang terms are written alike, because clients match them.
  */
 
-import { htmlAnswer, textAnswer } from './answer.ts';
+import { htmlAnswer, textAnswer, typedAnswer } from './answer.ts';
+import { DEFAULT_BUCKET_TYPE } from '../../base/names.ts';
 import { notPresentTerm } from '../../object/erlang-text.ts';
 import type { Answer } from './answer.ts';
+import type { Exchange } from './exchange.ts';
+import type { ByteString } from '../../base/bytes.ts';
 import type { Fault } from '../../base/fault.ts';
 import type { Failure } from '../../object/requests.ts';
 
-/** `method` matters for the form of a few bodies only. */
-export function failureToAnswer(failure: Failure, method: string): Answer {
+/**
+ * `method` matters for the words of a few bodies only; `negotiated` is the content type of those
+ * texts that Riak gives none of their own.
+ */
+export function failureToAnswer(
+  failure: Failure,
+  method: string,
+  negotiated = 'text/plain',
+): Answer {
   switch (failure.kind) {
     case 'unknown-bucket-type':
       return textAnswer(404, `Unknown bucket type: ${failure.type}`);
     case 'n-val-violation':
-      return method === 'DELETE' ? htmlAnswer(400) : textAnswer(400, nValText(failure.n));
-    case 'unsatisfied':
-      return textAnswer(
-        503,
-        `${QUORUM_LABELS[failure.quorum]}-value unsatisfied: ${failure.got}/${failure.needed}\n`,
-      );
+      return typedAnswer(400, negotiated, nValText(failure.n));
+    case 'unsatisfied': {
+      const { quorum, got, needed } = failure;
+      const text = `${QUORUM_LABELS[quorum]}-value unsatisfied: ${got}/${needed}\n`;
+      const isUntyped = quorum === 'pw' || quorum === 'node_confirms';
+      return typedAnswer(503, isUntyped ? negotiated : 'text/plain', text);
+    }
     case 'timeout':
       return textAnswer(503, 'request timed out\n');
     case 'unavailable':
@@ -51,6 +62,15 @@ export function failureToAnswer(failure: Failure, method: string): Answer {
     case 'field-not-present':
       return errorTermAnswer(notPresentTerm(failure.field));
   }
+}
+
+/** The answer to a write to a bucket whose type is not there. */
+export function refuseUnknownType(exchange: Exchange, type: ByteString): Answer | undefined {
+  if (type === DEFAULT_BUCKET_TYPE) return undefined;
+  const properties = exchange.context.service.bucketTypeProperties(type);
+  return properties === undefined
+    ? failureToAnswer({ kind: 'unknown-bucket-type', type }, exchange.method)
+    : undefined;
 }
 
 const QUORUM_LABELS = {

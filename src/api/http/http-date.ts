@@ -2,8 +2,8 @@
  * Dates as HTTP writes them (RFC 9110, section 5.6.7), to the second.
  *
  * Formatting remembers the last second it wrote: a busy node writes the same few again and again.
- * Parsing takes the three historical forms and nothing that merely looks like a date, because a date
- * that is no date is to be ignored.
+ * Parsing takes the three historical forms as Erlang's inets does: by position, whatever follows them
+ * (the zone is GMT), and two digits of a year are of this century. What is no date is to be ignored.
  */
 
 let lastSecond = -1;
@@ -20,19 +20,16 @@ export function formatHttpDate(micros: number): string {
 }
 
 const MONTHS = 'Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec';
+const TIME = '(?<hour>\\d\\d).(?<minute>\\d\\d).(?<second>\\d\\d)';
 const FORMS = [
   // Sun, 06 Nov 1994 08:49:37 GMT
-  new RegExp(
-    `^\\w{3}, (?<day>\\d\\d) (?<month>${MONTHS}) (?<year>\\d{4}) (?<time>\\d\\d:\\d\\d:\\d\\d) GMT$`,
-  ),
+  new RegExp(`^.{3}, (?<day>\\d\\d).(?<month>${MONTHS}).(?<year>\\d{4}).${TIME}`),
   // Sunday, 06-Nov-94 08:49:37 GMT
   new RegExp(
-    `^\\w{6,9}, (?<day>\\d\\d)-(?<month>${MONTHS})-(?<year>\\d\\d) (?<time>\\d\\d:\\d\\d:\\d\\d) GMT$`,
+    `^.{3}[^ ,][^ ]* +(?<day>\\d\\d).(?<month>${MONTHS}).(?<year>\\d\\d)[^ ]* +${TIME}[^ ]* +[^ ]`,
   ),
   // Sun Nov  6 08:49:37 1994
-  new RegExp(
-    `^\\w{3} (?<month>${MONTHS}) (?<day>[ \\d]\\d) (?<time>\\d\\d:\\d\\d:\\d\\d) (?<year>\\d{4})$`,
-  ),
+  new RegExp(`^.{3} (?<month>${MONTHS}).(?<day>[ \\d]\\d).${TIME}.(?<year>\\d{4})`),
 ];
 
 /** Seconds since 1970, or undefined where `text` is no HTTP date. */
@@ -40,10 +37,11 @@ export function parseHttpDate(text: string): number | undefined {
   for (const form of FORMS) {
     const found = form.exec(text)?.groups;
     if (found === undefined) continue;
-    const { day = '', month = '', year = '', time = '' } = found;
-    const fullYear = year.length === 2 ? `${Number(year) < 70 ? '20' : '19'}${year}` : year;
-    const millis = Date.parse(`${day.trim()} ${month} ${fullYear} ${time} GMT`);
-    return Number.isNaN(millis) ? undefined : millis / 1000;
+    const { year = '', month = '', day = '', hour = '', minute = '', second = '' } = found;
+    const fullYear = Number(year.length === 2 ? `20${year}` : year);
+    const monthIndex = MONTHS.split('|').indexOf(month);
+    const date = Date.UTC(fullYear, monthIndex, Number(day));
+    return date / 1000 + Number(hour) * 3600 + Number(minute) * 60 + Number(second);
   }
   return undefined;
 }

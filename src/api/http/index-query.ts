@@ -2,7 +2,7 @@
  * An index query as a URL says it, checked: which range, which terms in it, how many, from where.
  */
 
-import { indexRefusalTerm, printString } from '../../object/erlang-text.ts';
+import { indexRefusalTerm, printCharacters } from '../../object/erlang-text.ts';
 import { textToContinuation } from '../../query/index-continuation.ts';
 import { parseIndexLookup } from '../../query/index-lookup.ts';
 import { textAnswer } from './answer.ts';
@@ -73,7 +73,7 @@ function faultAnswer(fault: LookupFault, expression = ''): Answer {
     case 'expression':
       return textAnswer(
         400,
-        `Invalid term regular expression ${printString(expression)} : ${fault.term}`,
+        `Invalid term regular expression ${printCharacters(expression)} : ${fault.term}`,
       );
     case 'expression-on-integers':
       return textAnswer(400, 'Can not use term regular expressions on integer queries');
@@ -88,7 +88,8 @@ function parseBoolean(query: Query, name: string): boolean | Answer {
   const text = query.get(name);
   const lower = text?.toLowerCase();
   if (lower === undefined || lower === 'false') return false;
-  return lower === 'true' || textAnswer(400, `Invalid "${name}". "${text}" is not a boolean`);
+  if (lower === 'true') return true;
+  return textAnswer(400, `Invalid "${name}". ${printCharacters(text ?? '')} is not a boolean`);
 }
 
 function parseMaxResults(query: Query): number | undefined | Answer {
@@ -96,7 +97,7 @@ function parseMaxResults(query: Query): number | undefined | Answer {
   if (text === undefined) return undefined;
   const count = parseInteger(text);
   if (count !== undefined && count > 0) return count;
-  const shown = count === undefined ? `"${text}"` : `${count}`;
+  const shown = count === undefined ? printCharacters(text) : `${count}`;
   return textAnswer(400, `Invalid "max_results". ${shown} is not a positive integer`);
 }
 
@@ -105,7 +106,7 @@ function parseTimeout(query: Query): number | Answer {
   if (text === undefined) return IDLE_TIMEOUT_MAX_MS;
   const timeoutMs = parseInteger(text);
   if (timeoutMs === undefined || timeoutMs < 0) {
-    const shown = timeoutMs === undefined ? `"${text}"` : `${timeoutMs}`;
+    const shown = timeoutMs === undefined ? printCharacters(text) : `${timeoutMs}`;
     return textAnswer(400, `Bad timeout value ${shown}. Must be a non-negative integer\n`);
   }
   return timeoutMs === 0 ? IDLE_TIMEOUT_MAX_MS : Math.min(timeoutMs, IDLE_TIMEOUT_MAX_MS);

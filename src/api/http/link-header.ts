@@ -5,7 +5,8 @@
  *   buckets, types:  </buckets/B/keys/K>; riaktag="T"    </buckets/B>; rel="up"
  *
  * Each form of URL takes its own form of links only. The header is cut at its commas first, wherever
- * they stand. The link up to the object's own bucket is what a GET shows; it is not stored.
+ * they stand. The link up to the object's own bucket is what a GET shows; it is not stored, and may
+ * stand there once.
  */
 
 import { decodeName } from './percent.ts';
@@ -17,34 +18,34 @@ export function parseLinkHeader(
   header: string,
   address: BucketAddress,
 ): readonly Link[] | undefined {
+  const [toBucket, toKey] = address.form === 'riak' ? OLD_FORMS : FORMS;
   const links: Link[] = [];
+  let isUpSeen = false;
   for (const piece of header.split(',')) {
-    const text = piece.trim();
-    if (text === '') continue;
-    const link = parseLink(text, address);
-    if (link === undefined) return undefined;
-    if (link !== 'up') links.push(link);
+    if (piece === '') continue;
+    const [, upBucket, relation] = toBucket.exec(piece) ?? [];
+    if (upBucket !== undefined && relation !== undefined) {
+      const isUp = decodeName(relation) === 'up' && decodeName(upBucket) === address.bucket;
+      if (!isUp || isUpSeen) return undefined;
+      isUpSeen = true;
+      continue;
+    }
+    const [, bucket, key, tag] = toKey.exec(piece) ?? [];
+    if (bucket === undefined || key === undefined || tag === undefined) return undefined;
+    links.push({ bucket: decodeName(bucket), key: decodeName(key), tag: decodeName(tag) });
   }
   return links;
 }
 
-const PIECES = /^<\/([^>]*)>; ?(riaktag|rel)="([^"]*)"$/;
-
-function parseLink(text: string, address: BucketAddress): Link | 'up' | undefined {
-  const [, path, parameter, tag] = PIECES.exec(text) ?? [];
-  if (path === undefined || tag === undefined) return undefined;
-  const names = path.split('/');
-  const isOldForm = address.form === 'riak';
-  if (names.shift() !== (isOldForm ? 'riak' : 'buckets') || names.includes('')) return undefined;
-  const bucket = decodeName(names[0] ?? '');
-  if (parameter === 'rel') {
-    return names.length === 1 && tag === 'up' && bucket === address.bucket ? 'up' : undefined;
-  }
-  const key = isOldForm ? names[1] : names[2];
-  if (key === undefined || names.length !== (isOldForm ? 2 : 3)) return undefined;
-  if (!isOldForm && names[1] !== 'keys') return undefined;
-  return { bucket, key: decodeName(key), tag: decodeName(tag) };
-}
+/** To a bucket, and to a key; whatever stands around the link is passed over. */
+const FORMS = [
+  /<\/buckets\/([^/]+)>; ?rel="([^"]+)"/,
+  /<\/buckets\/([^/]+)\/keys\/([^/]+)>; ?riaktag="([^"]+)"/,
+] as const;
+const OLD_FORMS = [
+  /<\/riak\/([^/]+)>; ?rel="([^"]+)"/,
+  /<\/riak\/([^/]+)\/([^/]+)>; ?riaktag="([^"]+)"/,
+] as const;
 
 /** What a client is told of a header that is not of its URL's form. */
 export function badLinkText(address: BucketAddress): string {

@@ -27,7 +27,7 @@ const STEPS_MAX = 16;
 const OBJECTS_MAX = 10_000;
 const READS_AT_ONCE = 16;
 const EXPIRES_AFTER_MICROS = 600 * 1_000_000;
-const OFFER: Offer = { mediaTypes: ['multipart/mixed'], encodings: ['identity', 'gzip'] };
+const OFFER: Offer = { mediaTypes: ['multipart/mixed'], encodings: ['identity'] };
 
 interface Step {
   /** Undefined: any. */

@@ -1,16 +1,17 @@
 /**
  * Content negotiation: which of the forms on offer a client gets.
  *
- * The rules are Riak's, where they differ from RFC 9110 too: of media ranges with equal weight the
- * last listed wins, a range with parameters matches only the same parameters, and a weight of 0 puts
- * a media range last without excluding it. Of content codings and charsets with equal weight the one
- * later in the alphabet wins (`identity` before `gzip`), and a weight of 0 excludes.
+ * The rules are those of Riak's web machine, where they differ from RFC 9110 too: of media ranges with
+ * equal weight the last listed wins, a range with parameters matches only the same parameters, a weight
+ * of 0 puts a media range last without excluding it, and a weight that is no number spoils the whole
+ * header. Of content codings and charsets with equal weight the one later in the alphabet wins
+ * (`identity` before `gzip`), and a weight of 0 excludes.
  */
 
 interface Weighted {
-  /** In lower case. */
+  /** As listed, without blanks around it. */
   readonly value: string;
-  /** In lower case, sorted. */
+  /** Sorted; names in lower case. */
   readonly parameters: readonly string[];
   /** 0 to 1. */
   readonly weight: number;
@@ -22,7 +23,11 @@ export function chooseMediaType(
   offered: readonly string[],
 ): string | undefined {
   if (accept === undefined || accept === '*/*') return offered[0];
-  const ranges = parseWeighted(accept).reverse();
+  const ranges: Weighted[] = [];
+  for (const range of parseWeighted(accept)) {
+    if (Number.isNaN(range.weight)) return undefined;
+    ranges.unshift(range);
+  }
   // The sort is stable, so that among equals the last listed stays first.
   ranges.sort((left, right) => right.weight - left.weight);
   for (const range of ranges) {
@@ -33,17 +38,20 @@ export function chooseMediaType(
 }
 
 function isInRange(type: string, range: Weighted): boolean {
-  if (range.value === '*/*' || range.value === '*') return true;
   const [offer] = parseWeighted(type);
   if (offer === undefined) return false;
+  const wanted = range.value.toLowerCase();
+  const isAny = wanted === '*/*' || wanted === '*';
+  // Any at all is any with parameters too.
+  if (isAny && range.parameters.length === 0) return true;
   if (offer.parameters.join(';') !== range.parameters.join(';')) return false;
-  if (offer.value === range.value) return true;
-  return range.value.endsWith('/*') && offer.value.startsWith(range.value.slice(0, -1));
+  if (isAny || offer.value === wanted) return true;
+  return wanted.endsWith('/*') && offer.value.startsWith(wanted.slice(0, -1));
 }
 
 /**
  * The coding or charset to send, or undefined. `standard` is what a client understands without
- * naming it.
+ * naming it, if it is on offer in just this spelling.
  */
 export function chooseToken(
   header: string | undefined,
@@ -51,31 +59,34 @@ export function chooseToken(
   standard: string,
 ): string | undefined {
   if (header === undefined) return offered[0];
-  const listed = parseWeighted(header).sort(byWeightThenName);
-  const excluded = new Set(listed.filter(({ weight }) => weight === 0).map(({ value }) => value));
-  const isAllowed = (token: string): boolean => !excluded.has(token.toLowerCase());
+  const listed = parseWeighted(header).sort(byWeightThenValue);
+  if (listed.some(({ weight }) => Number.isNaN(weight))) return undefined;
+  const weightOf = (token: string): number | undefined => {
+    return listed.find(({ value }) => value === token)?.weight;
+  };
   for (const { value, weight } of listed) {
-    if (weight === 0) continue;
-    const found = offered.find((token) => token.toLowerCase() === value);
+    if (weight === 0) break;
+    const found = offered.find((token) => token.toLowerCase() === value.toLowerCase());
     if (found !== undefined) return found;
   }
-  if (listed.some(({ value, weight }) => value === '*' && weight > 0)) {
-    return offered.find(isAllowed);
-  }
-  const isStandardAllowed = isAllowed(standard) && !excluded.has('*');
-  return isStandardAllowed ? offered.find((token) => token === standard) : undefined;
+  const left = offered.filter((token) => weightOf(token) !== 0);
+  const anyWeight = weightOf('*');
+  if (anyWeight !== undefined && anyWeight > 0) return left[0];
+  return weightOf(standard) === undefined && anyWeight === 0
+    ? undefined
+    : left.find((token) => token === standard);
 }
 
-function byWeightThenName(left: Weighted, right: Weighted): number {
+function byWeightThenValue(left: Weighted, right: Weighted): number {
   return right.weight - left.weight || (left.value < right.value ? 1 : -1);
 }
 
 function parseWeighted(header: string): Weighted[] {
   const parsed: Weighted[] = [];
   for (const item of header.split(',')) {
-    const [value = '', ...rest] = item.toLowerCase().split(';');
+    const [value = '', ...rest] = item.split(';');
     if (value.trim() === '') continue;
-    const parameters = rest.map((parameter) => parameter.replaceAll(' ', ''));
+    const parameters = rest.map(normaliseParameter);
     const weightText = parameters.find((parameter) => parameter.startsWith('q='));
     parsed.push({
       value: value.trim(),
@@ -86,7 +97,13 @@ function parseWeighted(header: string): Weighted[] {
   return parsed;
 }
 
+/** `name=value`, without blanks and the quotes around a value. */
+function normaliseParameter(text: string): string {
+  const [name = '', ...value] = text.split('=');
+  return `${name.trim().toLowerCase()}=${value.join('=').trim().replaceAll('"', '')}`;
+}
+
+/** NaN where it is none: 0, 1, or a decimal fraction. */
 function parseWeight(text: string): number {
-  const weight = Number(text);
-  return text !== '' && weight >= 0 && weight <= 1 ? weight : 1;
+  return /^([01]|\d*\.\d+)$/.test(text) ? Number(text) : Number.NaN;
 }

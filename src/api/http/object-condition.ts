@@ -18,7 +18,7 @@ import type { Answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
 import type { Existence } from './resource.ts';
 
-const PRESENT: Existence = { kind: 'present' };
+const UNASKED: Existence = { kind: 'unasked' };
 
 /** Reads the key if a conditional header needs it; a tombstone is as good as nothing. */
 export async function readForConditions(
@@ -29,16 +29,14 @@ export async function readForConditions(
   const { headers, method } = exchange;
   // For PUT the coordinator looks at it; other methods do no more than read.
   const isReadAsked = method !== 'PUT' && headers['x-riak-if-not-modified'] !== undefined;
-  if (!isReadAsked && !isConditional(headers)) return PRESENT;
+  if (!isReadAsked && !isConditional(headers)) return UNASKED;
   const outcome = await exchange.context.service.get({ key, ...read });
   if (outcome.kind === 'found') {
     const { object } = outcome;
     const only = object.siblings.length === 1 ? object.siblings[0] : undefined;
     return { kind: 'present', validators: objectValidators(object, only) };
   }
-  if (outcome.kind === 'not-found') {
-    return { kind: 'missing', answer: textAnswer(404, 'not found\n') };
-  }
+  if (outcome.kind === 'not-found') return { kind: 'missing' };
   return { kind: 'failed', answer: failureToAnswer(outcome, method) };
 }
 

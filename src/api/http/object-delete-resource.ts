@@ -3,7 +3,7 @@
  */
 
 import { emptyAnswer, textAnswer } from './answer.ts';
-import { failureToAnswer } from './failure-answer.ts';
+import { failureToAnswer, refuseUnknownType } from './failure-answer.ts';
 import { readContext, readForConditions } from './object-condition.ts';
 import { NO_PARAMETERS, parseObjectParameters } from './object-parameters.ts';
 import { OBJECT_METHODS } from './object-read-resource.ts';
@@ -13,7 +13,10 @@ import type { VersionVector } from '../../clock/version-vector.ts';
 import type { BucketAddress } from './address.ts';
 import type { Answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
-import type { Existence, Resource } from './resource.ts';
+import type { Existence, Offer, Resource } from './resource.ts';
+
+/** Of what DELETE answers with; as with Riak an `Accept` that excludes it is refused. */
+const OFFER: Offer = { mediaTypes: ['text/html'], encodings: ['identity'] };
 
 export class ObjectDeleteResource implements Resource {
   readonly methods = OBJECT_METHODS;
@@ -37,6 +40,14 @@ export class ObjectDeleteResource implements Resource {
     return undefined;
   }
 
+  refuse(): Answer | undefined {
+    return refuseUnknownType(this.#exchange, this.#key.type);
+  }
+
+  offer(): Offer {
+    return OFFER;
+  }
+
   exists(): Promise<Existence> {
     return readForConditions(this.#exchange, this.#key, this.#parameters.read);
   }
@@ -52,6 +63,6 @@ export class ObjectDeleteResource implements Resource {
     });
     if (outcome.kind === 'deleted') return emptyAnswer(204);
     if (outcome.kind === 'not-found') return textAnswer(404, 'not found\n');
-    return failureToAnswer(outcome, 'DELETE');
+    return failureToAnswer(outcome, 'DELETE', OFFER.mediaTypes[0]);
   }
 }

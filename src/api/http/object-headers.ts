@@ -15,7 +15,8 @@ import type { ByteString } from '../../base/bytes.ts';
 
 const DEFAULT_CONTENT_TYPE = 'application/octet-stream';
 
-function contentTypeOf(metadata: Metadata): string {
+/** The media type, with the charset where there is one. */
+export function contentTypeOf(metadata: Metadata): string {
   const contentType = escapeControls(metadata.contentType ?? DEFAULT_CONTENT_TYPE);
   return metadata.charset === undefined
     ? contentType

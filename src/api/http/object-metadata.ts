@@ -1,8 +1,9 @@
 /**
  * What a write says about its value, in headers: media type, coding, links, metadata, index entries.
  *
- * Header names are taken as they were received, because user metadata is stored under its whole header
- * name and comes back spelled that way. Repeated headers are one, joined by `, `, as everywhere in HTTP.
+ * User metadata is stored under its whole header name and comes back spelled that way: as received where
+ * it is long, while Erlang writes the words of names of up to 20 characters with a capital. Repeated
+ * headers are one, joined by `, `, as everywhere in HTTP.
  */
 
 import { parseIndexEntries } from '../../object/index-entries.ts';
@@ -56,16 +57,15 @@ export function splitContentType(header: string): {
   readonly mediaType: ByteString;
   readonly charset: ByteString | undefined;
 } {
-  const semicolon = header.indexOf(';');
-  if (semicolon < 0) return { mediaType: header.trim() as ByteString, charset: undefined };
-  const mediaType = header.slice(0, semicolon).trim() as ByteString;
-  for (const parameter of header.slice(semicolon + 1).split(';')) {
-    const text = parameter.trim();
-    if (text.startsWith('charset=')) {
-      return { mediaType, charset: text.slice('charset='.length) as ByteString };
-    }
-  }
-  return { mediaType, charset: undefined };
+  // Nearly all say the media type alone.
+  if (!/[; ]/.test(header)) return { mediaType: header as ByteString, charset: undefined };
+  const [mediaType = '', ...parameters] = header.split(/[; ]/).filter((piece) => piece !== '');
+  const pairs = parameters.map((text) => text.split('=').filter((piece) => piece !== ''));
+  const [, charset, ...others] = pairs.find(([name]) => name === 'charset') ?? [];
+  return {
+    mediaType: mediaType as ByteString,
+    charset: others.length === 0 ? (charset as ByteString | undefined) : undefined,
+  };
 }
 
 interface StoredHeaders {
@@ -98,8 +98,18 @@ function addUserMetadata(
   const lower = name.toLowerCase();
   const known = userMetadata.findIndex(([key]) => key.toLowerCase() === lower);
   const earlier = userMetadata[known];
-  if (earlier === undefined) userMetadata.push([name as ByteString, value]);
+  if (earlier === undefined) userMetadata.push([storedName(name), value]);
   else userMetadata[known] = [earlier[0], `${earlier[1]}, ${value}` as ByteString];
+}
+
+const REWRITTEN_LENGTH_MAX = 20;
+
+/** `x-riak-meta-color` is stored as `X-Riak-Meta-Color`. */
+function storedName(name: string): ByteString {
+  if (name.length > REWRITTEN_LENGTH_MAX) return name as ByteString;
+  return name
+    .toLowerCase()
+    .replace(/(^|-)[a-z]/g, (letters) => letters.toUpperCase()) as ByteString;
 }
 
 /** Terms are set apart by a comma and one blank; a comma without blank is part of a term. */

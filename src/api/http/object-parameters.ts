@@ -1,10 +1,12 @@
 /**
  * The query of object requests: quorums, time-out and behaviour, with Riak's words for what is wrong.
  *
- * A bad time-out is reported alone; the other faults are all named, one line each, in Riak's order.
+ * Of an object a bad time-out is reported alone; other faults are all named, one line each, in Riak's
+ * order.
  */
 
 import { resolveQuorum } from '../../object/bucket-properties.ts';
+import { printCharacters } from '../../object/erlang-text.ts';
 import { textAnswer } from './answer.ts';
 import type { Quorum } from '../../object/bucket-properties.ts';
 import type { ReadOptions, WriteOptions } from '../../object/requests.ts';
@@ -34,7 +36,7 @@ export const NO_PARAMETERS: ObjectParameters = {
 /** The parameters of a request on an object of this bucket, or the answer to bad ones. */
 export function parseObjectParameters(
   exchange: Exchange,
-  { type, bucket }: { readonly type: ByteString; readonly bucket: ByteString },
+  key: BucketName,
 ): ObjectParameters | Answer {
   const { query } = exchange;
   if (query.isEmpty) return NO_PARAMETERS;
@@ -56,7 +58,7 @@ export function parseObjectParameters(
   set(write, 'asIs', reader.boolean('asis'));
   if (reader.faults !== '') return textAnswer(400, reader.faults);
   if (nodeConfirms !== undefined) {
-    read.nodeConfirms = resolveNodeConfirms(exchange, { type, bucket, nodeConfirms });
+    read.nodeConfirms = resolveNodeConfirms(exchange, key, nodeConfirms);
     write.nodeConfirms = read.nodeConfirms;
   }
   if (timeoutMs !== undefined) write.timeoutMs = timeoutMs;
@@ -74,11 +76,59 @@ export function parseObjectParameters(
 /** Those of a counter of Riak 1.4, checked whatever the method; others are passed over. */
 export function parseCounterParameters(
   exchange: Exchange,
-  { type, bucket }: { readonly type: ByteString; readonly bucket: ByteString },
+  key: BucketName,
 ): Pick<ObjectParameters, 'read' | 'write'> | Answer {
   const { query } = exchange;
   if (query.isEmpty) return NO_PARAMETERS;
   const reader = new ParameterReader(query);
+  const parameters = readSharedParameters(reader, exchange, key);
+  return reader.faults === '' ? parameters : textAnswer(400, reader.faults);
+}
+
+export interface DatatypeParameters extends Pick<ObjectParameters, 'read' | 'write'> {
+  readonly isContextShown: boolean;
+  readonly isValueReturned: boolean;
+  /** 0: as long as it takes. */
+  readonly timeoutMs: number | undefined;
+}
+
+export const NO_DATATYPE_PARAMETERS: DatatypeParameters = {
+  read: {},
+  write: {},
+  isContextShown: true,
+  isValueReturned: false,
+  timeoutMs: undefined,
+};
+
+/** Those of a data type; of a bad time-out, too, a line among the others. */
+export function parseDatatypeParameters(
+  exchange: Exchange,
+  key: BucketName,
+): DatatypeParameters | Answer {
+  const { query } = exchange;
+  if (query.isEmpty) return NO_DATATYPE_PARAMETERS;
+  const reader = new ParameterReader(query);
+  const shared = readSharedParameters(reader, exchange, key);
+  const isContextShown = reader.boolean('include_context') ?? true;
+  const isValueReturned = reader.boolean('returnbody') ?? false;
+  const text = query.get('timeout');
+  const timeoutMs = text === undefined ? undefined : parseInteger(text);
+  if (text !== undefined && (timeoutMs === undefined || timeoutMs < 0)) {
+    const least = timeoutMs === undefined ? '0' : '0 (or 0 for disabled)';
+    const rule = `timeout query parameter must be an integer greater than ${least}`;
+    reader.faults += `${rule}, ${text} is invalid\n`;
+  }
+  return reader.faults === ''
+    ? { ...shared, isContextShown, isValueReturned, timeoutMs }
+    : textAnswer(400, reader.faults);
+}
+
+/** What counters and data types have in common; faults stay with `reader`. */
+function readSharedParameters(
+  reader: ParameterReader,
+  exchange: Exchange,
+  key: BucketName,
+): Pick<ObjectParameters, 'read' | 'write'> {
   const read: Mutable<ReadOptions> = {};
   const write: Mutable<WriteOptions> = {};
   set(read, 'r', reader.quorum('r'));
@@ -89,30 +139,32 @@ export function parseCounterParameters(
   set(read, 'pr', reader.quorum('pr'));
   set(read, 'basicQuorum', reader.boolean('basic_quorum'));
   set(read, 'notFoundOk', reader.boolean('notfound_ok'));
-  if (reader.faults !== '') return textAnswer(400, reader.faults);
   if (nodeConfirms !== undefined) {
-    read.nodeConfirms = resolveNodeConfirms(exchange, { type, bucket, nodeConfirms });
+    read.nodeConfirms = resolveNodeConfirms(exchange, key, nodeConfirms);
     write.nodeConfirms = read.nodeConfirms;
   }
   return { read, write };
 }
 
-interface NodeConfirmsWish {
+interface BucketName {
   readonly type: ByteString;
   readonly bucket: ByteString;
-  readonly nodeConfirms: Quorum;
 }
 
-function resolveNodeConfirms(exchange: Exchange, wish: NodeConfirmsWish): number {
-  const properties = exchange.context.service.bucketProperties(wish.type, wish.bucket);
-  return resolveQuorum(wish.nodeConfirms, properties?.n_val ?? 0);
+function resolveNodeConfirms(
+  exchange: Exchange,
+  { type, bucket }: BucketName,
+  nodeConfirms: Quorum,
+): number {
+  const properties = exchange.context.service.bucketProperties(type, bucket);
+  return resolveQuorum(nodeConfirms, properties?.n_val ?? 0);
 }
 
 /** Milliseconds, where the client set them: any integer, also below 0. */
 export function parseTimeout(query: Query): number | undefined | Answer {
   const text = query.get('timeout');
   if (text === undefined) return undefined;
-  return parseInteger(text) ?? textAnswer(400, `Bad timeout value "${text}"\n`);
+  return parseInteger(text) ?? textAnswer(400, `Bad timeout value ${printCharacters(text)}\n`);
 }
 
 function set<T, K extends keyof T>(target: T, name: K, value: T[K] | undefined): void {
@@ -120,7 +172,7 @@ function set<T, K extends keyof T>(target: T, name: K, value: T[K] | undefined):
 }
 
 /** Reads parameters one by one; `faults` has a line for each that cannot be read. */
-export class ParameterReader {
+class ParameterReader {
   readonly #query: Query;
   faults = '';
 

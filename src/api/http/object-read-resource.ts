@@ -55,7 +55,7 @@ export class ObjectReadResource implements Resource {
   async refuse(): Promise<Answer | undefined> {
     const { method, context } = this.#exchange;
     const { read, vtag } = this.#parameters;
-    const headOnly = method === 'HEAD' && !this.#isCodingNamed();
+    const headOnly = method === 'HEAD' && !this.#isValueNeeded();
     const outcome = await context.service.get({ key: this.#key, ...read, headOnly });
     if (outcome.kind === 'not-found') return notFoundAnswer(outcome.tombstone?.context);
     if (outcome.kind !== 'found') return failureToAnswer(outcome, method);
@@ -66,9 +66,10 @@ export class ObjectReadResource implements Resource {
     return undefined;
   }
 
-  /** Whether HEAD may need the value, to tell how long it is when coded. */
-  #isCodingNamed(): boolean {
-    return this.#exchange.headers['accept-encoding'] !== undefined;
+  /** Whether HEAD may need the value, to tell how long it is when coded or cut. */
+  #isValueNeeded(): boolean {
+    const { headers } = this.#exchange;
+    return headers['accept-encoding'] !== undefined || headers.range !== undefined;
   }
 
   offer(): Offer | undefined {
@@ -95,7 +96,7 @@ export class ObjectReadResource implements Resource {
   act(form: Form): Answer {
     const object = this.#object as StoredObject;
     const address = this.#address;
-    const isHead = this.#exchange.method === 'HEAD' && !this.#isCodingNamed();
+    const isHead = this.#exchange.method === 'HEAD' && !this.#isValueNeeded();
     const sibling = this.#sibling;
     if (sibling === undefined) {
       const { mediaType } = form;
@@ -103,7 +104,8 @@ export class ObjectReadResource implements Resource {
     }
     const answer = siblingAnswer(object, sibling, { status: 200, address, isHead });
     const coding = sibling.metadata.contentEncoding;
-    if (coding !== undefined) answer.headers.push('Content-Encoding', escapeControls(coding));
+    if (coding !== undefined && coding !== 'identity')
+      answer.headers.push('Content-Encoding', escapeControls(coding));
     return answer;
   }
 }

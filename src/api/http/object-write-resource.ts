@@ -5,18 +5,17 @@
  * request's own media type, so an `Accept` that excludes it is refused before anything is stored.
  */
 
-import { randomKey } from '../../object/vtag.ts';
-import { createdLocation } from './address.ts';
 import { emptyAnswer, htmlAnswer, textAnswer } from './answer.ts';
-import { failureToAnswer } from './failure-answer.ts';
+import { failureToAnswer, refuseUnknownType } from './failure-answer.ts';
 import { chooseMediaType } from './negotiation.ts';
 import { siblingAnswer, siblingsAnswer } from './object-answer.ts';
 import { readContext, readForConditions } from './object-condition.ts';
-import { splitContentType, readMetadata } from './object-metadata.ts';
+import { contentTypeOf, mediaTypeOf } from './object-headers.ts';
+import { readMetadata } from './object-metadata.ts';
 import { NO_PARAMETERS, parseObjectParameters } from './object-parameters.ts';
 import { OBJECT_METHODS } from './object-read-resource.ts';
+import { targetKeyOf, withLocation } from './target-key.ts';
 import type { ByteString } from '../../base/bytes.ts';
-import type { ObjectKey } from '../../base/names.ts';
 import type { VersionVector } from '../../clock/version-vector.ts';
 import type { PutRequest, WriteCondition } from '../../object/requests.ts';
 import type { Metadata, StoredObject } from '../../object/stored-object.ts';
@@ -24,38 +23,30 @@ import type { BucketAddress } from './address.ts';
 import type { Answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
 import type { Existence, Offer, Resource } from './resource.ts';
+import type { TargetKey } from './target-key.ts';
 
 export class ObjectWriteResource implements Resource {
   readonly methods = OBJECT_METHODS;
   readonly isMadeByPost = true;
   readonly #exchange: Exchange;
   readonly #address: BucketAddress;
-  readonly #key: ObjectKey;
-  readonly #isKeyMade: boolean;
+  readonly #target: TargetKey;
   #parameters = NO_PARAMETERS;
-  #mediaType = '';
   #metadata: Metadata = {};
   #context: VersionVector | undefined;
   #condition: WriteCondition | undefined;
 
   /** Without a key one is made. */
   constructor(exchange: Exchange, address: BucketAddress, key: ByteString | undefined) {
-    const { type, bucket } = address;
     this.#exchange = exchange;
     this.#address = address;
-    this.#isKeyMade = key === undefined;
-    this.#key = {
-      type,
-      bucket,
-      key: key ?? (randomKey(exchange.context.host.random) as ByteString),
-    };
+    this.#target = targetKeyOf(exchange, address, key);
   }
 
   findFault(): Answer | undefined {
-    const contentType = this.#exchange.headers['content-type'];
-    if (contentType === undefined) return textAnswer(400, 'Missing Content-Type request header');
-    this.#mediaType = splitContentType(contentType).mediaType;
-
+    if (this.#exchange.headers['content-type'] === undefined) {
+      return textAnswer(400, 'Missing Content-Type request header');
+    }
     const parsed = parseObjectParameters(this.#exchange, this.#address);
     if ('status' in parsed) return parsed;
     this.#parameters = parsed;
@@ -79,27 +70,25 @@ export class ObjectWriteResource implements Resource {
     return undefined;
   }
 
-  refuseMediaType(): Answer | undefined {
-    const mediaType = this.#mediaType;
-    const slash = mediaType.indexOf('/');
-    if (slash <= 0 || slash !== mediaType.lastIndexOf('/') || slash === mediaType.length - 1) {
-      const text = `"${mediaType}" is not a valid media type for the Content-type header.\n`;
-      return textAnswer(415, text);
-    }
-    return mediaType === mediaType.toLowerCase() ? undefined : htmlAnswer(415);
+  refuse(): Answer | undefined {
+    return refuseUnknownType(this.#exchange, this.#address.type);
   }
 
   offer(): Offer {
-    return { mediaTypes: [this.#mediaType], encodings: ['identity'] };
+    return {
+      mediaTypes: [mediaTypeOf(this.#metadata)],
+      encodings: ['identity'],
+      charset: this.#metadata.charset,
+    };
   }
 
   exists(): Existence | Promise<Existence> {
-    if (this.#isKeyMade) return { kind: 'missing' };
+    if (this.#target.isMade) return { kind: 'missing' };
     if (this.#condition === undefined && this.#isCreateOnly()) {
       this.#condition = { kind: 'none-match' };
-      return { kind: 'present' };
+      return { kind: 'unasked' };
     }
-    return readForConditions(this.#exchange, this.#key, this.#parameters.read);
+    return readForConditions(this.#exchange, this.#target.key, this.#parameters.read);
   }
 
   /** Whether `If-None-Match: *` is the only condition, which the coordinator checks itself. */
@@ -114,21 +103,37 @@ export class ObjectWriteResource implements Resource {
   }
 
   async act(): Promise<Answer> {
+    return withLocation(
+      this.#refuseMediaType() ?? (await this.#put()),
+      this.#address,
+      this.#target,
+    );
+  }
+
+  /** A POST to a key takes any: Riak asks only where it makes or replaces a resource. */
+  #refuseMediaType(): Answer | undefined {
+    if (this.#exchange.method === 'POST' && !this.#target.isMade) return undefined;
+    const [mediaType = ''] = (this.#exchange.headers['content-type'] ?? '').split(';');
+    if (mediaType.split('/').filter((piece) => piece !== '').length !== 2) {
+      const text = `"${mediaType}" is not a valid media type for the Content-type header.\n`;
+      return textAnswer(415, text);
+    }
+    return mediaType === mediaType.trim().toLowerCase() ? undefined : htmlAnswer(415);
+  }
+
+  async #put(): Promise<Answer> {
     const { context, method } = this.#exchange;
     const outcome = await context.service.put(this.#request());
-    if (outcome.kind !== 'stored') return failureToAnswer(outcome, method);
-    const status = this.#isKeyMade ? 201 : outcome.object === undefined ? 204 : 200;
-    const answer =
-      outcome.object === undefined ? emptyAnswer(status) : this.#show(outcome.object, status);
-    if (this.#isKeyMade) {
-      answer.headers.push('Location', createdLocation(this.#address, this.#key.key));
+    if (outcome.kind !== 'stored') {
+      return failureToAnswer(outcome, method, contentTypeOf(this.#metadata));
     }
-    return answer;
+    const status = this.#target.isMade ? 201 : outcome.object === undefined ? 204 : 200;
+    return outcome.object === undefined ? emptyAnswer(status) : this.#show(outcome.object, status);
   }
 
   #request(): PutRequest {
     return {
-      key: this.#key,
+      key: this.#target.key,
       ...this.#parameters.write,
       content: { metadata: this.#metadata, value: this.#exchange.body, isTombstone: false },
       returning: this.#isBodyReturned() ? 'body' : 'nothing',
@@ -148,7 +153,9 @@ export class ObjectWriteResource implements Resource {
     const address = this.#address;
     const [sibling] = object.siblings;
     if (object.siblings.length === 1 && sibling !== undefined) {
-      return siblingAnswer(object, sibling, { status, address, isHead: false });
+      // An empty value is no body, and so no 200.
+      const shown = status === 200 && sibling.valueSizeBytes === 0 ? 204 : status;
+      return siblingAnswer(object, sibling, { status: shown, address, isHead: false });
     }
     const { accept } = this.#exchange.headers;
     const mediaType =

@@ -2,7 +2,8 @@
  * The query of a URL: names and values, decoded as names are (`percent.ts`).
  *
  * Most requests have none, and those that have ask for a few: the text is split once, when first
- * asked, and a name is found by looking. Of a repeated name the first counts.
+ * asked, and a name is found by looking. Of a repeated name the first counts. As with Riak `;` sets
+ * pairs apart as `&` does.
  */
 
 import { decodeName } from './percent.ts';
@@ -24,7 +25,7 @@ export class Query {
   /** A name without `=` has the empty value. */
   get(name: string): ByteString | undefined {
     if (this.#text === '') return undefined;
-    this.#pairs ??= this.#text.split('&').map(splitPair);
+    this.#pairs ??= this.#text.split(/[&;]/).map(splitPair);
     for (const pair of this.#pairs) {
       if (pair[0] === name) return pair[1];
     }

@@ -79,6 +79,7 @@ export function parseRanges(header: string, sizeBytes: number): readonly ByteRan
   return ranges;
 }
 
+/** Undefined: nothing of the body lies in it. */
 function resolveRange(
   firstText: string,
   lastText: string,
@@ -91,6 +92,5 @@ function resolveRange(
   }
   const first = Number(firstText);
   const last = lastText === '' ? sizeBytes - 1 : Math.min(Number(lastText), sizeBytes - 1);
-  if (lastText !== '' && Number(lastText) < first) return 'malformed';
-  return first < sizeBytes ? { first, last } : undefined;
+  return first < sizeBytes && first <= last ? { first, last } : undefined;
 }

@@ -26,6 +26,8 @@ export interface Form {
 
 export type Existence =
   | { readonly kind: 'present'; readonly validators?: Validators }
+  /** Nothing that a header asks for depends on it, or `act` looks itself. */
+  | { readonly kind: 'unasked' }
   /** `answer`: instead of the plain 404. */
   | { readonly kind: 'missing'; readonly answer?: Answer }
   /** It cannot be told. */

@@ -31,7 +31,7 @@ const RESOURCES: readonly (readonly [name: string, path: string])[] = [
 
 const OFFER: Offer = {
   mediaTypes: ['text/html', 'application/json'],
-  encodings: ['identity', 'gzip'],
+  encodings: ['identity'],
 };
 
 const LINK = RESOURCES.map(([name, path]) => `<${path}>; rel="${name}"`).join(',');

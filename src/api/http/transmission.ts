@@ -20,7 +20,7 @@ const SERVER_NAME = 'Vertebra';
 /** Resolves when the answer has been handed to the connection; rejects with `closed` if it broke. */
 export async function transmit(exchange: Exchange, answer: Answer): Promise<void> {
   const { response, method, headers } = exchange;
-  const range = method === 'GET' ? headers.range : undefined;
+  const range = method === 'GET' || method === 'HEAD' ? headers.range : undefined;
   const sent =
     range === undefined ? answer : applyRange(answer, range, () => newBoundary(exchange));
   const { status, body } = sent;

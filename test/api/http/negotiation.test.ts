@@ -23,6 +23,9 @@ t.test('media types are chosen by weight, then by the last listed', (t) => {
   t.equal(choose('application/json'), undefined);
   t.equal(choose('text/plain;level=1'), undefined);
   t.equal(choose('rubbish'), undefined);
+  t.equal(choose('*/*;level=1'), undefined);
+  t.equal(choose('text/plain;q=.5'), 'text/plain');
+  t.equal(choose('text/plain, */*;q=high'), undefined, 'a weight that is none spoils all');
   t.end();
 });
 
@@ -59,6 +62,18 @@ t.test('a stored coding goes out unless it is excluded', (t) => {
   t.equal(choose('*'), 'gzip');
   t.equal(choose('identity'), undefined);
   t.equal(choose('deflate'), undefined);
+  t.end();
+});
+
+t.test('a charset that is not named goes out only if it is ISO-8859-1', (t) => {
+  const choose = (header: string, offered: string): string | undefined =>
+    chooseToken(header, [offered], 'ISO-8859-1');
+  t.equal(choose('UTF-8', 'utf-8'), 'utf-8');
+  t.equal(choose('*', 'utf-8'), 'utf-8');
+  t.equal(choose('iso-8859-5', 'utf-8'), undefined);
+  t.equal(choose('utf-8;q=0', 'utf-8'), undefined);
+  t.equal(choose('utf-8', 'ISO-8859-1'), 'ISO-8859-1');
+  t.equal(choose('utf-8, *;q=0', 'ISO-8859-1'), undefined);
   t.end();
 });
 

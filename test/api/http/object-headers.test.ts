@@ -34,7 +34,7 @@ function siblingWith(metadata: Metadata): SiblingHead {
 }
 
 t.test('links read back as they were shown, in every form of URL', (t) => {
-  const links = fc.array(fc.record({ bucket: name, key: name, tag: bytes }), { maxLength: 5 });
+  const links = fc.array(fc.record({ bucket: name, key: name, tag: name }), { maxLength: 5 });
   fc.assert(
     fc.property(links, form, name, (links, form, bucket) => {
       const header = linkHeader({ links }, bucket, form);
@@ -61,10 +61,15 @@ t.test('a form of URL takes its own links only', (t) => {
     '</buckets/b/key/k>; riaktag="t"',
     '</buckets/b/keys/k>;  riaktag="t"',
     '</buckets/b/keys/k>; riaktag="a, b"',
+    '</buckets/b/keys/k>; riaktag=""',
+    '</buckets/b>; rel="up", </buckets/b>; rel="up"',
   ]) {
     t.equal(parseLinkHeader(header, addressOf('buckets', 'b')), undefined, header);
   }
   t.same(parseLinkHeader('', addressOf('buckets', 'b')), []);
+  t.same(parseLinkHeader(`${recent}; title="x"`, addressOf('buckets', 'b')), [
+    { bucket: 'b', key: 'k', tag: 't' },
+  ]);
   t.end();
 });
 
@@ -118,6 +123,8 @@ t.test('of a content type the media type and a charset named in lower case are k
   t.same(split('text/plain'), ['text/plain', undefined]);
   t.same(split('text/plain;  x=1; charset="utf-8"'), ['text/plain', '"utf-8"']);
   t.same(split('text/plain; Charset=utf-8'), ['text/plain', undefined]);
+  t.same(split('text/plain charset=utf-8'), ['text/plain', 'utf-8']);
+  t.same(split('text/plain; charset=a=b'), ['text/plain', undefined]);
   t.same(split(';'), ['', undefined]);
   t.end();
 });

@@ -55,6 +55,8 @@ export async function serve(options: Partial<HttpOptions> = {}, atPort = 0): Pro
 export interface Reply {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
+  /** Names as sent, each followed by its value. */
+  readonly rawHeaders: readonly string[];
   readonly body: Buffer;
 }
 
@@ -76,8 +78,8 @@ export function ask(
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.on('error', reject);
         response.on('end', () => {
-          const { statusCode = 0, headers } = response;
-          resolve({ status: statusCode, headers, body: Buffer.concat(chunks) });
+          const { statusCode = 0, headers, rawHeaders } = response;
+          resolve({ status: statusCode, headers, rawHeaders, body: Buffer.concat(chunks) });
         });
       },
     );
