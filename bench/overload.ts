@@ -3,18 +3,21 @@
  *
  * One node that holds all (n=1) and raw Protocol Buffers connections, each with one PUT of 1 KiB under
  * way at most. First its capacity, closed loop; then open loop at 0.5 to 10 times of it: a request is
- * due at its time whether or not those before it have been answered. Goodput counts what was stored
- * within a second of when it was due. A request that finds no idle connection is not sent: that many
- * connections is what the clients of one node have. Last, half of the capacity again, second by second:
- * how soon the node is itself.
+ * due at its time whether or not those before it have been answered. A request that finds no idle
+ * connection is not sent: that many connections is what the clients of one node have. Goodput counts
+ * what was stored within a second of when it was due, once the load has stood for a second. Last,
+ * half of the capacity again, second by second: how soon the node is itself.
+ *
+ * The generator would take the node's processor and the figures would be its own: so the node is held
+ * to one processor and the generator to another (`taskset`), and both say how much they used.
  */
 
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { build } from 'hdr-histogram-js';
+import { utf8ToByteString } from '../src/base/bytes.ts';
 import { encodeFrame } from '../src/api/pbc/framing.ts';
 import { ProtoWriter } from '../src/api/pbc/messages/proto-writer.ts';
 import { RpbPutReq } from '../src/api/pbc/messages/put-messages.ts';
@@ -22,7 +25,8 @@ import { DevCluster, type DevNode } from '../src/cli/dev-cluster.ts';
 import { devNodes, writeDevConfig } from '../src/cli/dev-command.ts';
 import { textTable } from '../src/cli/text-table.ts';
 import { putFields } from '../src/client/request-fields.ts';
-import { utf8ToByteString } from '../src/base/bytes.ts';
+import { OverloadClients, type Served } from './overload-clients.ts';
+import { cpuMicrosOf } from './process-costs.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -30,128 +34,118 @@ const { values: options } = parseArgs({
     connections: { type: 'string', default: '2000' },
     factors: { type: 'string', default: '0.5,1,2,5,10' },
     'base-port': { type: 'string', default: '25000' },
+    /** Both on all processors. */
+    together: { type: 'boolean', default: false },
   },
 });
 const DURATION_MS = Number(options.seconds) * 1_000;
-const CONNECTIONS = Number(options.connections);
-const GOOD_WITHIN_MS = 1_000;
+const SETTLE_MS = 1_000;
 const WARM_UP_MS = 6_000;
 const RECOVERY_SECONDS = 10;
-const STORED_CODE = 12;
 
-const REQUESTS = Array.from({ length: 4_096 }, (_, index) => {
-  const key = {
-    type: utf8ToByteString('n1'),
-    bucket: utf8ToByteString('bench'),
-    key: utf8ToByteString(`key-${index}`),
-  };
-  const fields = putFields(key, { value: Buffer.alloc(1_024, 'v') }, {});
-  return Buffer.from(encodeFrame(new ProtoWriter(), RpbPutReq, fields));
-});
-
-interface Tally {
-  offered: number;
-  unsent: number;
-  stored: number;
-  good: number;
-  refused: number;
+function puts(): Buffer[] {
+  return Array.from({ length: 4_096 }, (_, index) => {
+    const key = {
+      type: utf8ToByteString('n1'),
+      bucket: utf8ToByteString('bench'),
+      key: utf8ToByteString(`key-${index}`),
+    };
+    const fields = putFields(key, { value: Buffer.alloc(1_024, 'v') }, {});
+    return Buffer.from(encodeFrame(new ProtoWriter(), RpbPutReq, fields));
+  });
 }
 
-/** Connections with at most one request under way each. */
-class Load {
-  readonly #idle: Socket[] = [];
-  readonly latencies = build({ highestTrackableValue: 120_000_000 });
-  #next = 0;
-  tally: Tally = newTally();
-  /** Called with each connection that has become idle. */
-  onIdle: () => void = () => {};
-
-  async open(node: DevNode, count: number): Promise<void> {
-    for (let index = 0; index < count; index += 1) {
-      const socket = connect(node.pbcPort, node.host);
-      socket.setNoDelay(true);
-      await new Promise<void>((connected, failed) => {
-        socket.once('connect', connected);
-        socket.once('error', failed);
-      });
-      this.#idle.push(socket);
-    }
-  }
-
-  /** One request, due at `dueMs`, on an idle connection if there is one. */
-  send(dueMs: number): boolean {
-    this.tally.offered += 1;
-    const socket = this.#idle.pop();
-    if (socket === undefined) {
-      this.tally.unsent += 1;
-      return false;
-    }
-    const { tally } = this;
-    socket.once('data', (reply: Buffer) => {
-      const tookMs = performance.now() - dueMs;
-      if (reply[4] === STORED_CODE) {
-        tally.stored += 1;
-        if (tookMs <= GOOD_WITHIN_MS) tally.good += 1;
-        this.latencies.recordValue(Math.round(tookMs * 1_000));
-      } else tally.refused += 1;
-      this.#idle.push(socket);
-      this.onIdle();
-    });
-    this.#next = (this.#next + 1) % REQUESTS.length;
-    socket.write(REQUESTS[this.#next] as Buffer);
-    return true;
-  }
-
-  start(): Tally {
-    this.tally = newTally();
-    this.latencies.reset();
-    return this.tally;
-  }
-
-  close(): void {
-    for (const socket of this.#idle) socket.destroy();
-  }
+/** Processors of the node and of the generator; false: there are not enough, or no `taskset`. */
+function holdApart(nodePid: number): boolean {
+  if (availableParallelism() < 2) return false;
+  return [
+    ['0', `${nodePid}`],
+    ['1', `${process.pid}`],
+  ].every(([processor, pid]) => {
+    return spawnSync('taskset', ['-acp', processor as string, pid as string]).status === 0;
+  });
 }
 
-function newTally(): Tally {
-  return { offered: 0, unsent: 0, stored: 0, good: 0, refused: 0 };
-}
-
-/** `under` requests under way all the time; stored a second. */
-async function closedLoop(load: Load, under: number, durationMs: number): Promise<number> {
-  const tally = load.start();
-  const endMs = performance.now() + durationMs;
-  load.onIdle = () => {
-    if (performance.now() < endMs) load.send(performance.now());
-  };
-  for (let index = 0; index < under; index += 1) load.send(performance.now());
-  await pause(durationMs);
-  load.onIdle = () => {};
-  const perSecond = (tally.stored * 1_000) / durationMs;
-  await pause(1_000);
-  return perSecond;
-}
-
-/** `perSecond` requests are due, evenly, for `durationMs`. */
-async function openLoop(load: Load, perSecond: number, durationMs: number): Promise<Tally> {
-  const tally = load.start();
+/** What happened during `run`, by the second. */
+async function measured(
+  clients: OverloadClients,
+  pid: number,
+  run: () => Promise<void>,
+): Promise<Served & { readonly p99Ms: number; readonly cores: readonly [number, number] }> {
+  const before = clients.served();
+  clients.resetLatencies();
   const startMs = performance.now();
-  const dueCount = (perSecond * durationMs) / 1_000;
-  while (tally.offered < dueCount) {
-    const untilNow = Math.min(dueCount, ((performance.now() - startMs) * perSecond) / 1_000);
-    // Replies must be read too: at most a millisecond or two of requests at once.
-    let left = 200;
-    while (tally.offered < untilNow && left > 0) {
-      load.send(startMs + (tally.offered * 1_000) / perSecond);
-      left -= 1;
-    }
-    await new Promise<void>((next) => setImmediate(next));
-  }
-  return tally;
+  const nodeMicros = cpuMicrosOf([pid]);
+  const ownMicros = cpuMicrosOf([process.pid]);
+  await run();
+  const seconds = (performance.now() - startMs) / 1_000;
+  const after = clients.served();
+  const coresOf = (micros: number): number => micros / 1e6 / seconds;
+  return {
+    offered: (after.offered - before.offered) / seconds,
+    unsent: (after.unsent - before.unsent) / seconds,
+    good: (after.good - before.good) / seconds,
+    late: (after.late - before.late) / seconds,
+    refused: (after.refused - before.refused) / seconds,
+    p99Ms: clients.p99Ms(),
+    cores: [
+      coresOf(cpuMicrosOf([pid]) - nodeMicros),
+      coresOf(cpuMicrosOf([process.pid]) - ownMicros),
+    ],
+  };
 }
 
-function pause(durationMs: number): Promise<void> {
-  return new Promise((done) => setTimeout(done, durationMs));
+async function main(cluster: DevCluster, node: DevNode): Promise<void> {
+  const pid = cluster.mustChild(node.name).pid as number;
+  await cluster.ensureBucketTypes({ n1: { n_val: 1, allow_mult: false } });
+  const isApart = !options.together && holdApart(pid);
+  const clients = new OverloadClients(puts());
+  await clients.open(node, Number(options.connections));
+  await clients.closedLoop(64, WARM_UP_MS);
+  const { good: capacity } = await measured(clients, pid, () =>
+    clients.closedLoop(64, DURATION_MS),
+  );
+  console.log(
+    `capacity: ${Math.round(capacity)} PUTs a second, closed loop, 64 under way; ` +
+      `node and generator ${isApart ? 'on a processor each' : 'together on all processors'}\n`,
+  );
+  const rows: string[][] = [];
+  for (const factor of options.factors.split(',').map(Number)) {
+    await clients.openLoop(capacity * factor, SETTLE_MS);
+    const row = await measured(clients, pid, () =>
+      clients.openLoop(capacity * factor, DURATION_MS),
+    );
+    rows.push([
+      `${factor}`,
+      ...[row.offered, row.unsent, row.refused, row.late, row.good].map((rate) => {
+        return `${Math.round(rate)}`;
+      }),
+      `${Math.round((100 * row.good) / capacity)} %`,
+      row.p99Ms.toFixed(0),
+      ...row.cores.map((cores) => cores.toFixed(2)),
+    ]);
+  }
+  const recovery: string[] = [];
+  for (let second = 1; second <= RECOVERY_SECONDS; second += 1) {
+    const row = await measured(clients, pid, () => clients.openLoop(capacity / 2, 1_000));
+    const share = Math.round((100 * row.good) / row.offered);
+    recovery.push(`${second}: ${share} % p99 ${row.p99Ms.toFixed(0)} ms`);
+  }
+  const heading = [
+    'times',
+    'due/s',
+    'no connection/s',
+    'refused/s',
+    'late/s',
+    'good/s',
+    'of capacity',
+    'p99 ms',
+    'node cores',
+    'generator cores',
+  ];
+  console.log(textTable(heading, rows));
+  console.log(`\nafter it, at half the capacity, second by second:\n${recovery.join('\n')}`);
+  clients.close();
 }
 
 const data = mkdtempSync(join(tmpdir(), 'vertebra-bench-'));
@@ -160,46 +154,9 @@ const nodes = devNodes(configPath);
 const entryPoint = resolve(import.meta.dirname, '../src/main.js');
 const cluster = new DevCluster({ configPath, nodes, entryPoint });
 await cluster.start();
-const load = new Load();
 try {
-  await cluster.ensureBucketTypes({ n1: { n_val: 1, allow_mult: false } });
-  await load.open(nodes[0] as DevNode, CONNECTIONS);
-  await closedLoop(load, 64, WARM_UP_MS);
-  const capacity = await closedLoop(load, 64, DURATION_MS);
-  console.log(`capacity: ${Math.round(capacity)} PUTs a second, closed loop, 64 under way\n`);
-  const rows: string[][] = [];
-  for (const factor of options.factors.split(',').map(Number)) {
-    const tally = await openLoop(load, capacity * factor, DURATION_MS);
-    const seconds = DURATION_MS / 1_000;
-    const p99 = load.latencies.getValueAtPercentile(99) / 1_000;
-    rows.push([
-      `${factor}`,
-      ...[tally.offered, tally.unsent, tally.refused, tally.good].map((count) => {
-        return `${Math.round(count / seconds)}`;
-      }),
-      `${Math.round((100 * tally.good) / seconds / capacity)} %`,
-      p99.toFixed(1),
-    ]);
-  }
-  const recovery: string[] = [];
-  for (let second = 1; second <= RECOVERY_SECONDS; second += 1) {
-    const { good, offered } = await openLoop(load, capacity / 2, 1_000);
-    const p99 = load.latencies.getValueAtPercentile(99) / 1_000;
-    recovery.push(`${second}: ${Math.round((100 * good) / offered)} % p99 ${p99.toFixed(0)} ms`);
-  }
-  const heading = [
-    'times',
-    'due/s',
-    'no connection/s',
-    'refused/s',
-    'good/s',
-    'of capacity',
-    'p99 ms',
-  ];
-  console.log(textTable(heading, rows));
-  console.log(`\nafter it, at half the capacity, second by second:\n${recovery.join('\n')}`);
+  await main(cluster, nodes[0] as DevNode);
 } finally {
-  load.close();
   await cluster.stop();
   rmSync(data, { recursive: true, force: true });
 }

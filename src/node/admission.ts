@@ -1,9 +1,10 @@
 /**
  * Admission: how many client requests this node carries at once.
  *
- * Past the limit a request is refused at once, which costs nothing, instead of being accepted and
- * served too late, which costs everybody (invariant 7: never a slow death). The limit follows from how
- * long requests take (`concurrency-limit.ts`), and is never above the configured one.
+ * Past the limit a request is refused at once, instead of being accepted and served too late, which
+ * costs everybody (invariant 7: never a slow death). The limit follows from how long requests take
+ * (`concurrency-limit.ts`), and is never above the configured one. Clients of the edges wait for room
+ * before they come here (`entrance.ts`).
  */
 
 import type { Clock, Host, Metrics } from '../base/host.ts';
@@ -34,6 +35,7 @@ export class Admission {
   #bytes = 0;
   #isClosed = false;
   #drained: (() => void) | undefined;
+  #onRoom: () => void = () => {};
 
   constructor(host: Pick<Host, 'clock' | 'metrics'>, limits: AdmissionLimits) {
     this.#metrics = host.metrics;
@@ -53,6 +55,20 @@ export class Admission {
     return this.#concurrency.limit;
   }
 
+  /** Whether one more request without a value would be let in. */
+  get hasRoom(): boolean {
+    return (
+      !this.#isClosed &&
+      this.#requests < this.#concurrency.limit &&
+      (this.#requests === 0 || this.#bytes <= this.#limits.bytesMax)
+    );
+  }
+
+  /** Who is told each time that a request has left. */
+  onRoom(listener: () => void): void {
+    this.#onRoom = listener;
+  }
+
   /** When the request entered, for `leave`, which must follow; undefined: refuse it as overload. */
   tryEnter(work: ClientWork, sizeBytes: number): number | undefined {
     // A single large value is let in when nothing else is there, or it never would be.
@@ -60,8 +76,7 @@ export class Admission {
       this.#requests >= this.#concurrency.limit ||
       (this.#requests > 0 && this.#bytes + sizeBytes > this.#limits.bytesMax);
     if (isFull || this.#isClosed) {
-      this.#metrics.count('requests_refused');
-      this.#metrics.count(`${work}_rejected`);
+      this.noteRefused(work);
       return undefined;
     }
     this.#requests += 1;
@@ -81,6 +96,12 @@ export class Admission {
     this.#bytes -= sizeBytes;
     this.#note(work, -1);
     if (this.#requests === 0) this.#drained?.();
+    this.#onRoom();
+  }
+
+  noteRefused(work: ClientWork): void {
+    this.#metrics.count('requests_refused');
+    this.#metrics.count(`${work}_rejected`);
   }
 
   #note(work: ClientWork, more: number): void {

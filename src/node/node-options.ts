@@ -15,6 +15,8 @@ export interface NodeLimits {
   readonly requestsMax: number;
   /** Bytes of the values that they bring. */
   readonly requestBytesMax: number;
+  /** Client requests that wait for room at the edges; with more the first are refused. */
+  readonly waitingMax: number;
   /** Listings and index queries under way. */
   readonly coverageMax: number;
   /** One read in so many asks every replica, whatever its quorums need. */
@@ -35,6 +37,10 @@ export interface NodeTimings {
   readonly startGraceMs: number;
   /** How long a read waits for the replicas it has asked before it asks others. */
   readonly spareDelayMs: number;
+  /** How long a client request may wait for room at the edges; then it is refused. */
+  readonly entranceWaitMs: number;
+  /** When the first in line has waited so long, the last to come goes first. */
+  readonly entranceTurnMs: number;
   /** For a client request that does not say. */
   readonly requestTimeoutMs: number;
   /** For each request of a read repair. */
@@ -73,6 +79,7 @@ export interface NodeOptions {
 export const NODE_LIMITS: NodeLimits = {
   requestsMax: 50_000,
   requestBytesMax: 512 * 1024 * 1024,
+  waitingMax: 20_000,
   coverageMax: 64,
   fullReadInterval: 10,
   readRepairsMax: 128,
@@ -86,6 +93,8 @@ export const NODE_TIMINGS: NodeTimings = {
   missesMax: 4,
   startGraceMs: 1_000,
   spareDelayMs: 30,
+  entranceWaitMs: 2_000,
+  entranceTurnMs: 100,
   requestTimeoutMs: 60_000,
   readRepairTimeoutMs: 5_000,
   agreeTimeoutMs: 10_000,

@@ -26,6 +26,7 @@ import type {
 } from '../object/requests.ts';
 import type { PropertyRefusal } from '../object/property-validation.ts';
 import type { IndexScan } from '../peer/messages.ts';
+import type { ClientEntrance } from './entrance.ts';
 
 export interface PreferenceListEntry {
   readonly partition: Partition;
@@ -55,6 +56,8 @@ export interface CoverageOptions {
 
 export interface NodeService {
   readonly id: NodeId;
+  /** Where the edges wait with gets, puts and deletes until the node has room for them. */
+  readonly entrance: ClientEntrance;
 
   get(request: GetRequest): Promise<GetOutcome>;
   put(request: PutRequest): Promise<PutOutcome>;

@@ -54,6 +54,7 @@ import {
   type NodeOptions,
   type NodeTimings,
 } from './node-options.ts';
+import { Entrance } from './entrance.ts';
 import { openParts, type NodeParts } from './node-parts.ts';
 import type {
   BucketTypeStatus,
@@ -72,6 +73,7 @@ const OVERLOAD: Failure = { kind: 'overload' };
 
 export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   readonly id: NodeId;
+  readonly entrance: Entrance;
   readonly #host: Host;
   readonly #store: Store;
   readonly #peer: RoutingPeer;
@@ -100,6 +102,11 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     this.#admission = new Admission(host, {
       requestsMax: this.#limits.requestsMax,
       bytesMax: this.#limits.requestBytesMax,
+    });
+    this.entrance = new Entrance(host, this.#admission, {
+      turnMs: this.#timings.entranceTurnMs,
+      waitMaxMs: this.#timings.entranceWaitMs,
+      lengthMax: this.#limits.waitingMax,
     });
     const { diskSpace, diskGuard } = options;
     this.#disk =
@@ -152,6 +159,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   async #stop(): Promise<void> {
     this.#life = 'stopping';
     const { clock, log } = this.#host;
+    this.entrance.close();
     await Promise.race([this.#admission.close(), sleep(clock, this.#timings.drainTimeoutMs)]);
     const parts = this.#parts;
     this.#disk?.stop();

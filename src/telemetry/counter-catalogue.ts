@@ -102,6 +102,7 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   replica_overload: 'Writes refused here because too many were under way',
   replica_segments_corrected: 'Segments of hash trees that a recount corrected',
   requests_refused: 'Requests of clients refused for overload',
+  requests_waited: 'Requests of clients that found no room at once',
   scrub_bytes_total: 'Bytes read by the scrub',
   scrub_checked_total: 'Copies checked by the scrub',
   scrub_damaged_total: 'Damaged copies found by the scrub',

@@ -36,6 +36,7 @@ const GAUGES: Catalogue = {
   queries_under_way: 'Queries of the query API under way',
   query_held_bytes: 'What queries under way hold in memory',
   requests_limit: 'Requests of clients that may be under way at once, as it has been found',
+  requests_waiting: 'Requests of clients that wait for room',
   script_sessions: 'MapReduce jobs that use JavaScript',
   store_fenced: '1 when a write failed: nothing is stored until the node is started again',
   store_log_bytes: 'Size of the value log',

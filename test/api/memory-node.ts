@@ -80,6 +80,7 @@ export interface MemoryNodeOptions {
 
 export class MemoryNode implements NodeService {
   readonly id = 'dev1@127.0.0.1' as NodeId;
+  entrance: NodeService['entrance'] = { enter: () => undefined, exit: () => {} };
   readonly #host: Host;
   readonly #reapAfterMs: number;
   readonly #entries = new Map<string, Entry>();

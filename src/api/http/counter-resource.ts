@@ -19,6 +19,7 @@ const TIMEOUT_MS = 60_000;
 
 export class CounterResource implements Resource {
   readonly methods = ['GET', 'POST'];
+  readonly needsRoom = true;
   readonly isMadeByPost = true;
   readonly #exchange: Exchange;
   readonly #key: ObjectKey;

@@ -29,6 +29,7 @@ const LONGEST_WAIT_MS = 60 * 60 * 1000;
 
 export class DatatypeResource implements Resource {
   readonly methods = ['GET', 'HEAD', 'POST'];
+  readonly needsRoom = true;
   readonly isMadeByPost = true;
   readonly #exchange: Exchange;
   readonly #address: BucketAddress;

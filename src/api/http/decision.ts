@@ -3,16 +3,20 @@
  *
  * Clients see the first objection, so the order is part of the protocol: method, body digest, query
  * and headers, permission, media type, negotiation, existence, conditions, action. It is that of
- * Riak's web machine, which follows RFC 9110. Every resource goes this one way.
+ * Riak's web machine, which follows RFC 9110. Every resource goes this one way. One that needs room at
+ * the node waits for it when its body has been read: a slow sender must not hold it.
  */
 
 import { createHash } from 'node:crypto';
+import { Fault } from '../../base/fault.ts';
 import { emptyAnswer, htmlAnswer } from './answer.ts';
 import { checkConditions } from './conditional.ts';
 import { isCrossSite } from './cross-site.ts';
+import { failureToAnswer } from './failure-answer.ts';
 import { gzipAnswer } from './gzip.ts';
 import { chooseMediaType, chooseToken } from './negotiation.ts';
 import { announcedSizeBytes, readBody } from './request-body.ts';
+import { findRoom } from './room.ts';
 import type { Answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
 import type { BodyBudget } from './request-body.ts';
@@ -47,6 +51,20 @@ export async function decide(
   if (fault !== undefined) return fault;
 
   if (resource.isOpenToOtherSites !== true && isCrossSite(exchange)) return htmlAnswer(403);
+  if (resource.needsRoom !== true) return serve(exchange, resource);
+  const room = await findRoom(exchange);
+  if (room === 'gone') throw new Fault('closed', 'the client left while it waited');
+  if (room === 'refused') return failureToAnswer({ kind: 'overload' }, method);
+  try {
+    return await serve(exchange, resource);
+  } finally {
+    exchange.context.service.entrance.exit();
+  }
+}
+
+/** What comes of a request that can be read and may be brought. */
+async function serve(exchange: Exchange, resource: Resource): Promise<Answer> {
+  const { method } = exchange;
   const refusal = await resource.refuse?.();
   if (refusal !== undefined) return refusal;
   const refusedType = hasBody(method) ? resource.refuseMediaType?.() : undefined;

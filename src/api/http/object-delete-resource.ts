@@ -20,6 +20,7 @@ const OFFER: Offer = { mediaTypes: ['text/html'], encodings: ['identity'] };
 
 export class ObjectDeleteResource implements Resource {
   readonly methods = OBJECT_METHODS;
+  readonly needsRoom = true;
   readonly #exchange: Exchange;
   readonly #key: ObjectKey;
   #parameters = NO_PARAMETERS;

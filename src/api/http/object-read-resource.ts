@@ -31,6 +31,7 @@ const SIBLINGS_OFFER: Offer = {
 
 export class ObjectReadResource implements Resource {
   readonly methods = OBJECT_METHODS;
+  readonly needsRoom = true;
   readonly #exchange: Exchange;
   readonly #address: BucketAddress;
   readonly #key: ObjectKey;

@@ -27,6 +27,7 @@ import type { TargetKey } from './target-key.ts';
 
 export class ObjectWriteResource implements Resource {
   readonly methods = OBJECT_METHODS;
+  readonly needsRoom = true;
   readonly isMadeByPost = true;
   readonly #exchange: Exchange;
   readonly #address: BucketAddress;

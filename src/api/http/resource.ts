@@ -40,6 +40,8 @@ export interface Resource {
   readonly isOpenToOtherSites?: boolean;
   /** Whether a POST makes something where nothing is; a PUT always does. */
   readonly isMadeByPost?: boolean;
+  /** Whether the request waits at the node's entrance until there is room for it. */
+  readonly needsRoom?: boolean;
 
   /** Faults of the query and the headers. */
   findFault?(): Answer | undefined;

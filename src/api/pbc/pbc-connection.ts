@@ -1,17 +1,20 @@
 /**
  * One client connection: requests strictly in order, one at a time, replies in the same order.
  *
- * Requests behind the one under way stay in the decoder as bytes; when there are too many the socket
- * is not read, and TCP makes the client wait. A stream of replies goes on only while the client
- * reads. Whatever a client sends, it gets an answer or a closed connection.
+ * A request that the node has no room for waits at its entrance as bytes; the code of its frame says
+ * all that its turn or its refusal needs. Requests behind the one under way stay in the decoder as
+ * bytes too; when there are too many the socket is not read, and TCP makes the client wait. A stream
+ * of replies goes on only while the client reads. Whatever a client sends, it gets an answer or a
+ * closed connection.
  */
 
-import { isFault } from '../../base/fault.ts';
+import { assert, isFault } from '../../base/fault.ts';
 import { faultToErrorText } from './error-text.ts';
 import { FrameDecoder } from './framing.ts';
 import { errorReply, malformedReply } from './handler.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import { findRoute } from './routes.ts';
+import type { Place, Waiter } from '../../node/entrance.ts';
 import type { Socket } from 'node:net';
 import type { Host } from '../../base/host.ts';
 import type { ByteBudget } from './byte-budget.ts';
@@ -20,6 +23,7 @@ import type { Frame } from './framing.ts';
 import type { Answer, Reply, Session } from './handler.ts';
 import type { ProtoWriter } from './messages/proto-writer.ts';
 import type { PbcOptions } from './pbc-options.ts';
+import type { Route } from './routes.ts';
 
 /** Bytes behind the request under way above which the socket is not read. */
 const READ_AHEAD_MAX_BYTES = 64 * 1024;
@@ -50,6 +54,17 @@ export class PbcConnection {
   #isBusy = false;
   /** Size of the request under way. */
   #busyBytes = 0;
+  /** The request under way waits for room. */
+  #waiting: { readonly frame: Frame; readonly route: Route; readonly place: Place } | undefined;
+  /** The request under way was let in by the entrance. */
+  #isInside = false;
+  readonly #waiter: Waiter = {
+    admit: () => this.#admitted(),
+    refuse: () => {
+      this.#waiting = undefined;
+      this.#finish(errorReply('overload'));
+    },
+  };
   /** The client will send nothing more. */
   #hasInputEnded = false;
   /** No more requests are served; the socket ends when the last reply has left. */
@@ -140,29 +155,60 @@ export class PbcConnection {
 
   #start(frame: Frame): void {
     this.#lastActiveMs = this.#context.host.clock.monotonicMs();
-    const answer = this.#answer(frame);
+    const route = findRoute(frame.code);
+    if (route === undefined) {
+      this.#context.host.metrics.count('pbc_unknown_codes_total');
+      this.#send(errorReply(`Unknown message code: ${frame.code}`));
+      return;
+    }
+    if (route.work !== undefined) {
+      const place = this.#session.node.entrance.enter(route.work, this.#waiter);
+      if (place !== undefined) {
+        this.#isBusy = true;
+        this.#busyBytes = frame.body.length;
+        this.#waiting = { frame, route, place };
+        return;
+      }
+      this.#isInside = true;
+    }
+    this.#bring(frame, route);
+  }
+
+  #admitted(): void {
+    const waiting = this.#waiting;
+    assert(waiting !== undefined, 'who is let in has waited');
+    this.#waiting = undefined;
+    this.#isInside = true;
+    this.#isBusy = false;
+    this.#bring(waiting.frame, waiting.route);
+    if (!this.#isBusy) this.#goOn();
+  }
+
+  #bring({ body }: Frame, route: Route): void {
+    const answer = this.#answer(body, route);
     if ('value' in answer) {
+      this.#leaveEntrance();
       this.#send(answer);
       return;
     }
     this.#isBusy = true;
-    this.#busyBytes = frame.body.length;
+    this.#busyBytes = body.length;
     if (answer instanceof Promise) answer.then(this.#finish, this.#fail);
     else this.#stream(answer).then(this.#goOn, this.#fail);
   }
 
-  #answer({ code, body }: Frame): Answer {
-    const { metrics } = this.#context.host;
-    const route = findRoute(code);
-    if (route === undefined) {
-      metrics.count('pbc_unknown_codes_total');
-      return errorReply(`Unknown message code: ${code}`);
-    }
+  #leaveEntrance(): void {
+    if (!this.#isInside) return;
+    this.#isInside = false;
+    this.#session.node.entrance.exit();
+  }
+
+  #answer(body: Buffer, route: Route): Answer {
     try {
-      return route(body, this.#session, this.#context.options);
+      return route.serve(body, this.#session, this.#context.options);
     } catch (error) {
       if (!isFault(error, 'malformed')) return this.#failureReply(error);
-      metrics.count('pbc_malformed_total');
+      this.#context.host.metrics.count('pbc_malformed_total');
       return malformedReply(error.message);
     }
   }
@@ -211,6 +257,7 @@ export class PbcConnection {
   }
 
   readonly #goOn = (): void => {
+    this.#leaveEntrance();
     this.#isBusy = false;
     this.#busyBytes = 0;
     this.#lastActiveMs = this.#context.host.clock.monotonicMs();
@@ -267,6 +314,8 @@ export class PbcConnection {
 
   #closed(): void {
     this.#isEnding = true;
+    this.#waiting?.place.leave();
+    this.#waiting = undefined;
     this.#context.budget.giveBack(this.#budgetedBytes);
     this.#budgetedBytes = 0;
     const onRoom = this.#onRoom;

@@ -60,21 +60,26 @@ import {
   RpbSetClientIdReq,
   RpbStartTls,
 } from './messages/server-messages.ts';
+import type { ClientWork } from '../../node/admission.ts';
 import type { Answer, Handler, Session } from './handler.ts';
 import type { Fields, MessageType } from './messages/message-type.ts';
 import type { ReaderLimits } from './messages/proto-reader.ts';
 
-/** Reads a request and answers it; throws the fault `malformed` where it cannot be read. */
-type Route = (body: Buffer, session: Session, limits: ReaderLimits) => Answer;
+export interface Route {
+  /** What waits at the node's entrance before it is read, and as what; undefined: it does not. */
+  readonly work: ClientWork | undefined;
+  /** Reads a request and answers it; throws the fault `malformed` where it cannot be read. */
+  readonly serve: (body: Buffer, session: Session, limits: ReaderLimits) => Answer;
+}
 
 const ROUTES: readonly (readonly [code: number, route: Route])[] = [
   route(RpbPingReq, ping),
   route(RpbGetClientIdReq, getClientId),
   route(RpbSetClientIdReq, setClientId),
   route(RpbGetServerInfoReq, getServerInfo),
-  route(RpbGetReq, getObject),
-  route(RpbPutReq, putObject),
-  route(RpbDelReq, deleteObject),
+  route(RpbGetReq, getObject, 'node_get_fsm'),
+  route(RpbPutReq, putObject, 'node_put_fsm'),
+  route(RpbDelReq, deleteObject, 'node_put_fsm'),
   route(RpbListBucketsReq, listBuckets),
   route(RpbListKeysReq, listKeys),
   route(RpbGetBucketReq, getBucket),
@@ -87,10 +92,10 @@ const ROUTES: readonly (readonly [code: number, route: Route])[] = [
   route(RpbCSBucketReq, foldObjects),
   route(RpbStartTls, startTls),
   route(RpbMapRedReq, mapReduce),
-  route(RpbCounterUpdateReq, updateCounter),
-  route(RpbCounterGetReq, getCounter),
-  route(DtFetchReq, fetchDatatype),
-  route(DtUpdateReq, updateDatatype),
+  route(RpbCounterUpdateReq, updateCounter, 'node_put_fsm'),
+  route(RpbCounterGetReq, getCounter, 'node_get_fsm'),
+  route(DtFetchReq, fetchDatatype, 'node_get_fsm'),
+  route(DtUpdateReq, updateDatatype, 'node_put_fsm'),
 ];
 
 const ROUTE_BY_CODE: readonly (Route | undefined)[] = routesByCode();
@@ -102,12 +107,13 @@ export function findRoute(code: number): Route | undefined {
 function route<F extends Fields>(
   type: MessageType<F>,
   handler: Handler<F>,
+  work?: ClientWork,
 ): readonly [number, Route] {
   assert(type.code !== undefined, `${type.name} can be a frame`);
-  return [
-    type.code,
-    (body, session, limits) => handler(decodeMessage(type, body, limits), session),
-  ];
+  const serve: Route['serve'] = (body, session, limits) => {
+    return handler(decodeMessage(type, body, limits), session);
+  };
+  return [type.code, { work, serve }];
 }
 
 function routesByCode(): readonly (Route | undefined)[] {

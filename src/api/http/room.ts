@@ -1,0 +1,31 @@
+/**
+ * Room for a request at the node: a get, put or delete that has been read waits at the node's entrance.
+ */
+
+import type { ClientWork } from '../../node/admission.ts';
+import type { Exchange } from './exchange.ts';
+
+/** `gone`: the client, while it waited. */
+export type Room = 'admitted' | 'refused' | 'gone';
+
+/** After `admitted` the entrance's `exit` must follow. */
+export function findRoom(exchange: Exchange): Room | Promise<Room> {
+  const { entrance } = exchange.context.service;
+  let settle: (room: Room) => void = () => {};
+  const place = entrance.enter(workOf(exchange.method), {
+    admit: () => settle('admitted'),
+    refuse: () => settle('refused'),
+  });
+  if (place === undefined) return 'admitted';
+  return new Promise((resolve) => {
+    settle = resolve;
+    exchange.response.once('close', () => {
+      place.leave();
+      resolve('gone');
+    });
+  });
+}
+
+function workOf(method: string): ClientWork {
+  return method === 'GET' || method === 'HEAD' ? 'node_get_fsm' : 'node_put_fsm';
+}
