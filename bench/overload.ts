@@ -51,7 +51,7 @@ function puts(): Buffer[] {
       key: utf8ToByteString(`key-${index}`),
     };
     const fields = putFields(key, { value: Buffer.alloc(1_024, 'v') }, {});
-    return Buffer.from(encodeFrame(new ProtoWriter(), RpbPutReq, fields));
+    return Buffer.concat(encodeFrame(new ProtoWriter(), RpbPutReq, fields));
   });
 }
 

@@ -131,7 +131,7 @@ class PbSession implements Session {
   }
 
   async #ask<Q extends Fields, R extends Fields>(exchange: Exchange<Q, R>): Promise<Message<R>> {
-    const frame = encodeFrame(this.#writer, exchange.request, exchange.value);
+    const frame = Buffer.concat(encodeFrame(this.#writer, exchange.request, exchange.value));
     const connection = this.#connection;
     const isUsable =
       connection?.isOpen === true &&

@@ -47,7 +47,7 @@ export class Connection implements Flushable {
   readonly #decoder: FrameDecoder;
   readonly #exchanges: Exchange[] = [];
   readonly #connectDeadlineMs: number;
-  #frames: Buffer[] = [];
+  #pieces: Buffer[] = [];
   #isConnected = false;
   #isClosed = false;
   #lastUsedMs = performance.now();
@@ -77,18 +77,19 @@ export class Connection implements Flushable {
     return this.#exchanges.length;
   }
 
-  start(frame: Buffer, exchange: Exchange): void {
+  /** `frame` in pieces. */
+  start(frame: readonly Buffer[], exchange: Exchange): void {
     this.#exchanges.push(exchange);
-    this.#frames.push(frame);
     // What one turn brings leaves in one write.
-    if (this.#frames.length === 1) this.#options.round.add(this);
+    if (this.#pieces.length === 0) this.#options.round.add(this);
+    this.#pieces.push(...frame);
   }
 
   /** Writes what was started. */
   flush(): void {
-    const frames = this.#frames;
-    this.#frames = [];
-    if (!this.#isClosed) writeFrames(this.#socket, frames);
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    if (!this.#isClosed) writeFrames(this.#socket, pieces);
   }
 
   /** The consumer of a stream is behind. */

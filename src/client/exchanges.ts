@@ -12,7 +12,11 @@ import type { Frame } from '../api/pbc/framing.ts';
 import type { Connection, Exchange } from './connection.ts';
 
 /** Sends a request that has one reply. */
-export function ask(connection: Connection, request: Buffer, deadlineMs: number): Promise<Frame> {
+export function ask(
+  connection: Connection,
+  request: readonly Buffer[],
+  deadlineMs: number,
+): Promise<Frame> {
   return new Promise((resolve, reject) => {
     connection.start(request, {
       deadlineMs,

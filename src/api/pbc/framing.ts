@@ -159,22 +159,29 @@ function frameIn(bytes: Buffer, start: number, total: number): FrameOutcome {
   return { kind: 'frame', frame: { code, body } };
 }
 
-/** A message as a frame; `writer` may write the next one at once. */
+/** A message as a frame, in pieces; `writer` may write the next one at once. */
 export function encodeFrame<F extends Fields>(
   writer: ProtoWriter,
   type: MessageType<F>,
   value: MessageInput<F>,
-): Buffer {
+): readonly Buffer[] {
   assert(type.code !== undefined, `${type.name} can be a frame`);
   writer.begin(HEAD_SIZE_BYTES, HEAD_SIZE_BYTES + sizeHint(type, value));
   writeMessage(type, writer, value);
-  const frame = writer.finish();
-  frame.writeUInt32BE(frame.length - LENGTH_SIZE_BYTES, 0);
-  frame[LENGTH_SIZE_BYTES] = type.code;
-  return frame;
+  const pieces = writer.finish();
+  const [first] = pieces;
+  first.writeUInt32BE(totalLength(pieces) - LENGTH_SIZE_BYTES, 0);
+  first[LENGTH_SIZE_BYTES] = type.code;
+  return pieces;
 }
 
-/** The same bytes in as few pieces as can be: frames that lie side by side become one. */
+export function totalLength(pieces: readonly Buffer[]): number {
+  let total = 0;
+  for (const { length } of pieces) total += length;
+  return total;
+}
+
+/** The same bytes in as few pieces as can be: those that lie side by side become one. */
 function joinAdjacent(frames: readonly Buffer[]): readonly Buffer[] {
   const pieces: Buffer[] = [];
   for (let first = 0; first < frames.length;) {
@@ -192,7 +199,7 @@ function joinAdjacent(frames: readonly Buffer[]): readonly Buffer[] {
   return pieces;
 }
 
-/** Sends frames in one write. */
+/** Sends the pieces of frames in one write. */
 export function writeFrames(socket: Socket, frames: readonly Buffer[]): void {
   const pieces = frames.length > 1 ? joinAdjacent(frames) : frames;
   if (pieces.length > 1) socket.cork();

@@ -5,7 +5,7 @@
  * the queue has stalled from time to time.
  */
 
-import { encodeFrame, writeFrames } from './framing.ts';
+import { encodeFrame, totalLength, writeFrames } from './framing.ts';
 import type { Socket } from 'node:net';
 import type { FlushRound, Flushable } from './flush-round.ts';
 import type { Reply } from './handler.ts';
@@ -23,7 +23,7 @@ export class ReplyQueue implements Flushable {
   readonly #socket: Socket;
   readonly #ports: ReplyQueuePorts;
   readonly #sizeMaxBytes: number;
-  #frames: Buffer[] = [];
+  #pieces: Buffer[] = [];
   #queuedBytes = 0;
   #isFlushDue = false;
   #unsentBytes = 0;
@@ -45,9 +45,9 @@ export class ReplyQueue implements Flushable {
   }
 
   add({ type, value }: Reply): void {
-    const frame = encodeFrame(this.#ports.writer, type, value);
-    this.#frames.push(frame);
-    this.#queuedBytes += frame.length;
+    const pieces = encodeFrame(this.#ports.writer, type, value);
+    this.#pieces.push(...pieces);
+    this.#queuedBytes += totalLength(pieces);
     // What is above the limit must reach the socket now, or its `drain` would not come.
     if (this.#queuedBytes > this.#sizeMaxBytes) this.flush();
     else if (!this.#isFlushDue) {
@@ -59,11 +59,11 @@ export class ReplyQueue implements Flushable {
   /** Writes what is queued now. */
   flush(): void {
     this.#isFlushDue = false;
-    const frames = this.#frames;
-    if (frames.length === 0) return;
-    this.#frames = [];
+    const pieces = this.#pieces;
+    if (pieces.length === 0) return;
+    this.#pieces = [];
     this.#queuedBytes = 0;
-    writeFrames(this.#socket, frames);
+    writeFrames(this.#socket, pieces);
   }
 
   /** Whether the client has taken nothing for too long. */

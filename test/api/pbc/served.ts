@@ -86,7 +86,7 @@ export function name(text: string): ByteString {
 const writer = new ProtoWriter();
 
 export function frame<F extends Fields>(type: MessageType<F>, value: MessageInput<F>): Buffer {
-  return encodeFrame(writer, type, value);
+  return Buffer.concat(encodeFrame(writer, type, value));
 }
 
 export class BareClient {

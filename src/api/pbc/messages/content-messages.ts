@@ -17,6 +17,7 @@ import {
   writePart,
 } from './message-type.ts';
 import type { Draft, HandWrittenCodec, Message } from './message-type.ts';
+import { copiedBytes } from './proto-writer.ts';
 import type { ProtoReader } from './proto-reader.ts';
 
 const METADATA_SIZE_HINT_BYTES = 256;
@@ -179,6 +180,8 @@ export function objectSizeHint(
   vclock: Buffer | undefined,
 ): number {
   let size = METADATA_SIZE_HINT_BYTES + (vclock?.length ?? 0);
-  for (const { value } of content ?? NO_ITEMS) size += METADATA_SIZE_HINT_BYTES + value.length;
+  for (const { value } of content ?? NO_ITEMS) {
+    size += METADATA_SIZE_HINT_BYTES + copiedBytes(value);
+  }
   return size;
 }

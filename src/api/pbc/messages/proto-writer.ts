@@ -3,7 +3,8 @@
  *
  * Small frames lie side by side in a slab, so that a reply costs no allocation of its own; a slab is
  * never written twice, so a finished frame may be held and sent at leisure. A nested message is
- * written in place, and moved by the few bytes that its length turns out to need.
+ * written in place, and moved by the few bytes that its length turns out to need. Large values are not
+ * copied but set in: the frame is then what was written before, the value itself, and what comes after.
  */
 
 import { assert } from '../../../base/fault.ts';
@@ -14,12 +15,26 @@ const SLAB_SIZE_BYTES = 32 * 1024;
 /** A slab with less room than this is left behind rather than begun another frame in. */
 const ROOM_MIN_BYTES = 512;
 const SHORT_TEXT_BYTES = 12;
+/** A value of this size or more costs less as a piece of its own than as a copy. */
+const INSET_MIN_BYTES = 4 * 1024;
 const TWO_32 = 2 ** 32;
+
+/** A value within a frame, at `offset` from the start of what was written of it. */
+interface Inset {
+  readonly value: Buffer;
+  offset: number;
+}
+
+/** Of a value, how much is written into the frame's own bytes. */
+export function copiedBytes(value: Buffer): number {
+  return value.length < INSET_MIN_BYTES ? value.length : 0;
+}
 
 export class ProtoWriter {
   #bytes = Buffer.allocUnsafeSlow(SLAB_SIZE_BYTES);
   #start = 0;
   #position = 0;
+  #insets: Inset[] = [];
 
   /** Begins a frame of about `sizeHint` bytes, leaving `head` bytes for what is known at its end. */
   begin(head: number, sizeHint: number): void {
@@ -29,11 +44,24 @@ export class ProtoWriter {
     }
     this.#start = this.#position;
     this.#position += head;
+    // What a frame that was never finished has left.
+    if (this.#insets.length > 0) this.#insets = [];
   }
 
-  /** The frame's bytes, its head not yet filled in; nothing writes to them any more. */
-  finish(): Buffer {
-    return this.#bytes.subarray(this.#start, this.#position);
+  /** The frame in pieces, its head not yet filled in; nothing writes to them any more. */
+  finish(): readonly [Buffer, ...Buffer[]] {
+    const written = this.#bytes.subarray(this.#start, this.#position);
+    if (this.#insets.length === 0) return [written];
+    const insets = this.#insets;
+    this.#insets = [];
+    const [{ offset: firstSize }] = insets as [Inset];
+    const rest: Buffer[] = [];
+    for (const [index, { value, offset }] of insets.entries()) {
+      rest.push(value);
+      const next = insets[index + 1]?.offset ?? written.length;
+      if (next > offset) rest.push(written.subarray(offset, next));
+    }
+    return [written.subarray(0, firstSize), ...rest];
   }
 
   bool(field: number, value: boolean): void {
@@ -70,12 +98,18 @@ export class ProtoWriter {
     this.int64(field, value >= 0n ? value << 1n : (-value << 1n) - 1n);
   }
 
-  bytes(field: number, value: Uint8Array): void {
-    this.#reserve(10 + value.length);
+  /** `value` is not changed afterwards: a large one is sent as it is. */
+  bytes(field: number, value: Buffer): void {
+    const copied = copiedBytes(value);
+    this.#reserve(10 + copied);
     this.#varint((field << 3) | LENGTH_WIRE);
     this.#varint(value.length);
+    if (copied < value.length) {
+      this.#insets.push({ value, offset: this.#position - this.#start });
+      return;
+    }
     this.#bytes.set(value, this.#position);
-    this.#position += value.length;
+    this.#position += copied;
   }
 
   byteString(field: number, value: ByteString): void {
@@ -104,7 +138,8 @@ export class ProtoWriter {
 
   close(mark: number): void {
     const content = this.#start + mark;
-    const size = this.#position - content;
+    const written = this.#position - content;
+    const size = written + this.#insetBytesSince(mark);
     if (size < 0x80) {
       this.#bytes[content - 1] = size;
       return;
@@ -114,9 +149,16 @@ export class ProtoWriter {
     // The frame may have moved.
     const from = this.#start + mark;
     this.#bytes.copyWithin(from + lengthSize - 1, from, this.#position);
+    for (const inset of this.#insets) if (inset.offset >= mark) inset.offset += lengthSize - 1;
     this.#position = from - 1;
     this.#varint(size);
-    this.#position += size;
+    this.#position += written;
+  }
+
+  #insetBytesSince(mark: number): number {
+    let sizeBytes = 0;
+    for (const { value, offset } of this.#insets) if (offset >= mark) sizeBytes += value.length;
+    return sizeBytes;
   }
 
   #varint(value: number): void {

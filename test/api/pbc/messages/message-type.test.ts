@@ -35,13 +35,13 @@ const writer = new ProtoWriter();
 function encode<F extends Fields>(type: MessageType<F>, value: MessageInput<F>): Buffer {
   writer.begin(0, 0);
   writeMessage(type, writer, value);
-  return writer.finish();
+  return Buffer.concat(writer.finish());
 }
 
 function encodeByTable(type: MessageType<Fields>, value: Message<Fields>): Buffer {
   writer.begin(0, 0);
   writeByTable(type, writer, value as MessageInput<Fields>);
-  return writer.finish();
+  return Buffer.concat(writer.finish());
 }
 
 function refusalOf(type: MessageType<Fields>, bytes: Buffer): string {
