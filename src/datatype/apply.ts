@@ -3,7 +3,8 @@
  *
  * Additions are marked with the write's dot. A removal with a context removes what the context has
  * seen and defers the rest; without one it acts on the state as it is here, and something that is
- * not there refuses the whole operation. Removes of a request come before its additions.
+ * not there refuses the whole operation. A map's removes come before its updates; a set's additions
+ * before its removes, so that without a context an element added and removed is not there.
  */
 
 import type { ByteString } from '../base/bytes.ts';
@@ -192,18 +193,18 @@ class Edit {
     path: readonly ByteString[],
   ): Sliced<Buffer> {
     const found = yield* findEntries('set', bytes, yield* sortNames(removes));
-    const missing = this.#findMissing(removes, found);
+    const missing = this.#findMissing(removes, new Set([...found.keys(), ...adds]));
     if (missing !== undefined)
       throw new NotPresent({ kind: 'element-not-present', element: missing });
     if (removes.length > 0) this.#deferRest(path, removes);
-    const added = yield* sortNames(adds);
-    if (added.length > 0) this.#hasAdded = true;
+    if (adds.length > 0) this.#hasAdded = true;
+    const added = yield* sortNames(this.#addsThatStay(adds, removes));
 
     const rest = packDots(this.#dots);
     const edits: EntryEdit[] = [];
     const pace = new Pace();
     let next = 0;
-    // Both lists are sorted; what is removed and added is added.
+    // Both lists are sorted; what is in both is added.
     for (const [name, entry] of found) {
       for (; (added[next] ?? PAST_ALL) < name; next += 1)
         edits.push({ name: mustAt(added, next), rest });
@@ -225,7 +226,7 @@ class Edit {
     const updated = updates.map(({ field }) => fieldKey(field.name, field.kind));
     const names = yield* sortNames([...removed, ...updated]);
     const found = yield* findEntries('map', bytes, names);
-    const missing = this.#findMissing(removed, found);
+    const missing = this.#findMissing(removed, new Set(found.keys()));
     if (missing !== undefined) {
       const field = removes[removed.indexOf(missing)] as Field;
       throw new NotPresent({ kind: 'field-not-present', field });
@@ -271,13 +272,20 @@ class Edit {
     }
   }
 
-  /** The first piece that a removal without a context names in vain. */
-  #findMissing(
-    pieces: readonly ByteString[],
-    found: ReadonlyMap<ByteString, Entry>,
-  ): ByteString | undefined {
+  /** The first piece that a removal without a context names in vain, or twice; takes what is named. */
+  #findMissing(pieces: readonly ByteString[], present: Set<ByteString>): ByteString | undefined {
     if (this.#application.context !== undefined) return undefined;
-    return pieces.find((piece) => !found.has(piece));
+    return pieces.find((piece) => !present.delete(piece));
+  }
+
+  /** No context has seen the dot of this very request. */
+  #addsThatStay(
+    adds: readonly ByteString[],
+    removes: readonly ByteString[],
+  ): readonly ByteString[] {
+    if (this.#application.context !== undefined || removes.length === 0) return adds;
+    const removed = new Set(removes);
+    return adds.filter((element) => !removed.has(element));
   }
 
   /** What the client has seen and this replica has not is removed when it arrives. */

@@ -1,7 +1,7 @@
 /**
  * What clients may do to a data type, and what they see of it.
  *
- * Operations of one request are applied together or not at all; removes come before adds and updates.
+ * Operations of one request are applied together or not at all.
  * Source: Riak KV's data types (counter, set, gset, hll, map with nested counters, sets, registers,
  * flags and maps).
  */
@@ -28,6 +28,7 @@ export interface CounterOperation {
 export interface SetOperation {
   readonly kind: 'set';
   readonly adds: readonly ByteString[];
+  /** They come after the adds. */
   readonly removes: readonly ByteString[];
 }
 
@@ -53,6 +54,7 @@ export interface FlagOperation {
 
 export interface MapOperation {
   readonly kind: 'map';
+  /** They come before the updates. */
   readonly removes: readonly Field[];
   readonly updates: readonly { readonly field: Field; readonly operation: FieldOperation }[];
 }

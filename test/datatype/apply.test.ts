@@ -214,6 +214,20 @@ t.test('what a request adds itself it may take away again', (t) => {
   t.end();
 });
 
+t.test('without a context a set has first what is added, then no more what is removed', (t) => {
+  const base = applied(empty('set'), set(['a']));
+  const context = contextOf(base) as VersionVector;
+  t.same(elementsOf(applied(empty('set'), set(['x', 'y', 'z'], ['y']))), ['x', 'z']);
+  t.same(elementsOf(applied(base, set(['a', 'b'], ['a']))), ['b']);
+  t.same(elementsOf(applied(base, set(['a', 'b'], ['a']), { context })), ['a', 'b']);
+  const application = { dot: { actor: actorOf(0), counter: 99 }, context: undefined, nowMicros: 1 };
+  t.same(apply(base, set([], ['a', 'a']), application), {
+    kind: 'element-not-present',
+    element: 'a',
+  });
+  t.end();
+});
+
 t.test('an operation is refused for what would not come back from storage', (t) => {
   const isAllowed = (operation: DatatypeOperation) => isWithinLimits(sizeOfOperation(operation));
   let deep: FieldOperation = { kind: 'flag', enable: true };

@@ -149,18 +149,22 @@ function readCounter(json: Json): CounterOperation {
 }
 
 function readSet(json: Json): SetOperation {
-  return { kind: 'set', ...readElements(json, 'set') };
+  const { adds, removes, isAdded } = readElements(json, 'set');
+  // An operation's removes come after its adds; here, what is added later is there.
+  return { kind: 'set', adds, removes: removes.filter((element) => isAdded.get(element) !== true) };
 }
 
 interface Elements {
   readonly adds: ByteString[];
   readonly removes: ByteString[];
+  /** By what was written last. */
+  readonly isAdded: Map<ByteString, boolean>;
 }
 
 /** What is wrong in any part is told of the whole. */
 function readElements(json: Json, datatype: 'set' | 'gset' | 'hll'): Elements {
   const verbs = datatype === 'set' ? SET_VERBS : GROWING_VERBS;
-  const elements: Elements = { adds: [], removes: [] };
+  const elements: Elements = { adds: [], removes: [], isAdded: new Map() };
   if (!isObject(json) || !takeElements(json, verbs, elements)) throw invalid(json, datatype);
   return elements;
 }
@@ -181,11 +185,14 @@ function takeElements(
     }
     const isMany = verb.endsWith('_all');
     if (!verbs.has(verb) || isMany !== isList(value)) return false;
-    const into = verb.startsWith('$add') ? elements.adds : elements.removes;
+    const isAdd = verb.startsWith('$add');
+    const into = isAdd ? elements.adds : elements.removes;
     return (isList(value) ? value : [value]).every((one) => {
       const element = readText(one);
-      if (element !== undefined) into.push(element);
-      return element !== undefined;
+      if (element === undefined) return false;
+      into.push(element);
+      elements.isAdded.set(element, isAdd);
+      return true;
     });
   });
 }

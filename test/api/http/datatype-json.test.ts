@@ -35,6 +35,12 @@ t.test('texts that look like marks stay as they are', async (t) => {
   });
 });
 
+t.test('what is removed from a set and added later is there, as it is written', async (t) => {
+  const read = (adds: string[], removes: string[]) => ({ kind: 'set', adds, removes });
+  t.strictSame(parsed('set', '{"remove":"x","add":"x"}'), read(['x'], []));
+  t.strictSame(parsed('set', '{"add":"x","remove_all":["x","y"]}'), read(['x'], ['x', 'y']));
+});
+
 t.test('malformed JSON does not become well-formed by marking it', async (t) => {
   for (const body of ['', '01', '{5:1}', '1-2', '[1', '"a', '1 2', '{"add":"x","context":"!"}']) {
     t.match(parsed('set', body), /^Couldn't decode JSON: /, body);

@@ -5,14 +5,7 @@
 import type { ByteString } from '../../../src/base/bytes.ts';
 import { assert } from '../../../src/base/fault.ts';
 import { descends, withDot, type VersionVector } from '../../../src/clock/version-vector.ts';
-import {
-  dotSetOf,
-  emptyStore,
-  type DotStore,
-  type MapField,
-  type MapStore,
-  type SetStore,
-} from './dot-store.ts';
+import { dotSetOf, emptyStore, type DotStore, type MapField, type MapStore } from './dot-store.ts';
 import { fieldKey } from '../../../src/datatype/packed.ts';
 import type {
   CounterOperation,
@@ -112,19 +105,17 @@ class Edit {
 
   #changeSet(store: DotStore, operation: SetOperation, path: readonly ByteString[]): DotStore {
     assert(store.kind === 'set', 'the field says the kind');
+    if (operation.adds.length > 0) this.#hasAdded = true;
+    const dots = dotSetOf(this.#application.dot);
+    const dotsByElement = new Map(store.dotsByElement);
+    for (const element of operation.adds) dotsByElement.set(element, dots);
     if (this.#application.context === undefined) {
-      const missing = operation.removes.find((element) => !store.dotsByElement.has(element));
-      if (missing !== undefined) {
-        throw new NotPresent({ kind: 'element-not-present', element: missing });
+      for (const element of operation.removes) {
+        if (dotsByElement.delete(element)) continue;
+        throw new NotPresent({ kind: 'element-not-present', element });
       }
     }
-    const left = this.#remove(store, path, operation.removes) as SetStore;
-    if (operation.adds.length === 0) return left;
-    this.#hasAdded = true;
-    const dots = dotSetOf(this.#application.dot);
-    const dotsByElement = new Map(left.dotsByElement);
-    for (const element of operation.adds) dotsByElement.set(element, dots);
-    return { kind: 'set', dotsByElement };
+    return this.#remove({ kind: 'set', dotsByElement }, path, operation.removes);
   }
 
   #changeFlag(store: DotStore, enable: boolean, path: readonly ByteString[]): DotStore {
@@ -137,8 +128,9 @@ class Edit {
     assert(store.kind === 'map', 'the field says the kind');
     const removes = operation.removes.map(({ name, kind }) => fieldKey(name, kind));
     if (this.#application.context === undefined) {
+      const present = new Set(store.fields.keys());
       const missing = operation.removes.find(
-        ({ name, kind }) => !store.fields.has(fieldKey(name, kind)),
+        ({ name, kind }) => !present.delete(fieldKey(name, kind)),
       );
       if (missing !== undefined)
         throw new NotPresent({ kind: 'field-not-present', field: missing });
