@@ -91,7 +91,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
 };
 
 /** The files of pure rooms that do real I/O behind a port of their room. */
-const SHELL_FILES = new Set(['src/storage/open-leveldb.ts', 'src/storage/segment-files.ts']);
+const SHELL_FILES = new Set([
+  'src/storage/mend-leveldb.ts',
+  'src/storage/open-leveldb.ts',
+  'src/storage/segment-files.ts',
+]);
 
 const PURE_NODE_MODULES = new Set(['node:buffer', 'node:crypto', 'node:zlib']);
 

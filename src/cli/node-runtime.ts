@@ -59,6 +59,7 @@ export interface RuntimeOptions {
 export class NodeRuntime {
   readonly node: VertebraNode;
   readonly #options: RuntimeOptions;
+  readonly #store: LevelDbStore;
   readonly #peer: GrpcPeer;
   readonly #peerServer: PeerServer;
   readonly #http: HttpServer;
@@ -74,6 +75,7 @@ export class NodeRuntime {
   ) {
     const { config, host, self } = options;
     this.#options = options;
+    this.#store = store;
     const gate = new PeerGate(host, {
       introduce: () => this.#introduction(),
       isMember: (id) => awaitedMembers(this.node.state()).includes(id),
@@ -106,7 +108,7 @@ export class NodeRuntime {
       },
       timings: timingsOf(config),
     });
-    this.#backups = this.#newBackups(store);
+    this.#backups = this.#newBackups();
     this.#peerServer = new PeerServer({ host, gate }, this.node, {
       credentials: credentials.server,
       joins: this.node,
@@ -179,6 +181,8 @@ export class NodeRuntime {
   async #open(): Promise<void> {
     const { self } = this.#options;
     await this.node.start();
+    // Its new identity and its doubts are on stable storage.
+    await this.#store.endCopy();
     showNode(this.#options.metrics, this.node);
     await this.#peersListening;
     await this.#http.listen({ host: self.listenHost, port: self.httpPort });
@@ -215,12 +219,12 @@ export class NodeRuntime {
     this.#peersListening.catch(() => undefined);
   }
 
-  #newBackups(store: LevelDbStore): Backups {
+  #newBackups(): Backups {
     const origin = (): BackupOrigin => {
       const { clusterName, epoch } = this.node.state();
       return { node: this.#options.self.name, cluster: clusterName, epoch };
     };
-    return new Backups(this.#options.host, { snapshot: () => store.snapshot(), origin });
+    return new Backups(this.#options.host, { snapshot: () => this.#store.snapshot(), origin });
   }
 
   #introduction(): NonNullable<ReturnType<VertebraNode['introduction']>> {

@@ -75,6 +75,14 @@ function createProgram(entryPoint: string): Command {
       await runDemo(options, entryPoint);
     });
 
+  program
+    .command('repair-store <folder>')
+    .description('mend the data folder of a stopped node whose disk was damaged')
+    .action(async (folder: string) => {
+      const { repairStore } = await import('./repair-store-command.ts');
+      console.log(await repairStore(folder));
+    });
+
   addBenchCommands(program, entryPoint);
   addConfigCommands(program);
   addAdminCommands(program);

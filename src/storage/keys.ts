@@ -9,7 +9,7 @@
  *   member   's' partition segment type bucket key
  *   meta     'm' name
  *   log      'v' segment of the value log, u32
- *   copied   'v' "copied": this store was made as a copy of another
+ *   copied   'v' "copied": this store is a copy, or was mended, and may have forgotten
  *
  * Numbers are big-endian, u16 where nothing else is said. Names hold any byte, so each but the last
  * of a key is escaped and ended: 0x00 → 0x01 0x01, 0x01 → 0x01 0x02, end → 0x00. Bytewise order of
@@ -209,7 +209,7 @@ export function decodeLogSegmentKey(bytes: Buffer): number | undefined {
   return isOne ? bytes.readUInt32BE(1) : undefined;
 }
 
-/** The mark of a store that was made as a copy of another, and has not been written to since. */
+/** The mark of a store that was made as a copy of another, or mended, and not started from since. */
 export function copiedMarkKey(): Buffer {
   return Buffer.from(`${LOG}copied`, 'latin1');
 }

@@ -93,8 +93,7 @@ export class LevelDbStore implements Store {
   readonly #readers = new ReaderGenerations();
   readonly #lookBytes: number;
   #changedBytes = 0;
-  /** The mark of a copy goes with the first write, which draws the consequence. */
-  #isMarkedCopy: boolean;
+  #isCopy: boolean;
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -106,7 +105,7 @@ export class LevelDbStore implements Store {
     const { segmentSizeBytes, inlineMaxBytes } = options;
     const isSynced = options.durability === 'fsync';
     this.mayHaveForgotten = ports.mayHaveForgotten || ports.isCopy;
-    this.#isMarkedCopy = ports.isCopy;
+    this.#isCopy = ports.isCopy;
     this.#folder = folder;
     this.#host = host;
     this.#database = database;
@@ -160,9 +159,7 @@ export class LevelDbStore implements Store {
   write(operations: readonly WriteOperation[]): Promise<void> {
     // One that is refused changes nothing, and must not keep its entries from being moved.
     if (this.#commit.refusal() === undefined) this.#collector.noteWrite(operations);
-    if (!this.#isMarkedCopy) return this.#commit.write(operations);
-    this.#isMarkedCopy = false;
-    return this.#commit.write([{ kind: 'remove', key: copiedMarkKey() }, ...operations]);
+    return this.#commit.write(operations);
   }
 
   scan(range: ScanRange): AsyncIterableIterator<readonly ScanEntry[]> {
@@ -171,6 +168,16 @@ export class LevelDbStore implements Store {
 
   approximateSizeBytes(range: Pick<ScanRange, 'from' | 'to'>): Promise<number> {
     return this.#reader.approximateSizeBytes(range);
+  }
+
+  /**
+   * Takes away the mark of a copy: whoever started from it has drawn the consequences, durably. Who
+   * only looks, or mends, leaves it.
+   */
+  async endCopy(): Promise<void> {
+    if (!this.#isCopy) return;
+    this.#isCopy = false;
+    await this.write([{ kind: 'remove', key: copiedMarkKey() }]);
   }
 
   /** All that is here now, the store's own entries included; to be closed. */

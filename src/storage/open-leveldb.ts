@@ -130,8 +130,8 @@ function openFault(folder: string, error: unknown): Fault {
     case 'LEVEL_CORRUPTION':
       return new Fault(
         'store-corrupt',
-        `the data folder ${folder} is damaged (${reason}); move it away, and start this node with ` +
-          'an empty one to have it healed by its peers',
+        `the data folder ${folder} is damaged (${reason}); mend it with \`vertebra repair-store\`, or ` +
+          'move it away and start this node with an empty one: its peers heal either',
         { cause },
       );
     default:

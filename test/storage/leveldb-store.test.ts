@@ -182,7 +182,7 @@ t.test('a folder that cannot be opened is refused with a sentence', async (t) =>
   truncateSync(join(folder, 'CURRENT'), 3);
   await t.rejects(openLevelDbStore(host, { folder }), {
     code: 'store-corrupt',
-    message: /is damaged .*; move it away/,
+    message: /is damaged .*; mend it with `vertebra repair-store`/,
   });
 });
 
@@ -197,7 +197,7 @@ t.test('tables whose manifest is lost are not overwritten by a new store', async
   rmSync(join(folder, 'CURRENT'));
   await t.rejects(openLevelDbStore(recordingHost(), { folder }), {
     code: 'store-corrupt',
-    message: /CURRENT is missing.*move it away/,
+    message: /CURRENT is missing.*or move it away/,
   });
   t.same(readdirSync(folder), before, 'nothing was touched');
 });

@@ -1,0 +1,19 @@
+/**
+ * `vertebra repair-store`: mends the store of a node that is stopped, after damage to its disk.
+ */
+
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { mendLevelDb } from '../storage/mend-leveldb.ts';
+
+/** `folder`: a node's data folder. Resolves with what was done; rejects with one sentence. */
+export async function repairStore(folder: string): Promise<string> {
+  const store = join(resolve(folder), 'store');
+  if (!existsSync(store)) throw new Error(`${resolve(folder)} is no data folder: it has no store`);
+  const { found, objects, dropped, lostFiles } = await mendLevelDb(store);
+  return [
+    `${store} can be opened again: ${objects} objects, ${found} entries in all.`,
+    `${dropped} entries were dropped, ${lostFiles} files are in ${join(store, 'lost')}.`,
+    'Start the node: it writes under a new name, and compares every key with its peers.',
+  ].join('\n');
+}

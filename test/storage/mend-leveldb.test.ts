@@ -1,0 +1,139 @@
+/**
+ * A mended store holds what could be read, nothing that stands for what is gone, and knows that it may
+ * have forgotten. Real files, flipped, cut short and removed.
+ */
+
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { statSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { utf8ToByteString } from '../../src/base/bytes.ts';
+import type { Partition } from '../../src/base/names.ts';
+import {
+  allObjectsRange,
+  encodeIndexKey,
+  encodeMetaKey,
+  encodeObjectKey,
+  encodeTreeKey,
+} from '../../src/storage/keys.ts';
+import { mendLevelDb } from '../../src/storage/mend-leveldb.ts';
+import { openLevelDbStore } from '../../src/storage/open-leveldb.ts';
+import type { WriteOperation } from '../../src/storage/store.ts';
+import { recordingHost } from './recording-host.ts';
+import { put, putParts, scanAll } from './store-compliance.ts';
+
+const ALL = { from: Buffer.of(0), to: Buffer.of(0xff) };
+const root = mkdtempSync(join(tmpdir(), 'vertebra-mend-'));
+t.teardown(() => rmSync(root, { recursive: true, force: true }));
+
+const ENTRY = { field: utf8ToByteString('f_bin'), term: utf8ToByteString('x') };
+const META = encodeMetaKey(utf8ToByteString('state'));
+
+/** Two rounds of objects with index entries and trees, in several tables. */
+async function damagedOnce(): Promise<string> {
+  const folder = join(root, 'sound');
+  for (const round of ['1', '2', '3']) {
+    const store = await openLevelDbStore(recordingHost(), { folder, writeBufferSizeBytes: 65_536 });
+    const operations = Array.from({ length: 400 }, (_, index): WriteOperation[] => {
+      const partition = (index % 8) as Partition;
+      const name = `${round} ${index}`;
+      const key = {
+        type: utf8ToByteString('t'),
+        bucket: utf8ToByteString('b'),
+        key: utf8ToByteString(name),
+      };
+      return [
+        putParts(encodeObjectKey(partition, key), `${name} ${'body'.repeat(index)}`),
+        put(encodeIndexKey(partition, key, ENTRY), ''),
+        put(encodeTreeKey({ partition, nVal: 3, segment: index }), 'a segment'),
+      ];
+    });
+    await store.write([...operations.flat(), put(META, round), put('zzz', 'nobody knows')]);
+    await store.close();
+  }
+  return folder;
+}
+
+function tablesOf(folder: string): string[] {
+  const tables = readdirSync(folder)
+    .filter((name) => /\.(ldb|log)$/.test(name))
+    .sort();
+  return tables.map((name) => join(folder, name)).filter((path) => statSync(path).size > 1_000);
+}
+
+const DAMAGES: Readonly<Record<string, (folder: string) => void>> = {
+  'a manifest that is lost': (folder) => rmSync(join(folder, 'CURRENT')),
+  'a manifest cut short': (folder) => {
+    const [manifest = ''] = readdirSync(folder).filter((name) => name.startsWith('MANIFEST'));
+    truncateSync(join(folder, manifest), 20);
+  },
+  'a table that is missing': (folder) => rmSync(tablesOf(folder)[0] as string),
+  'a table cut short': (folder) => truncateSync(tablesOf(folder)[0] as string, 900),
+  'a table with flipped bits': (folder) => {
+    const path = tablesOf(folder)[0] as string;
+    const bytes = readFileSync(path);
+    for (let at = 50; at < bytes.length; at += 1_000) bytes[at] = (bytes[at] ?? 0) ^ 0x55;
+    writeFileSync(path, bytes);
+  },
+};
+
+const sound = await damagedOnce();
+const before = await readAll(sound);
+
+async function readAll(folder: string): Promise<Map<string, string>> {
+  const store = await openLevelDbStore(recordingHost(), { folder });
+  const entries = await scanAll(store, ALL);
+  await store.close();
+  return new Map(
+    entries.map(({ key, value }) => [key.toString('latin1'), value.toString('latin1')]),
+  );
+}
+
+for (const [what, damage] of Object.entries(DAMAGES)) {
+  t.test(`${what}: what can be read is kept`, async (t) => {
+    const folder = join(root, what);
+    cpSync(sound, folder, { recursive: true });
+    damage(folder);
+    const mended = await mendLevelDb(folder);
+    t.ok(mended.objects > 100, `${mended.objects} objects`);
+    t.ok(mended.dropped >= 1, 'at least the key that is none');
+
+    const host = recordingHost();
+    const store = await openLevelDbStore(host, { folder });
+    t.teardown(() => store.close());
+    t.equal(store.mayHaveForgotten, true);
+    const objects = (await scanAll(store, allObjectsRange())).map(({ key }) =>
+      key.toString('latin1'),
+    );
+    t.equal(objects.length, mended.objects);
+    const after = await scanAll(store, ALL);
+    const spaces = new Set(after.map(({ key }) => String.fromCharCode(key[0] ?? 0)));
+    t.notOk(spaces.has('t') || spaces.has('z'), 'no tree, no strange key');
+    const entryCount = after.filter(({ key }) => key[0] === 'i'.charCodeAt(0)).length;
+    t.ok(entryCount <= objects.length, 'no index entry without its object');
+    const isWhole = !what.includes('table');
+    if (isWhole) t.equal(objects.length, 1_200, 'nothing is lost with a manifest');
+    for (const { key, value } of after) {
+      const name = key.toString('latin1');
+      if (isWhole && key[0] !== 'v'.charCodeAt(0))
+        t.equal(value.toString('latin1'), before.get(name));
+    }
+    await store.endCopy();
+    await store.close();
+    const again = await openLevelDbStore(recordingHost(), { folder });
+    t.teardown(() => again.close());
+    t.equal(again.mayHaveForgotten, false, 'once');
+  });
+}
+
+t.test('a store in use, and a folder that is none, are left alone', async (t) => {
+  const folder = join(root, 'in use');
+  const store = await openLevelDbStore(recordingHost(), { folder });
+  t.teardown(() => store.close());
+  await t.rejects(mendLevelDb(folder), { code: 'config', message: /is in use by another process/ });
+  await t.rejects(mendLevelDb(join(root, 'nowhere')), {
+    code: 'config',
+    message: /holds no store/,
+  });
+});
