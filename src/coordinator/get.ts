@@ -3,9 +3,10 @@
  *
  * As many replicas as the quorums need are asked: one, the local one if there is one, for the whole
  * object and the others for their heads. If all of them hold the same, that is the answer, and the
- * end. In any other case (a difference, "no copy", a tombstone, a fault, or no word in time) the rest
- * are asked too: for the quorum, or, once it is met, for read repair. A share of the reads asks
- * everyone from the start, so that a stale replica that is never among the nearest is met as well.
+ * end. In any other case (a difference, "no copy", a tombstone, a fault, or no word in the time that
+ * those asked usually take) the rest are asked too: for the quorum, or, once it is met, for read
+ * repair. A share of the reads asks everyone from the start, so that a stale replica that is never
+ * among the nearest is met as well.
  *
  * When the tally is met the merge of what came is the answer; whole objects are read from the others
  * only if their heads show that they hold more. A replica that is slow to send the object, or fails
@@ -38,8 +39,6 @@ import {
 import { ReadTally, type ReplicaFailure } from './tally.ts';
 
 export interface GetOptions {
-  /** How long a read waits for those it has asked before it asks others. */
-  readonly spareDelayMs: number;
   /** One read in so many asks every replica. */
   readonly fullReadInterval: number;
 }
@@ -121,6 +120,8 @@ class Read {
   readonly #wholeRequest: PeerRequest;
   readonly #headRequest: PeerRequest;
   readonly #startMs: number;
+  /** How long to wait for those that are asked before others are. */
+  readonly #spareDelayMs: number;
   #resolve: ((outcome: GetOutcome) => void) | undefined;
   #cancelDeadline: (() => void) | undefined;
   #cancelSpare: (() => void) | undefined;
@@ -142,6 +143,9 @@ class Read {
     this.#wholeRequest = { verb: 'get', key, headOnly: false };
     this.#headRequest = { verb: 'get', key, headOnly: true };
     this.#startMs = ports.host.clock.monotonicMs();
+    this.#spareDelayMs = asked.reduce((longestMs, { node }) => {
+      return Math.max(longestMs, ports.answerTimes.usualMs(node));
+    }, 0);
   }
 
   run(): Promise<GetOutcome> {
@@ -165,14 +169,24 @@ class Read {
   #watch(): void {
     const { clock } = this.#ports.host;
     const remainingMs = this.#remainingMs();
-    const { spareDelayMs } = this.#options;
+    const spareDelayMs = this.#spareDelayMs;
     const hasSpare = this.#spare.length > 0 && spareDelayMs < remainingMs;
     this.#cancelDeadline = hasSpare
       ? clock.after(spareDelayMs, () => {
+          this.#noteLate();
           this.#watch();
           this.#askSpare();
         })
       : clock.after(remainingMs, () => this.#settle({ kind: 'timeout' }));
+  }
+
+  #noteLate(): void {
+    const { answerTimes, host } = this.#ports;
+    for (const { participant, reply } of this.#replies.slots) {
+      if (reply === 'pending' && answerTimes.keptWaiting(participant.node)) {
+        host.metrics.count('late_nodes');
+      }
+    }
   }
 
   /** Asks those that have not been asked for their heads. */
@@ -201,8 +215,15 @@ class Read {
       this.#wholeInFlight += 1;
     }
     const request = isWhole ? this.#wholeRequest : this.#headRequest;
-    this.#ports.peer.request(slot.participant.node, request, this.#remainingMs()).then(
-      (reply) => this.#onReply(slot, reply, isWhole),
+    const { peer, host, answerTimes } = this.#ports;
+    const { node } = slot.participant;
+    const askedMs = host.clock.monotonicMs();
+    peer.request(node, request, this.#remainingMs()).then(
+      (reply) => {
+        const nowMs = host.clock.monotonicMs();
+        answerTimes.answered(node, nowMs - askedMs, nowMs);
+        this.#onReply(slot, reply, isWhole);
+      },
       (error: unknown) => this.#onFault(slot, error, isWhole),
     );
   }
@@ -287,7 +308,7 @@ class Read {
     } else if (object !== undefined && isWhole) {
       this.#settleShown(object);
     } else if (this.#wholeInFlight > 0) {
-      this.#cancelSpare ??= this.#ports.host.clock.after(this.#options.spareDelayMs, () => {
+      this.#cancelSpare ??= this.#ports.host.clock.after(this.#spareDelayMs, () => {
         this.#ports.host.metrics.count('spare_reads_total');
         this.#cancelSpare = undefined;
         if (this.#resolve !== undefined) this.#askForMissing();

@@ -12,6 +12,7 @@ import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
 import type { Peer } from '../peer/peer.ts';
 import { partitionOf } from '../ring/partition.ts';
+import type { AnswerTimes } from './answer-times.ts';
 import type { CommitHooks } from './commit-hooks.ts';
 import type { ActiveLists, ClusterView } from './participants.ts';
 import type { ReplicaFailure } from './tally.ts';
@@ -31,6 +32,8 @@ export interface CoordinatorPorts {
   readonly self: NodeId;
   /** Requests of this node under way to another one. */
   readonly underWay: (node: NodeId) => number;
+  /** How soon the nodes answer reads of this one. */
+  readonly answerTimes: AnswerTimes;
   /** How long a request may take if it does not say. */
   readonly requestTimeoutMs: number;
   readonly view: CoordinatorView;

@@ -1,12 +1,14 @@
 /**
  * Whom a read asks first: no more replicas than its quorums need.
  *
- * The nearest come first: this node's own copy, then primaries, then stand-ins; among equals those
- * with the fewest requests under way, so that reads go round a replica that is slow or has much to
- * do. The rest are asked when anything but the same object comes back, or nothing in time.
+ * The nearest come first: this node's own copy, then primaries, those that are late now after the
+ * others, then stand-ins; among equals those with the fewest requests under way, so that reads go
+ * round a replica that is slow or has much to do. The rest are asked when anything but the same
+ * object comes back, or nothing in time.
  */
 
 import type { NodeId } from '../base/names.ts';
+import type { AnswerTimes } from './answer-times.ts';
 import type { Participant } from './participants.ts';
 import type { ReadRequirement } from './requirement.ts';
 
@@ -20,10 +22,16 @@ export interface Nearness {
   readonly self: NodeId;
   /** Requests under way to a node. */
   readonly underWay: (node: NodeId) => number;
+  readonly answerTimes: Pick<AnswerTimes, 'isLate'>;
 }
 
 /** A difference in load below this is chance, and the order of the list spreads the reads. */
 const LOAD_STEP = 32;
+
+/** Distances: further than any load, and than any primary. */
+const LATE = 1e6;
+const STAND_IN_HERE = 1e7;
+const STAND_IN = 2e7;
 
 const NOBODY: readonly Participant[] = [];
 
@@ -68,8 +76,10 @@ function takeNearest(left: Participant[], nearness: Nearness): Participant {
   return left.splice(nearest, 1)[0] as Participant;
 }
 
-function distanceOf({ node, primaryCount }: Participant, { self, underWay }: Nearness): number {
+function distanceOf({ node, primaryCount }: Participant, nearness: Nearness): number {
+  const { self, underWay, answerTimes } = nearness;
   // Without a primary's word "no copy" proves nothing, so a stand-in comes last.
-  if (primaryCount === 0) return node === self ? 1e6 : 2e6;
-  return node === self ? -1 : Math.floor(underWay(node) / LOAD_STEP);
+  if (primaryCount === 0) return node === self ? STAND_IN_HERE : STAND_IN;
+  if (node === self) return -1;
+  return Math.floor(underWay(node) / LOAD_STEP) + (answerTimes.isLate(node) ? LATE : 0);
 }

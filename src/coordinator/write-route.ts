@@ -109,7 +109,7 @@ async function forward(
   request: PeerRequest,
 ): Promise<RoutedWrite | undefined> {
   const { self, peer } = ports;
-  for (const { node } of primariesFirst(plan.participants)) {
+  for (const { node } of inOrder(ports, plan.participants)) {
     if (node === self) continue;
     const timeoutMs = remainingMs(ports, plan);
     if (timeoutMs <= 0) return { kind: 'timeout' };
@@ -138,9 +138,13 @@ function coordinatesHere(participants: readonly Participant[], self: NodeId): bo
   return isMember && !hasPrimary;
 }
 
-function primariesFirst(participants: readonly Participant[]): readonly Participant[] {
-  return [
-    ...participants.filter(({ primaryCount }) => primaryCount > 0),
-    ...participants.filter(({ primaryCount }) => primaryCount === 0),
-  ];
+/** Primaries first, and of them those that answer in time. */
+function inOrder(
+  { answerTimes }: CoordinatorPorts,
+  participants: readonly Participant[],
+): readonly Participant[] {
+  const distanceOf = ({ node, primaryCount }: Participant): number => {
+    return primaryCount === 0 ? 2 : Number(answerTimes.isLate(node));
+  };
+  return participants.toSorted((left, right) => distanceOf(left) - distanceOf(right));
 }

@@ -35,8 +35,13 @@ export interface NodeTimings {
   readonly missesMax: number;
   /** How long a start waits for members that do not answer. */
   readonly startGraceMs: number;
-  /** How long a read waits for the replicas it has asked before it asks others. */
+  /**
+   * How long a read waits for the replicas it has asked before it asks others, while nothing is known
+   * of how soon they answer; then as long as 95 of 100 answers take, within these bounds.
+   */
   readonly spareDelayMs: number;
+  readonly spareDelayMinMs: number;
+  readonly spareDelayMaxMs: number;
   /** How long a client request may wait for room at the edges; then it is refused. */
   readonly entranceWaitMs: number;
   /** When the first in line has waited so long, the last to come goes first. */
@@ -93,6 +98,8 @@ export const NODE_TIMINGS: NodeTimings = {
   missesMax: 4,
   startGraceMs: 1_000,
   spareDelayMs: 30,
+  spareDelayMinMs: 3,
+  spareDelayMaxMs: 100,
   entranceWaitMs: 2_000,
   entranceTurnMs: 100,
   requestTimeoutMs: 60_000,

@@ -7,6 +7,7 @@
 
 import { assert } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
+import { AnswerTimes } from '../coordinator/answer-times.ts';
 import { CoverageCoordinator } from '../coordinator/coverage.ts';
 import { DatatypeCoordinator } from '../coordinator/datatype.ts';
 import { DeleteCoordinator } from '../coordinator/delete.ts';
@@ -244,6 +245,11 @@ function makeCoordinators(
     peer,
     self: options.id,
     underWay: (node) => peer.underWay(node),
+    answerTimes: new AnswerTimes({
+      initialMs: timings.spareDelayMs,
+      minMs: timings.spareDelayMinMs,
+      maxMs: timings.spareDelayMaxMs,
+    }),
     requestTimeoutMs: timings.requestTimeoutMs,
     view: topology,
     lists: new ActiveLists(topology),
@@ -256,7 +262,6 @@ function makeCoordinators(
     timeoutMs: timings.readRepairTimeoutMs,
   });
   const gets = new GetCoordinator(ports, repair, {
-    spareDelayMs: timings.spareDelayMs,
     fullReadInterval: limits.fullReadInterval,
   });
   const puts = new PutCoordinator(ports, replica, gets);

@@ -33,6 +33,7 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   http_malformed_total: 'What came to the HTTP port and was no HTTP',
   http_pipelines_cut_total:
     'HTTP connections ended because too many requests were piled up on them',
+  late_nodes: 'Times that a node began to answer reads late, and others were preferred',
   leftovers_rounds_failed: 'Rounds of dropping what others own that ended early',
   map_inputs_served: 'Inputs of MapReduce jobs read here for the nodes that coordinate them',
   map_requests_failed: 'Map requests to other nodes that failed; their inputs were read elsewhere',

@@ -23,7 +23,8 @@ function required(needed: Partial<ReadRequirement>): ReadRequirement {
   return { n: 3, r: 2, pr: 0, nodeConfirms: 0, notFoundOk: true, basicQuorum: false, ...needed };
 }
 
-const idle = { self: B, underWay: () => 0 };
+const inTime = { isLate: () => false };
+const idle = { self: B, underWay: () => 0, answerTimes: inTime };
 
 function namesOf(participants: readonly Participant[]): NodeId[] {
   return participants.map(({ node }) => node);
@@ -52,8 +53,20 @@ t.test('stand-ins come after primaries, and a primary is always asked', async (t
 
 t.test('a replica with many requests under way is passed by', async (t) => {
   const underWay = (node: NodeId): number => (node === A ? 200 : 10);
-  const wave = firstWave([A, B, C].map(primary), required({}), { self: B, underWay });
+  const wave = firstWave([A, B, C].map(primary), required({}), {
+    ...idle,
+    underWay,
+  });
   t.same(namesOf(wave.asked), [B, C]);
+});
+
+t.test('a replica that is late is passed by, but for a stand-in', async (t) => {
+  const answerTimes = { isLate: (node: NodeId) => node === A };
+  const nearness = { ...idle, answerTimes, underWay: (node: NodeId) => (node === C ? 5_000 : 0) };
+  const list = [A, B, C].map(primary);
+  t.same(namesOf(firstWave(list, required({}), nearness).asked), [B, C]);
+  const shortened = [primary(A), primary(B), standIn(D)];
+  t.same(namesOf(firstWave(shortened, required({}), nearness).asked), [B, A]);
 });
 
 const participants = fc.uniqueArray(

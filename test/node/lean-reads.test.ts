@@ -92,3 +92,26 @@ t.test('a replica that is silent is passed over after the delay for a spare read
   t.ok(tookMs >= 30 && tookMs < 60, `${tookMs} ms`);
   t.equal(cluster.counted(N1, 'widened_reads_total'), 1);
 });
+
+t.test(
+  'a node that keeps reads waiting is asked last, until it answers in time again',
+  async (t) => {
+    const teller = await begin({ timings: { spareDelayMs: 30 } });
+    const { cluster } = teller;
+    const key = keyAt(teller);
+    await teller.put(N1, key, { text: 'a', w: 3 });
+    cluster.link(N1, N2, { kind: 'silent' });
+    for (let count = 0; count < 3; count += 1) await teller.get(N1, key, { timeoutMs: 200 });
+    t.equal(cluster.counted(N1, 'late_nodes'), 1);
+    t.same(await askedIn(teller, () => teller.get(N1, key)), [N3]);
+    cluster.heal();
+    t.same(
+      await askedIn(teller, () => teller.get(N1, key)),
+      [N3],
+      'nothing has been heard of it yet',
+    );
+    // As a read that asks everyone does.
+    for (let count = 0; count < 3; count += 1) await teller.get(N1, key, { r: 3 });
+    t.same(await askedIn(teller, () => teller.get(N1, key)), [N2]);
+  },
+);
