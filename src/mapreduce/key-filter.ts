@@ -140,7 +140,7 @@ function junction(holds: (verdicts: readonly boolean[]) => boolean): StepFactory
   };
 }
 
-/** The part numbered from 1; empty parts do not count. */
+/** The part numbered from 1; empty parts do not count. Without such a part: the empty list. */
 function tokenize([separators, position]: TermList): Step | undefined {
   if (!Buffer.isBuffer(separators) || typeof position !== 'bigint') return undefined;
   const separating = new Set(separators.toString('latin1'));
@@ -155,7 +155,7 @@ function tokenize([separators, position]: TermList): Step | undefined {
       else if (tokens.at(-1) !== '') tokens.push('');
     }
     const token = tokens[wanted - 1];
-    return token === undefined || token === '' ? undefined : textTerm(token);
+    return token === undefined || token === '' ? [] : textTerm(token);
   };
 }
 

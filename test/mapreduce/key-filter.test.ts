@@ -60,6 +60,15 @@ const CASES: readonly (readonly [filters: unknown, passes: string[], not: string
     ['a-x', 'a/-x-b'],
     ['x', 'x-', 'a-b-x'],
   ],
+  // A key of too few parts has the empty list, which differs from any text.
+  [
+    [
+      ['tokenize', '-', 2],
+      ['neq', 'x'],
+    ],
+    ['a', 'a-b'],
+    ['a-x'],
+  ],
   [[['between', 'b', 'd']], ['b', 'c', 'd'], ['a', 'e']],
   [[['between', 'b', 'd', false]], ['c'], ['b', 'd']],
   [[['matches', '^[ab].*z$']], ['az', 'byyz'], ['cz', 'a']],

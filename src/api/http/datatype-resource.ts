@@ -61,8 +61,8 @@ export class DatatypeResource implements Resource {
     const properties = this.#exchange.context.service.bucketProperties(type, bucket);
     if (properties === undefined) return textAnswer(404, `Unknown bucket type: ${type}\n`);
     const { datatype } = properties;
-    if (datatype === undefined) return noDatatypeAnswer({ kind: 'no-datatype', datatype });
     if (!properties.allow_mult) return noDatatypeAnswer({ kind: 'siblings-off' });
+    if (datatype === undefined) return noDatatypeAnswer({ kind: 'no-datatype', datatype });
     this.#datatype = datatype;
     return undefined;
   }

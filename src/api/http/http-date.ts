@@ -20,16 +20,16 @@ export function formatHttpDate(micros: number): string {
 }
 
 const MONTHS = 'Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec';
-const TIME = '(?<hour>\\d\\d).(?<minute>\\d\\d).(?<second>\\d\\d)';
+const TIME = '(?<hour>\\d\\d)(?<colon>.)(?<minute>\\d\\d)\\k<colon>(?<second>\\d\\d)';
 const FORMS = [
   // Sun, 06 Nov 1994 08:49:37 GMT
-  new RegExp(`^.{3}, (?<day>\\d\\d).(?<month>${MONTHS}).(?<year>\\d{4}).${TIME}`),
+  new RegExp(`^.{3}, (?<day>\\d\\d) (?<month>${MONTHS}) (?<year>\\d{4}) ${TIME}`),
   // Sunday, 06-Nov-94 08:49:37 GMT
   new RegExp(
     `^.{3}[^ ,][^ ]* +(?<day>\\d\\d).(?<month>${MONTHS}).(?<year>\\d\\d)[^ ]* +${TIME}[^ ]* +[^ ]`,
   ),
   // Sun Nov  6 08:49:37 1994
-  new RegExp(`^.{3} (?<month>${MONTHS}).(?<day>[ \\d]\\d).${TIME}.(?<year>\\d{4})`),
+  new RegExp(`^.{3} (?<month>${MONTHS}) (?<day>[ \\d]\\d) ${TIME} (?<year>\\d{4})`),
 ];
 
 /** Seconds since 1970, or undefined where `text` is no HTTP date. */

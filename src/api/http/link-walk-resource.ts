@@ -13,6 +13,7 @@ import { formatHttpDate } from './http-date.ts';
 import { MultipartWriter } from './multipart.ts';
 import { contextHeader } from './object-answer.ts';
 import { partHeaders } from './object-headers.ts';
+import { decodeName } from './percent.ts';
 import { newBoundary } from './transmission.ts';
 import { DEFAULT_BUCKET_TYPE } from '../../base/names.ts';
 import type { ByteString } from '../../base/bytes.ts';
@@ -46,7 +47,7 @@ export class LinkWalkResource implements Resource {
   readonly #exchange: Exchange;
   readonly #address: BucketAddress;
   readonly #start: ObjectKey;
-  readonly #texts: readonly ByteString[];
+  readonly #texts: readonly string[];
   #steps: readonly Step[] = [];
   #origin: Found | undefined;
   #readCount = 0;
@@ -54,17 +55,15 @@ export class LinkWalkResource implements Resource {
   constructor(
     exchange: Exchange,
     address: BucketAddress,
-    walk: { readonly key: ByteString; readonly steps: readonly ByteString[] },
+    walk: { readonly key: ByteString; readonly stepCount: number },
   ) {
     this.#exchange = exchange;
     this.#address = address;
     this.#start = { type: address.type, bucket: address.bucket, key: walk.key };
-    this.#texts = walk.steps;
+    this.#texts = rawPieces(exchange).slice(-walk.stepCount);
   }
 
   findFault(): Answer | undefined {
-    // A typed bucket refuses walks of any form.
-    if (this.#address.type !== DEFAULT_BUCKET_TYPE) return undefined;
     const steps = parseSteps(this.#texts);
     if (steps === undefined) {
       return textAnswer(
@@ -191,23 +190,29 @@ function isWanted(link: Link, step: Step): boolean {
   );
 }
 
+/** The pieces of the path as they came: a comma within a name is written `%2C`. */
+function rawPieces(exchange: Exchange): readonly string[] {
+  const [path = ''] = (exchange.request.url ?? '').split('?', 1);
+  return path.split('/').filter((piece) => piece !== '');
+}
+
 /** The last step is kept unless it says 0, the others are if they say 1; one alone always. */
-function parseSteps(texts: readonly ByteString[]): readonly Step[] | undefined {
+function parseSteps(texts: readonly string[]): readonly Step[] | undefined {
   if (texts.length > STEPS_MAX) return undefined;
   const steps: Step[] = [];
   for (const [index, text] of texts.entries()) {
-    const pieces = text.split(',').filter((piece) => piece !== '') as ByteString[];
+    const pieces = text.split(',').filter((piece) => piece !== '');
     const [bucket, tag, keep] = pieces;
     if (bucket === undefined || tag === undefined || keep === undefined || pieces.length > 3) {
       return undefined;
     }
     const isLast = index === texts.length - 1;
     const isKept = texts.length === 1 || keep === '1' || (keep !== '0' && isLast);
-    steps.push({ bucket: unlessAny(bucket), tag: unlessAny(tag), isKept });
+    steps.push({ bucket: nameUnlessAny(bucket), tag: nameUnlessAny(tag), isKept });
   }
   return steps;
 }
 
-function unlessAny(text: ByteString): ByteString | undefined {
-  return text === '_' ? undefined : text;
+function nameUnlessAny(text: string): ByteString | undefined {
+  return text === '_' ? undefined : decodeName(text);
 }

@@ -76,11 +76,10 @@ export class ObjectWriteResource implements Resource {
   }
 
   offer(): Offer {
-    return {
-      mediaTypes: [mediaTypeOf(this.#metadata)],
-      encodings: ['identity'],
-      charset: this.#metadata.charset,
-    };
+    const { charset, contentEncoding } = this.#metadata;
+    // What is returned is coded for the client unless the value came coded.
+    const encodings = contentEncoding === undefined ? ['identity', 'gzip'] : ['identity'];
+    return { mediaTypes: [mediaTypeOf(this.#metadata)], encodings, charset };
   }
 
   exists(): Existence | Promise<Existence> {

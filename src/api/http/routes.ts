@@ -145,7 +145,8 @@ function findKeyResource(
 ): Resource | undefined {
   const [key, ...steps] = names;
   if (key === undefined) return undefined;
-  if (steps.length > 0) return new LinkWalkResource(exchange, address, { key, steps });
+  if (steps.length > 0)
+    return new LinkWalkResource(exchange, address, { key, stepCount: steps.length });
   switch (exchange.method) {
     case 'PUT':
     case 'POST':

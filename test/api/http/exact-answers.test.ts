@@ -164,3 +164,22 @@ t.test('a range of what HEAD would show is told', async (t) => {
   t.equal(head.headers['content-range'], 'bytes 2-4/10');
   t.equal(head.headers['content-length'], '3');
 });
+
+t.test(
+  'a walk is cut at its commas before its names are decoded, and judged before its type',
+  async (t) => {
+    const ask = await asking(t);
+    await put(ask, '/buckets/b%2Cc/keys/k');
+    await put(ask, KEY, { Link: '</buckets/b%2Cc/keys/k>; riaktag="t"' });
+    const walk = await ask(`GET ${KEY}/b%2Cc,t,1`);
+    t.match(String(walk.body), 'Location: /buckets/b%2Cc/keys/k');
+    t.equal((await ask('GET /types/siblings/buckets/b/keys/k/x')).status, 400);
+    t.equal((await ask('GET /types/siblings/buckets/b/keys/k/_,_,1')).status, 403);
+  },
+);
+
+t.test('that a type keeps one value is told before that it holds no data type', async (t) => {
+  const ask = await asking(t);
+  const reply = await ask('GET /types/nosibs/buckets/b/datatypes/k');
+  t.match([reply.status, String(reply.body)], [403, 'Bucket must be allow_mult=true\n']);
+});

@@ -118,6 +118,10 @@ t.test('compression is asked for, and HEAD tells its length', async (t) => {
   const head = await ask(port, `HEAD ${KEY}`, { headers });
   t.equal(head.headers['content-length'], `${coded.body.length}`);
   t.equal((await ask(port, `HEAD ${KEY}`)).headers['content-length'], `${body.length}`);
+  const put = `PUT ${KEY}2?returnbody=true`;
+  const returned = await ask(port, put, { headers: { ...TEXT, ...headers }, body });
+  t.equal(returned.headers['content-encoding'], 'gzip');
+  t.equal(gunzipSync(returned.body).toString(), body);
 });
 
 t.test('HEAD of siblings tells the length that GET has', async (t) => {
