@@ -27,7 +27,7 @@ import type { CoordinatorPorts } from './ports.ts';
 export type IndexMatch = readonly [term: ByteString, key: ByteString];
 
 export interface CoverageOptions {
-  /** No progress of a node for this long ends the query with a `timeout` fault. */
+  /** No batch for this long ends the query with a `timeout` fault. */
   readonly timeoutMs: number;
 }
 
@@ -133,6 +133,7 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
   #hungry: Cursor<T, Share>[] = [];
   #left: number;
   #lastGiven: T | undefined;
+  #deadlineMs = 0;
   #hasBegun = false;
   #isClosed = false;
 
@@ -178,6 +179,7 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
       this.#hasBegun = true;
       this.#open(undefined, undefined);
     }
+    this.#deadlineMs = this.#ports.host.clock.monotonicMs() + this.#options.timeoutMs;
     while (!this.#isClosed && this.#left > 0) {
       await this.#feed();
       if (this.#isClosed || this.#heap.least === undefined) break;
@@ -219,7 +221,7 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
       const cursor = this.#hungry.at(-1);
       if (cursor === undefined || this.#isClosed) return;
       try {
-        const hasMore = await cursor.fill();
+        const hasMore = await this.#inTime(() => cursor.fill());
         this.#hungry.pop();
         if (hasMore) this.#heap.add(cursor);
       } catch (error) {
@@ -231,6 +233,26 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
         this.#lost.add(cursor.source.node);
         this.#open(cursor.source.partitions, cursor.last);
       }
+    }
+  }
+
+  /** The node itself answers without a transport that would watch the time; late is too late. */
+  async #inTime<R>(wait: () => Promise<R>): Promise<R> {
+    const { clock } = this.#ports.host;
+    const leftMs = (): number => this.#deadlineMs - clock.monotonicMs();
+    const tooLate = (): Fault => new Fault('timeout', 'no batch came in time');
+    let cancel = (): void => undefined;
+    const overtime = new Promise<never>((_resolve, reject) => {
+      cancel = clock.after(Math.max(leftMs(), 0), () => {
+        reject(tooLate());
+      });
+    });
+    try {
+      const result = await Promise.race([wait(), overtime]);
+      if (leftMs() <= 0) throw tooLate();
+      return result;
+    } finally {
+      cancel();
     }
   }
 

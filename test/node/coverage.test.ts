@@ -67,6 +67,15 @@ function ages(more: Partial<IndexScan> = {}): IndexScan {
   };
 }
 
+t.test('a time-out is kept for what the asked node holds itself', async (t) => {
+  const { teller, keys } = await filled(20, 3);
+  const { cluster } = teller;
+  const list = (timeoutMs: number) =>
+    all(cluster, cluster.node(N1).listKeys(DEFAULT_BUCKET_TYPE, BUCKET, { timeoutMs }));
+  t.same(await list(5_000), keys);
+  await t.rejects(list(0), { code: 'timeout' });
+});
+
 t.test('every key is listed once, in order, from any node', async (t) => {
   const { teller, keys } = await filled(300);
   const { cluster } = teller;
