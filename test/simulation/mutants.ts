@@ -226,6 +226,33 @@ const REPAIRING: readonly Mutant[] = [
   },
 ];
 
+const JOINING: readonly Mutant[] = [
+  {
+    name: 'a join of grow-only sets is one of them',
+    file: 'datatype/state',
+    from: "const elements = yield* joinStores('gset', [left.elements, right.elements], NO_DOTS);",
+    to: 'const elements = left.elements;',
+  },
+  {
+    name: 'a join of sketches takes the lower registers',
+    file: 'datatype/hyperloglog',
+    from: 'if (other[index] > merged[index])',
+    to: 'if (other[index] < merged[index])',
+  },
+  {
+    name: 'a join brings back what one side has removed',
+    file: 'datatype/join',
+    from: 'return isUnseen(entry, rightSeen) || right.some((other) => isSameDot(entry, other));',
+    to: 'return true;',
+  },
+  {
+    name: 'a join forgets what only the right side has added',
+    file: 'datatype/join',
+    from: 'if (isUnseen(entry, leftSeen))',
+    to: 'if (false)',
+  },
+];
+
 const AGREEING: readonly Mutant[] = [
   {
     name: 'a voter forgets its promise in a crash',
@@ -256,5 +283,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...MOVING,
   ...COORDINATING,
   ...REPAIRING,
+  ...JOINING,
   ...AGREEING,
 ];
