@@ -88,6 +88,7 @@ export function* applyOperation(
 const NO_REST = Buffer.alloc(0);
 /** A field's update takes as long as walking over so much. */
 const UPDATE_COST_BYTES = 512;
+const KEY_COST_BYTES = 64;
 
 /** Leaves the recursion when a precondition fails; never leaves this file. */
 class NotPresent extends Error {
@@ -222,8 +223,8 @@ class Edit {
     { removes, updates }: MapOperation,
     path: readonly ByteString[],
   ): Sliced<Buffer> {
-    const removed = removes.map(({ name, kind }) => fieldKey(name, kind));
-    const updated = updates.map(({ field }) => fieldKey(field.name, field.kind));
+    const removed = yield* fieldKeys(removes, (field) => field);
+    const updated = yield* fieldKeys(updates, ({ field }) => field);
     const names = yield* sortNames([...removed, ...updated]);
     const found = yield* findEntries('map', bytes, names);
     const missing = this.#findMissing(removed, new Set(found.keys()));
@@ -234,10 +235,13 @@ class Edit {
     if (removes.length > 0) this.#deferRest(path, removed);
     yield* this.#removeFields(removed, found);
     yield* this.#updateFields(updates, found, path);
-    const edits = names.map((name) => {
+    const edits: EntryEdit[] = [];
+    const pace = new Pace();
+    for (const name of names) {
       const field = found.get(name);
-      return { name, rest: field && packRest('map', field) };
-    });
+      edits.push({ name, rest: field && packRest('map', field) });
+      if (pace.spend(UPDATE_COST_BYTES + (field?.content.length ?? 0))) yield;
+    }
     return yield* editEntries('map', bytes, edits);
   }
 
@@ -294,6 +298,20 @@ class Edit {
     if (context === undefined || descends(this.#state.context, context)) return;
     this.#deferred.push({ context, path, pieces });
   }
+}
+
+function* fieldKeys<T>(
+  items: readonly T[],
+  fieldOf: (item: T) => Field,
+): Sliced<readonly ByteString[]> {
+  const keys: ByteString[] = [];
+  const pace = new Pace();
+  for (const item of items) {
+    const { name, kind } = fieldOf(item);
+    keys.push(fieldKey(name, kind));
+    if (pace.spend(KEY_COST_BYTES + name.length)) yield;
+  }
+  return keys;
 }
 
 /** Sorts after every byte string. */

@@ -12,6 +12,10 @@ import type { DatatypeValue, Field, FieldKind, FieldValue } from './operation.ts
 import { fieldKeyToField } from './packed.ts';
 import type { DatatypeState } from './state.ts';
 
+/** An element or a field takes as long as walking over so much. */
+const ELEMENT_COST_BYTES = 32;
+const FIELD_COST_BYTES = 256;
+
 export function* valueOf(state: DatatypeState): Sliced<DatatypeValue> {
   if (state.kind === 'gset') {
     return { kind: 'gset', elements: yield* elementsOf('gset', state.elements) };
@@ -58,7 +62,7 @@ function* elementsOf(kind: 'set' | 'gset', bytes: Buffer): Sliced<readonly ByteS
   const pace = new Pace();
   for (const cursor = new EntryCursor(kind, bytes); !cursor.isAtEnd; cursor.advance()) {
     elements.push(cursor.name());
-    if (pace.spend(cursor.end - cursor.start)) yield;
+    if (pace.spend(ELEMENT_COST_BYTES + cursor.end - cursor.start)) yield;
   }
   return elements;
 }
@@ -77,7 +81,7 @@ function* fieldsOf(
       field,
       value: isLeaf ? leafValueOf(kind, content) : yield* fieldValueOf(kind, content),
     });
-    if (pace.spend(cursor.end - cursor.start)) yield;
+    if (pace.spend(FIELD_COST_BYTES + cursor.end - cursor.start)) yield;
   }
   return fields;
 }

@@ -6,11 +6,13 @@
  */
 
 import { DEFAULT_BUCKET_TYPE } from '../../base/names.ts';
+import { runInSlices } from '../../base/sliced.ts';
 import { emptyAnswer, htmlAnswer, jsonAnswer, textAnswer } from './answer.ts';
-import { parseOperation, shownToJson } from './datatype-json.ts';
+import { parseOperation } from './datatype-json.ts';
 import { failureToAnswer, unwritableNameAnswer } from './failure-answer.ts';
 import { NO_DATATYPE_PARAMETERS, parseDatatypeParameters } from './object-parameters.ts';
 import { encodeName } from './percent.ts';
+import { shownToJson } from './shown-json.ts';
 import { targetKeyOf, withLocation } from './target-key.ts';
 import type { ByteString } from '../../base/bytes.ts';
 import type { DatatypeName } from '../../datatype/operation.ts';
@@ -117,7 +119,9 @@ export class DatatypeResource implements Resource {
 
   /** What is no operation has no key made for it yet. */
   async #change(): Promise<Answer> {
-    const parsed = parseOperation(this.#exchange.body, this.#datatype);
+    const { clock } = this.#exchange.context.host;
+    const parsing = parseOperation(this.#exchange.body, this.#datatype);
+    const parsed = await runInSlices(parsing, clock);
     if (typeof parsed === 'string') return textAnswer(400, parsed);
     return withLocation(await this.#update(parsed), this.#address, this.#target);
   }
@@ -141,13 +145,14 @@ export class DatatypeResource implements Resource {
       : failureAnswer(outcome);
   }
 
-  #answerUpdate(shown: ShownDatatype | undefined): Answer {
+  async #answerUpdate(shown: ShownDatatype | undefined): Promise<Answer> {
     const status = this.#target.isMade ? 201 : shown === undefined ? 204 : 200;
     return shown === undefined ? emptyAnswer(status) : this.#show(shown, status);
   }
 
-  #show(shown: ShownDatatype, status: number): Answer {
-    const json = shownToJson(shown, this.#parameters.isContextShown);
+  async #show(shown: ShownDatatype, status: number): Promise<Answer> {
+    const { clock } = this.#exchange.context.host;
+    const json = await runInSlices(shownToJson(shown, this.#parameters.isContextShown), clock);
     return json === undefined ? unwritableNameAnswer() : jsonAnswer(status, json);
   }
 }

@@ -105,6 +105,32 @@ export function isWithinProtocol(value: FieldValue | DatatypeValue): boolean {
   return value.kind !== 'map' || value.fields.every((entry) => isWithinProtocol(entry.value));
 }
 
+/** Elements and fields that are written at once. */
+const AT_ONCE_MAX_COUNT = 1_000;
+
+/** Whether writing the value would hold up others. */
+export function isLarge(value: DatatypeValue): boolean {
+  return pieceCount(value) > AT_ONCE_MAX_COUNT;
+}
+
+function pieceCount(value: DatatypeValue | FieldValue): number {
+  switch (value.kind) {
+    case 'set':
+    case 'gset':
+      return value.elements.length;
+    case 'map': {
+      let count = value.fields.length;
+      for (const field of value.fields) count += pieceCount(field.value);
+      return count;
+    }
+    case 'counter':
+    case 'hll':
+    case 'flag':
+    case 'register':
+      return 1;
+  }
+}
+
 /** A value within the protocol; the members of `DtUpdateResp` have the same names. */
 export function valueToMessage(value: DatatypeValue): InputOf<typeof DtValue> {
   switch (value.kind) {

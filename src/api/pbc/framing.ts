@@ -10,9 +10,11 @@
 
 import type { Socket } from 'node:net';
 import { assert } from '../../base/fault.ts';
+import type { Sliced } from '../../base/sliced.ts';
 import { sizeHint, writeMessage } from './messages/message-type.ts';
+import { ProtoWriter } from './messages/proto-writer.ts';
+import { writeInSlices } from './messages/sliced-message.ts';
 import type { Fields, MessageInput, MessageType } from './messages/message-type.ts';
-import type { ProtoWriter } from './messages/proto-writer.ts';
 
 const LENGTH_SIZE_BYTES = 4;
 const HEAD_SIZE_BYTES = LENGTH_SIZE_BYTES + 1;
@@ -168,10 +170,25 @@ export function encodeFrame<F extends Fields>(
   assert(type.code !== undefined, `${type.name} can be a frame`);
   writer.begin(HEAD_SIZE_BYTES, HEAD_SIZE_BYTES + sizeHint(type, value));
   writeMessage(type, writer, value);
-  const pieces = writer.finish();
+  return withHead(writer.finish(), type.code);
+}
+
+/** As `encodeFrame`, for a large message. */
+export function* encodeFrameInSlices<F extends Fields>(
+  type: MessageType<F>,
+  value: MessageInput<F>,
+): Sliced<readonly Buffer[]> {
+  assert(type.code !== undefined, `${type.name} can be a frame`);
+  const writer = new ProtoWriter();
+  writer.begin(HEAD_SIZE_BYTES, HEAD_SIZE_BYTES);
+  yield* writeInSlices(type, writer, value);
+  return withHead(writer.finish(), type.code);
+}
+
+function withHead(pieces: ReturnType<ProtoWriter['finish']>, code: number): readonly Buffer[] {
   const [first] = pieces;
   first.writeUInt32BE(totalLength(pieces) - LENGTH_SIZE_BYTES, 0);
-  first[LENGTH_SIZE_BYTES] = type.code;
+  first[LENGTH_SIZE_BYTES] = code;
   return pieces;
 }
 

@@ -33,6 +33,8 @@ export interface Reply {
   readonly value: MessageInput<Fields>;
   /** The connection ends after this one. */
   readonly isFinal: boolean;
+  /** A large reply, encoded before it is sent. */
+  readonly frame?: readonly Buffer[];
 }
 
 export type Answer = Reply | Promise<Reply> | AsyncIterable<Reply>;

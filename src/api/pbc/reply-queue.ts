@@ -44,8 +44,8 @@ export class ReplyQueue implements Flushable {
     return this.#queuedBytes + this.#socket.writableLength > 0;
   }
 
-  add({ type, value }: Reply): void {
-    const pieces = encodeFrame(this.#ports.writer, type, value);
+  add({ type, value, frame }: Reply): void {
+    const pieces = frame ?? encodeFrame(this.#ports.writer, type, value);
     this.#pieces.push(...pieces);
     this.#queuedBytes += totalLength(pieces);
     // What is above the limit must reach the socket now, or its `drain` would not come.

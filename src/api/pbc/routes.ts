@@ -5,7 +5,9 @@
  * also replies that come as requests.
  */
 
-import { assert } from '../../base/fault.ts';
+import { assert, isFault } from '../../base/fault.ts';
+import { runInSlices } from '../../base/sliced.ts';
+import { malformedReply } from './handler.ts';
 import { getCounter, updateCounter } from './handlers/counter-handlers.ts';
 import { fetchDatatype, updateDatatype } from './handlers/datatype-handlers.ts';
 import { queryIndex } from './handlers/index-handler.ts';
@@ -52,6 +54,7 @@ import {
 } from './messages/index-messages.ts';
 import { RpbMapRedReq } from './messages/map-reduce-messages.ts';
 import { decodeMessage } from './messages/message-type.ts';
+import { decodeInSlices } from './messages/sliced-message.ts';
 import { RpbPutReq } from './messages/put-messages.ts';
 import {
   RpbGetClientIdReq,
@@ -61,8 +64,8 @@ import {
   RpbStartTls,
 } from './messages/server-messages.ts';
 import type { ClientWork } from '../../node/admission.ts';
-import type { Answer, Handler, Session } from './handler.ts';
-import type { Fields, MessageType } from './messages/message-type.ts';
+import type { Answer, Handler, Reply, Session } from './handler.ts';
+import type { Fields, Message, MessageType } from './messages/message-type.ts';
 import type { ReaderLimits } from './messages/proto-reader.ts';
 
 export interface Route {
@@ -95,7 +98,7 @@ const ROUTES: readonly (readonly [code: number, route: Route])[] = [
   route(RpbCounterUpdateReq, updateCounter, 'node_put_fsm'),
   route(RpbCounterGetReq, getCounter, 'node_get_fsm'),
   route(DtFetchReq, fetchDatatype, 'node_get_fsm'),
-  route(DtUpdateReq, updateDatatype, 'node_put_fsm'),
+  slicedRoute(DtUpdateReq, updateDatatype, 'node_put_fsm'),
 ];
 
 const ROUTE_BY_CODE: readonly (Route | undefined)[] = routesByCode();
@@ -114,6 +117,34 @@ function route<F extends Fields>(
     return handler(decodeMessage(type, body, limits), session);
   };
   return [type.code, { work, serve }];
+}
+
+/** A request that is read at once if it is no longer than this. */
+const AT_ONCE_MAX_BYTES = 64 * 1024;
+
+/** As `route`, for requests that may be so large that reading them would hold up others. */
+function slicedRoute<F extends Fields>(
+  type: MessageType<F>,
+  handler: (request: Message<F>, session: Session) => Reply | Promise<Reply>,
+  work: ClientWork,
+): readonly [number, Route] {
+  const [code, atOnce] = route(type, handler, work);
+  const inSlices = async (body: Buffer, session: Session, limits: ReaderLimits): Promise<Reply> => {
+    let request: Message<F>;
+    try {
+      request = await runInSlices(decodeInSlices(type, body, limits), session.clock);
+    } catch (error) {
+      if (!isFault(error, 'malformed')) throw error;
+      session.metrics.count('pbc_malformed_total');
+      return malformedReply(error.message);
+    }
+    return handler(request, session);
+  };
+  const serve: Route['serve'] = (body, session, limits) =>
+    body.length > AT_ONCE_MAX_BYTES
+      ? inSlices(body, session, limits)
+      : atOnce.serve(body, session, limits);
+  return [code, { work, serve }];
 }
 
 function routesByCode(): readonly (Route | undefined)[] {

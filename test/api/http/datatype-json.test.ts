@@ -1,12 +1,14 @@
 /** Data type operations in JSON: every form, exact numbers, and what is refused. */
 
 import t from 'tap';
-import { parseOperation, shownToJson } from '../../../src/api/http/datatype-json.ts';
+import { parseOperation } from '../../../src/api/http/datatype-json.ts';
+import { shownToJson } from '../../../src/api/http/shown-json.ts';
+import { runAtOnce } from '../../../src/base/sliced.ts';
 import { utf8ToByteString } from '../../../src/base/bytes.ts';
 import type { DatatypeName } from '../../../src/datatype/operation.ts';
 
 function parsed(datatype: DatatypeName, body: string): unknown {
-  const outcome = parseOperation(Buffer.from(body), datatype);
+  const outcome = runAtOnce(parseOperation(Buffer.from(body), datatype));
   return typeof outcome === 'string' ? outcome : outcome.operation;
 }
 
@@ -45,7 +47,7 @@ t.test('malformed JSON does not become well-formed by marking it', async (t) => 
   for (const body of ['', '01', '{5:1}', '1-2', '[1', '"a', '1 2', '{"add":"x","context":"!"}']) {
     t.match(parsed('set', body), /^Couldn't decode JSON: /, body);
   }
-  const outcome = parseOperation(Buffer.from([0x22, 0xff, 0x22]), 'set');
+  const outcome = runAtOnce(parseOperation(Buffer.from([0x22, 0xff, 0x22]), 'set'));
   t.equal(outcome, 'Malformed JSON submitted, invalid UTF-8');
 });
 
@@ -97,7 +99,10 @@ t.test('a value whose bytes are not UTF-8 has no JSON form', async (t) => {
   const context = undefined;
   const elements = [utf8ToByteString('é')];
   const shown = { value: { kind: 'set' as const, elements }, context };
-  t.equal(shownToJson(shown, true), '{"type":"set","value":["\\u00e9"]}');
+  t.equal(runAtOnce(shownToJson(shown, true)), '{"type":"set","value":["\\u00e9"]}');
   const broken = ['\xff' as (typeof elements)[number]];
-  t.equal(shownToJson({ value: { kind: 'set', elements: broken }, context }, true), undefined);
+  t.equal(
+    runAtOnce(shownToJson({ value: { kind: 'set', elements: broken }, context }, true)),
+    undefined,
+  );
 });

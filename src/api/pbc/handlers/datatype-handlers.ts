@@ -7,20 +7,24 @@
  * has no other than the node's.
  */
 
+import { runInSlices } from '../../../base/sliced.ts';
 import { encodeContext } from '../../../clock/context.ts';
 import { DEFAULT_BUCKET_TYPE } from '../../../base/names.ts';
 import { randomKey } from '../../../object/vtag.ts';
 import {
   DATA_TYPES,
+  isLarge,
   isWithinProtocol,
   messageToOperation,
   valueToMessage,
 } from '../datatype-values.ts';
 import { datatypeErrorText } from '../datatype-error-text.ts';
+import { encodeFrameInSlices } from '../framing.ts';
 import { errorReply, malformedReply, reply } from '../handler.ts';
 import { DtFetchResp, DtUpdateResp } from '../messages/datatype-messages.ts';
 import { contextOf, setQuorum, setRequestOptions } from '../request-values.ts';
 import type { ByteString } from '../../../base/bytes.ts';
+import type { Clock } from '../../../base/host.ts';
 import type {
   FetchDatatypeOutcome,
   FetchDatatypeRequest,
@@ -30,7 +34,7 @@ import type {
 } from '../../../object/datatype-requests.ts';
 import type { Reply, Session } from '../handler.ts';
 import type { DtFetchReq, DtUpdateReq } from '../messages/datatype-messages.ts';
-import type { MessageOf } from '../messages/message-type.ts';
+import type { Fields, MessageInput, MessageOf, MessageType } from '../messages/message-type.ts';
 import type { Mutable } from '../request-values.ts';
 
 const UPDATED = reply(DtUpdateResp, {});
@@ -48,13 +52,16 @@ export function fetchDatatype(
   if (type !== DEFAULT_BUCKET_TYPE) {
     setRequestOptions(request, { ...message, timeout: undefined });
   }
-  return session.node.fetchDatatype(request).then((outcome) => fetchReply(outcome, message));
+  return session.node
+    .fetchDatatype(request)
+    .then((outcome) => fetchReply(outcome, message, session));
 }
 
 function fetchReply(
   outcome: FetchDatatypeOutcome,
   { type, include_context }: MessageOf<typeof DtFetchReq>,
-): Reply {
+  { clock }: Session,
+): Reply | Promise<Reply> {
   if (outcome.kind === 'not-found') {
     return reply(DtFetchResp, { type: DATA_TYPES[outcome.datatype] });
   }
@@ -63,11 +70,24 @@ function fetchReply(
   }
   const { shown } = outcome;
   if (!isWithinProtocol(shown.value)) return tooLargeReply();
-  return reply(DtFetchResp, {
+  const message = {
     context: contextBytes(shown, include_context),
     type: DATA_TYPES[shown.value.kind],
     value: valueToMessage(shown.value),
-  });
+  };
+  return isLarge(shown.value)
+    ? largeReply(DtFetchResp, message, clock)
+    : reply(DtFetchResp, message);
+}
+
+/** Encoded in slices, so that others are served meanwhile. */
+async function largeReply<F extends Fields>(
+  type: MessageType<F>,
+  value: MessageInput<F>,
+  clock: Clock,
+): Promise<Reply> {
+  const frame = await runInSlices(encodeFrameInSlices(type, value), clock);
+  return { ...reply(type, value), frame };
 }
 
 export function updateDatatype(
@@ -97,14 +117,16 @@ export function updateDatatype(
   if (type !== DEFAULT_BUCKET_TYPE) setRequestOptions(request, withDefaultTimeout(message));
   return session.node
     .updateDatatype(request)
-    .then((outcome) => updateReply(outcome, message, isGenerated ? name : undefined));
+    .then((outcome) =>
+      updateReply(outcome, message, { session, key: isGenerated ? name : undefined }),
+    );
 }
 
 function updateReply(
   outcome: UpdateDatatypeOutcome,
   { type, include_context }: MessageOf<typeof DtUpdateReq>,
-  key: ByteString | undefined,
-): Reply {
+  { session, key }: { readonly session: Session; readonly key: ByteString | undefined },
+): Reply | Promise<Reply> {
   if (outcome.kind !== 'updated') {
     return errorReply(datatypeErrorText(outcome, { type, action: 'update' }));
   }
@@ -112,7 +134,10 @@ function updateReply(
   if (shown === undefined) return key === undefined ? UPDATED : reply(DtUpdateResp, { key });
   if (!isWithinProtocol(shown.value)) return tooLargeReply();
   const context = contextBytes(shown, include_context);
-  return reply(DtUpdateResp, { key, context, ...valueToMessage(shown.value) });
+  const message = { key, context, ...valueToMessage(shown.value) };
+  return isLarge(shown.value)
+    ? largeReply(DtUpdateResp, message, session.clock)
+    : reply(DtUpdateResp, message);
 }
 
 /** What was asked is done; only the protocol has no way to say the value. */

@@ -120,7 +120,7 @@ interface Plan {
   readonly blank: Readonly<Record<string, unknown>>;
 }
 
-interface PlannedField {
+export interface PlannedField {
   readonly name: string;
   readonly number: number;
   readonly label: Label;
@@ -227,26 +227,39 @@ export function readByTable<F extends Fields>(
   type: MessageType<F>,
   reader: ProtoReader,
 ): Message<F> {
-  const { entryByNumber, entries, blank } = type.plan;
-  const result: Record<string, unknown> = { ...blank };
-  while (reader.hasMore()) {
-    const tag = reader.tag();
-    const wire = tag & 7;
-    const entry = entryByNumber[tag >>> 3];
-    if (entry === undefined) {
-      reader.skip(wire);
-    } else if (entry.wire === wire) {
-      readField(entry, reader, result);
-    } else if (wire === LENGTH_WIRE && entry.label === 'repeated') {
-      readPacked(entry, reader, result);
-    } else {
-      reader.skip(wire);
-    }
+  const result: Record<string, unknown> = { ...type.plan.blank };
+  while (reader.hasMore()) readTableField(type, reader, { tag: reader.tag(), result });
+  requireFields(type, result);
+  return result as Message<F>;
+}
+
+/** Reads the field behind `tag` into `result`, or passes over it. */
+export function readTableField<F extends Fields>(
+  type: MessageType<F>,
+  reader: ProtoReader,
+  { tag, result }: { readonly tag: number; readonly result: Record<string, unknown> },
+): void {
+  const wire = tag & 7;
+  const entry = type.plan.entryByNumber[tag >>> 3];
+  if (entry === undefined) {
+    reader.skip(wire);
+  } else if (entry.wire === wire) {
+    readField(entry, reader, result);
+  } else if (wire === LENGTH_WIRE && entry.label === 'repeated') {
+    readPacked(entry, reader, result);
+  } else {
+    reader.skip(wire);
   }
-  for (const { label, name } of entries) {
+}
+
+/** Throws the fault `malformed` where a required field is not among what was read. */
+export function requireFields<F extends Fields>(
+  type: MessageType<F>,
+  result: Readonly<Record<string, unknown>>,
+): void {
+  for (const { label, name } of type.plan.entries) {
     if (label === 'required' && result[name] === undefined) throw missing(type.name, name);
   }
-  return result as Message<F>;
 }
 
 /** The fault for a required field that did not come. */
@@ -334,14 +347,15 @@ export function writeByTable<F extends Fields>(
     if (held === undefined) {
       assert(entry.label !== 'required', `${type.name} has its ${entry.name}`);
     } else if (entry.label === 'repeated') {
-      for (const item of held as readonly unknown[]) writeField(entry, writer, item);
+      for (const item of held as readonly unknown[]) writeTableField(entry, writer, item);
     } else {
-      writeField(entry, writer, held);
+      writeTableField(entry, writer, held);
     }
   }
 }
 
-function writeField(entry: PlannedField, writer: ProtoWriter, value: unknown): void {
+/** One value of a field: its number and wire type, and the value. */
+export function writeTableField(entry: PlannedField, writer: ProtoWriter, value: unknown): void {
   const { type, number } = entry;
   switch (type) {
     case 'bytes':
@@ -379,6 +393,11 @@ export function writePart<F extends Fields>(
 /** Bytes to make room for before writing; larger messages only grow while they are written. */
 export function sizeHint<F extends Fields>(type: MessageType<F>, value: MessageInput<F>): number {
   return type.codec === undefined ? 0 : type.codec.sizeHint(value);
+}
+
+/** The message type of a field that holds messages. */
+export function partTypeOf({ type }: PlannedField): MessageType<Fields> | undefined {
+  return typeof type === 'string' || isEnumeration(type) ? undefined : resolve(type);
 }
 
 function isEnumeration(type: FieldType): type is Enumeration<string> {

@@ -48,6 +48,11 @@ export class ProtoReader {
     return this.#position < this.#end;
   }
 
+  /** Of the message being read. */
+  get leftBytes(): number {
+    return this.#end - this.#position;
+  }
+
   /** The next field's number << 3 | wire type. */
   tag(): number {
     this.countField();
