@@ -7,6 +7,7 @@
  */
 
 import { jsonDepth } from '../base/json-depth.ts';
+import { readJson } from '../base/json-input.ts';
 import { DEFAULT_BUCKET_TYPE } from '../base/names.ts';
 import { utf8ToByteString } from '../base/bytes.ts';
 import { bucketInputs, indexInputs } from './job-inputs.ts';
@@ -29,14 +30,12 @@ const SHOWN_LENGTH = 200;
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
 export function parseJsonJob(bytes: Buffer, languages: JobLanguages): JobOutcome {
   if (bytes.length > JOB_SIZE_MAX_BYTES) return { refusal: 'invalid-json', reason: 'too_large' };
   if (jsonDepth(bytes) > DEPTH_MAX) return { refusal: 'invalid-json', reason: 'too_deep' };
   let parsed: unknown;
   try {
-    parsed = JSON.parse(utf8.decode(bytes));
+    parsed = readJson(bytes);
   } catch {
     return { refusal: 'invalid-json', reason: 'invalid_json' };
   }

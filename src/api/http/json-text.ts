@@ -7,6 +7,7 @@
  */
 
 import { jsonDepth } from '../../base/json-depth.ts';
+import { readJson } from '../../base/json-input.ts';
 import type { ByteString } from '../../base/bytes.ts';
 
 const SHORT_ESCAPES: Readonly<Record<string, string>> = {
@@ -75,7 +76,7 @@ const DEPTH_MAX = 64;
 export function parseJson(body: Buffer): unknown {
   if (jsonDepth(body) > DEPTH_MAX) return undefined;
   try {
-    return JSON.parse(utf8.decode(body));
+    return readJson(body);
   } catch {
     return undefined;
   }

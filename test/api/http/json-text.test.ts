@@ -53,6 +53,7 @@ t.test('a value reads back as itself', (t) => {
 t.test('nesting beyond the limit is refused unparsed, brackets in strings do not count', (t) => {
   const nested = (depth: number): Buffer => Buffer.from('['.repeat(depth) + ']'.repeat(depth));
   t.ok(parseJson(nested(64)));
+  t.same(parseJson(Buffer.from('[1,]')), [1]);
   t.equal(parseJson(nested(65)), undefined);
   t.equal(parseJson(nested(1_000_000)), undefined);
   t.same(parseJson(Buffer.from(JSON.stringify(['[\\"'.repeat(100)]))), ['[\\"'.repeat(100)]);
