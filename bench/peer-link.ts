@@ -8,13 +8,13 @@
 
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { credentials as grpc, ServerCredentials } from '@grpc/grpc-js';
 import type { ByteString } from '../src/base/bytes.ts';
 import type { Epoch, NodeId } from '../src/base/names.ts';
 import type { PeerReply, PeerRequest, PeerStreamItem } from '../src/peer/messages.ts';
 import { MetricsRegistry } from '../src/telemetry/metrics-registry.ts';
 import { PinoLog } from '../src/telemetry/pino-log.ts';
 import { SystemClock, systemHost } from '../src/telemetry/system-host.ts';
-import { readPeerCredentials } from '../src/transport/channel.ts';
 import { GrpcPeer } from '../src/transport/grpc-peer.ts';
 import { PeerGate } from '../src/transport/peer-gate.ts';
 import { PeerServer } from '../src/transport/peer-server.ts';
@@ -52,7 +52,7 @@ async function serve(): Promise<void> {
       for (let item = 0; item < 50_000; item += 1) yield NAMES;
     },
   };
-  const credentials = readPeerCredentials(undefined).server;
+  const credentials = ServerCredentials.createInsecure();
   const server = new PeerServer(ports, handler, { credentials });
   const port = await server.listen({ host: '127.0.0.1', port: 0 });
   process.on('message', () => process.send?.({ cpu: process.cpuUsage() }));
@@ -80,7 +80,7 @@ async function measure(seconds: number): Promise<void> {
   const { host, gate } = gateOf(CLIENT);
   const peer = await new Promise<GrpcPeer>((resolve) => {
     const opening: GrpcPeer = new GrpcPeer(host, gate, {
-      credentials: readPeerCredentials(undefined).client,
+      credentials: () => grpc.createInsecure(),
       linkChanged: () => resolve(opening),
     });
     opening.setPeers(new Map([[SERVER, { host: '127.0.0.1', port }]]));

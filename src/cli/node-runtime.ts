@@ -33,8 +33,9 @@ import type { LevelDbStore } from '../storage/leveldb-store.ts';
 import { openLevelDbStore } from '../storage/open-leveldb.ts';
 import type { MetricsRegistry } from '../telemetry/metrics-registry.ts';
 import { snapshotToOpenMetrics } from '../telemetry/metrics-text.ts';
-import { readPeerCredentials, type PeerAddress } from '../transport/channel.ts';
+import type { PeerAddress } from '../transport/channel.ts';
 import { GrpcPeer } from '../transport/grpc-peer.ts';
+import { PeerCertificates } from '../transport/peer-certificates.ts';
 import { PeerGate } from '../transport/peer-gate.ts';
 import { PeerServer } from '../transport/peer-server.ts';
 import { WorkerScripts } from '../script/worker-scripts.ts';
@@ -60,6 +61,7 @@ export class NodeRuntime {
   readonly node: VertebraNode;
   readonly #options: RuntimeOptions;
   readonly #store: LevelDbStore;
+  readonly #certificates: PeerCertificates;
   readonly #peer: GrpcPeer;
   readonly #peerServer: PeerServer;
   readonly #http: HttpServer;
@@ -76,15 +78,13 @@ export class NodeRuntime {
     const { config, host, self } = options;
     this.#options = options;
     this.#store = store;
-    const gate = new PeerGate(host, {
-      introduce: () => this.#introduction(),
-      isMember: (id) => awaitedMembers(this.node.state()).includes(id),
-    });
-    const credentials = readPeerCredentials(config.peerTls);
+    const gate = this.#newGate();
+    const certificates = new PeerCertificates(host, config.peerTls);
+    this.#certificates = certificates;
     const { keepaliveMs, handshakeTimeoutMs } = config.peer;
     this.#peer = new GrpcPeer(host, gate, {
       ...config.peer,
-      credentials: credentials.client,
+      credentials: () => certificates.client(),
       linkChanged: (id, isOpen) => this.node.linkChanged(id, isOpen),
       calledStranger: (id) => this.node.calledStranger(id),
     });
@@ -110,7 +110,7 @@ export class NodeRuntime {
     });
     this.#backups = this.#newBackups();
     this.#peerServer = new PeerServer({ host, gate }, this.node, {
-      credentials: credentials.server,
+      credentials: certificates.server,
       joins: this.node,
       concurrency: config.peer.concurrency,
       keepaliveMs,
@@ -174,8 +174,14 @@ export class NodeRuntime {
     ]);
     this.#scripts?.close();
     await this.node.stop();
+    this.#certificates.close();
     this.#peerServer.close();
     this.#peer.close();
+  }
+
+  /** Takes new certificates for the links between nodes, if there are any. */
+  reloadCertificates(): void {
+    this.#certificates.reload();
   }
 
   async #open(): Promise<void> {
@@ -184,6 +190,7 @@ export class NodeRuntime {
     // Its new identity and its doubts are on stable storage.
     await this.#store.endCopy();
     showNode(this.#options.metrics, this.node);
+    this.#certificates.watch();
     await this.#peersListening;
     await this.#http.listen({ host: self.listenHost, port: self.httpPort });
     await this.#pbc.listen({ host: self.listenHost, port: self.pbcPort });
@@ -217,6 +224,15 @@ export class NodeRuntime {
     this.#peersListening = this.#peerServer.listen({ host: self.listenHost, port: self.peerPort });
     // Awaited when the node has started; a rejection must not stop the process before that.
     this.#peersListening.catch(() => undefined);
+  }
+
+  #newGate(): PeerGate {
+    const { config, host } = this.#options;
+    return new PeerGate(host, {
+      introduce: () => this.#introduction(),
+      isMember: (id) => awaitedMembers(this.node.state()).includes(id),
+      verifiesNames: config.peerTls?.verifiesNames ?? false,
+    });
   }
 
   #newBackups(): Backups {

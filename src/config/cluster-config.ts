@@ -61,6 +61,7 @@ export interface TlsDocument {
   readonly ca_file: string;
   readonly cert_file: string;
   readonly key_file: string;
+  readonly verify: 'node' | 'authority';
 }
 
 export interface NodeDocument {
@@ -111,6 +112,7 @@ export interface TlsConfig {
   readonly caFile: string;
   readonly certFile: string;
   readonly keyFile: string;
+  readonly verifiesNames: boolean;
 }
 
 export interface ClusterConfig {
@@ -236,6 +238,7 @@ function toTlsConfig(tls: TlsDocument, folder: string): TlsConfig {
     caFile: resolve(folder, tls.ca_file),
     certFile: resolve(folder, tls.cert_file),
     keyFile: resolve(folder, tls.key_file),
+    verifiesNames: tls.verify === 'node',
   };
 }
 

@@ -124,6 +124,12 @@ const peerTls: SettingSchema = {
     ca_file: text('PEM file with the authorities that may vouch for a node.'),
     cert_file: text("PEM file with the node's certificate chain."),
     key_file: text("PEM file with the node's private key."),
+    verify: choice(
+      ['node', 'authority'],
+      "What a caller's certificate must show: `node`: its common name is the node's name, or it is " +
+        "for the host in the node's name (after `@`); `authority`: no more than that the " +
+        'authority has signed it, so that every node may pass for every other.',
+    ),
   },
   required: ['ca_file', 'cert_file', 'key_file'],
   additionalProperties: false,

@@ -133,6 +133,8 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   store_scans_refused_total: 'Scans refused because too many were open',
   store_writes_refused_total: 'Writes refused because too many waited, or after a failure',
   store_writes_total: 'Writes stored',
+  tls_renewals_failed_total: 'Certificates of the links between nodes that could not be taken over',
+  tls_renewals_total: 'Changes of these certificates taken over',
   transfer_broken_off: 'Transfers of partitions broken off; they go on later',
   transfer_bytes: 'Bytes taken over from other nodes',
   transfer_dropped: 'Copies dropped because all who own the key have them',

@@ -45,6 +45,7 @@ const GAUGES: Catalogue = {
   store_log_segments_waiting: 'Collected segments that somebody may still read',
   store_pending_bytes: 'Writes that wait for the disk',
   store_scans: 'Scans of the store that are open',
+  tls_certificate_expiry_timestamp_seconds: 'When the certificate for the links between nodes ends',
   transfer_leftover_trees: 'Hash trees of copies that this node holds and does not own',
 };
 

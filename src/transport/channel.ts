@@ -1,15 +1,13 @@
 /**
- * Connections: addresses, certificates, and how gRPC is set up for a cluster's inside.
+ * Connections: addresses, and how gRPC is set up for a cluster's inside.
  *
  * gRPC's own retries, reconnection, name services, proxies and tracing are off: this room decides
  * when to dial again, and a proxy variable in some shell must not send replication through it. A
  * connection that stays silent is probed, so that a peer that vanished without a word is noticed.
  */
 
-import { readFileSync } from 'node:fs';
-import { Client, credentials, ServerCredentials } from '@grpc/grpc-js';
+import { Client } from '@grpc/grpc-js';
 import type { ChannelCredentials, ChannelOptions } from '@grpc/grpc-js';
-import { Fault } from '../base/fault.ts';
 import { FRAME_MAX_BYTES } from './frame.ts';
 
 /** Where a node listens for its peers. */
@@ -18,43 +16,8 @@ export interface PeerAddress {
   readonly port: number;
 }
 
-/** PEM files; both sides of a connection show a certificate that the authority has signed. */
-export interface PeerTls {
-  readonly caFile: string;
-  readonly certFile: string;
-  readonly keyFile: string;
-}
-
-export interface PeerCredentials {
-  readonly client: ChannelCredentials;
-  readonly server: ServerCredentials;
-}
-
 /** What may be on its way unread, for each use: enough to fill a fast network's pipe. */
 const FLOW_CONTROL_WINDOW_BYTES = { link: 4 * 1024 * 1024, bulk: 1024 * 1024 } as const;
-
-/** Rejects with a `config` fault that names the file. */
-export function readPeerCredentials(tls: PeerTls | undefined): PeerCredentials {
-  if (tls === undefined) {
-    return { client: credentials.createInsecure(), server: ServerCredentials.createInsecure() };
-  }
-  const authority = readPem(tls.caFile);
-  const chain = readPem(tls.certFile);
-  const key = readPem(tls.keyFile);
-  try {
-    return {
-      client: credentials.createSsl(authority, key, chain),
-      server: ServerCredentials.createSsl(
-        authority,
-        [{ private_key: key, cert_chain: chain }],
-        true,
-      ),
-    };
-  } catch (cause) {
-    const files = `${tls.certFile}, ${tls.keyFile}`;
-    throw new Fault('config', `${files} are no certificate and its key`, { cause });
-  }
-}
 
 export interface DialOptions {
   readonly credentials: ChannelCredentials;
@@ -98,12 +61,4 @@ function commonOptions(keepaliveMs: number): ChannelOptions {
     'grpc.max_send_message_length': FRAME_MAX_BYTES,
     'grpc.enable_channelz': 0,
   };
-}
-
-function readPem(path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (cause) {
-    throw new Fault('config', `the certificate file ${path} cannot be read`, { cause });
-  }
 }

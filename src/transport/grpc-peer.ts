@@ -27,7 +27,8 @@ import type { LinkStatus } from './peer-link.ts';
 import { PeerStream } from './peer-stream.ts';
 
 export interface GrpcPeerOptions {
-  readonly credentials: ChannelCredentials;
+  /** For the next connection. */
+  readonly credentials: () => ChannelCredentials;
   /** Requests under way to one peer at most. Default 8,192. */
   readonly windowRequests?: number;
   /** Bytes of them at most. Default 64 MiB. */
@@ -107,7 +108,7 @@ export class GrpcPeer implements Peer, JoinPort {
 
   askToJoin(address: JoinAddress, request: JoinRequest, timeoutMs: number): Promise<JoinReply> {
     const { credentials, keepaliveMs = KEEPALIVE_MS } = this.#options;
-    return askToJoin(address, request, { credentials, keepaliveMs, timeoutMs });
+    return askToJoin(address, request, { credentials: credentials(), keepaliveMs, timeoutMs });
   }
 
   isLinked(node: NodeId): boolean {

@@ -43,6 +43,7 @@ const REFUSAL_REASONS = [
   'wrong-node',
   'same-name',
   'stranger',
+  'other-certificate',
   'old-incarnation',
   'busy',
 ] as const;

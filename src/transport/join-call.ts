@@ -34,6 +34,7 @@ import { malformed, TupleReader, type WireTuple } from '../peer/tuple-reader.ts'
 import { addressToText, dial } from './channel.ts';
 import { decodeFrame, encodeFrame, wireSize } from './frame.ts';
 import { PROTOCOL_FROM, PROTOCOL_TO } from './handshake.ts';
+import type { PeerGate } from './peer-gate.ts';
 import { JOIN_PATH, sameBytes } from './peer-service.ts';
 
 const MARK = 'join';
@@ -79,11 +80,16 @@ export async function askToJoin(
 /** Serves the calls of one server. */
 export class JoinCalls {
   readonly #host: Host;
+  readonly #gate: PeerGate;
   readonly #handler: JoinHandler | undefined;
   #isBusy = false;
 
-  constructor(host: Host, handler: JoinHandler | undefined) {
+  constructor(
+    { host, gate }: { readonly host: Host; readonly gate: PeerGate },
+    handler: JoinHandler | undefined,
+  ) {
     this.#host = host;
+    this.#gate = gate;
     this.#handler = handler;
   }
 
@@ -93,7 +99,7 @@ export class JoinCalls {
       return;
     }
     this.#isBusy = true;
-    void this.#reply(call.request)
+    void this.#reply(call)
       .then(
         (reply) => {
           const message: WireTuple = [MARK, joinReplyToTuple(reply)];
@@ -111,8 +117,8 @@ export class JoinCalls {
       });
   }
 
-  async #reply(frame: Buffer): Promise<JoinReply> {
-    const reader = new TupleReader(decodeFrame(frame));
+  async #reply(call: ServerUnaryCall<Buffer, Buffer>): Promise<JoinReply> {
+    const reader = new TupleReader(decodeFrame(call.request));
     if (reader.text() !== MARK) throw malformed('no request to join');
     const [from, to] = [reader.count(), reader.count()];
     if (to < PROTOCOL_FROM || from > PROTOCOL_TO) {
@@ -120,6 +126,10 @@ export class JoinCalls {
       return joinRefused('other-version', text);
     }
     const request = tupleToJoinRequest(reader.raw());
+    const { id } = request.newcomer;
+    const { sslPeerCertificate } = call.getAuthContext();
+    const refusal = this.#gate.refusalByCertificate(id, sslPeerCertificate);
+    if (refusal !== undefined) return joinRefused('not-ready', refusal.text);
     return this.#handler?.admit(request) ?? joinRefused('not-ready', 'this node takes nobody in');
   }
 }

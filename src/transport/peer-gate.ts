@@ -6,10 +6,12 @@
  * peer and reason, however often a misconfigured node knocks.
  */
 
+import type { PeerCertificate } from 'node:tls';
 import type { Host } from '../base/host.ts';
 import type { NodeId } from '../base/names.ts';
 import { refusalFor, helloToTuple } from './handshake.ts';
 import type { Hello, Introduction, KnownPeer, Refusal } from './handshake.ts';
+import { isCertifiedAs } from './peer-certificates.ts';
 import type { WireTuple } from '../peer/tuple-reader.ts';
 
 const REFUSAL_LOG_INTERVAL_MS = 60_000;
@@ -22,6 +24,8 @@ export interface PeerGateOptions {
   readonly introduce: () => Introduction;
   /** Whether links with this node are wanted: a member of the cluster state. */
   readonly isMember: (node: NodeId) => boolean;
+  /** Whether callers must show a certificate for the name that they give. Default false. */
+  readonly verifiesNames?: boolean;
 }
 
 export class PeerGate {
@@ -41,7 +45,27 @@ export class PeerGate {
     return helloToTuple(this.#options.introduce(), dialled);
   }
 
-  /** Admits the sender, and remembers its incarnation, or says why not. */
+  /** `admit` for who has called: its certificate must be for it too, where names are verified. */
+  admitCaller(hello: Hello, certificate: PeerCertificate | undefined): Refusal | undefined {
+    const refusal = this.refusalByCertificate(hello.node, certificate);
+    if (refusal === undefined) return this.admit(hello);
+    this.noteRefusal(hello.node, refusal);
+    return refusal;
+  }
+
+  /** Undefined: who shows the certificate may be that node. */
+  refusalByCertificate(
+    node: NodeId,
+    certificate: PeerCertificate | undefined,
+  ): Refusal | undefined {
+    if (this.#options.verifiesNames !== true || isCertifiedAs(node, certificate)) return undefined;
+    return { reason: 'other-certificate', text: `the certificate shown is not for ${node}` };
+  }
+
+  /**
+   * Admits the sender, and remembers its incarnation, or says why not. Whom this node has dialled, TLS
+   * has compared with the address.
+   */
   admit(hello: Hello): Refusal | undefined {
     const refusal = refusalFor(hello, {
       own: this.#options.introduce(),

@@ -24,7 +24,7 @@ import type { WindowOptions } from './pending-requests.ts';
 const FIRST_DELAY_FRACTION = 1 / 20;
 
 export interface LinkOptions {
-  readonly credentials: ChannelCredentials;
+  readonly credentials: () => ChannelCredentials;
   readonly window: WindowOptions;
   readonly handshakeTimeoutMs: number;
   readonly keepaliveMs: number;
@@ -175,7 +175,7 @@ export class PeerLink {
 
   #newClient(use: 'link' | 'bulk'): Client {
     const { credentials, keepaliveMs } = this.#options;
-    return dial(this.address, { credentials, keepaliveMs, use });
+    return dial(this.address, { credentials: credentials(), keepaliveMs, use });
   }
 
   #closeClients(): void {

@@ -61,7 +61,7 @@ export class PeerServer {
     options: PeerServerOptions,
   ) {
     this.#ports = { ...ports, handler };
-    const joins = new JoinCalls(ports.host, options.joins);
+    const joins = new JoinCalls(ports, options.joins);
     this.#options = options;
     this.#server = new Server(serverOptions(options.keepaliveMs ?? 10_000));
     this.#server.addService(PEER_SERVICE, {

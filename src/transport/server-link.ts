@@ -108,7 +108,8 @@ export class ServerLink {
       return;
     }
     const { hello } = opening;
-    const refusal = this.#ports.gate.admit(hello);
+    const { sslPeerCertificate } = this.#call.getAuthContext();
+    const refusal = this.#ports.gate.admitCaller(hello, sslPeerCertificate);
     const answer =
       refusal === undefined ? this.#ports.gate.hello(hello.node) : refusalToTuple(refusal);
     this.#call.write(encodeFrame([answer], wireSize(answer)));

@@ -108,7 +108,8 @@ export class ServerStream {
   #admit(tuple: unknown): Hello | undefined {
     const opening = tupleToOpening(tuple);
     if (opening.kind !== 'hello') throw malformed('no introduction');
-    const refusal = this.#ports.gate.admit(opening.hello);
+    const { sslPeerCertificate } = this.#call.getAuthContext();
+    const refusal = this.#ports.gate.admitCaller(opening.hello, sslPeerCertificate);
     if (refusal === undefined) return opening.hello;
     this.#fail(status.PERMISSION_DENIED, refusal.text);
     return undefined;

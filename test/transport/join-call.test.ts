@@ -1,17 +1,19 @@
 /** The call to be taken in, over real gRPC: heard, answered, and refused without certificates. */
 
+import { credentials } from '@grpc/grpc-js';
 import t, { type Test } from 'tap';
 import { Fault, isFault } from '../../src/base/fault.ts';
 import type { NodeId } from '../../src/base/names.ts';
 import type { JoinHandler, JoinReply, JoinRequest } from '../../src/peer/join.ts';
-import { dial, readPeerCredentials } from '../../src/transport/channel.ts';
+import { dial } from '../../src/transport/channel.ts';
+import { PeerCertificates } from '../../src/transport/peer-certificates.ts';
 import { encodeFrame } from '../../src/transport/frame.ts';
 import { askToJoin } from '../../src/transport/join-call.ts';
 import { PeerServer } from '../../src/transport/peer-server.ts';
 import { JOIN_PATH, sameBytes } from '../../src/transport/peer-service.ts';
 import { handlerOf } from '../peer/peer-compliance.ts';
 import { Authority } from './certificates.ts';
-import { ANSWERER, End } from './peer-pair.ts';
+import { ANSWERER, ASKER, End } from './peer-pair.ts';
 
 const REQUEST: JoinRequest = {
   purpose: 'join',
@@ -43,7 +45,7 @@ async function served(
 ): Promise<{ host: string; port: number }> {
   const end = new End(ANSWERER);
   const server = new PeerServer({ host: end.host, gate: end.gate }, handlerOf({}), {
-    credentials: readPeerCredentials(tls).server,
+    credentials: new PeerCertificates(end.host, tls).server,
     ...(joins === undefined ? {} : { joins }),
   });
   const host = '127.0.0.1';
@@ -60,12 +62,18 @@ async function ask(
   tls?: Tls,
   timeoutMs = 10_000,
 ): Promise<JoinReply | string> {
-  const credentials = readPeerCredentials(tls).client;
+  const end = new End(ASKER);
   try {
-    return await askToJoin(address, REQUEST, { credentials, keepaliveMs: 10_000, timeoutMs });
+    return await askToJoin(address, REQUEST, {
+      credentials: new PeerCertificates(end.host, tls).client(),
+      keepaliveMs: 10_000,
+      timeoutMs,
+    });
   } catch (error) {
     if (isFault(error)) return error.code;
     throw error;
+  } finally {
+    end.metrics.close();
   }
 }
 
@@ -109,7 +117,7 @@ t.test('where links are encrypted, only who has a certificate is heard', async (
 t.test('anything else is refused, and another version in words', async (t) => {
   const address = await served(t, { admit: () => Promise.resolve(WELCOME) });
   const client = dial(address, {
-    credentials: readPeerCredentials(undefined).client,
+    credentials: credentials.createInsecure(),
     keepaliveMs: 10_000,
     use: 'link',
   });

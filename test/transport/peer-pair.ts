@@ -9,8 +9,8 @@ import type { PeerHandler } from '../../src/peer/peer.ts';
 import { MetricsRegistry } from '../../src/telemetry/metrics-registry.ts';
 import { PinoLog } from '../../src/telemetry/pino-log.ts';
 import { SystemClock, SystemRandom } from '../../src/telemetry/system-host.ts';
-import { readPeerCredentials } from '../../src/transport/channel.ts';
-import type { PeerTls } from '../../src/transport/channel.ts';
+import { PeerCertificates } from '../../src/transport/peer-certificates.ts';
+import type { PeerTls } from '../../src/transport/peer-certificates.ts';
 import { GrpcPeer } from '../../src/transport/grpc-peer.ts';
 import type { GrpcPeerOptions } from '../../src/transport/grpc-peer.ts';
 import type { Introduction } from '../../src/transport/handshake.ts';
@@ -33,7 +33,7 @@ export class End {
   readonly host: Host;
   readonly metrics: MetricsRegistry;
   readonly lines: LogLine[] = [];
-  readonly gate: PeerGate;
+  gate: PeerGate;
   introduction: Introduction;
   members: readonly NodeId[] = [ASKER, ANSWERER];
 
@@ -53,9 +53,19 @@ export class End {
       epoch: 1 as Epoch,
       ...introduction,
     };
-    this.gate = new PeerGate(this.host, {
+    this.gate = this.#newGate(false);
+  }
+
+  /** From now on callers must show certificates for their names; before anything is served. */
+  verifyNames(): void {
+    this.gate = this.#newGate(true);
+  }
+
+  #newGate(verifiesNames: boolean): PeerGate {
+    return new PeerGate(this.host, {
       introduce: () => this.introduction,
       isMember: (name) => this.members.includes(name),
+      verifiesNames,
     });
   }
 
@@ -75,6 +85,8 @@ export interface PairOptions {
   readonly server?: Partial<PeerServerOptions>;
   readonly askerTls?: PeerTls;
   readonly answererTls?: PeerTls;
+  /** Whether the answerer verifies names. */
+  readonly verifiesNames?: boolean;
   /** What the asker dials instead of the answerer's own port. */
   readonly via?: (port: number) => Promise<number>;
 }
@@ -84,6 +96,8 @@ export class Pair {
   readonly asker: End;
   readonly answerer: End;
   readonly peer: GrpcPeer;
+  readonly askerCertificates: PeerCertificates;
+  readonly answererCertificates: PeerCertificates;
   server: PeerServer;
   readonly #handler: PeerHandler;
   readonly #options: PairOptions;
@@ -94,8 +108,11 @@ export class Pair {
     this.#options = options;
     this.asker = new End(ASKER, options.asker);
     this.answerer = new End(ANSWERER, options.answerer);
+    if (options.verifiesNames === true) this.answerer.verifyNames();
+    this.askerCertificates = new PeerCertificates(this.asker.host, options.askerTls);
+    this.answererCertificates = new PeerCertificates(this.answerer.host, options.answererTls);
     this.peer = new GrpcPeer(this.asker.host, this.asker.gate, {
-      credentials: readPeerCredentials(options.askerTls).client,
+      credentials: () => this.askerCertificates.client(),
       reconnectDelayMaxMs: 100,
       ...options.client,
     });
@@ -123,6 +140,12 @@ export class Pair {
     await this.serve();
   }
 
+  /** Gives the link up and dials anew. */
+  redial(): void {
+    this.peer.setPeers(new Map());
+    this.peer.setPeers(new Map([[ANSWERER, { host: '127.0.0.1', port: this.port }]]));
+  }
+
   isLinked(): Promise<void> {
     return this.until(() => this.peer.isLinked(ANSWERER));
   }
@@ -146,7 +169,7 @@ export class Pair {
   #newServer(): PeerServer {
     const { host, gate } = this.answerer;
     return new PeerServer({ host, gate }, this.#handler, {
-      credentials: readPeerCredentials(this.#options.answererTls).server,
+      credentials: this.answererCertificates.server,
       ...this.#options.server,
     });
   }

@@ -1,12 +1,13 @@
 /** TLS by configuration: both sides must show a certificate of the cluster's authority. */
 
-import { writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { readPeerCredentials } from '../../src/transport/channel.ts';
+import { PeerCertificates } from '../../src/transport/peer-certificates.ts';
 import { codeOf, handlerOf, LIST_BUCKETS, names, ping, pong } from '../peer/peer-compliance.ts';
+import type { NodeId } from '../../src/base/names.ts';
 import { Authority } from './certificates.ts';
-import { ANSWERER, Pair } from './peer-pair.ts';
+import { ANSWERER, ASKER, End, Pair } from './peer-pair.ts';
 import type { PairOptions } from './peer-pair.ts';
 
 const handler = handlerOf({
@@ -66,15 +67,94 @@ t.test('a server of another authority is not trusted', async (t) => {
 t.test('a certificate file that is missing or damaged is a fault that names it', (t) => {
   const folder = t.testdir();
   const files = new Authority('cluster').issue(folder, 'node');
-  t.throws(() => readPeerCredentials({ ...files, keyFile: join(folder, 'none.key') }), {
+  const { host } = new End(ANSWERER);
+  t.throws(() => new PeerCertificates(host, { ...files, keyFile: join(folder, 'none.key') }), {
     code: 'config',
     message: /none\.key cannot be read/,
   });
   const damaged = join(folder, 'damaged.pem');
   writeFileSync(damaged, 'no certificate');
-  t.throws(() => readPeerCredentials({ ...files, certFile: damaged }), {
+  t.throws(() => new PeerCertificates(host, { ...files, certFile: damaged }), {
     code: 'config',
     message: /damaged\.pem/,
   });
   t.end();
+});
+
+t.test('a caller must show a certificate for the name that it gives', async (t) => {
+  const folder = t.testdir();
+  const authority = new Authority('cluster');
+  // The certificates are for 127.0.0.1 besides.
+  const elsewhere = 'asker@10.9.9.9' as NodeId;
+  const dial = async (asker: NodeId, commonName: string): Promise<Pair> => {
+    const pair = new Pair(handler, {
+      asker: { node: asker },
+      askerTls: authority.issue(folder, commonName),
+      answererTls: authority.issue(folder, 'answerer'),
+      verifiesNames: true,
+    });
+    t.teardown(() => pair.close());
+    pair.answerer.members = [asker, ANSWERER];
+    return pair.start();
+  };
+  const refused = await dial(elsewhere, 'another@10.9.9.9');
+  await refused.until(() => refused.peer.links()[0]?.reason !== 'not tried yet');
+  t.match(refused.peer.links()[0], {
+    isOpen: false,
+    reason: 'the certificate shown is not for asker@10.9.9.9',
+  });
+  t.match(refused.answerer.events('peer.refused'), [{ refusal: 'other-certificate' }]);
+  const named = await dial(elsewhere, elsewhere);
+  await named.isLinked();
+  const stream = named.peer.stream(ANSWERER, LIST_BUCKETS, 5_000);
+  t.same(await stream.next(), { done: false, value: names(1) });
+  await (await dial(ASKER, 'whoever')).isLinked();
+});
+
+t.test('certificates and their authority change while the nodes run', async (t) => {
+  const folder = t.testdir();
+  const [old, fresh] = [new Authority('old'), new Authority('new')];
+  const tls = { asker: old.issue(folder, 'asker'), answerer: old.issue(folder, 'answerer') };
+  const next = { asker: fresh.issue(folder, 'next'), answerer: fresh.issue(folder, 'next too') };
+  const pair = await dialled({ askerTls: tls.asker, answererTls: tls.answerer });
+  t.teardown(() => pair.close());
+  await pair.isLinked();
+  const renew = (): void => {
+    pair.askerCertificates.reload();
+    pair.answererCertificates.reload();
+    pair.redial();
+  };
+  const trust = (...authorities: string[]): void => {
+    const pem = authorities.map((file) => readFileSync(file, 'utf8')).join('');
+    for (const { caFile } of Object.values(tls)) writeFileSync(caFile, pem);
+  };
+  const oldAuthority = join(folder, 'old authority.pem');
+  copyFileSync(tls.asker.caFile, oldAuthority);
+
+  trust(oldAuthority, next.asker.caFile);
+  renew();
+  await pair.isLinked();
+  copyFileSync(next.asker.certFile, tls.asker.certFile);
+  renew();
+  await pair.isLinked();
+  t.equal(pair.asker.counted('tls_renewals_failed_total'), 1, 'a certificate without its key');
+  for (const end of ['asker', 'answerer'] as const) {
+    copyFileSync(next[end].certFile, tls[end].certFile);
+    copyFileSync(next[end].keyFile, tls[end].keyFile);
+  }
+  renew();
+  await pair.isLinked();
+  trust(next.asker.caFile);
+  renew();
+  await pair.isLinked();
+  t.equal(pair.asker.counted('tls_renewals_total'), 3);
+  renew();
+  await pair.isLinked();
+  t.equal(pair.asker.counted('tls_renewals_total'), 3, 'what has not changed is left alone');
+
+  old.issue(folder, 'asker');
+  trust(next.asker.caFile);
+  renew();
+  await pair.until(() => !['not tried yet', ''].includes(pair.peer.links()[0]?.reason ?? ''));
+  t.equal(pair.peer.isLinked(ANSWERER), false, 'the old authority vouches for nobody any more');
 });
