@@ -48,8 +48,11 @@ export interface EntranceOptions {
   readonly lengthMax: number;
 }
 
-/** Refusals in one turn of the event loop: who came together shall not stop all others together. */
-const REFUSED_AT_ONCE_MAX = 64;
+/**
+ * Refusals in one turn of the event loop: who came together shall not stop all others together. Under
+ * overload a turn takes 100 ms and more, and there must be enough of them all the same.
+ */
+const REFUSED_AT_ONCE_MAX = 512;
 const REFUSALS_PAUSE_MS = 5;
 
 class WaitingPlace implements Place {

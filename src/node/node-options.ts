@@ -100,7 +100,7 @@ export const NODE_TIMINGS: NodeTimings = {
   spareDelayMs: 30,
   spareDelayMinMs: 3,
   spareDelayMaxMs: 100,
-  entranceWaitMs: 2_000,
+  entranceWaitMs: 3_000,
   entranceTurnMs: 100,
   requestTimeoutMs: 60_000,
   readRepairTimeoutMs: 5_000,
