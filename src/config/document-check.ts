@@ -45,7 +45,15 @@ const VALIDATORS = new WeakMap<SettingSchema, ValidateFunction>();
 function validatorOf(schema: SettingSchema): ValidateFunction {
   const known = VALIDATORS.get(schema);
   if (known !== undefined) return known;
-  const ajv = new Ajv({ allErrors: true, useDefaults: true, verbose: true, strict: true });
+  const ajv = new Ajv({
+    allErrors: true,
+    useDefaults: true,
+    verbose: true,
+    strict: true,
+    // Every start and every command waits for this, for one document: a test checks the schemas.
+    validateSchema: false,
+    code: { optimize: false },
+  });
   ajv.addKeyword({
     keyword: 'measure',
     type: 'string',

@@ -15,7 +15,8 @@ const MEBIBYTE = 1024 * 1024;
 /** What the attacks of one test may add to the process, Node's own slack included. */
 const GROWTH_MAX_BYTES = 256 * MEBIBYTE;
 
-const { cluster, nodes, close } = await startCluster(1);
+// Who begins well on the port for peers and then says nothing is found out by a probe.
+const { cluster, nodes, close } = await startCluster(1, {}, 'peer: { keepalive: 1s }\n');
 const [node] = nodes as readonly [DevNode];
 const client = new VertebraClient({ nodes: [{ host: node.host, port: node.pbcPort }] });
 t.teardown(async () => {

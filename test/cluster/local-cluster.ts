@@ -2,7 +2,7 @@
  * A cluster of real processes for tests: real gRPC, LevelDB and both APIs, on free ports of loopback.
  */
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -24,13 +24,16 @@ export interface LocalCluster {
   readonly close: () => Promise<void>;
 }
 
+/** `settings`: more lines for the configuration. */
 export async function startCluster(
   nodeCount: number,
   bucketTypes: Readonly<Record<string, unknown>> = {},
+  settings = '',
 ): Promise<LocalCluster> {
   const dataFolder = mkdtempSync(join(tmpdir(), 'vertebra-test-'));
   const basePort = await freeBasePort(nodeCount);
   const configPath = writeDevConfig({ nodes: nodeCount, basePort, data: dataFolder });
+  appendFileSync(configPath, settings);
   const nodes = devNodes(configPath);
   const cluster = new DevCluster({
     configPath,

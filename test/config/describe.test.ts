@@ -1,6 +1,9 @@
 /** Each setting has a meaning, and is described as it is checked. */
 
+import { Ajv } from 'ajv';
 import t from 'tap';
+import { BUCKET_PROPERTIES_SCHEMA } from '../../src/config/bucket-property-schema.ts';
+import { CLUSTER_SCHEMA } from '../../src/config/cluster-schema.ts';
 import { describeSettings } from '../../src/config/describe.ts';
 
 t.test('every setting is described by type, range, default and meaning', (t) => {
@@ -16,5 +19,13 @@ t.test('every setting is described by type, range, default and meaning', (t) => 
   t.match(byKey.get('nodes[].http_port'), { type: 'count', range: '1 to 65535', default: '8098' });
   t.match(byKey.get('tls.peer.ca_file'), { type: 'text', default: '' });
   t.match(byKey.get('bucket_defaults'), { type: 'properties' });
+  t.end();
+});
+
+t.test('the schemas are schemas', (t) => {
+  const ajv = new Ajv();
+  for (const schema of [CLUSTER_SCHEMA, BUCKET_PROPERTIES_SCHEMA]) {
+    t.equal(ajv.validateSchema(schema), true, ajv.errorsText());
+  }
   t.end();
 });
