@@ -180,13 +180,14 @@ function emptyContent({ datatype, hllPrecision }: Kept): NewContent {
   };
 }
 
-/** Where nothing but ordinary values is, an empty value is shown, as with Riak. */
+/** Where nothing but ordinary values is, an empty value without a context is shown, as with Riak. */
 function* showDatatype(
   { siblings }: StoredObject,
   { datatype, hllPrecision }: Kept,
 ): Sliced<ShownDatatype> {
-  const { state } = yield* joinSiblings(siblings, datatype, hllPrecision);
-  return { value: yield* valueOf(state), context: contextOf(state) };
+  const { state, joined } = yield* joinSiblings(siblings, datatype, hllPrecision);
+  const context = joined.length === 0 ? undefined : contextOf(state);
+  return { value: yield* valueOf(state), context };
 }
 
 /** Untyped buckets hold Riak 1.4's counters, which any may read and `allow_mult` lets change. */

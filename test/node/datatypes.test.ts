@@ -233,6 +233,12 @@ t.test(
     };
     await teller.put(N1, key, { text: '', w: 3, content: forged });
     t.equal(await teller.value(N2, key), 3n, 'bytes that are no state are an ordinary value');
+    const set = teller.key('sets');
+    await teller.put(N1, set, { text: 'text', w: 3 });
+    t.same(await teller.shown(N2, set), {
+      value: { kind: 'set', elements: [] },
+      context: undefined,
+    });
   },
 );
 
