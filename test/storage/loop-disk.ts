@@ -1,0 +1,74 @@
+/**
+ * A disk of a test's own: ext4 on a loop device, which the kernel turns read-only when it finds it
+ * damaged. Needs the right to mount; where the machine does not give it there is none, and who asks
+ * says so.
+ */
+
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+
+const SIZE_MIB = 64;
+
+export class LoopDisk {
+  readonly folder: string;
+  readonly #image: string;
+
+  private constructor(below: string) {
+    this.#image = join(below, 'image');
+    this.folder = join(below, 'disk');
+  }
+
+  /** Undefined: the machine does not allow it. */
+  static mount(below: string): LoopDisk | undefined {
+    const disk = new LoopDisk(below);
+    mkdirSync(disk.folder, { recursive: true });
+    try {
+      run('truncate', '-s', `${SIZE_MIB}M`, disk.#image);
+      run('mkfs.ext4', '-q', disk.#image);
+      disk.#mount();
+      return disk;
+    } catch {
+      disk.unmount();
+      return undefined;
+    }
+  }
+
+  /** What the kernel does when it finds the file system damaged. */
+  turnReadOnly(): void {
+    const mount = readFileSync('/proc/mounts', 'utf8')
+      .split('\n')
+      .find((line) => line.split(' ')[1] === this.folder);
+    const device = basename(mount?.split(' ')[0] ?? '');
+    writeFileSync(`/sys/fs/ext4/${device}/trigger_fs_error`, '1');
+  }
+
+  /** As after a repair of the device and a restart of the machine. Nobody may use it. */
+  repair(): void {
+    run('umount', this.folder);
+    try {
+      run('e2fsck', '-fy', this.#image);
+    } catch (error) {
+      // 1: it has mended something.
+      if ((error as { status?: number }).status !== 1) throw error;
+    }
+    this.#mount();
+  }
+
+  /** Idempotent. */
+  unmount(): void {
+    try {
+      run('umount', '--lazy', this.folder);
+    } catch {
+      // It was never mounted.
+    }
+  }
+
+  #mount(): void {
+    run('mount', '-o', 'loop,errors=remount-ro', this.#image, this.folder);
+  }
+}
+
+function run(...[command = '', ...words]: readonly string[]): void {
+  execFileSync(command, words, { stdio: 'pipe' });
+}
