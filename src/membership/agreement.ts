@@ -9,8 +9,9 @@
  * A record that was lost takes its promises with it, so a node that finds none is `unsure`: it may
  * propose but does not vote until others have told it what it could have forgotten. It then takes
  * over the highest promise and acceptance it heard of: refusing more than it promised is always safe,
- * and so is reporting what was really proposed; only an acceptance it never gave would count. What
- * it was told holds among those whom it asked: if the voters change, it asks again.
+ * and so is reporting what was really proposed; only an acceptance it never gave would count. If one
+ * was accepted it may have been chosen, and this node may have voted on the epoch behind it too: then,
+ * if the voters change, it asks again.
  *
  * Source: Lamport 2001, "Paxos Made Simple".
  */
@@ -29,8 +30,8 @@ export interface Ballot {
 
 /**
  * `unsure`: it may have voted and lost the record. `regained`: it has asked those who vote with it what
- * it could have forgotten; when others are to vote with it, it must ask them too. `free`: it has
- * forgotten nothing.
+ * it could have forgotten, and may have forgotten votes of the epoch that they were about to choose;
+ * when others are to vote with it, it must ask them too. `free`: it has forgotten nothing that counts.
  */
 export type Vote = 'free' | 'regained' | 'unsure';
 

@@ -364,7 +364,9 @@ function recoverVote(
     if (isHigher(reply.promised, promised)) promised = reply.promised;
     if (isHigher(reply.accepted?.ballot, accepted?.ballot)) accepted = reply.accepted;
   }
-  return { promised, accepted, vote: isQuiet ? 'free' : 'regained' };
+  // Each majority that could have chosen a state after this one has a member among those who answered,
+  // and none of them has accepted one. So this node has forgotten no vote of a later epoch either.
+  return { promised, accepted, vote: accepted === undefined ? 'free' : 'regained' };
 }
 
 function isHigher(ballot: Ballot | undefined, than: Ballot | undefined): boolean {

@@ -288,3 +288,29 @@ t.test('a proposal among nodes that still meet does not keep them from voting', 
     t.equal(outcome?.kind, 'changed', `seed ${seed}`);
   }
 });
+
+t.test(
+  'who has asked what it forgot votes on when the voters change and one is lost',
+  async (t) => {
+    const world = await calmWorld(5);
+    const [a, b, , d, e] = world.nodes as [WorldNode, WorldNode, WorldNode, WorldNode, WorldNode];
+    t.match(await outcomeOf(world, a, 'first', 5_000), { kind: 'changed' });
+    for (const node of [d, e]) {
+      world.crash(node, true);
+      void world.start(node);
+      await world.run(20_000, () => mayVote(node));
+    }
+    world.crash(b);
+    let voters: string | undefined;
+    void world
+      .proposeAndWait(a, 'others', { timeoutMs: 20_000, voters: new Set([0, 1, 3, 4]) })
+      .then((outcome) => {
+        voters = outcome?.kind;
+      });
+    await world.run(20_000, () => voters !== undefined);
+    t.equal(voters, 'changed');
+    world.exchangeEpochs();
+    await world.run(1_000);
+    t.match(await outcomeOf(world, a, 'without b', 20_000), { kind: 'changed' });
+  },
+);
