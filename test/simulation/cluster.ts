@@ -112,6 +112,8 @@ export class SimulatedNode {
   hasDamage = false;
   /** Its disk was replaced by an emptier one. */
   hasForgotten = false;
+  /** It has been sure of what it promised; since then only a lost disk takes that away. */
+  hasVoted = false;
   /** When the process last began, went or was paused: what it owed before may stay unanswered. */
   interruptedMs = 0;
   /** Log events of the running process, for a failing seed's report. */
@@ -121,6 +123,7 @@ export class SimulatedNode {
   readonly #random: SeededRandom;
   #isStopping = false;
   #isRestored = false;
+  #isScrap = false;
 
   constructor(
     cluster: SimulatedCluster,
@@ -140,7 +143,7 @@ export class SimulatedNode {
   }
 
   async start(): Promise<void> {
-    if (this.node !== undefined) return;
+    if (this.node !== undefined || this.#isScrap) return;
     this.clock = new NodeClock(this.#cluster.world);
     this.interruptedMs = this.#cluster.world.nowMs;
     const host = this.#host();
@@ -207,6 +210,13 @@ export class SimulatedNode {
     await this.start();
   }
 
+  /** The machine is gone for good, with its disk. */
+  scrap(): void {
+    this.crash();
+    this.#isScrap = true;
+    this.hasForgotten = true;
+  }
+
   pause(): void {
     this.interruptedMs = Infinity;
     this.clock.pause();
@@ -245,6 +255,7 @@ export class SimulatedNode {
           `${this.#cluster.world.nowMs.toFixed(1)} ${this.id} ${level} ${event} ${JSON.stringify(fields)}`,
         );
         if (this.log.length > 1_000) this.log.shift();
+        if (event === 'membership.vote') this.hasVoted = true;
       };
     return {
       clock: this.clock,

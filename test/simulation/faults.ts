@@ -44,7 +44,8 @@ export class Faults {
   readonly #cluster: SimulatedCluster;
   readonly #options: FaultOptions;
   readonly #random: SeededRandom;
-  readonly #victim: SimulatedNode;
+  /** The one that may lose data. */
+  readonly victim: SimulatedNode;
   readonly #latencyMaxMs: number;
   #isOver = false;
   readonly counts = new Map<FaultKind, number>();
@@ -53,7 +54,7 @@ export class Faults {
     this.#cluster = cluster;
     this.#options = options;
     this.#random = cluster.world.random.fork();
-    this.#victim = this.#random.pick(cluster.nodes);
+    this.victim = this.#random.pick(cluster.nodes);
     this.#latencyMaxMs = cluster.network.options.latencyMaxMs;
   }
 
@@ -177,7 +178,7 @@ export class Faults {
     kind: 'failed-sync' | 'corrupt-record' | 'empty-disk' | 'old-image',
     node: SimulatedNode,
   ): void {
-    const victim = this.#victim;
+    const { victim } = this;
     switch (kind) {
       case 'failed-sync':
         node.disk.failNextWrite = 'the disk reported an error';

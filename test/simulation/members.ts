@@ -1,13 +1,20 @@
 /**
- * Members that come and go: an operator who has nodes join, leave and replace each other, one after
- * the other, whatever else happens meanwhile.
+ * Members that come and go: an operator who has nodes join, leave and replace each other, and takes one
+ * out by force, one after the other, whatever else happens meanwhile.
  *
  * A command that fails, or whose node dies with it, is given again, as an operator would. A node that
  * has left is switched off, and its disk is not looked at any more: what it had must be with others.
+ * Who is taken out by force is the one that may lose data anyway, and half of the time its machine is
+ * gone before: what a quorum has acknowledged lives on in the copies of others.
  */
 
 import type { NodeId } from '../../src/base/names.ts';
-import { findMember, stageLeave, stageReplace } from '../../src/membership/staging.ts';
+import {
+  findMember,
+  stageForceRemove,
+  stageLeave,
+  stageReplace,
+} from '../../src/membership/staging.ts';
 import type { ClusterChangeOutcome } from '../../src/node/cluster-changes.ts';
 import type { VertebraNode } from '../../src/node/node.ts';
 import type { SimulatedCluster, SimulatedNode } from './cluster.ts';
@@ -19,19 +26,26 @@ const MEMBERS_MAX = 7;
 const PATIENCE_MS = 40_000;
 const RETRY_MS = 1_000;
 
+export interface MembersOptions {
+  /** The mean pause between two changes. */
+  readonly intervalMs: number;
+  /** Who may be taken out by force. */
+  readonly victim: SimulatedNode;
+}
+
 export class Members {
   joinedCount = 0;
   leftCount = 0;
+  forcedCount = 0;
   readonly #cluster: SimulatedCluster;
-  readonly #intervalMs: number;
+  readonly #options: MembersOptions;
   readonly #random: SeededRandom;
   #isOver = false;
   #work: Promise<void> = Promise.resolve();
 
-  /** `intervalMs`: the mean pause between two changes. */
-  constructor(cluster: SimulatedCluster, intervalMs: number) {
+  constructor(cluster: SimulatedCluster, options: MembersOptions) {
     this.#cluster = cluster;
-    this.#intervalMs = intervalMs;
+    this.#options = options;
     this.#random = cluster.world.random.fork();
   }
 
@@ -48,11 +62,13 @@ export class Members {
   async #changeOnAndOn(): Promise<void> {
     const { world } = this.#cluster;
     for (;;) {
-      await world.sleep(this.#random.integer(2 * this.#intervalMs));
+      await world.sleep(this.#random.integer(2 * this.#options.intervalMs));
       if (this.#isOver) return;
       const count = this.#cluster.nodes.length;
-      const dice = this.#random.integer(3);
-      if (count <= MEMBERS_MIN || (dice === 0 && count < MEMBERS_MAX)) await this.#join();
+      const dice = this.#random.integer(4);
+      const mayForce = this.#cluster.nodes.includes(this.#options.victim);
+      if (dice === 3 && mayForce) await this.#force(count > MEMBERS_MIN);
+      else if (count <= MEMBERS_MIN || (dice === 0 && count < MEMBERS_MAX)) await this.#join();
       else if (dice === 1) await this.#leave();
       else await this.#replace();
     }
@@ -79,6 +95,32 @@ export class Members {
     );
     await this.#commit();
     await this.#untilGone(node);
+  }
+
+  /** The victim goes without being asked, alive or not; with no replacement only if it may. */
+  async #force(mayShrink: boolean): Promise<void> {
+    const { victim } = this.#options;
+    const { id: node } = victim;
+    // One of three that is lost before the others have met is more than a majority survives.
+    while (!this.#cluster.nodes.every((each) => each === victim || each.hasVoted)) {
+      await this.#cluster.world.sleep(RETRY_MS);
+    }
+    victim.hasForgotten = true;
+    if (this.#random.chance(0.5)) victim.scrap();
+    if (mayShrink && this.#random.chance(0.5)) {
+      await this.#untilDone((each) =>
+        each.cluster().clusterChanges.stage((state) => stageForceRemove(state, node)),
+      );
+    } else {
+      const { id: successor } = await this.#takeIn();
+      const change = { kind: 'force-replace', node, successor } as const;
+      await this.#untilDone((each) =>
+        each.cluster().clusterChanges.stage((state) => stageReplace(state, change)),
+      );
+    }
+    await this.#commit();
+    await this.#untilGone(node);
+    this.forcedCount += 1;
   }
 
   /** A new machine, which is in play when it is known that it has been taken in. */

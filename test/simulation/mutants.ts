@@ -162,6 +162,23 @@ const MOVING: readonly Mutant[] = [
   },
 ];
 
+const COUNTING: readonly Mutant[] = [
+  {
+    name: 'a lower n_val leaves copies behind',
+    file: 'repair/replica-count-changes',
+    from: 'if (from !== to)',
+    to: 'if (false)',
+    by: 'node/repair.test',
+  },
+  {
+    name: 'who asked what it forgot is never sure again',
+    file: 'membership/state-keeper',
+    from: "vote: accepted === undefined ? 'free' : 'regained'",
+    to: "vote: isQuiet ? 'free' : 'regained'",
+    by: 'membership/agreement.test',
+  },
+];
+
 const COORDINATING: readonly Mutant[] = [
   {
     name: 'a failed replica counts as one that has stored',
@@ -281,6 +298,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...IDENTITY,
   ...STORING,
   ...MOVING,
+  ...COUNTING,
   ...COORDINATING,
   ...REPAIRING,
   ...JOINING,

@@ -43,7 +43,7 @@ for (; seed <= last && Date.now() < deadlineMs; seed += 1) {
     console.log(
       `seed ${seed}: ${verdict.ackedCount} of ${writeCount} writes acknowledged, ` +
         `${verdict.ackedUpdateCount} updates, ${stepCount} steps, ` +
-        `${verdict.joinedCount} joined, ${verdict.leftCount} left, ` +
+        `${verdict.joinedCount} joined, ${verdict.leftCount} left (${verdict.forcedCount} by force), ` +
         `${readCount} reads, ${failureCount} failures, ${fingerprint}`,
     );
   }

@@ -28,8 +28,8 @@ t.test('while the ring moves, every quorum meets what was acknowledged', async (
   t.ok(stepCount > 4, `${stepCount} steps`);
 });
 
-t.test('promises hold while nodes join, leave and replace each other under faults', async (t) => {
-  let [joinedCount, leftCount] = [0, 0];
+t.test('promises hold while nodes join, leave, replace each other and are lost', async (t) => {
+  let [joinedCount, leftCount, forcedCount] = [0, 0, 0];
   for (let seed = 1; seed <= 4; seed += 1) {
     const verdict = await simulate({ seed, changesMembers: true, datatypeClientCount: 0 });
     t.same(
@@ -39,6 +39,8 @@ t.test('promises hold while nodes join, leave and replace each other under fault
     );
     joinedCount += verdict.joinedCount;
     leftCount += verdict.leftCount;
+    forcedCount += verdict.forcedCount;
   }
+  t.ok(forcedCount > 0, `${forcedCount} taken out by force`);
   t.ok(joinedCount > 3 && leftCount > 1, `${joinedCount} joined, ${leftCount} left`);
 });

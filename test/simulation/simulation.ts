@@ -70,6 +70,8 @@ export interface Verdict {
   readonly stepCount: number;
   readonly joinedCount: number;
   readonly leftCount: number;
+  /** Of those that left, taken out by force. */
+  readonly forcedCount: number;
   /** Equal for equal runs. */
   readonly fingerprint: string;
   /** The last log lines of each node, if something was found. */
@@ -182,7 +184,7 @@ class Run {
     if (movesRing(this.#options)) steps.start();
     const members =
       this.#options.changesMembers === true
-        ? new Members(this.#cluster, MEMBERS_INTERVAL_MS)
+        ? new Members(this.#cluster, { intervalMs: MEMBERS_INTERVAL_MS, victim: faults.victim })
         : undefined;
     members?.start();
     await this.#work(faults);
@@ -213,6 +215,7 @@ class Run {
       stepCount: steps.openedCount,
       joinedCount: members?.joinedCount ?? 0,
       leftCount: members?.leftCount ?? 0,
+      forcedCount: members?.forcedCount ?? 0,
       fingerprint: `${world.eventCount}/${world.nowMs.toFixed(3)}/${world.random.word()}`,
       log: violations.length === 0 ? [] : this.#cluster.nodes.flatMap(({ log }) => log).slice(-300),
     };
