@@ -1,8 +1,9 @@
 /**
  * Leftovers: copies that lie on a node which is no replica of theirs any more.
  *
- * After a step has closed its former replicas still hold what they gave up, late writers may have
- * written to them, and a stand-in may have taken writes whose hints were lost. Whatever this node
+ * After a step has closed its former replicas still hold what they gave up, and so do those that a
+ * lower n_val leaves out; late writers may have written to them, and a stand-in may have taken writes
+ * whose hints were lost. Whatever this node
  * holds of a tree that is others' now it shows, key by key, to all replicas of the key, gives them
  * what they lack, and drops the copy (with its index entries, hints and hash-tree part) when every
  * one of them has confirmed to hold all of it durably, and only if it has not changed since.

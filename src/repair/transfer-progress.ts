@@ -77,6 +77,9 @@ interface Totals {
 /** Seconds over which the rate is taken. */
 const RATE_SECONDS = 10;
 
+/** What must have moved for the rate of a whole work to mean something. */
+const MEASURED_BYTES_MIN = 1024 * 1024;
+
 export class TransferProgress {
   readonly #clock: Clock;
   readonly #active = new Set<{ -readonly [F in keyof ActiveTransfer]: ActiveTransfer[F] }>();
@@ -84,6 +87,7 @@ export class TransferProgress {
   /** What was moved in each of the last seconds, by the second. */
   readonly #recent = new Map<number, { keys: number; bytes: number }>();
   #lastFailure: TransferFailure | undefined;
+  #fillBytesPerSecond: number | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -112,8 +116,14 @@ export class TransferProgress {
       },
       end: () => {
         this.#active.delete(transfer);
+        if (kind !== 'hand-over') this.#measure(kind);
       },
     };
+  }
+
+  /** What this node last filled in a second, over a whole work; undefined: never enough to tell. */
+  get fillBytesPerSecond(): number | undefined {
+    return this.#fillBytesPerSecond;
   }
 
   failed(failure: Omit<TransferFailure, 'atMs'>): void {
@@ -143,6 +153,13 @@ export class TransferProgress {
       bytesPerSecond: bytes / RATE_SECONDS,
       lastFailure: this.#lastFailure,
     };
+  }
+
+  #measure(kind: TransferKind): void {
+    const totals = this.#totals.get(kind);
+    if (totals === undefined || totals.bytes < MEASURED_BYTES_MIN) return;
+    const tookMs = this.#clock.monotonicMs() - totals.startedMs;
+    if (tookMs > 0) this.#fillBytesPerSecond = Math.round((totals.bytes * 1_000) / tookMs);
   }
 
   #note(kind: TransferKind, keys: number, bytes: number): void {

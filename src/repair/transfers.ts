@@ -7,6 +7,7 @@ import { Leftovers, type LeftoversOptions } from './leftovers.ts';
 import { Pace } from './pace.ts';
 import type { TransferPorts } from './ports.ts';
 import { Refill, type RefillNote } from './refill.ts';
+import { ReplicaCountChanges } from './replica-count-changes.ts';
 import { StepTransfer, type StepTransferOptions } from './step-transfer.ts';
 import { TransferProgress, type TransferStatus } from './transfer-progress.ts';
 
@@ -17,6 +18,8 @@ export interface TransferOptions extends StepTransferOptions, LeftoversOptions {
   readonly treesMax: number;
   /** Of a stream without a sign of life. */
   readonly idleTimeoutMs: number;
+  /** Between two looks at whether an n_val has changed. */
+  readonly countsRestMs: number;
   /** Objects that an exchange heals together. */
   readonly batchMax: number;
   /** Between two looks at hash trees that differ. */
@@ -34,6 +37,7 @@ export const TRANSFER_DEFAULTS: TransferOptions = {
   stepRestMs: 1_000,
   closeTurnMs: 2_000,
   leftoversRestMs: 30_000,
+  countsRestMs: 5_000,
 };
 
 export class Transfers {
@@ -41,6 +45,7 @@ export class Transfers {
   readonly #step: StepTransfer;
   readonly #refill: Refill;
   readonly #leftovers: Leftovers;
+  readonly #counts: ReplicaCountChanges;
 
   /** `refill`: what was found of this node's disk at its start. */
   constructor(ports: TransferPorts, options: TransferOptions, refill: RefillNote | undefined) {
@@ -57,20 +62,33 @@ export class Transfers {
     });
     this.#refill = new Refill(ports, means, { note: refill, restMs: options.stepRestMs });
     this.#leftovers = new Leftovers(ports, options, means);
+    this.#counts = new ReplicaCountChanges(ports, {
+      restMs: options.countsRestMs,
+      changed: () => {
+        this.#leftovers.wake();
+      },
+    });
   }
 
   status(): TransferStatus {
     return this.#progress.status();
   }
 
+  /** As `TransferProgress.fillBytesPerSecond`. */
+  get fillBytesPerSecond(): number | undefined {
+    return this.#progress.fillBytesPerSecond;
+  }
+
   start(): void {
     this.#step.start();
     this.#refill.start();
     this.#leftovers.start();
+    this.#counts.start();
   }
 
   /** Idempotent. */
   async stop(): Promise<void> {
-    await Promise.all([this.#step.stop(), this.#refill.stop(), this.#leftovers.stop()]);
+    const rounds = [this.#step, this.#refill, this.#leftovers, this.#counts];
+    await Promise.all(rounds.map((each) => each.stop()));
   }
 }

@@ -3,7 +3,9 @@
  */
 
 import t from 'tap';
-import type { NodeId } from '../../src/base/names.ts';
+import { utf8ToByteString } from '../../src/base/bytes.ts';
+import { DEFAULT_BUCKET_TYPE } from '../../src/base/names.ts';
+import type { NodeId, ObjectKey } from '../../src/base/names.ts';
 import { TestCluster } from './cluster-harness.ts';
 import { N1, N2, N3, Teller, told } from './told.ts';
 
@@ -56,6 +58,39 @@ t.test('what no hint remembers anti-entropy finds', async (t) => {
   t.equal(await teller.copyAt(N3, key), undefined);
   await cluster.time.advance(180_000);
   t.same(await teller.copyAt(N3, key), ['a']);
+});
+
+t.test('a lower n_val leaves no copies behind, and a higher one brings them back', async (t) => {
+  const teller = new Teller(await TestCluster.start({ nodeCount: 4 }));
+  const { cluster } = teller;
+  const bucket = utf8ToByteString('shrinking');
+  const keys = Array.from({ length: 12 }, (_, index) => {
+    return { type: DEFAULT_BUCKET_TYPE, bucket, key: utf8ToByteString(`key ${index}`) };
+  });
+  for (const key of keys) t.same(await teller.put(N1, key, { text: 'a', w: 3 }), STORED);
+  const holders = async (key: ObjectKey): Promise<readonly NodeId[]> => {
+    const copies = await Promise.all(cluster.ids.map((id) => teller.copyAt(id, key)));
+    return cluster.ids.filter((_, index) => copies[index]?.[0] === 'a');
+  };
+  const primaries = (key: ObjectKey): readonly NodeId[] =>
+    (cluster.node(N1).preferenceList(key) ?? []).map(({ node }) => node).sort();
+  for (const nVal of [2, 3, 1]) {
+    const changes = { n_val: nVal };
+    const type = DEFAULT_BUCKET_TYPE;
+    await cluster.settle(cluster.node(N2).setBucketProperties(type, bucket, changes));
+    // A node whose replicas are away keeps what it has.
+    if (nVal === 2) {
+      cluster.isolate(N1);
+      await cluster.time.advance(60_000);
+      for (const key of keys) t.ok((await holders(key)).length >= 2);
+      cluster.heal();
+    }
+    await cluster.time.advance(180_000);
+    for (const key of keys) {
+      t.equal(primaries(key).length, nVal);
+      t.same(await holders(key), primaries(key), `n_val ${nVal}`);
+    }
+  }
 });
 
 t.test('a deleted key is gone from every node after the delete delay', async (t) => {

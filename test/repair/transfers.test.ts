@@ -3,13 +3,15 @@
 import t from 'tap';
 import { utf8ToByteString } from '../../src/base/bytes.ts';
 import { Fault } from '../../src/base/fault.ts';
-import type { NodeId, ObjectKey } from '../../src/base/names.ts';
+import type { NodeId, ObjectKey, Partition } from '../../src/base/names.ts';
 import type { PeerStreamRequest } from '../../src/peer/messages.ts';
 import { openIdentity } from '../../src/replica/identity.ts';
 import { encodeMetaKey } from '../../src/storage/keys.ts';
 import { findRefill, refillNote } from '../../src/repair/refill.ts';
+import { TransferProgress } from '../../src/repair/transfer-progress.ts';
 import { TRANSFER_DEFAULTS, Transfers } from '../../src/repair/transfers.ts';
 import { objectKey, partitionFor, valuesOf } from '../replica/replica-world.ts';
+import { VirtualHost } from '../replica/virtual-host.ts';
 import { RepairCluster, type RepairNode } from './repair-cluster.ts';
 
 const OPTIONS = { ...TRANSFER_DEFAULTS, settleMs: 0 };
@@ -262,4 +264,19 @@ t.test('progress says what moves, how fast, and what went wrong', async (t) => {
   const [fill] = totals;
   t.match(fill, { kind: 'fill', trees: Number, keys: Number });
   t.ok(fill !== undefined && fill.treesDone <= fill.trees && fill.bytes > 0);
+  t.equal(transfers.fillBytesPerSecond, undefined, 'so little tells nothing of the rate');
+});
+
+t.test('the rate of a fill is known when it has moved enough', async (t) => {
+  const host = new VirtualHost();
+  const progress = new TransferProgress(host.clock);
+  progress.beginWork('fill', 1);
+  const note = progress.begin('fill', { partition: 0 as Partition, nVal: 3 }, [A]);
+  await host.advance(2_000);
+  note.add(1_000, 4 * 1024 * 1024);
+  note.end();
+  t.equal(progress.fillBytesPerSecond, 2 * 1024 * 1024);
+  progress.beginWork('hand-over', 1);
+  progress.begin('hand-over', { partition: 0 as Partition, nVal: 3 }, [A]).end();
+  t.equal(progress.fillBytesPerSecond, 2 * 1024 * 1024, 'and stays known');
 });

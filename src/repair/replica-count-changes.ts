@@ -1,0 +1,189 @@
+/**
+ * Changed replica counts: with a new n_val a bucket's copies belong to other hash trees, and some of
+ * them to other nodes.
+ *
+ * A tree counts copies by the n_val that they were written with. So a node notes durably which n_vals
+ * its trees stand for, and where the cluster's state says otherwise it recounts the trees of those
+ * partitions in which it holds copies of the buckets in question. Anti-entropy then compares them with
+ * whoever is to hold them now, and what this node holds no more by the new count shows in a tree that
+ * is others' (`leftovers.ts`).
+ *
+ *   meta 'n-vals' → JSON: a list of {type, bucket, nVal}; without a bucket: of all buckets of the type
+ */
+
+import { utf8ToByteString } from '../base/bytes.ts';
+import type { ByteString } from '../base/bytes.ts';
+import { DEFAULT_BUCKET_TYPE } from '../base/names.ts';
+import type { Partition } from '../base/names.ts';
+import type { ClusterState } from '../membership/cluster-state.ts';
+import {
+  createdTypeProperties,
+  effectiveTypeProperties,
+} from '../membership/effective-properties.ts';
+import { SEGMENT_COUNT } from '../storage/hash-tree.ts';
+import { bucketRange, encodeMetaKey, partitionRange, typeRange } from '../storage/keys.ts';
+import type { KeyRange } from '../storage/keys.ts';
+import { Background } from './background.ts';
+import type { Halt } from './halt.ts';
+import type { TransferPorts } from './ports.ts';
+
+/** A type, or a bucket with an n_val of its own, and how many replicas its objects have. */
+interface Scope {
+  readonly type: ByteString;
+  readonly bucket: ByteString | undefined;
+  readonly nVal: number;
+}
+
+type Scopes = ReadonlyMap<string, Scope>;
+
+const NOTE_KEY = encodeMetaKey(utf8ToByteString('n-vals'));
+const ALL_SEGMENTS = Array.from({ length: SEGMENT_COUNT }, (_, segment) => segment);
+
+export class ReplicaCountChanges {
+  readonly #ports: TransferPorts;
+  readonly #background: Background;
+  #state: ClusterState | undefined;
+  /** What the trees stand for. */
+  #scopes: Scopes | undefined;
+
+  /** `changed`: called when trees have been recounted. */
+  constructor(
+    ports: TransferPorts,
+    options: { readonly restMs: number; readonly changed: () => void },
+  ) {
+    this.#ports = ports;
+    const { restMs, changed } = options;
+    const background = { name: 'replica_counts', restMs };
+    this.#background = new Background(ports.host, background, async (halt) => {
+      if (await this.round(halt)) changed();
+    });
+  }
+
+  start(): void {
+    // The store of a new node is still empty now, and nothing is to be counted.
+    this.#background.wake();
+    this.#background.start();
+  }
+
+  /** Idempotent. */
+  stop(): Promise<void> {
+    return this.#background.stop();
+  }
+
+  /** Whether trees were recounted. */
+  async round(halt: Halt): Promise<boolean> {
+    const { host, store, view } = this.#ports;
+    const state = view.state();
+    if (state === this.#state) return false;
+    const before = (this.#scopes ??= decodeScopes(await store.get(NOTE_KEY)));
+    const after = scopesOf(state);
+    const changed = changedScopes(before, after);
+    let treeCount = 0;
+    for (let index = 0; index < state.ringSize; index += 1) {
+      for (const nVal of await this.#nValsToCount(index as Partition, changed)) {
+        if (halt.isSet) return false;
+        treeCount += 1;
+        await this.#ports.replica.recountTree(index as Partition, nVal, ALL_SEGMENTS);
+      }
+    }
+    if (changed.length > 0) {
+      await store.write([{ kind: 'put', key: NOTE_KEY, head: encodeScopes(after) }]);
+    }
+    this.#scopes = after;
+    this.#state = state;
+    if (treeCount > 0) host.log.info('repair.replica-counts-changed', { trees: treeCount });
+    return treeCount > 0;
+  }
+
+  /** The n_vals, old and new, of copies that this node holds in the partition. */
+  async #nValsToCount(
+    partition: Partition,
+    changed: readonly ChangedScope[],
+  ): Promise<ReadonlySet<number>> {
+    const nVals = new Set<number>();
+    if (changed.length === 0 || !(await this.#holdsAny(partitionRange(partition)))) return nVals;
+    for (const { type, bucket, from, to } of changed) {
+      const range =
+        bucket === undefined
+          ? typeRange(partition, type)
+          : bucketRange(partition, { type, bucket });
+      if (!(await this.#holdsAny(range))) continue;
+      if (from !== undefined) nVals.add(from);
+      if (to !== undefined) nVals.add(to);
+    }
+    return nVals;
+  }
+
+  async #holdsAny(range: KeyRange): Promise<boolean> {
+    const scan = this.#ports.store.scan({ ...range, keysOnly: true, limit: 1 });
+    for await (const batch of scan) return batch.length > 0;
+    return false;
+  }
+}
+
+interface ChangedScope {
+  readonly type: ByteString;
+  readonly bucket: ByteString | undefined;
+  /** Undefined: it was not known, or is no more. */
+  readonly from: number | undefined;
+  readonly to: number | undefined;
+}
+
+function scopesOf(state: ClusterState): Scopes {
+  const scopes: Scope[] = [];
+  const defaults = effectiveTypeProperties(state, DEFAULT_BUCKET_TYPE);
+  if (defaults !== undefined) {
+    scopes.push({ type: DEFAULT_BUCKET_TYPE, bucket: undefined, nVal: defaults.n_val });
+  }
+  for (const [type, bucketType] of state.bucketTypes) {
+    scopes.push({ type, bucket: undefined, nVal: createdTypeProperties(bucketType).n_val });
+  }
+  for (const [id, { n_val: nVal }] of state.bucketProperties) {
+    if (nVal !== undefined) scopes.push({ ...bucketOfId(id), nVal });
+  }
+  return byName(scopes);
+}
+
+function byName(scopes: readonly Scope[]): Scopes {
+  return new Map(scopes.map((scope) => [nameOf(scope), scope]));
+}
+
+function nameOf({ type, bucket }: Pick<Scope, 'type' | 'bucket'>): string {
+  return JSON.stringify(bucket === undefined ? [type] : [type, bucket]);
+}
+
+/** The name of a bucket from its id in the state: `LENGTH:TYPEBUCKET`. */
+function bucketOfId(id: ByteString): { readonly type: ByteString; readonly bucket: ByteString } {
+  const colon = id.indexOf(':');
+  const end = colon + 1 + Number(id.slice(0, colon));
+  return { type: id.slice(colon + 1, end) as ByteString, bucket: id.slice(end) as ByteString };
+}
+
+function changedScopes(before: Scopes, after: Scopes): ChangedScope[] {
+  const changed: ChangedScope[] = [];
+  for (const [name, { type, bucket }] of new Map([...before, ...after])) {
+    const from = nValIn(before, name, type);
+    const to = nValIn(after, name, type);
+    if (from !== to) changed.push({ type, bucket, from, to });
+  }
+  return changed;
+}
+
+/** A bucket without an n_val of its own has its type's. */
+function nValIn(scopes: Scopes, name: string, type: ByteString): number | undefined {
+  return (scopes.get(name) ?? scopes.get(nameOf({ type, bucket: undefined })))?.nVal;
+}
+
+function encodeScopes(scopes: Scopes): Buffer {
+  return Buffer.from(JSON.stringify([...scopes.values()]), 'latin1');
+}
+
+/** A note that cannot be read is none: then all is recounted. */
+function decodeScopes(bytes: Buffer | undefined): Scopes {
+  if (bytes === undefined) return new Map();
+  try {
+    return byName(JSON.parse(bytes.toString('latin1')) as Scope[]);
+  } catch {
+    return new Map();
+  }
+}
