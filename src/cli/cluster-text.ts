@@ -149,7 +149,7 @@ function warningText(warning: ClaimWarning): string {
   }
 }
 
-function transferText({ effect, fills }: PlannedChanges): string {
+function transferText({ effect, fills, rate }: PlannedChanges): string {
   const total = effect.ownership.reduce((sum, { partitions }) => sum + partitions, 0);
   const lines = [
     `Transfers resulting from cluster changes: ${total}`,
@@ -164,7 +164,15 @@ function transferText({ effect, fills }: PlannedChanges): string {
         [sizeText(sizeBytes), durationText(durationMs)].join(', '),
     );
   }
+  if (fills.length > 0) lines.push(rateText(rate));
   return lines.join('\n');
+}
+
+function rateText({ bytesPerSecond, measuredBy }: PlannedChanges['rate']): string {
+  const rate = `${sizeText(bytesPerSecond)}/s`;
+  return measuredBy.length === 0
+    ? `  Times assume ${rate}: no node has filled enough since its start to tell`
+    : `  Times are at ${rate}, as last measured by ${measuredBy.join(', ')}`;
 }
 
 function copiesText({ effect }: PlannedChanges): string {

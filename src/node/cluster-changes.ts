@@ -18,7 +18,7 @@ import {
   type StagingOutcome,
   type StagingRefusal,
 } from '../membership/staging.ts';
-import type { PartitionSize } from '../peer/messages.ts';
+import type { PartitionSize, PeerReply } from '../peer/messages.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { Heartbeats } from './heartbeats.ts';
 import type { Topology } from './topology.ts';
@@ -36,8 +36,15 @@ export type ClusterChangeOutcome =
 export interface FillEstimate extends PartitionSize {
   readonly node: NodeId;
   readonly partitions: number;
-  /** At the pace of one transfer. */
+  /** At the plan's rate. */
   readonly durationMs: number;
+}
+
+/** How fast a node is taken to fill. */
+export interface FillRate {
+  readonly bytesPerSecond: number;
+  /** The nodes whose last fills came to that on average; none: it is assumed. */
+  readonly measuredBy: readonly NodeId[];
 }
 
 export type ShownPlan =
@@ -46,6 +53,7 @@ export type ShownPlan =
       readonly plan: ClusterPlan;
       readonly effect: PlanEffect;
       readonly fills: readonly FillEstimate[];
+      readonly rate: FillRate;
       /** Nodes that did not say in time how much they hold. */
       readonly silent: readonly NodeId[];
     }
@@ -68,8 +76,8 @@ type Refusal = Exclude<ClusterChangeOutcome, { readonly kind: 'changed' | 'timeo
 /** For a member to say how much it holds. */
 const SIZES_TIMEOUT_MS = 5_000;
 
-/** What a node fills in a second, for the estimate of a plan. */
-const FILL_BYTES_PER_SECOND = 10 * 1024 * 1024;
+/** What a node fills in a second as long as none has been seen to: less than was ever measured. */
+const ASSUMED_BYTES_PER_SECOND = 5 * 1024 * 1024;
 
 export class ClusterChanges {
   readonly #ports: ClusterChangePorts;
@@ -110,8 +118,9 @@ export class ClusterChanges {
     if (outcome.kind === 'not-planned') return outcome;
     const { plan } = outcome;
     const effect = effectOf(state, plan, (node) => topology.isUp(node));
-    const { sizes, silent } = await this.#sizesOf(effect.replicas);
-    return { kind: 'planned', plan, effect, fills: fillEstimates(effect.replicas, sizes), silent };
+    const { sizes, rate, silent } = await this.#sizesOf(effect.replicas);
+    const fills = fillEstimates(effect.replicas, sizes, rate);
+    return { kind: 'planned', plan, effect, fills, rate, silent };
   }
 
   async #agree(
@@ -134,9 +143,13 @@ export class ClusterChanges {
 
   async #sizesOf(moves: readonly ReplicaMove[]): Promise<{
     readonly sizes: ReadonlyMap<Partition, PartitionSize>;
+    readonly rate: FillRate;
     readonly silent: readonly NodeId[];
   }> {
-    const asked = new Map<NodeId, Set<Partition>>();
+    const { topology } = this.#ports;
+    const up = topology.state().members.filter(({ id }) => topology.isUp(id));
+    // Those that hold nothing of it are asked too: they may have filled something lately.
+    const asked = new Map(up.map(({ id }) => [id, new Set<Partition>()]));
     for (const { source, partition } of moves) {
       if (source === undefined) continue;
       const partitions = asked.get(source);
@@ -144,29 +157,31 @@ export class ClusterChanges {
       else partitions.add(partition);
     }
     const sizes = new Map<Partition, PartitionSize>();
+    const rates = new Map<NodeId, number>();
     const silent: NodeId[] = [];
     await Promise.all(
       [...asked].map(async ([node, wanted]) => {
         const partitions = [...wanted];
         const answer = await this.#askSizes(node, partitions);
-        if (answer === undefined) silent.push(node);
-        answer?.forEach((size, index) => {
+        if (answer === undefined && partitions.length > 0) silent.push(node);
+        if (answer?.fillBytesPerSecond !== undefined) rates.set(node, answer.fillBytesPerSecond);
+        answer?.sizes.forEach((size, index) => {
           const partition = partitions[index];
           if (partition !== undefined) sizes.set(partition, size);
         });
       }),
     );
-    return { sizes, silent: silent.sort() };
+    return { sizes, rate: meanRate(rates), silent: silent.sort() };
   }
 
   async #askSizes(
     node: NodeId,
     partitions: readonly Partition[],
-  ): Promise<readonly PartitionSize[] | undefined> {
+  ): Promise<Extract<PeerReply, { readonly kind: 'sizes' }> | undefined> {
     try {
       const request = { verb: 'sizes', partitions } as const;
       const reply = await this.#ports.peer.request(node, request, SIZES_TIMEOUT_MS);
-      return reply.kind === 'sizes' ? reply.sizes : undefined;
+      return reply.kind === 'sizes' ? reply : undefined;
     } catch (error) {
       if (!isFault(error)) throw error;
       return undefined;
@@ -174,10 +189,18 @@ export class ClusterChanges {
   }
 }
 
+function meanRate(rates: ReadonlyMap<NodeId, number>): FillRate {
+  const measuredBy = [...rates.keys()].sort();
+  if (measuredBy.length === 0) return { bytesPerSecond: ASSUMED_BYTES_PER_SECOND, measuredBy };
+  const sum = [...rates.values()].reduce((total, rate) => total + rate, 0);
+  return { bytesPerSecond: Math.max(1, Math.round(sum / rates.size)), measuredBy };
+}
+
 /** One for each node that gains replicas; a partition counts once, however many n_vals it has. */
 function fillEstimates(
   moves: readonly ReplicaMove[],
   sizes: ReadonlyMap<Partition, PartitionSize>,
+  { bytesPerSecond }: FillRate,
 ): FillEstimate[] {
   const gained = new Map<NodeId, Set<Partition>>();
   for (const { target, partition } of moves) {
@@ -192,7 +215,7 @@ function fillEstimates(
         keys += sizes.get(partition)?.keys ?? 0;
         sizeBytes += sizes.get(partition)?.sizeBytes ?? 0;
       }
-      const durationMs = Math.ceil((sizeBytes / FILL_BYTES_PER_SECOND) * 1_000);
+      const durationMs = Math.ceil((sizeBytes / bytesPerSecond) * 1_000);
       return { node, partitions: partitions.size, keys, sizeBytes, durationMs };
     });
 }

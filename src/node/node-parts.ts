@@ -120,6 +120,7 @@ export async function openParts(ports: NodePorts): Promise<NodeParts> {
     inCoverage: options.inCoverage ?? true,
     agree: (message) => keeper.handle(message),
     heardPing: (source) => heartbeats.heardPing(source),
+    fillBytesPerSecond: () => repair.fillBytesPerSecond,
   });
   const operations = new Operations({ peer, topology, repair });
   return { identity, replica, repair, requests, operations, ...membership, ...coordinators };

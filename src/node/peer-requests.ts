@@ -38,6 +38,8 @@ export interface PeerRequestsPorts extends MapRequestsPorts {
   /** A voter's answer, durable before it leaves. */
   readonly agree: (message: Buffer) => Promise<Buffer>;
   readonly heardPing: (source: NodeId) => void;
+  /** What this node last filled in a second; undefined: never enough to tell. */
+  readonly fillBytesPerSecond: () => number | undefined;
 }
 
 export class PeerRequests implements PeerHandler {
@@ -100,7 +102,7 @@ export class PeerRequests implements PeerHandler {
       }
       case 'sizes': {
         const sizes = await Promise.all(request.partitions.map((each) => replica.estimate(each)));
-        return { kind: 'sizes', sizes };
+        return { kind: 'sizes', sizes, fillBytesPerSecond: this.#ports.fillBytesPerSecond() };
       }
       case 'map':
         return this.#maps.answer(request);

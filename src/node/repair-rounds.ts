@@ -45,6 +45,8 @@ export interface TombstoneCount {
   readonly owned: number;
   /** Those that wait for their time to be reaped. */
   readonly waiting: number;
+  /** Members that are away: until they are back or removed no tombstone goes. */
+  readonly awaited: readonly NodeId[];
 }
 
 export interface RepairStatus {
@@ -126,7 +128,8 @@ export class RepairRounds {
   }
 
   async tombstones(): Promise<TombstoneCount> {
-    return { ...(await this.#reaper.count()), waiting: this.#reaper.waitingCount };
+    const { waitingCount: waiting } = this.#reaper;
+    return { ...(await this.#reaper.count()), waiting, awaited: this.#reaper.awaited() };
   }
 
   /** False: a reap is under way. */
@@ -144,6 +147,11 @@ export class RepairRounds {
 
   transferStatus(): TransferStatus {
     return this.#transfers.status();
+  }
+
+  /** What this node last filled in a second; undefined: never enough to tell. */
+  get fillBytesPerSecond(): number | undefined {
+    return this.#transfers.fillBytesPerSecond;
   }
 
   /** Ends each round at its next step. Idempotent. */

@@ -97,7 +97,12 @@ export type PeerReply =
   | { readonly kind: 'delivered'; readonly refused: readonly number[] }
   | { readonly kind: 'trace'; readonly trace: CopyTrace }
   /** In the order in which the partitions were named. */
-  | { readonly kind: 'sizes'; readonly sizes: readonly PartitionSize[] }
+  | {
+      readonly kind: 'sizes';
+      readonly sizes: readonly PartitionSize[];
+      /** What the node last filled in a second; undefined: never enough to tell. */
+      readonly fillBytesPerSecond: number | undefined;
+    }
   /** In the order of the inputs, of the first of them at least; the rest may be asked for again. */
   | { readonly kind: 'mapped'; readonly outputs: readonly MapOutput[] };
 

@@ -169,7 +169,11 @@ export function replyToTuple(reply: PeerReply): WireTuple {
     case 'trace':
       return [16, ...traceToTuple(reply.trace)];
     case 'sizes':
-      return [24, reply.sizes.flatMap(({ keys, sizeBytes }) => [keys, sizeBytes])];
+      return [
+        24,
+        reply.sizes.flatMap(({ keys, sizeBytes }) => [keys, sizeBytes]),
+        reply.fillBytesPerSecond ?? null,
+      ];
     case 'mapped':
       return [32, mapOutputsToTuple(reply.outputs)];
     default:
@@ -217,7 +221,11 @@ function readReply(reader: TupleReader): PeerReply {
     case 16:
       return { kind: 'trace', trace: readTrace(reader) };
     case 24:
-      return { kind: 'sizes', sizes: reader.list(readPartitionSize) };
+      return {
+        kind: 'sizes',
+        sizes: reader.list(readPartitionSize),
+        fillBytesPerSecond: reader.optional((field) => field.count()),
+      };
     case 32:
       return { kind: 'mapped', outputs: readMapOutputs(reader) };
     default:

@@ -5,8 +5,11 @@
  * asked, all of them must be up, every primary replica (while a step is open, of either ring) must
  * hold exactly this tombstone, and nobody else anything but it: a fallback's older copy, hinted or not,
  * would bring the object back. What is still on its way then is absorbed by the replicas, which
- * remember what they reaped
- * (`replica/graveyard.ts`).
+ * remember what they reaped (`replica/graveyard.ts`).
+ *
+ * A member that is marked as down is asked no less than any other: it may come back with an older
+ * copy, its own or one that it stood in for. So while one is away nothing is reaped, and operators
+ * see whom it waits for; once it has been removed by force, whatever it held counts no more.
  *
  * Nothing depends on a tombstone being taken in here at once: what was refused, or was not ready, is
  * found again among the tombstones that each node notes, by a sweep over the partitions it owns.
@@ -117,7 +120,8 @@ export class Reaper {
 
   /** Takes in the tombstones that this node notes of the partitions it owns. */
   async sweep(halt: Halt = new Halt()): Promise<void> {
-    const { replica, self, view } = this.#ports;
+    const { host, replica, self, view } = this.#ports;
+    host.metrics.gauge('reaper_members_awaited', this.awaited().length);
     for (const partition of view.ring().partitionsOf(self)) {
       // With a member away none of them can go.
       if (halt.isSet || !this.#isEveryoneUp()) return;
@@ -126,6 +130,15 @@ export class Reaper {
         if (halt.isSet) return;
       }
     }
+  }
+
+  /** Members that are away; while there are any no tombstone goes. */
+  awaited(): NodeId[] {
+    const { view } = this.#ports;
+    return view
+      .state()
+      .members.map(({ id }) => id)
+      .filter((node) => !view.isUp(node));
   }
 
   /** Tombstones that wait for their time. */
@@ -269,8 +282,7 @@ export class Reaper {
   /** And nobody acts on another epoch, which may have members that this node does not ask. */
   #isEveryoneUp(): boolean {
     const { view } = this.#ports;
-    const { epoch, members } = view.state();
-    return members.every(({ id }) => view.isUp(id)) && view.hasSpread(epoch);
+    return this.awaited().length === 0 && view.hasSpread(view.state().epoch);
   }
 }
 

@@ -94,6 +94,7 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   reaper_rounds_failed: 'Sweeps for tombstones that ended early',
   refill_rounds_failed: 'Rounds of filling a node that lost its disk that ended early',
   replica_corrupt: 'Records whose checksum was wrong: fetched again from other replicas',
+  replica_counts_rounds_failed: 'Recounts after a change of n_val that ended early',
   replica_graves_dropped: 'Memories of reaped tombstones dropped early for want of room',
   replica_identity_corrupt: 'Times that the identity was unreadable and made anew',
   replica_index_sweeps: 'Damaged records whose index entries were swept away',

@@ -35,6 +35,7 @@ const GAUGES: Catalogue = {
   process_start_time_seconds: 'When the process was started',
   queries_under_way: 'Queries of the query API under way',
   query_held_bytes: 'What queries under way hold in memory',
+  reaper_members_awaited: 'Members that are away: while there are any no tombstone is reaped',
   requests_limit: 'Requests of clients that may be under way at once, as it has been found',
   requests_waiting: 'Requests of clients that wait for room',
   script_sessions: 'MapReduce jobs that use JavaScript',

@@ -47,6 +47,9 @@ t.test('what is staged is said, shown and carried out', async (t) => {
   t.match(text, /Valid:3 \/ Leaving:1/);
   t.match(text, 'Live copies of each key with n_val 3: 3 now, 3 at the lowest moment');
   t.match(text, `cluster commit ${shown.plan.hash}`);
+  t.match(text, 'Times assume 5.0 MiB/s: no node has filled enough since its start to tell');
+  const rate = { bytesPerSecond: 7 * 1024 * 1024, measuredBy: [N1] };
+  t.match(planText({ ...shown, rate }), 'Times are at 7.0 MiB/s, as last measured by n1');
   t.match(statusText((await run(cluster, [N1, 'status'])) as ClusterReport), /Staged changes: 3/);
   t.same(await run(cluster, [N1, 'commit'], { hash: shown.plan.hash }), {
     message: 'Cluster changes committed',

@@ -227,7 +227,13 @@ export const peerReplies: fc.Arbitrary<PeerReply> = fc.oneof(
   ),
   kind('delivered', plain({ refused: fc.array(count) })),
   kind('trace', plain({ trace: copyTrace })),
-  kind('sizes', plain({ sizes: fc.array(plain({ keys: fc.nat(), sizeBytes: fc.nat() })) })),
+  kind(
+    'sizes',
+    plain({
+      sizes: fc.array(plain({ keys: fc.nat(), sizeBytes: fc.nat() })),
+      fillBytesPerSecond: orUndefined(fc.nat()),
+    }),
+  ),
   kind(
     'mapped',
     plain({ outputs: fc.array(fc.oneof(bytes, fc.constantFrom('absent', 'unable'))) }),

@@ -111,12 +111,33 @@ t.test('it stays while a stand-in holds what it deleted', async (t) => {
   t.equal((await holders(cluster)).length, 0);
 });
 
-t.test('it stays while any member is down', async (t) => {
+t.test('it stays while any member is down, marked as such or not, and says so', async (t) => {
   const { cluster, first } = await clusterWithTombstone();
-  must(cluster.others(KEY)[0]).isUp = false;
-  reaperOf(first).considerReap(KEY);
+  const away = must(cluster.others(KEY)[0]);
+  away.isUp = false;
+  const reaper = reaperOf(first);
+  for (const status of ['valid', 'down'] as const) {
+    const members = cluster.state.members.map((member) =>
+      member.id === away.id ? { ...member, status } : member,
+    );
+    cluster.adopt({ ...cluster.state, members });
+    reaper.considerReap(KEY);
+    await cluster.host.advance(3_000);
+    t.equal((await holders(cluster)).length, 3, status);
+    t.same(reaper.awaited(), [away.id]);
+  }
+  // Taken out by force, it is not waited for.
+  const members = cluster.state.members.filter(({ id }) => id !== away.id);
+  const ownerByPartition = cluster.state.ownerByPartition.map((_, index) => index % members.length);
+  cluster.adopt({ ...cluster.state, members, ownerByPartition });
+  for (const node of cluster.primaries(KEY)) {
+    const object = must(await first.get(KEY));
+    await node.merge(KEY, object);
+  }
+  reaper.considerReap(KEY);
   await cluster.host.advance(3_000);
-  t.equal((await holders(cluster)).length, 3);
+  t.same(await holders(cluster), []);
+  t.same(reaper.awaited(), []);
 });
 
 t.test('a write that comes between the question and the reap survives', async (t) => {
