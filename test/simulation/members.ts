@@ -171,6 +171,8 @@ export class Members {
         node?.readiness().isReady === true ? [node.state()] : [],
       );
       if (states.some((state) => findMember(state, id) === undefined)) break;
+      // The commit was given to a node that had not heard of what was staged.
+      if (states.some(({ staged }) => staged.length > 0)) await this.#commit();
       await world.sleep(RETRY_MS);
     }
     const index = nodes.findIndex((machine) => machine.id === id);

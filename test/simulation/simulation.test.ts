@@ -28,7 +28,7 @@ t.test('while the ring moves, every quorum meets what was acknowledged', async (
   t.ok(stepCount > 4, `${stepCount} steps`);
 });
 
-t.test('promises hold while nodes join, leave, replace each other and are lost', async (t) => {
+t.test('promises hold while nodes join, leave and replace each other under faults', async (t) => {
   let [joinedCount, leftCount, forcedCount] = [0, 0, 0];
   for (let seed = 1; seed <= 4; seed += 1) {
     const verdict = await simulate({ seed, changesMembers: true, datatypeClientCount: 0 });
