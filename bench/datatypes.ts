@@ -23,10 +23,12 @@ const ROWS: readonly (readonly [datatype: DatatypeName, count: number])[] = [
   ['set', 10],
   ['set', 1_000],
   ['set', 100_000],
+  ['gset', 10],
   ['gset', 100_000],
   ['map', 10],
   ['map', 1_000],
   ['map', 10_000],
+  ['hll', 10],
   ['hll', 100_000],
 ];
 /** Of each operation; large ones are done less often. */
