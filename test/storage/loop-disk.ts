@@ -1,7 +1,7 @@
 /**
- * A disk of a test's own: ext4 on a loop device, which the kernel turns read-only when it finds it
- * damaged. Needs the right to mount; where the machine does not give it there is none, and who asks
- * says so.
+ * A disk of a test's own: ext4 on a loop device, which the kernel turns read-only at an error, or whose
+ * blocks it cannot write, as with a device that fails. Needs the right to mount; where the machine does
+ * not give it there is none, and who asks says so.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -13,17 +13,21 @@ const SIZE_MIB = 64;
 export class LoopDisk {
   readonly folder: string;
   readonly #image: string;
+  readonly #room: string;
 
   private constructor(below: string) {
-    this.#image = join(below, 'image');
+    this.#room = join(below, 'room');
+    this.#image = join(this.#room, 'image');
     this.folder = join(below, 'disk');
   }
 
-  /** Undefined: the machine does not allow it. */
-  static mount(below: string): LoopDisk | undefined {
+  /** Of its blocks only so many can be written; undefined: the machine does not allow it. */
+  static mount(below: string, writableMib: number): LoopDisk | undefined {
     const disk = new LoopDisk(below);
+    mkdirSync(disk.#room, { recursive: true });
     mkdirSync(disk.folder, { recursive: true });
     try {
+      run('mount', '-t', 'tmpfs', '-o', `size=${writableMib}m`, 'tmpfs', disk.#room);
       run('truncate', '-s', `${SIZE_MIB}M`, disk.#image);
       run('mkfs.ext4', '-q', disk.#image);
       disk.#mount();
@@ -46,6 +50,7 @@ export class LoopDisk {
   /** As after a repair of the device and a restart of the machine. Nobody may use it. */
   repair(): void {
     run('umount', this.folder);
+    run('mount', '-o', `remount,size=${2 * SIZE_MIB}m`, this.#room);
     try {
       run('e2fsck', '-fy', this.#image);
     } catch (error) {
@@ -57,10 +62,12 @@ export class LoopDisk {
 
   /** Idempotent. */
   unmount(): void {
-    try {
-      run('umount', '--lazy', this.folder);
-    } catch {
-      // It was never mounted.
+    for (const folder of [this.folder, this.#room]) {
+      try {
+        run('umount', '--lazy', folder);
+      } catch {
+        // It was never mounted.
+      }
     }
   }
 
