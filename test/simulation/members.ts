@@ -25,6 +25,8 @@ const MEMBERS_MAX = 7;
 /** Agreement and its spreading end by themselves before that, unless the node died. */
 const PATIENCE_MS = 40_000;
 const RETRY_MS = 1_000;
+/** Looks at whether a member has gone until its going is staged again. */
+const REMEDY_TRIES = 40;
 
 export interface MembersOptions {
   /** The mean pause between two changes. */
@@ -83,7 +85,7 @@ export class Members {
     const { id } = this.#random.pick(this.#cluster.nodes);
     await this.#untilDone((node) => node.cluster().clusterChanges.stage((s) => stageLeave(s, id)));
     await this.#commit();
-    await this.#untilGone(id);
+    await this.#untilGone(id, stageLeave);
   }
 
   async #replace(): Promise<void> {
@@ -94,7 +96,7 @@ export class Members {
       each.cluster().clusterChanges.stage((state) => stageReplace(state, change)),
     );
     await this.#commit();
-    await this.#untilGone(node);
+    await this.#untilGone(node, stageLeave);
   }
 
   /** The victim goes without being asked, alive or not; with no replacement only if it may. */
@@ -119,7 +121,7 @@ export class Members {
       );
     }
     await this.#commit();
-    await this.#untilGone(node);
+    await this.#untilGone(node, stageForceRemove);
     this.forcedCount += 1;
   }
 
@@ -163,9 +165,10 @@ export class Members {
     }
   }
 
-  async #untilGone(id: NodeId): Promise<void> {
+  /** Stages it by `remedy` where the command was lost: by then the one asked knew too little. */
+  async #untilGone(id: NodeId, remedy: typeof stageLeave): Promise<void> {
     const { world, nodes } = this.#cluster;
-    for (;;) {
+    for (let tries = 1; ; tries += 1) {
       const others = nodes.filter((machine) => machine.id !== id && machine.isUp);
       const states = others.flatMap(({ node }) =>
         node?.readiness().isReady === true ? [node.state()] : [],
@@ -173,6 +176,9 @@ export class Members {
       if (states.some((state) => findMember(state, id) === undefined)) break;
       // The commit was given to a node that had not heard of what was staged.
       if (states.some(({ staged }) => staged.length > 0)) await this.#commit();
+      if (tries % REMEDY_TRIES === 0) {
+        await this.#untilDone((node) => node.cluster().clusterChanges.stage((s) => remedy(s, id)));
+      }
       await world.sleep(RETRY_MS);
     }
     const index = nodes.findIndex((machine) => machine.id === id);
