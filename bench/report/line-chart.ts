@@ -98,7 +98,10 @@ function logarithmicScale(ys: readonly number[]): Pick<Scale, 'y' | 'yTicks'> {
   const positive = ys.filter((value) => value > 0);
   const low = Math.floor(Math.log10(Math.max(1e-3, least(positive))));
   const high = Math.max(low + 1, Math.ceil(Math.log10(Math.max(1e-2, greatest(positive)))));
-  const yTicks = Array.from({ length: high - low + 1 }, (_, index) => 10 ** (low + index));
+  const factors = high - low <= 2 ? [1, 2, 5] : [1];
+  const yTicks = Array.from({ length: high - low + 1 }, (_, index) => low + index)
+    .flatMap((power) => factors.map((factor) => factor * 10 ** power))
+    .filter((tick) => tick <= 10 ** high);
   const y = (value: number): number => {
     const share = (Math.log10(Math.max(value, 10 ** low)) - low) / (high - low);
     return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM);
