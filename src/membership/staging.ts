@@ -112,13 +112,23 @@ export function markDown(state: ClusterState, node: NodeId): StagingOutcome {
   if (state.members.filter(({ status }) => status === 'valid').length === 1) {
     return refused('only-member');
   }
-  return withStatus(state, node, 'down');
+  return withMember(state, { ...member, status: 'down' });
 }
 
-/** A node that was marked as down is back. */
-export function markUp(state: ClusterState, node: NodeId): StagingOutcome {
-  if (findMember(state, node)?.status !== 'down') return { kind: 'unchanged' };
-  return withStatus(state, node, 'valid');
+/** A member says that it is there, which ends its being marked as down, and where it is reached now. */
+export function present(state: ClusterState, self: Newcomer): StagingOutcome {
+  const member = findMember(state, self.id);
+  if (member === undefined || member.status === 'invalid') return { kind: 'unchanged' };
+  const { host, peerPort, httpPort, pbcPort } = self;
+  const isAsKnown =
+    member.status !== 'down' &&
+    member.host === host &&
+    member.peerPort === peerPort &&
+    member.httpPort === httpPort &&
+    member.pbcPort === pbcPort;
+  if (isAsKnown) return { kind: 'unchanged' };
+  const status = member.status === 'down' ? 'valid' : member.status;
+  return withMember(state, { ...member, host, peerPort, httpPort, pbcPort, status });
 }
 
 export function findMember(state: ClusterState, node: NodeId): Member | undefined {
@@ -143,10 +153,8 @@ function withdrawJoin(state: ClusterState, node: NodeId): StagingOutcome {
   return { kind: 'changed', state: successorOf(state, { ...withMembers(state, members), staged }) };
 }
 
-function withStatus(state: ClusterState, node: NodeId, status: Member['status']): StagingOutcome {
-  const members = state.members.map((member) =>
-    member.id === node ? { ...member, status } : member,
-  );
+function withMember(state: ClusterState, changed: Member): StagingOutcome {
+  const members = state.members.map((member) => (member.id === changed.id ? changed : member));
   return { kind: 'changed', state: successorOf(state, { members }) };
 }
 

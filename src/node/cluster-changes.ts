@@ -14,7 +14,8 @@ import { commitPlan, planChanges, type ClusterPlan, type PlanRefusal } from '../
 import type { Proposer } from '../membership/proposer.ts';
 import {
   markDown,
-  markUp,
+  present,
+  type Newcomer,
   type StagingOutcome,
   type StagingRefusal,
 } from '../membership/staging.ts';
@@ -99,10 +100,9 @@ export class ClusterChanges {
     return this.#agree((state) => markDown(state, node));
   }
 
-  /** Says that `node`, this one, is back; nothing if nobody took it for down. */
-  async markUp(node: NodeId): Promise<void> {
-    const member = this.#ports.topology.state().members.find(({ id }) => id === node);
-    if (member?.status === 'down') await this.#agree((state) => markUp(state, node));
+  /** Says that this node is there, and where. */
+  async present(self: Newcomer): Promise<void> {
+    await this.#agree((state) => present(state, self));
   }
 
   /** Commits the plan that was shown under `hash`, or the one that there is now. */

@@ -17,7 +17,7 @@ import {
   createdTypeProperties,
   effectiveTypeProperties,
 } from '../membership/effective-properties.ts';
-import { findMember } from '../membership/staging.ts';
+import { findMember, present } from '../membership/staging.ts';
 import type { BucketProperties, PartialProperties } from '../object/bucket-properties.ts';
 import type {
   FetchDatatypeOutcome,
@@ -88,7 +88,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   #stopped: Promise<void> | undefined;
   /** Why the cluster does not count on this node any more. */
   #removal: string | undefined;
-  #isReturning = false;
+  #isPresenting = false;
 
   /** `peer` reaches the other nodes; the store is this node's, and closed when it stops. */
   constructor(host: Host, store: Store, peer: Peer, options: NodeOptions) {
@@ -413,18 +413,19 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     this.#removal = isRemoved
       ? `this node was removed from cluster ${state.clusterName} (epoch ${state.epoch})`
       : undefined;
-    if (status === 'down' && this.#life === 'serving') void this.#returnUp();
+    if (this.#life === 'serving') void this.#present();
   }
 
-  /** Tells the others until they have heard it that this node, marked as down, is back. */
-  async #returnUp(): Promise<void> {
-    if (this.#isReturning) return;
-    this.#isReturning = true;
-    while (this.#life === 'serving' && findMember(this.state(), this.id)?.status === 'down') {
-      await this.#mustParts().clusterChanges.markUp(this.id);
+  /** Tells the others until they have heard it that this node, marked as down, is back, or has moved. */
+  async #present(): Promise<void> {
+    const self = findMember(this.#options.initialState, this.id);
+    if (self === undefined || this.#isPresenting) return;
+    this.#isPresenting = true;
+    while (this.#life === 'serving' && present(this.state(), self).kind === 'changed') {
+      await this.#mustParts().clusterChanges.present(self);
       await sleep(this.#host.clock, this.#timings.heartbeatMs);
     }
-    this.#isReturning = false;
+    this.#isPresenting = false;
   }
 
   #serving(): NodeParts | Failure {

@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { Epoch, NodeId } from '../../src/base/names.ts';
-import type { ClusterState } from '../../src/membership/cluster-state.ts';
+import type { ClusterState, Member } from '../../src/membership/cluster-state.ts';
 import { effectOf } from '../../src/membership/plan-effect.ts';
 import { commitPlan, planChanges, type ClusterPlan } from '../../src/membership/plan.ts';
 import { closeStep, finishExit, ownersOf, reportFilled } from '../../src/membership/ring-steps.ts';
@@ -11,7 +11,7 @@ import {
   clearStaged,
   findMember,
   markDown,
-  markUp,
+  present,
   stageForceRemove,
   stageJoin,
   stageLeave,
@@ -27,6 +27,12 @@ interface Outcome {
   readonly kind: string;
   readonly state?: ClusterState;
   readonly reason?: string;
+}
+
+function memberOf(state: ClusterState, index: number): Member {
+  const member = findMember(state, nodeOf(index));
+  if (member === undefined) throw new Error('no such member');
+  return member;
 }
 
 function done(outcome: Outcome): ClusterState {
@@ -165,8 +171,19 @@ t.test('a node marked as down comes back with all it had', (t) => {
   const down = done(markDown(stateOf(3), nodeOf(1)));
   t.equal(findMember(down, nodeOf(1))?.status, 'down');
   t.same(ownersOf(down), ownersOf(stateOf(3)));
-  t.equal(findMember(done(markUp(down, nodeOf(1))), nodeOf(1))?.status, 'valid');
-  t.equal(markUp(stateOf(3), nodeOf(1)).kind, 'unchanged');
+  t.equal(findMember(done(present(down, memberOf(down, 1))), nodeOf(1))?.status, 'valid');
+  t.equal(present(stateOf(3), memberOf(down, 1)).kind, 'unchanged');
+  t.end();
+});
+
+t.test('a member that is found elsewhere keeps all but its address', (t) => {
+  const state = stateOf(3);
+  const moved = { ...memberOf(state, 1), host: 'elsewhere', peerPort: 7, httpPort: 8, pbcPort: 9 };
+  const after = done(present(state, { ...moved, location: 'not by this way' }));
+  t.same(findMember(after, nodeOf(1)), moved);
+  t.same(ownersOf(after), ownersOf(state));
+  t.equal(present(after, moved).kind, 'unchanged');
+  t.equal(present(state, { ...moved, id: nodeOf(7) }).kind, 'unchanged', 'no stranger gets in');
   t.end();
 });
 
@@ -206,7 +223,7 @@ const ACTS: readonly Act[] = [
   (state, drawn) =>
     stageLocation(state, { node: nodeOf(drawn % 12), location: `hall${drawn % 2}` }),
   (state, drawn) => markDown(state, nodeOf(drawn % 12)),
-  (state, drawn) => markUp(state, nodeOf(drawn % 12)),
+  (state, drawn) => present(state, { ...newcomer(drawn % 12), host: `host${drawn % 3}` }),
   (state) => clearStaged(state),
   (state) => commitPlan(state, undefined),
   (state, drawn) => commitPlan(state, drawn % 2 === 0 ? planHashOf(state) : 'stale'),

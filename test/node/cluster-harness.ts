@@ -151,6 +151,8 @@ export class TestCluster {
   readonly streamed: { source: NodeId; target: NodeId }[] = [];
   /** Verbs of a later version than that of all nodes: they call them malformed. */
   readonly unknownVerbs = new Set<PeerRequest['verb']>();
+  /** Where nodes are configured to be; of a node that is not in it, where all are. */
+  readonly hostByNode = new Map<NodeId, string>();
   /** Room on the disks; of a node that is not in it, plenty. */
   readonly freeBytesByNode = new Map<NodeId, number>();
   readonly #options: ClusterOptions;
@@ -300,7 +302,7 @@ export class TestCluster {
     const node = new VertebraNode(this.#host(clock, metrics), store, this.#peer(id), {
       id,
       inCoverage: !notInCoverage.some((number) => id === `n${number}`),
-      initialState: this.#stateOfLoners.get(id) ?? this.#state,
+      initialState: this.#stateOfLoners.get(id) ?? this.#configuredState(id),
       // An address names the node as its host.
       joinPort: {
         askToJoin: async ({ host }, request) => {
@@ -320,6 +322,16 @@ export class TestCluster {
     });
     this.#processes.set(id, { node, clock, store, isGone: false });
     await node.start();
+  }
+
+  #configuredState(id: NodeId): ClusterState {
+    const host = this.hostByNode.get(id);
+    if (host === undefined) return this.#state;
+    const configured = clusterOf(this.#options, this.ids);
+    const members = configured.members.map((member) => {
+      return member.id === id ? { ...member, host } : member;
+    });
+    return initialState({ ...configured, members }).state;
   }
 
   #host(clock: ProcessClock, metrics: Metrics): Host {

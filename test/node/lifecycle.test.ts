@@ -40,6 +40,34 @@ t.test('a node that comes back serves only after it has caught up', async (t) =>
   t.same(cluster.node(N3).readiness(), { isReady: true, reason: 'serving' });
 });
 
+t.test('a node that starts at another address tells the others, who cannot call it', async (t) => {
+  const teller = new Teller(await TestCluster.start({ nodeCount: 3 }));
+  const { cluster } = teller;
+  const key = cluster.keyWhere(() => true);
+  await teller.put(N3, key, { text: 'a' });
+  await cluster.stop(N3);
+  cluster.hostByNode.set(N3, 'elsewhere');
+  for (const id of [N1, N2]) cluster.link(id, N3, { kind: 'cut' });
+  await cluster.restart(N3);
+  await cluster.time.until(() => {
+    return [N1, N2].every((id) => {
+      const known = cluster
+        .node(id)
+        .state()
+        .members.find((member) => member.id === N3);
+      return known?.host === 'elsewhere' && known.status === 'valid';
+    });
+  });
+  // Now they call it where it is.
+  cluster.heal();
+  await cluster.untilUp(N1, N2, N3);
+  const { epoch } = cluster.node(N3).state();
+  t.same(told(await teller.get(N3, key)), ['a']);
+  await cluster.stop(N3);
+  await cluster.restart(N3);
+  t.equal(cluster.node(N3).state().epoch, epoch, 'who is where it was has nothing to tell');
+});
+
 t.test('a node that finds nobody serves after a moment of grace', async (t) => {
   const cluster = await TestCluster.start({ nodeCount: 3 });
   for (const id of cluster.ids) cluster.crash(id);
