@@ -89,8 +89,7 @@ class PbSession implements Session {
       await this.#ask({ request: RpbPutReq, value: fields, reply: RpbPutResp });
       return 'stored';
     } catch (error) {
-      const isModified = isFault(error, 'peer-refused') && error.message === 'modified';
-      if (isConditional === true && isModified) return 'modified';
+      if (isConditional === true && isConflict(error)) return 'modified';
       throw error;
     }
   }
@@ -156,4 +155,9 @@ class PbSession implements Session {
     }
     throw last;
   }
+}
+
+/** The object has another context than was sent, or was deleted since. */
+function isConflict(error: unknown): boolean {
+  return isFault(error, 'peer-refused') && ['modified', 'notfound'].includes(error.message);
 }
