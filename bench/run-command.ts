@@ -11,12 +11,13 @@ import { devNodes, writeDevConfig } from '../src/cli/dev-command.ts';
 import { parseDurationMs } from '../src/config/units.ts';
 import { findListener } from './load/process-usage.ts';
 import { runLoad } from './load/run.ts';
-import { summaryTable, verdictText } from './report/terminal.ts';
+import { eventLoopTable, summaryTable, verdictText } from './report/terminal.ts';
 import { writeReport } from './report/write-report.ts';
-import { parseTarget } from './target/target.ts';
+import { addressText, parseTarget } from './target/target.ts';
 import { findWorkload } from './workload/find-workload.ts';
 import { withOverrides } from './workload/scaled.ts';
 import { parseRate } from './workload/workload.ts';
+import type { StatusNode } from './load/event-loop-watch.ts';
 import type { WatchedProcess } from './load/process-usage.ts';
 import type { RunResult } from './report/result.ts';
 import type { Target } from './target/target.ts';
@@ -68,6 +69,8 @@ export async function runCommand(
 function report(result: RunResult, folder: string): void {
   writeReport(result, folder);
   console.log(`\n${summaryTable(result)}\n`);
+  const eventLoops = eventLoopTable(result);
+  if (eventLoops !== '') console.log(`how late the nodes' event loops were:\n${eventLoops}\n`);
   for (const { series, reason, count } of result.errors.slice(0, ERRORS_SHOWN_MAX)) {
     console.log(`${count} errors of ${series}: ${reason}`);
   }
@@ -127,6 +130,7 @@ function load(
     isLoaded: !options.load,
     verifyKeysMax: options.verify ? options.verifyKeys : 0,
     patienceMs: mustDuration('patience', options.patience),
+    statusNodes: statusNodesOf(target, cluster),
     watched: cluster === undefined ? listeners(target) : () => children(cluster),
   });
 }
@@ -165,6 +169,18 @@ function children(cluster: DevCluster): WatchedProcess[] {
     const { pid } = cluster.mustChild(name);
     return pid === undefined ? [] : [{ name, pid }];
   });
+}
+
+/** Those whose HTTP API is known. */
+function statusNodesOf(target: Target, cluster: DevCluster | undefined): StatusNode[] {
+  if (cluster !== undefined) {
+    return cluster.nodes.map(({ name, host, httpPort: port }) => {
+      return { name, address: { host, port } };
+    });
+  }
+  if (target.kind !== 'pb' && target.kind !== 'http') return [];
+  const addresses = target.kind === 'http' ? target.nodes : target.httpNodes;
+  return addresses.map((address) => ({ name: addressText(address), address }));
 }
 
 /** Node processes of this machine that somebody else has started; looked for once. */

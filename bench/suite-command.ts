@@ -10,6 +10,7 @@ import { join, resolve } from 'node:path';
 import { Fault } from '../src/base/fault.ts';
 import { textTable } from '../src/cli/text-table.ts';
 import { overridden, runWorkload } from './run-command.ts';
+import { countFrom } from './report/event-loops.ts';
 import { mergeHistograms, percentileMs, phaseRate, phaseUsage } from './report/result.ts';
 import { writeReport } from './report/write-report.ts';
 import { findWorkload } from './workload/find-workload.ts';
@@ -48,7 +49,18 @@ const PARTS: readonly Part[] = [
 
 const LATENCY_HEADING = ['p50 ms', 'p99', 'p99.9'];
 const USAGE_HEADING = ['node µs/op', 'written B/op', 'MiB a node'];
-const HEADING = ['', 'phase', 'ok/s', ...LATENCY_HEADING, 'errors', ...USAGE_HEADING, 'lost'];
+const STALL_MS = 50;
+const STALL_HEADING = `stalls ≥ ${STALL_MS} ms`;
+const HEADING = [
+  '',
+  'phase',
+  'ok/s',
+  ...LATENCY_HEADING,
+  'errors',
+  ...USAGE_HEADING,
+  STALL_HEADING,
+  'lost',
+];
 
 /** Ends with exit code 1 where any part has lost an acknowledged write. */
 export async function suiteCommand(options: SuiteArguments, entryPoint: string): Promise<void> {
@@ -100,9 +112,15 @@ function rowsOf(name: string, result: RunResult): string[][] {
         usage?.cpuMicros.toFixed(0) ?? '',
         usage?.writtenBytes.toFixed(0) ?? '',
         usage === undefined ? '' : (usage.residentBytes / 1024 / 1024).toFixed(0),
+        stalls(phase),
         verdict === undefined ? '' : `${verdict.lost} of ${verdict.followed}`,
       ];
     });
+}
+
+/** Of the event loops of all nodes. */
+function stalls({ eventLoops = [] }: PhaseResult): string {
+  return String(eventLoops.reduce((sum, delays) => sum + countFrom(delays, STALL_MS), 0));
 }
 
 /** Of all operations together, from when they were due. */

@@ -10,6 +10,7 @@ import { Measurements } from '../report/measurements.ts';
 import { describeMachine } from '../report/machine.ts';
 import { RESULT_FORMAT, phaseRate } from '../report/result.ts';
 import { TerminalView, phaseLine } from '../report/terminal.ts';
+import { EventLoopWatch } from './event-loop-watch.ts';
 import { FaultTimeline, requireFaultsPossible } from './faults.ts';
 import { faultEvents, orderOf, plannedLoops, startOf } from './phases.ts';
 import { UsageWatch } from './process-usage.ts';
@@ -22,6 +23,7 @@ import type { PhaseStart } from '../report/measurements.ts';
 import type { Mark, PhaseResult, ResourceSample, RunResult } from '../report/result.ts';
 import type { Target } from '../target/target.ts';
 import type { Workload } from '../workload/workload.ts';
+import type { StatusNode } from './event-loop-watch.ts';
 import type { Order, Preparation } from './messages.ts';
 import type { PlannedLoop } from './phases.ts';
 import type { WatchedProcess } from './process-usage.ts';
@@ -45,6 +47,8 @@ export interface RunOptions {
   readonly cluster: DevCluster | undefined;
   /** Asked for each sample, because nodes come and go. */
   readonly watched: () => readonly WatchedProcess[];
+  /** Asked at the borders of phases how late their event loops were. */
+  readonly statusNodes: readonly StatusNode[];
   /** Whose file system the report names. */
   readonly dataFolder: string;
 }
@@ -78,6 +82,7 @@ class Run {
   readonly #startMs = performance.now();
   readonly #run = Math.floor(Math.random() * 2 ** 32);
   readonly #usage = new UsageWatch();
+  readonly #eventLoops: EventLoopWatch;
   readonly #resources: ResourceSample[] = [];
   readonly #marks: Mark[] = [];
   readonly #progress: (readonly [done: number, total: number] | undefined)[] = [];
@@ -88,6 +93,7 @@ class Run {
 
   constructor(options: RunOptions) {
     this.#options = options;
+    this.#eventLoops = new EventLoopWatch(options.statusNodes);
     this.#series = seriesOf(options.workload.operations);
     this.#measurements = new Measurements(this.#series, options.intervalMs);
     this.#faults = new FaultTimeline(options.cluster, (label) => this.#mark(label));
@@ -106,6 +112,7 @@ class Run {
     const isVerifiable = first?.kind === 'prepared' && first.isVerifiable;
     const notes = first?.kind === 'prepared' ? first.notes : [];
     for (const note of new Set(notes)) this.#view.say(note);
+    await this.#eventLoops.read();
     if (workload.load.fill && !isLoaded) await this.#load();
     for (const planned of plannedLoops(workload)) await this.#loop(planned);
     const verdict =
@@ -174,6 +181,7 @@ class Run {
       return { kind: 'load', phase, clients };
     });
     await this.#watchWhile(pause(settleMs), { name: 'settle', durationMs: settleMs });
+    await this.#eventLoops.read();
   }
 
   async #loop(planned: PlannedLoop): Promise<void> {
@@ -218,6 +226,7 @@ class Run {
       { name: start.name, durationMs },
     );
     const ended = this.#measurements.end(number, this.#nowMs());
+    ended.eventLoops = await this.#eventLoops.read();
     for (const report of reports) if (report.kind === 'done') ended.unstarted += report.unstarted;
     const result = ended.result(this.#series, this.#nodes);
     if (start.role !== 'load') this.#view.say(phaseLine(result));

@@ -4,14 +4,16 @@
 
 import { verdictText } from './terminal.ts';
 import { lineChart, escapeHtml } from './line-chart.ts';
-import { percentileMs, phaseRate, phaseUsage, seriesTotals } from './result.ts';
+import { EVENT_LOOP_HEADING, countFrom, eventLoopRows } from './event-loops.ts';
+import { countedPhases, percentileMs, phaseRate, phaseUsage, seriesTotals } from './result.ts';
 import type { ChartOptions, Line } from './line-chart.ts';
-import type { Interval, IntervalSeries, PhaseResult, RunResult } from './result.ts';
+import type { Interval, IntervalSeries, RunResult } from './result.ts';
 
 const MIB = 1024 * 1024;
-const COUNTED = new Set(['measure', 'fault', 'recover']);
 /** Percentiles of a curve, evenly spaced by the logarithm of what lies beyond. */
 const CURVE = [0, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.75, 99.9, 99.95, 99.99, 99.999];
+
+const DELAY_TICKS_MS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000];
 
 export function htmlReport(result: RunResult): string {
   return `<!doctype html>
@@ -25,6 +27,7 @@ export function htmlReport(result: RunResult): string {
 <h2>Percentiles</h2>${percentileCharts(result).join('\n')}
 <h2>Node processes of this machine</h2>${usageTable(result)}
 ${resourceCharts(result).join('\n') || '<p>none was seen</p>'}
+<h2>Event loops of the nodes</h2>${eventLoopSection(result)}
 <h2>Errors</h2>${errorTable(result)}
 <h2>The generator</h2>${generatorTable(result)}
 <h2>The machine</h2>${machineTable(result)}
@@ -165,6 +168,33 @@ function usageTable(result: RunResult): string {
   );
 }
 
+function eventLoopSection(result: RunResult): string {
+  const phases = countedPhases(result);
+  const rows = eventLoopRows(phases);
+  if (rows.length === 0) return '<p>no node tells: they do where their HTTP API is known</p>';
+  const about =
+    '<p>Each node looks at its event loop 100 times a second and counts how late it came; ' +
+    'a stall is seen at most 10 ms shorter than it was.</p>';
+  const charts = phases.map(({ name, eventLoops = [] }) =>
+    lineChart({
+      title: `${name}: share of the looks that came so late or later, %`,
+      lines: eventLoops.map((delays) => ({
+        name: delays.node,
+        points: delays.counts
+          .filter(([fromMs, count]) => fromMs > 0 && count > 0)
+          .map(([fromMs, count]) => {
+            return [Math.log10(fromMs), (100 * count) / countFrom(delays, 0)] as const;
+          }),
+      })),
+      xTicks: DELAY_TICKS_MS.map(Math.log10),
+      xText: (x) => `${compact(10 ** x)} ms`,
+      yText: compact,
+      isLogarithmic: true,
+    }),
+  );
+  return `${about}${table(EVENT_LOOP_HEADING, rows)}${charts.join('\n')}`;
+}
+
 function timeAxis({ phases, marks }: RunResult): Pick<ChartOptions, 'xText' | 'bands' | 'marks'> {
   return {
     xText: (x) => `${Number(x.toFixed(1))} s`,
@@ -226,10 +256,6 @@ function table(
     `<tr>${row.map((cell) => `<${tag}>${escapeHtml(cell)}</${tag}>`).join('')}</tr>`;
   const body = rows.map((row) => cells(row, 'td')).join('');
   return `<table><thead>${groups}${cells(heading, 'th')}</thead><tbody>${body}</tbody></table>`;
-}
-
-function countedPhases({ phases }: RunResult): PhaseResult[] {
-  return phases.filter(({ role }) => COUNTED.has(role));
 }
 
 function milliseconds(value: number): string {

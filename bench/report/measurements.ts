@@ -12,6 +12,7 @@ import type { Histogram } from 'hdr-histogram-js';
 import type { OwnCost } from '../load/messages.ts';
 import type { Batch, Sample } from '../load/recorder.ts';
 import type { Series } from '../load/series.ts';
+import type { EventLoopDelays } from './event-loops.ts';
 import type { Interval, IntervalSeries, PhaseResult, PhaseRole, SeriesResult } from './result.ts';
 
 interface Tally {
@@ -43,6 +44,7 @@ export class Phase {
   unstarted = 0;
   cpuMicros = 0;
   lagMaxMs = 0;
+  eventLoops: readonly EventLoopDelays[] = [];
   readonly #tallies = new Map<number, Tally>();
 
   constructor(start: PhaseStart, startMs: number) {
@@ -84,6 +86,7 @@ export class Phase {
       endMs: this.endMs,
       unstarted: this.unstarted,
       generator: { cores: this.cpuMicros / 1e6 / seconds, lagMaxMs: this.lagMaxMs },
+      eventLoops: this.eventLoops,
       series: [...this.#tallies]
         .sort(([left], [right]) => left - right)
         .map(([key, tally]) => seriesResult(key, tally, { series, nodes })),

@@ -9,6 +9,7 @@
 import { build, decodeFromCompressedBase64, encodeIntoCompressedBase64 } from 'hdr-histogram-js';
 import type { Histogram } from 'hdr-histogram-js';
 import type { Verdict } from '../load/verify.ts';
+import type { EventLoopDelays } from './event-loops.ts';
 import type { Machine } from './machine.ts';
 
 export const RESULT_FORMAT = 1;
@@ -45,6 +46,8 @@ export interface PhaseResult {
     readonly cores: number;
     readonly lagMaxMs: number;
   };
+  /** Of the nodes that tell; absent in results of older versions. */
+  readonly eventLoops?: readonly EventLoopDelays[];
   readonly series: readonly SeriesResult[];
 }
 
@@ -132,6 +135,13 @@ export function mergeHistograms(parts: readonly string[]): Histogram {
   const merged = newHistogram();
   for (const part of parts) merged.add(decodeHistogram(part));
   return merged;
+}
+
+const COUNTED: ReadonlySet<PhaseRole> = new Set(['measure', 'fault', 'recover']);
+
+/** Those whose figures a reader is after. */
+export function countedPhases({ phases }: Pick<RunResult, 'phases'>): PhaseResult[] {
+  return phases.filter(({ role }) => COUNTED.has(role));
 }
 
 /** Operations (parts apart) of a phase a second. */

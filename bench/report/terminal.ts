@@ -5,7 +5,8 @@
  */
 
 import { textTable } from '../../src/cli/text-table.ts';
-import { percentileMs, phaseRate, seriesTotals } from './result.ts';
+import { EVENT_LOOP_HEADING, eventLoopRows } from './event-loops.ts';
+import { countedPhases, percentileMs, phaseRate, seriesTotals } from './result.ts';
 import type { Verdict } from '../load/verify.ts';
 import type { Interval, PhaseResult, RunResult } from './result.ts';
 
@@ -68,8 +69,7 @@ export function phaseLine(phase: PhaseResult): string {
 
 /** Closed and open loop side by side: the time of the request, and the time since it was due. */
 export function summaryTable(result: RunResult): string {
-  const rows = result.phases
-    .filter(({ role }) => role === 'measure' || role === 'fault' || role === 'recover')
+  const rows = countedPhases(result)
     .flatMap((phase) => seriesTotals(phase).map((total) => ({ phase, total })))
     .map(({ phase, total }) => [
       phase.name,
@@ -85,6 +85,12 @@ export function summaryTable(result: RunResult): string {
   const heading = ['phase', 'operation', 'ok/s', 'p50 ms', 'p99', 'p99.9'];
   const due = ['due: p50', 'p99', 'p99.9'];
   return textTable([...heading, ...due, 'errors', 'conflicts'], rows);
+}
+
+/** How late the event loops of the nodes were; empty where none tells. */
+export function eventLoopTable(result: RunResult): string {
+  const rows = eventLoopRows(countedPhases(result));
+  return rows.length === 0 ? '' : textTable([...EVENT_LOOP_HEADING], rows);
 }
 
 export function verdictText(verdict: Verdict | undefined): string {

@@ -16,6 +16,8 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   coverage_refused: 'Listings and index queries refused because too many were under way',
   coverage_restarts_total: 'Parts of a listing or query begun again at another node',
   disk_refused_total: 'Writes refused here for want of room',
+  event_loop_delays_total:
+    'Looks at the event loop, 100 a second, at least so late; from_ms 0: all',
   handoff_broken_off: 'Times that handing over what is owed was broken off',
   handoff_bytes: 'Bytes handed over that were owed to others',
   handoff_objects: 'Objects handed over that were owed to others',

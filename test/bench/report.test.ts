@@ -9,6 +9,8 @@ import { HistogramLogReader } from 'hdr-histogram-js';
 import t from 'tap';
 import { compareRuns } from '../../bench/compare-command.ts';
 import { Recorder, samplesOf } from '../../bench/load/recorder.ts';
+import { delaysBetween, eventLoopRows } from '../../bench/report/event-loops.ts';
+import { longestText, parseReading } from '../../bench/report/event-loops.ts';
 import { Measurements } from '../../bench/report/measurements.ts';
 import { compareMeans, isSignificant } from '../../bench/report/statistics.ts';
 import { decodeHistogram, percentileMs, phaseRate, phaseUsage } from '../../bench/report/result.ts';
@@ -253,5 +255,32 @@ t.test('runs are compared phase by phase', (t) => {
   const text = compareRuns(before, after);
   t.match(text, /open 60%, read: ok\/s +52\.50 +152\.50 +\+190\.5 % .*better/);
   t.match(text, /open 60%, read: p99 ms .*worse/);
+  t.end();
+});
+
+const EARLIER = `vertebra_process_start_time_seconds 100
+vertebra_event_loop_delays_total{from_ms="0"} 1000
+vertebra_event_loop_delays_total{from_ms="50"} 2
+vertebra_event_loop_delays_total{from_ms="75"} 0
+`;
+const LATER = EARLIER.replace('1000', '3000').replace(' 2\n', ' 5\n');
+
+t.test('how late event loops were in a phase is the difference of two readings', (t) => {
+  const before = parseReading(EARLIER)!;
+  const after = parseReading(LATER)!;
+  const delays = delaysBetween('one', before, after);
+  t.same(delays.counts, [
+    [0, 2_000],
+    [50, 3],
+    [75, 0],
+  ]);
+  t.equal(longestText(delays), '50 to 75');
+  const [phase] = resultOf(measured([batchOf(10)])).phases;
+  const [row] = eventLoopRows([{ ...phase!, eventLoops: [delays] }]);
+  // Three of 2,000 are more than a thousandth.
+  t.same(row?.slice(0, 8), ['open 60%', 'one', '2000', '50 to 75', '50 to 75', '3', '3', '3']);
+  const again = parseReading(LATER.replace('seconds 100', 'seconds 160'))!;
+  t.match(delaysBetween('one', before, again), { isRestarted: true, counts: [[0, 3_000]] });
+  t.equal(parseReading('<html>not found</html>'), undefined);
   t.end();
 });

@@ -57,6 +57,11 @@ t.test('a run with a paused node loses nothing and says so', async (t) => {
     3,
     'every node was asked',
   );
+  t.match(
+    result.phases[2]?.eventLoops?.map(({ counts }) => counts[0]?.[0]),
+    [0, 0, 0],
+    'every node told how late its event loop was',
+  );
   t.ok(result.resources.some(({ residentBytes }) => residentBytes > 0));
   t.same(
     result.marks.map(({ label }) => label),

@@ -1,0 +1,55 @@
+/**
+ * Asks the nodes how late their event loops were, at the borders of phases.
+ *
+ * From their own metrics (`/metrics`), so it goes for nodes of other machines too. A target that has
+ * none, as Riak, or does not answer in time, is left out.
+ */
+
+import { delaysBetween, parseReading } from '../report/event-loops.ts';
+import type { NodeAddress } from '../../src/client/client.ts';
+import type { EventLoopDelays, EventLoopReading } from '../report/event-loops.ts';
+
+export interface StatusNode {
+  readonly name: string;
+  /** Of its HTTP API. */
+  readonly address: NodeAddress;
+}
+
+const ANSWER_TIMEOUT_MS = 2_000;
+
+export class EventLoopWatch {
+  readonly #nodes: readonly StatusNode[];
+  readonly #last = new Map<string, EventLoopReading>();
+
+  constructor(nodes: readonly StatusNode[]) {
+    this.#nodes = nodes;
+  }
+
+  /** Since it was read before; the first time there is nothing to tell. */
+  async read(): Promise<EventLoopDelays[]> {
+    const found = await Promise.all(this.#nodes.map((node) => this.#readNode(node)));
+    return found.flatMap((delays) => delays ?? []);
+  }
+
+  async #readNode({ name, address }: StatusNode): Promise<EventLoopDelays | undefined> {
+    const text = await metricsText(address);
+    const reading = text === undefined ? undefined : parseReading(text);
+    if (reading === undefined) return undefined;
+    const before = this.#last.get(name);
+    this.#last.set(name, reading);
+    return before === undefined ? undefined : delaysBetween(name, before, reading);
+  }
+}
+
+/** Undefined where there is none. */
+async function metricsText({ host, port }: NodeAddress): Promise<string | undefined> {
+  try {
+    const authority = host.includes(':') ? `[${host}]` : host;
+    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+    const answer = await fetch(`http://${authority}:${port}/metrics`, { signal });
+    return answer.ok ? await answer.text() : undefined;
+  } catch {
+    // A node that is down, or a target without metrics: the report has no such rows.
+    return undefined;
+  }
+}
