@@ -10,7 +10,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Level } from 'level';
 import { Fault } from '../base/fault.ts';
-import type { Host } from '../base/host.ts';
+import type { Host, Random } from '../base/host.ts';
 import type { LevelDatabase } from './level-database.ts';
 import { LevelDbStore } from './leveldb-store.ts';
 import type { LevelDbStoreOptions } from './leveldb-store.ts';
@@ -21,7 +21,10 @@ export interface OpenLevelDbOptions extends LevelDbStoreOptions {
   readonly folder: string;
   /** Uncompressed blocks kept in memory. Default 64 MiB. */
   readonly cacheSizeBytes?: number;
-  /** Of LevelDB's log and its table in memory; up to two are held. Default 32 MiB. */
+  /**
+   * Of LevelDB's log and its table in memory at the most (`drawBufferSize`); up to two are held.
+   * Default 32 MiB.
+   */
   readonly writeBufferSizeBytes?: number;
   /** Of one table on disk. Default 8 MiB. */
   readonly fileSizeBytes?: number;
@@ -30,6 +33,8 @@ export interface OpenLevelDbOptions extends LevelDbStoreOptions {
 }
 
 const MIB = 1024 * 1024;
+/** The least that is drawn of a write buffer's size. */
+const WRITE_BUFFER_SHARE_MIN = 0.6;
 const OPEN_FILES_MAX_DEFAULT = 1_000;
 
 /** Rejects with `config` or `store-corrupt`, and a sentence for the operator. */
@@ -47,7 +52,7 @@ export async function openLevelDbStore(
       keyEncoding: 'buffer',
       valueEncoding: 'buffer',
       cacheSize: options.cacheSizeBytes ?? 64 * MIB,
-      writeBufferSize: options.writeBufferSizeBytes ?? 32 * MIB,
+      writeBufferSize: drawBufferSize(host.random, options.writeBufferSizeBytes ?? 32 * MIB),
       maxFileSize: options.fileSizeBytes ?? 8 * MIB,
       maxOpenFiles: openFilesMax,
     });
@@ -73,6 +78,16 @@ export async function openLevelDbStore(
   } catch (error) {
     throw openFault(folder, error);
   }
+}
+
+/**
+ * Replicas take the same writes at the same time: with buffers of one size all of them would fill up
+ * at once, and no quorum could go round the one that is busy writing its table. So each opening
+ * draws a size of its own, from 60 to 100 % of the one asked for.
+ */
+export function drawBufferSize(random: Random, sizeBytes: number): number {
+  const sizeMinBytes = Math.ceil(sizeBytes * WRITE_BUFFER_SHARE_MIN);
+  return sizeMinBytes + random.integer(sizeBytes - sizeMinBytes + 1);
 }
 
 /** Without the file that names its manifest LevelDB would begin anew, over the tables that are there. */

@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
-import { openLevelDbStore } from '../../src/storage/open-leveldb.ts';
+import { drawBufferSize, openLevelDbStore } from '../../src/storage/open-leveldb.ts';
 import type { OpenLevelDbOptions } from '../../src/storage/open-leveldb.ts';
 import type { LevelDbStore } from '../../src/storage/leveldb-store.ts';
 import type { ScanRange } from '../../src/storage/store.ts';
@@ -344,3 +344,12 @@ for (const segmentSizeBytes of [0, 2 ** 30]) {
     );
   });
 }
+
+t.test('write buffers are of different sizes, and none is larger than asked for', async (t) => {
+  const sizeBytes = 32 * 1024 * 1024;
+  const { random } = recordingHost();
+  const drawn = Array.from({ length: 100 }, () => drawBufferSize(random, sizeBytes));
+  t.ok(Math.max(...drawn) <= sizeBytes);
+  t.ok(Math.min(...drawn) >= sizeBytes * 0.6);
+  t.ok(new Set(drawn).size > 90);
+});
