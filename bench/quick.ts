@@ -12,13 +12,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { build, type Histogram } from 'hdr-histogram-js';
 import { utf8ToByteString, type ByteString } from '../src/base/bytes.ts';
 import { VertebraClient } from '../src/client/client.ts';
 import { DevCluster } from '../src/cli/dev-cluster.ts';
 import { devNodes, writeDevConfig } from '../src/cli/dev-command.ts';
 import { textTable } from '../src/cli/text-table.ts';
-import { cpuMicrosOf, residentBytesOf } from './process-costs.ts';
+import { measureLoop, repeat, type MeasuredLoop } from './closed-loop.ts';
 import { formatSubstrate, measureSubstrate } from './substrate.ts';
 
 const { values: options } = parseArgs({
@@ -41,15 +40,8 @@ const WARM_UP_COUNT = Number(options['warm-up']);
 const BUCKET = utf8ToByteString('bench');
 const ENTRY_POINT = resolve(import.meta.dirname, '../src/main.js');
 
-interface Measured {
+interface Measured extends MeasuredLoop {
   readonly label: string;
-  readonly histogram: Histogram;
-  readonly elapsedMs: number;
-  readonly errorCount: number;
-  readonly generatorMicros: number;
-  readonly nodeMicros: number;
-  /** Of the largest node. */
-  readonly residentBytes: number;
 }
 
 if (!options['skip-substrate']) {
@@ -103,13 +95,17 @@ async function measureCluster(nodeCount: number, n: number): Promise<Measured[]>
       client.put({ type, bucket: BUCKET, key: keyOf(index) }, { value: VALUE });
     const get = (index: number): Promise<unknown> =>
       client.get({ type, bucket: BUCKET, key: keyOf(index) });
+    const loop = { connections: CONNECTIONS, keyCount: KEY_COUNT, pids };
     // Each key once, so that every GET finds something.
-    await repeat(put, KEY_COUNT);
-    await repeat(put, WARM_UP_COUNT * nodeCount - KEY_COUNT);
-    const puts = await measure(`${label}: PUT`, put, pids);
-    await repeat(get, WARM_UP_COUNT * nodeCount);
-    const gets = await measure(`${label}: GET`, get, pids);
-    return [puts, gets];
+    await repeat(put, KEY_COUNT, loop);
+    await repeat(put, WARM_UP_COUNT * nodeCount - KEY_COUNT, loop);
+    const puts = await measureLoop(put, DURATION_MS, loop);
+    await repeat(get, WARM_UP_COUNT * nodeCount, loop);
+    const gets = await measureLoop(get, DURATION_MS, loop);
+    return [
+      { label: `${label}: PUT`, ...puts },
+      { label: `${label}: GET`, ...gets },
+    ];
   } finally {
     client.close();
     await cluster.stop();
@@ -117,65 +113,17 @@ async function measureCluster(nodeCount: number, n: number): Promise<Measured[]>
   }
 }
 
-/** `count` operations on one key after the other. */
-async function repeat(
-  operation: (index: number) => Promise<unknown>,
-  count: number,
-): Promise<void> {
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    for (let index = next++; index < count; index = next++) await operation(index % KEY_COUNT);
-  };
-  await Promise.all(Array.from({ length: CONNECTIONS }, worker));
-}
-
-async function measure(
-  label: string,
-  operation: (index: number) => Promise<unknown>,
-  pids: readonly number[],
-): Promise<Measured> {
-  const histogram = build({ highestTrackableValue: 120_000_000 });
-  const nodesBefore = cpuMicrosOf(pids);
-  const selfBefore = process.cpuUsage();
-  const startedMs = performance.now();
-  let errorCount = 0;
-  const worker = async (): Promise<void> => {
-    while (performance.now() - startedMs < DURATION_MS) {
-      const beganMs = performance.now();
-      try {
-        await operation(Math.floor(Math.random() * KEY_COUNT));
-        histogram.recordValue(Math.round((performance.now() - beganMs) * 1000));
-      } catch {
-        errorCount += 1;
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: CONNECTIONS }, worker));
-  const self = process.cpuUsage(selfBefore);
-  return {
-    label,
-    histogram,
-    elapsedMs: performance.now() - startedMs,
-    errorCount,
-    generatorMicros: self.user + self.system,
-    nodeMicros: cpuMicrosOf(pids) - nodesBefore,
-    residentBytes: Math.max(...pids.map(residentBytesOf)),
-  };
-}
-
 function toRow(measured: Measured): string[] {
-  const { histogram, elapsedMs } = measured;
-  const count = Math.max(1, histogram.totalCount);
   const milliseconds = (percentile: number): string =>
-    (histogram.getValueAtPercentile(percentile) / 1000).toFixed(2);
+    (measured.histogram.getValueAtPercentile(percentile) / 1000).toFixed(2);
   return [
     measured.label,
-    String(Math.round(count / (elapsedMs / 1000))),
+    measured.operationsPerSecond.toFixed(0),
     milliseconds(50),
     milliseconds(99),
     milliseconds(99.9),
-    (measured.nodeMicros / count).toFixed(0),
-    (measured.generatorMicros / count).toFixed(0),
+    measured.nodeMicros.toFixed(0),
+    measured.generatorMicros.toFixed(0),
     (measured.residentBytes / (1024 * 1024)).toFixed(0),
     String(measured.errorCount),
   ];

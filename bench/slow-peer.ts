@@ -1,9 +1,11 @@
 /**
- * `node build/bench/slow-peer.js`: what a node that stops in bursts costs the requests of the others.
+ * `node build/bench/slow-peer.js`: what a node that stops in bursts, or whose disk is slow, costs the
+ * requests of the others.
  *
  * Three nodes, n=3 r=2 w=2, 1 KiB, GETs and PUTs at a steady rate through the first and the third;
  * the second is stopped (SIGSTOP) for a while again and again, as by a collector's pause or a busy
- * host. Latencies count from when a request was due. Rows without faults stand before and after.
+ * host, and then its disk is throttled, where the system lets us (`disk-throttle.ts`). Latencies count
+ * from when a request was due. Rows without faults stand before and after.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -16,12 +18,15 @@ import { DevCluster, type DevNode } from '../src/cli/dev-cluster.ts';
 import { devNodes, writeDevConfig } from '../src/cli/dev-command.ts';
 import { textTable } from '../src/cli/text-table.ts';
 import { VertebraClient } from '../src/client/client.ts';
+import { DiskThrottle } from './disk-throttle.ts';
 
 const { values: options } = parseArgs({
   options: {
     seconds: { type: 'string', default: '12' },
     /** Requests a second, one in four a PUT. */
     rate: { type: 'string', default: '800' },
+    /** What the slow disk takes, in KiB a second. */
+    'disk-kib': { type: 'string', default: '256' },
     'base-port': { type: 'string', default: '25000' },
   },
 });
@@ -120,6 +125,7 @@ const nodes = devNodes(configPath);
 const [first, second, third] = nodes as [DevNode, DevNode, DevNode];
 const entryPoint = resolve(import.meta.dirname, '../src/main.js');
 const cluster = new DevCluster({ configPath, nodes, entryPoint });
+const throttle = DiskThrottle.open(data);
 await cluster.start();
 const client = new VertebraClient({
   nodes: [first, third].map(({ host, pbcPort }) => ({ host, port: pbcPort })),
@@ -136,6 +142,14 @@ try {
     await row('2 s of each 6', parts, { forMs: 2_000, everyMs: 6_000 }),
     await row('no faults again', parts),
   ];
+  if (throttle === undefined) console.log('no control group may be made here: no slow disk');
+  else {
+    throttle.add(slow.pid ?? 0);
+    throttle.limit(Number(options['disk-kib']) * 1_024);
+    rows.push(await row(`disk of ${options['disk-kib']} KiB/s`, parts));
+    throttle.limit(undefined);
+    rows.push(await row('no faults, at last', parts));
+  }
   const columns = ['GET', 'PUT'].flatMap((name) =>
     ['p50', 'p99', 'p99.9'].map((p) => `${name} ${p}`),
   );
@@ -147,5 +161,6 @@ try {
   client.close();
   cluster.mustChild(second.name).kill('SIGCONT');
   await cluster.stop();
+  throttle?.close();
   rmSync(data, { recursive: true, force: true });
 }

@@ -3,7 +3,9 @@
  * wait, while reads go on. `node build/bench/steady-overwrite.js [--inline] [--value-bytes 22800]`
  *
  * A set of keys is loaded and then overwritten at random: first as fast as it goes, with 32 writers,
- * then at 60 % of that rate, on a schedule, each latency counted from the moment its write was due.
+ * then, for `--steady-seconds`, at 60 % of that rate, on a schedule, each latency counted from the
+ * moment its write was due. Started in a control group with less memory than `--keys` values take, it
+ * shows a log that no page cache holds.
  * Beside them four readers read at random. Values do not compress. `--inline` keeps every value in
  * LevelDB. Bytes are those that this process sent to the disk (`/proc/self/io`).
  */
@@ -23,6 +25,7 @@ import { SystemClock, SystemRandom } from '../src/telemetry/system-host.ts';
 const { values: options } = parseArgs({
   options: {
     seconds: { type: 'string', default: '20' },
+    'steady-seconds': { type: 'string' },
     keys: { type: 'string', default: '16000' },
     'value-bytes': { type: 'string', default: '22800' },
     folder: { type: 'string', default: tmpdir() },
@@ -31,6 +34,7 @@ const { values: options } = parseArgs({
   },
 });
 const PHASE_MS = Number(options.seconds) * 1000;
+const STEADY_MS = Number(options['steady-seconds'] ?? options.seconds) * 1000;
 const KEY_COUNT = Number(options.keys);
 const VALUE_SIZE = Number(options['value-bytes']);
 const WRITERS = 32;
@@ -130,7 +134,7 @@ async function onSchedule(put: Put, ratePerMs: number): Promise<void> {
   const underWay = new Set<Promise<void>>();
   for (let count = 0; ;) {
     const nowMs = performance.now();
-    if (nowMs - startedMs > PHASE_MS) break;
+    if (nowMs - startedMs > STEADY_MS) break;
     for (; startedMs + count / ratePerMs <= nowMs; count += 1) {
       const write = put(anyKey(), startedMs + count / ratePerMs);
       underWay.add(write);
