@@ -194,7 +194,8 @@ function readCondition(reader: TupleReader): WriteCondition {
 
 export function optionsToTuple(options: WriteOptions): WireTuple {
   return [
-    options.timeoutMs ?? null,
+    // What is left of a time is seldom whole.
+    options.timeoutMs === undefined ? null : Math.floor(options.timeoutMs),
     options.sloppyQuorum ?? null,
     options.nVal ?? null,
     options.nodeConfirms ?? null,

@@ -66,6 +66,18 @@ t.test('every message comes back as it was sent', (t) => {
   t.end();
 });
 
+t.test('what is left of a time arrives in whole milliseconds', (t) => {
+  const [request] = fc.sample(
+    peerRequests.filter(({ verb }) => verb === 'put'),
+    1,
+  );
+  assert(request?.verb === 'put');
+  const late = { ...request, request: { ...request.request, timeoutMs: 59_999.4 } };
+  const received = decodeRequest(encodeRequest(late));
+  t.equal(received.verb === 'put' && received.request.timeoutMs, 59_999);
+  t.end();
+});
+
 t.test('a received record is a view of the frame, not a copy', (t) => {
   const frame = encodeReply({ kind: 'object', record: Buffer.alloc(1024, 7) });
   const reply = decodeReply(frame);
