@@ -1,12 +1,14 @@
 /**
- * Faults during a run: a node killed and started again, a node paused, or a command of the operator.
+ * Faults during a run: a node killed and started again, paused, or made to leave; or a command of the
+ * operator.
  *
- * Only nodes that this run has started are ever killed or paused; for others there is `command`.
+ * Only nodes that this run has started are touched; for others there is `command`.
  */
 
 import { spawn } from 'node:child_process';
 import { Fault } from '../../src/base/fault.ts';
-import type { DevCluster } from '../../src/cli/dev-cluster.ts';
+import { leave } from './departure.ts';
+import type { DevCluster, DevNode } from '../../src/cli/dev-cluster.ts';
 import type { FaultEvent } from '../workload/workload.ts';
 
 export type OnMark = (label: string) => void;
@@ -25,7 +27,11 @@ export function requireFaultsPossible(
       throw new Fault('config', `${action} needs nodes that the run has started (--start)`);
     }
     if (cluster.nodes[node - 1] === undefined) {
-      throw new Fault('config', `there is no node ${node} to ${action}`);
+      const count = cluster.nodes.length;
+      throw new Fault(
+        'config',
+        `${action} of node ${node} needs --start ${node} or more, not ${count}`,
+      );
     }
   }
 }
@@ -36,6 +42,9 @@ export class FaultTimeline {
   readonly #timers: NodeJS.Timeout[] = [];
   /** Ways back that are still owed. */
   readonly #repairs = new Set<() => Promise<void>>();
+  readonly #closing = new AbortController();
+  readonly #departures: Promise<void>[] = [];
+  readonly #leaving = new Set<string>();
 
   constructor(cluster: DevCluster | undefined, onMark: OnMark) {
     this.#cluster = cluster;
@@ -48,10 +57,22 @@ export class FaultTimeline {
     }
   }
 
-  /** Undoes what is not undone yet. */
+  /** Undoes what is not undone yet; a node that leaves goes on with it. */
   async end(): Promise<void> {
     for (const timer of this.#timers.splice(0)) clearTimeout(timer);
     await Promise.all([...this.#repairs].map((repair) => repair()));
+  }
+
+  /** Marks what the run does not see the end of. */
+  markUnfinished(): void {
+    for (const name of this.#leaving) this.#onMark(`${name} is still handing over`);
+  }
+
+  /** Nothing is marked any more. */
+  async close(): Promise<void> {
+    await this.end();
+    this.#closing.abort();
+    await Promise.all(this.#departures);
   }
 
   #strike(event: FaultEvent): void {
@@ -64,6 +85,10 @@ export class FaultTimeline {
     }
     const node = this.#cluster?.nodes[event.node - 1];
     if (this.#cluster === undefined || node === undefined) return;
+    if (event.action === 'leave') {
+      this.#depart(this.#cluster, node);
+      return;
+    }
     const child = this.#cluster.mustChild(node.name);
     this.#onMark(`${event.action} ${node.name}`);
     child.kill(event.action === 'kill' ? 'SIGKILL' : 'SIGSTOP');
@@ -76,5 +101,17 @@ export class FaultTimeline {
     this.#repairs.add(repair);
     const onFailure = (): void => this.#onMark(`${node.name} did not come back`);
     this.#timers.push(setTimeout(() => void repair().catch(onFailure), event.forMs));
+  }
+
+  #depart(cluster: DevCluster, node: DevNode): void {
+    const { signal } = this.#closing;
+    this.#leaving.add(node.name);
+    const departure = leave({ cluster, node, signal }, this.#onMark)
+      .catch((error: unknown) => {
+        const why = error instanceof Error ? error.message : String(error);
+        this.#onMark(`${node.name} does not leave: ${why}`);
+      })
+      .finally(() => this.#leaving.delete(node.name));
+    this.#departures.push(departure);
   }
 }

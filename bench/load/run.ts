@@ -115,6 +115,7 @@ class Run {
     await this.#eventLoops.read();
     if (workload.load.fill && !isLoaded) await this.#load();
     for (const planned of plannedLoops(workload)) await this.#loop(planned);
+    this.#faults.markUnfinished();
     const verdict =
       isVerifiable && this.#options.verifyKeysMax > 0 ? await this.#verify() : undefined;
     return {
@@ -143,7 +144,7 @@ class Run {
   }
 
   async close(): Promise<void> {
-    await this.#faults.end();
+    await this.#faults.close();
     await this.#pool.close();
   }
 

@@ -5,7 +5,14 @@
 import { verdictText } from './terminal.ts';
 import { lineChart, escapeHtml } from './line-chart.ts';
 import { EVENT_LOOP_HEADING, countFrom, eventLoopRows } from './event-loops.ts';
-import { countedPhases, percentileMs, phaseRate, phaseUsage, seriesTotals } from './result.ts';
+import {
+  countedPhases,
+  percentileMs,
+  phaseRate,
+  phaseTotals,
+  phaseUsage,
+  seriesTotals,
+} from './result.ts';
 import type { ChartOptions, Line } from './line-chart.ts';
 import type { Interval, IntervalSeries, RunResult } from './result.ts';
 
@@ -37,7 +44,7 @@ ${resourceCharts(result).join('\n') || '<p>none was seen</p>'}
 
 function latencyTable(result: RunResult): string {
   const rows = countedPhases(result).flatMap((phase) =>
-    seriesTotals(phase).map((total) => {
+    phaseTotals(phase).map((total) => {
       const service = [50, 95, 99, 99.9, 100].map((at) =>
         milliseconds(percentileMs(total.service, at)),
       );

@@ -179,6 +179,27 @@ export function seriesTotals(phase: PhaseResult): SeriesTotal[] {
   });
 }
 
+/** All operations of a phase together, `all`, before each by itself; of one there is no sum. */
+export function phaseTotals(phase: PhaseResult): SeriesTotal[] {
+  const totals = seriesTotals(phase);
+  const whole = totals.filter(({ isPart }) => !isPart);
+  if (whole.length < 2) return totals;
+  const all: SeriesTotal = {
+    series: 'all',
+    isPart: false,
+    ok: whole.reduce((sum, { ok }) => sum + ok, 0),
+    errors: whole.reduce((sum, { errors }) => sum + errors, 0),
+    conflicts: whole.reduce((sum, { conflicts }) => sum + conflicts, 0),
+    intended: newHistogram(),
+    service: newHistogram(),
+  };
+  for (const { intended, service } of whole) {
+    all.intended.add(intended);
+    all.service.add(service);
+  }
+  return [all, ...totals];
+}
+
 /** Milliseconds at a percentile. */
 export function percentileMs(histogram: Histogram, percentile: number): number {
   return histogram.totalCount === 0 ? 0 : histogram.getValueAtPercentile(percentile) / 1_000;

@@ -6,7 +6,7 @@
 
 import { textTable } from '../../src/cli/text-table.ts';
 import { EVENT_LOOP_HEADING, eventLoopRows } from './event-loops.ts';
-import { countedPhases, percentileMs, phaseRate, seriesTotals } from './result.ts';
+import { countedPhases, percentileMs, phaseRate, phaseTotals } from './result.ts';
 import type { Verdict } from '../load/verify.ts';
 import type { Interval, PhaseResult, RunResult } from './result.ts';
 
@@ -70,7 +70,7 @@ export function phaseLine(phase: PhaseResult): string {
 /** Closed and open loop side by side: the time of the request, and the time since it was due. */
 export function summaryTable(result: RunResult): string {
   const rows = countedPhases(result)
-    .flatMap((phase) => seriesTotals(phase).map((total) => ({ phase, total })))
+    .flatMap((phase) => phaseTotals(phase).map((total) => ({ phase, total })))
     .map(({ phase, total }) => [
       phase.name,
       total.series,

@@ -74,7 +74,7 @@ export interface OperationSpec {
 
 export interface FaultEvent {
   readonly atMs: number;
-  readonly action: 'kill' | 'pause' | 'command';
+  readonly action: 'kill' | 'pause' | 'leave' | 'command';
   /** From 1. */
   readonly node: number;
   readonly forMs: number;
@@ -213,10 +213,17 @@ function checkReferences(document: WorkloadDocument): Problem[] {
       [['fault'], document.fault],
       [['recover'], document.recover],
     ];
+  // One without keys would do nothing, unseen: reads are silent until a client owns enough.
+  const hasOwned = Object.values(document.keys).some(({ kind }) => kind === 'owned');
   for (const [path, step] of steps) {
-    if (step?.['loop'] !== 'open' || step['rate'] !== undefined) continue;
-    const sentence = 'must be given for an open loop';
-    problems.push({ path: [...path, 'rate'], isAboutKey: false, sentence });
+    if (step?.['loop'] === 'open' && step['rate'] === undefined) {
+      const sentence = 'must be given for an open loop';
+      problems.push({ path: [...path, 'rate'], isAboutKey: false, sentence });
+    }
+    if (hasOwned && Number(step?.['clients'] ?? 0) > document.clients) {
+      const sentence = `must be at most the ${document.clients} clients that own keys from the load`;
+      problems.push({ path: [...path, 'clients'], isAboutKey: false, sentence });
+    }
   }
   return problems;
 }

@@ -14,7 +14,7 @@ import { longestText, parseReading } from '../../bench/report/event-loops.ts';
 import { Measurements } from '../../bench/report/measurements.ts';
 import { compareMeans, isSignificant } from '../../bench/report/statistics.ts';
 import { decodeHistogram, percentileMs, phaseRate, phaseUsage } from '../../bench/report/result.ts';
-import { seriesTotals } from '../../bench/report/result.ts';
+import { phaseTotals, seriesTotals } from '../../bench/report/result.ts';
 import { readResult, writeReport } from '../../bench/report/write-report.ts';
 import type { Batch } from '../../bench/load/recorder.ts';
 import type { RunResult } from '../../bench/report/result.ts';
@@ -167,6 +167,19 @@ t.test('parts of operations, errors and other phases are not counted as operatio
   t.equal(phaseRate(phase!), 50);
   t.match(errors, [{ series: 'update', reason: 'timeout', count: 1 }]);
   t.match(phase?.generator, { lagMaxMs: 3 });
+  t.end();
+});
+
+t.test('all operations of a phase are a row of their own, without their parts', (t) => {
+  const [phase] = resultOf(measured([batchOf(100)])).phases;
+  const [all, read] = phaseTotals(phase!);
+  t.match(all, { series: 'all', ok: 100, errors: 1 });
+  t.equal(all?.intended.totalCount, read?.intended.totalCount);
+  const one = { ...phase!, series: phase!.series.filter(({ series }) => series === 'read') };
+  t.same(
+    phaseTotals(one).map(({ series }) => series),
+    ['read'],
+  );
   t.end();
 });
 

@@ -69,6 +69,29 @@ t.test('an open loop needs its rate', (t) => {
   t.end();
 });
 
+t.test('a step has no clients that own nothing', (t) => {
+  const owned = 'kind: owned, bucket: one, most: 9, least: 3';
+  const text = SOUND.replace('kind: shared, bucket: one, count: 10', owned);
+  const withClients = (count: number) =>
+    `${text}measure:\n  - { loop: closed, clients: ${count} }\n`;
+  t.throws(() => parseWorkload('small.yml', withClients(33)), /clients must be at most the 32/);
+  t.equal(parseWorkload('small.yml', withClients(32)).measure[0]?.clients, 32);
+  t.end();
+});
+
+t.test('the tail workload has the mix of general, and its faults', (t) => {
+  const { operations, fault } = findWorkload('tail');
+  t.same(operations, findWorkload('general').operations);
+  t.same(
+    fault?.events.map(({ action, node }) => [action, node]),
+    [
+      ['leave', 5],
+      ['kill', 2],
+    ],
+  );
+  t.end();
+});
+
 t.test('the spine profiles have the weights and sizes of the driver', (t) => {
   const general = findWorkload('general');
   t.equal(
