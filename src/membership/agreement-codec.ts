@@ -14,7 +14,13 @@
 import { crc32 } from 'node:zlib';
 import { Fault } from '../base/fault.ts';
 import type { Epoch, NodeId } from '../base/names.ts';
-import type { AgreementRecord, AgreementReply, AgreementRequest, Ballot } from './agreement.ts';
+import type {
+  AgreementRecord,
+  AgreementReply,
+  AgreementRequest,
+  Ballot,
+  Vote,
+} from './agreement.ts';
 import { decodeState, encodeState } from './state-document.ts';
 
 type BallotFields = readonly [round: number, node: string, life: number];
@@ -22,6 +28,7 @@ type BallotFields = readonly [round: number, node: string, life: number];
 const HEADER_SIZE_MAX_BYTES = 16 * 1024;
 const RECORD_FORMAT = 1;
 const CHECK_SIZE_BYTES = 4;
+const VOTES: readonly Vote[] = ['free', 'founding', 'regained', 'unsure'];
 
 export function encodeRequest(request: AgreementRequest): Buffer {
   switch (request.kind) {
@@ -79,12 +86,12 @@ export function encodeReply(reply: AgreementReply): Buffer {
     case 'learnt':
       return pack([reply.kind, reply.epoch]);
     case 'surveyed': {
-      const { epoch, promised, accepted, hasProposed, isSure } = reply;
+      const { epoch, promised, accepted, hasProposed, vote } = reply;
       const ballots = [promised, accepted?.ballot].map((ballot) =>
         ballot === undefined ? null : ballotToFields(ballot),
       );
       const documents = accepted === undefined ? [] : [encodeState(accepted.state)];
-      return pack(['surveyed', epoch, hasProposed, isSure, ...ballots], ...documents);
+      return pack(['surveyed', epoch, hasProposed, vote, ...ballots], ...documents);
     }
   }
 }
@@ -109,7 +116,7 @@ export function decodeReply(bytes: Buffer): AgreementReply {
       mustHold(fields, 1, documents, 0);
       return { kind, epoch: asEpoch(fields[0]) };
     case 'surveyed': {
-      const [epoch, hasProposed, isSure, promised, ballot] = fields;
+      const [epoch, hasProposed, vote, promised, ballot] = fields;
       mustHold(fields, 5, documents, ballot === null ? 0 : 1);
       return {
         kind,
@@ -120,7 +127,7 @@ export function decodeReply(bytes: Buffer): AgreementReply {
             ? undefined
             : { ballot: asBallot(ballot), state: decodeState(mustDocument(documents, 0)) },
         hasProposed: asBoolean(hasProposed),
-        isSure: asBoolean(isSure),
+        vote: asVote(vote),
       };
     }
     default:
@@ -162,7 +169,6 @@ function recordFrom(bytes: Buffer): AgreementRecord {
   const [format, round, life, vote, promised, ballot] = fields;
   if (kind !== 'record' || format !== RECORD_FORMAT) throw malformed('its format is unknown');
   mustHold(fields, 6, documents, ballot === null ? 1 : 2);
-  if (vote !== 'free' && vote !== 'regained' && vote !== 'unsure') throw malformed('no vote');
   return {
     state: decodeState(mustDocument(documents, 0)),
     promised: promised === null ? undefined : asBallot(promised),
@@ -172,7 +178,7 @@ function recordFrom(bytes: Buffer): AgreementRecord {
         : { ballot: asBallot(ballot), state: decodeState(mustDocument(documents, 1)) },
     round: asCount(round),
     life: asCount(life),
-    vote,
+    vote: asVote(vote),
   };
 }
 
@@ -269,6 +275,12 @@ function asHash(value: unknown): Buffer {
   if (typeof value !== 'string' || !/^[0-9a-f]{64}$/.test(value))
     throw malformed('a hash is wrong');
   return Buffer.from(value, 'hex');
+}
+
+function asVote(value: unknown): Vote {
+  const vote = VOTES.find((each) => each === value);
+  if (vote === undefined) throw malformed('a vote is wrong');
+  return vote;
 }
 
 function asBoolean(value: unknown): boolean {

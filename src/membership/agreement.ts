@@ -7,11 +7,15 @@
  * record that must be durable *before the reply leaves* come out.
  *
  * A record that was lost takes its promises with it, so a node that finds none is `unsure`: it may
- * propose but does not vote until others have told it what it could have forgotten. It then takes
- * over the highest promise and acceptance it heard of: refusing more than it promised is always safe,
- * and so is reporting what was really proposed; only an acceptance it never gave would count. If one
- * was accepted it may have been chosen, and this node may have voted on the epoch behind it too: then,
- * if the voters change, it asks again.
+ * propose but does not vote until others have told it what it could have forgotten
+ * (`vote-recovery.ts`). It then takes over the highest promise and acceptance it heard of: refusing
+ * more than it promised is always safe, and so is reporting what was really proposed; only an
+ * acceptance it never gave would count. If one was accepted it may have been chosen, and this node may
+ * have voted on the epoch behind it too: with the same voters it would have heard of that vote as
+ * well; if they change, it asks again.
+ *
+ * This holds for as long as fewer forget at once than would leave no majority with a memory. Where a
+ * majority has forgotten, no protocol can know what it chose: nobody votes until an operator decides.
  *
  * Source: Lamport 2001, "Paxos Made Simple".
  */
@@ -29,11 +33,13 @@ export interface Ballot {
 }
 
 /**
- * `unsure`: it may have voted and lost the record. `regained`: it has asked those who vote with it what
- * it could have forgotten, and may have forgotten votes of the epoch that they were about to choose;
- * when others are to vote with it, it must ask them too. `free`: it has forgotten nothing that counts.
+ * `unsure`: it may have voted and lost the record. `founding`: it votes, for nobody was left who could
+ * know more, and has not seen yet that all others do. `regained`: it has asked those who vote with it
+ * what it could have forgotten, and may have forgotten votes of the epoch that they were about to
+ * choose; if others are to vote with it then, it must ask them too. `free`: it has forgotten nothing
+ * that counts.
  */
-export type Vote = 'free' | 'regained' | 'unsure';
+export type Vote = 'free' | 'founding' | 'regained' | 'unsure';
 
 export interface AcceptedState {
   readonly ballot: Ballot;
@@ -88,7 +94,7 @@ export type AgreementReply =
       readonly accepted: AcceptedState | undefined;
       /** Whether it has ever begun a round itself. */
       readonly hasProposed: boolean;
-      readonly isSure: boolean;
+      readonly vote: Vote;
     };
 
 export interface Answer {
@@ -126,10 +132,9 @@ export function answer(record: AgreementRecord, request: AgreementRequest): Answ
     case 'survey': {
       const { promised, accepted, round, vote, state } = record;
       const hasProposed = round > 0;
-      const isSure = vote !== 'unsure';
       return {
         record,
-        reply: { kind: 'surveyed', epoch: state.epoch, promised, accepted, hasProposed, isSure },
+        reply: { kind: 'surveyed', epoch: state.epoch, promised, accepted, hasProposed, vote },
       };
     }
   }
@@ -143,9 +148,13 @@ export function adopt(record: AgreementRecord, state: ClusterState): AgreementRe
     state,
     promised: undefined,
     accepted: undefined,
-    vote:
-      record.vote === 'regained' && !isSameElectorate(record.state, state) ? 'unsure' : record.vote,
+    vote: record.vote === 'regained' ? voteAfterRegained(record.state, state) : record.vote,
   };
+}
+
+/** Those who were asked meet each majority of the same voters, so they told of its later votes too. */
+function voteAfterRegained(surveyed: ClusterState, next: ClusterState): Vote {
+  return isSameElectorate(surveyed, next) ? 'free' : 'unsure';
 }
 
 /** The next ballot of `node`, above `seen`, and the record that remembers it. */

@@ -1,9 +1,11 @@
 /**
  * Recovery: the cluster goes on with its survivors when those who are gone for good were a majority.
  *
- * No agreement is possible then, so an operator decides, once, on the disk of one survivor that is
- * stopped. The state that comes out begins a new lineage a long way ahead of the old epochs; whoever
- * still is in the old one follows when it hears of it, and if the lost come back they are strangers.
+ * Gone is also who has lost its disk when too many others have, too, to tell it what it had promised
+ * (`vote-recovery.ts`). No agreement is possible then, so an operator decides, once, on the disk of
+ * one survivor that is stopped. The state that comes out begins a new lineage a long way ahead of the
+ * old epochs; whoever still is in the old one follows when it hears of it, and if the lost come back
+ * they are strangers.
  *
  * What that risks: changes that only the lost had agreed on are undone, and data of which only they
  * held copies is gone, acknowledged or not. If they are alive after all and still serve clients, the
@@ -46,7 +48,9 @@ export function recover(record: AgreementRecord, request: RecoveryRequest): Reco
   const stranger = survivors.find((node) => findMember(newest, node) === undefined);
   if (stranger !== undefined) return { kind: 'not-member', node: stranger };
   const voters = votersOf(newest);
-  const votes = voters.filter((node) => survivors.includes(node)).length;
+  const surviving = voters.filter((node) => survivors.includes(node)).length;
+  // Whose own vote is lost with its memory, this one's, is no vote that survives.
+  const votes = surviving - (record.vote === 'unsure' && surviving > 0 ? 1 : 0);
   if (votes >= majorityOf(voters.length)) {
     return { kind: 'majority-survives', votes, voters: voters.length };
   }

@@ -7,22 +7,18 @@
  * told to another.
  *
  * A node that finds no record at its start may be new, or may have lost its disk with promises on it;
- * one whose log was restored has the state, and may have lost promises too.
- * It asks the others (`survey`) until enough have answered to meet every majority it could have been
- * part of, and takes over the highest promise and acceptance among them. A round that still counts on
- * a lost promise may not have reached them yet; so unless nobody has proposed anything, the survey
- * that decides is made when every such round has timed out.
+ * one whose log was restored has the state, and may have lost promises too. It asks the others again
+ * and again (`survey`) until `vote-recovery.ts` says that it may vote. A round that still counts on a
+ * lost promise may not have reached them yet; so unless nobody has proposed anything, the survey that
+ * decides is made when every such round has timed out.
  */
 
-import { assert, Fault, isFault } from '../base/fault.ts';
+import { Fault, isFault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import type { Epoch, NodeId } from '../base/names.ts';
 import {
   answer,
-  majorityOf,
-  isBallotBelow,
   nextBallot,
-  votersOf,
   type AgreementRecord,
   type AgreementReply,
   type AgreementRequest,
@@ -40,6 +36,14 @@ import {
 import type { AgreementLog, AgreementPeers } from './agreement-ports.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { decodeState, encodeState } from './state-document.ts';
+import {
+  recoverVote,
+  sureCount,
+  sureNeeded,
+  surveyedBy,
+  type Survey,
+  type Surveyed,
+} from './vote-recovery.ts';
 
 export interface StateKeeperOptions {
   readonly id: NodeId;
@@ -69,7 +73,8 @@ export class StateKeeper {
   readonly #onState: (state: ClusterState) => void;
   readonly #requestTimeoutMs: number;
   readonly #surveyIntervalMs: number;
-  readonly #openedAtMs: number;
+  /** What this node may have forgotten it knew before. */
+  #forgotAtMs: number;
   #record: AgreementRecord;
   #turn: Promise<unknown> = Promise.resolve();
   #waiting = 0;
@@ -93,7 +98,7 @@ export class StateKeeper {
     this.#onState = options.onState ?? (() => {});
     this.#requestTimeoutMs = options.requestTimeoutMs ?? 2_000;
     this.#surveyIntervalMs = options.surveyIntervalMs ?? 500;
-    this.#openedAtMs = host.clock.monotonicMs();
+    this.#forgotAtMs = host.clock.monotonicMs();
   }
 
   /**
@@ -162,6 +167,7 @@ export class StateKeeper {
   async moveTo(state: ClusterState, isNew: boolean): Promise<void> {
     await this.#inTurn(async () => {
       const { round, life } = this.#record;
+      this.#forgotAtMs = this.#host.clock.monotonicMs();
       const vote = isNew ? 'free' : 'unsure';
       await this.#save({ ...newRecord(state, life), round, vote });
     });
@@ -252,9 +258,9 @@ export class StateKeeper {
     this.#survey();
   }
 
-  /** Surveys until this node may vote; one loop at a time. */
+  /** Surveys until this node may vote and all others do; one loop at a time. */
   #survey(): void {
-    if (this.#record.vote !== 'unsure' || this.#isSurveying || this.#isClosed) return;
+    if (!this.#mustSurvey() || this.#isSurveying || this.#isClosed) return;
     this.#isSurveying = true;
     void this.#surveyUntilSure()
       .catch((error: unknown) => this.#noteFailure('membership.survey_failed', this.id, error))
@@ -265,33 +271,48 @@ export class StateKeeper {
       });
   }
 
+  #mustSurvey(): boolean {
+    const { vote } = this.#record;
+    return vote === 'unsure' || vote === 'founding';
+  }
+
   async #surveyUntilSure(): Promise<void> {
-    let answeredBefore = -1;
-    while (!this.#isClosed && this.#record.vote === 'unsure') {
-      const { state } = this.#record;
-      const others = votersOf(state).filter((node) => node !== this.id);
+    let saidBefore = '';
+    while (!this.#isClosed && this.#mustSurvey()) {
+      const asking = this.#record;
       // Judged before asking: an answer must be younger than the last round that it has to show.
       const isPastOldRounds = this.#isPastOldRounds();
-      const replies = await Promise.all(others.map((node) => this.#surveyOne(node)));
+      const others = surveyedBy(asking, this.id);
+      const replies = new Map(
+        await Promise.all(others.map(async (node) => [node, await this.#surveyOne(node)] as const)),
+      );
       if (this.#isClosed) return;
-      const recovered = recoverVote(state.epoch, replies, isPastOldRounds);
-      if (recovered === undefined) {
-        const answered = replies.filter((reply) => reply !== undefined).length;
-        // It may go on for as long as a majority is away: only what changes is said.
-        if (answered !== answeredBefore) {
-          this.#host.log.info('membership.survey', { answered, asked: others.length });
-          answeredBefore = answered;
-        }
-        await this.#pause(this.#surveyIntervalMs);
-      } else {
-        await this.#settleVote(state, recovered);
-      }
+      const survey = { replies, isPastOldRounds };
+      if (await this.#settleVote(asking.state, survey)) continue;
+      saidBefore = this.#noteMute(survey, saidBefore);
+      await this.#pause(this.#surveyIntervalMs);
     }
+  }
+
+  /** It may go on for as long as a majority is away: only what changes is said. */
+  #noteMute(survey: Survey, saidBefore: string): string {
+    const record = this.#record;
+    if (record.vote !== 'unsure') return saidBefore;
+    const asked = survey.replies.size;
+    const answered = [...survey.replies.values()].filter((reply) => reply !== undefined).length;
+    // If all have answered and it is not enough, it never will be unless others regain their votes.
+    const isMute = answered === asked && survey.isPastOldRounds;
+    const fields = { asked, answered, sure: sureCount(record, survey), needed: sureNeeded(record) };
+    const said = JSON.stringify([isMute, fields]);
+    if (said === saidBefore) return said;
+    if (isMute) this.#host.log.warn('membership.mute', fields);
+    else this.#host.log.info('membership.survey', fields);
+    return said;
   }
 
   /** Whether every round that a lost record may have promised something to has timed out. */
   #isPastOldRounds(): boolean {
-    const elapsedMs = this.#host.clock.monotonicMs() - this.#openedAtMs;
+    const elapsedMs = this.#host.clock.monotonicMs() - this.#forgotAtMs;
     return elapsedMs > ROUND_REQUESTS * this.#requestTimeoutMs;
   }
 
@@ -312,12 +333,17 @@ export class StateKeeper {
     return reply;
   }
 
-  async #settleVote(surveyed: ClusterState, recovered: RecoveredVote): Promise<void> {
-    await this.#inTurn(async () => {
-      if (this.#record.state !== surveyed) return;
-      assert(this.#record.promised === undefined, 'who is unsure has promised nothing');
-      await this.#save({ ...this.#record, ...recovered });
-      this.#host.log.info('membership.vote', { isPending: recovered.accepted !== undefined });
+  /** Whether the survey, made of the voters of `surveyed`, has changed this node's vote. */
+  #settleVote(surveyed: ClusterState, survey: Survey): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const record = this.#record;
+      if (record.state !== surveyed) return false;
+      const recovered = recoverVote(record, survey);
+      if (recovered === undefined) return false;
+      await this.#save({ ...record, ...recovered });
+      const { vote, accepted } = recovered;
+      this.#host.log.info('membership.vote', { vote, isPending: accepted !== undefined });
+      return true;
     });
   }
 
@@ -332,45 +358,6 @@ export class StateKeeper {
     this.#host.metrics.count(event);
     this.#host.log.debug(event, { peer, code: error.code });
   }
-}
-
-type Surveyed = Extract<AgreementReply, { kind: 'surveyed' }>;
-
-type RecoveredVote = Pick<AgreementRecord, 'promised' | 'accepted' | 'vote'>;
-
-/**
- * What this node may have promised and accepted, once those who answered meet every majority that it
- * may have been part of; undefined before that. Only those who are sure of their own memory count,
- * unless everyone has answered: then nobody is left who could know more, as at the very first start.
- */
-function recoverVote(
-  epoch: Epoch,
-  replies: readonly (Surveyed | undefined)[],
-  isPastOldRounds: boolean,
-): RecoveredVote | undefined {
-  const answered = replies.filter((reply) => reply !== undefined).filter((r) => r.epoch <= epoch);
-  const voterCount = replies.length + 1;
-  const needed = Math.min(replies.length, voterCount - majorityOf(voterCount) + 1);
-  const sureCount = answered.filter(({ isSure }) => isSure).length;
-  const hasAll = answered.length === replies.length;
-  if (sureCount < needed && !hasAll) return undefined;
-  const isQuiet =
-    hasAll && answered.every(({ promised, hasProposed }) => promised === undefined && !hasProposed);
-  if (!isQuiet && !isPastOldRounds) return undefined;
-  let promised: Ballot | undefined;
-  let accepted: AgreementRecord['accepted'];
-  for (const reply of answered) {
-    if (reply.epoch !== epoch) continue;
-    if (isHigher(reply.promised, promised)) promised = reply.promised;
-    if (isHigher(reply.accepted?.ballot, accepted?.ballot)) accepted = reply.accepted;
-  }
-  // Each majority that could have chosen a state after this one has a member among those who answered,
-  // and none of them has accepted one. So this node has forgotten no vote of a later epoch either.
-  return { promised, accepted, vote: accepted === undefined ? 'free' : 'regained' };
-}
-
-function isHigher(ballot: Ballot | undefined, than: Ballot | undefined): boolean {
-  return ballot !== undefined && (than === undefined || isBallotBelow(than, ballot));
 }
 
 function newRecord(state: ClusterState, life: number): AgreementRecord {

@@ -10,6 +10,7 @@ import type {
   AgreementReply,
   AgreementRequest,
   Ballot,
+  Vote,
 } from '../../src/membership/agreement.ts';
 import {
   decodeRecord,
@@ -23,6 +24,7 @@ import { encodeState } from '../../src/membership/state-document.ts';
 import { stateOf } from './states.ts';
 
 const anyEpoch = fc.integer({ min: 1 }).map((epoch) => epoch as Epoch);
+const anyVote = fc.constantFrom<Vote[]>('free', 'founding', 'regained', 'unsure');
 const anyState = fc.integer({ min: 1, max: 4 }).map((count) => stateOf(count, 8));
 const anyBallot: fc.Arbitrary<Ballot> = fc.record({
   round: fc.nat(),
@@ -65,7 +67,7 @@ const anyReply: fc.Arbitrary<AgreementReply> = fc.oneof(
     promised: fc.option(anyBallot, { nil: undefined }),
     accepted: fc.option(anyAccepted, { nil: undefined }),
     hasProposed: fc.boolean(),
-    isSure: fc.boolean(),
+    vote: anyVote,
   }),
 );
 
@@ -75,7 +77,7 @@ const anyRecord: fc.Arbitrary<AgreementRecord> = fc.record({
   accepted: fc.option(anyAccepted, { nil: undefined }),
   round: fc.nat(),
   life: fc.nat(),
-  vote: fc.constantFrom('free' as const, 'regained' as const, 'unsure' as const),
+  vote: anyVote,
 });
 
 /** Whether `decode` takes the bytes; anything but a fault is a bug and is thrown. */
@@ -178,13 +180,15 @@ t.test('headers of the wrong shape are malformed', (t) => {
   ]) {
     t.notOk(takes(decodeRequest, withHeader(header)), JSON.stringify(header));
   }
+  t.ok(takes(decodeReply, withHeader(['surveyed', 1, true, 'free', null, null])), 'and this');
   for (const header of [
     ['promised', [1, 'a', 1]],
     ['accepted', 1],
     ['refused', null],
     ['behind', 1.5],
-    ['surveyed', 1, 1, true],
-    ['surveyed', 1, true],
+    ['surveyed', 1, 1, 'free', null, null],
+    ['surveyed', 1, true, true, null, null],
+    ['surveyed', 1, true, 'maybe', null, null],
     ['prepare'],
   ]) {
     t.notOk(takes(decodeReply, withHeader(header)), JSON.stringify(header));

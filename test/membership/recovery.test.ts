@@ -111,5 +111,11 @@ t.test('what need not be forced, or cannot be, is refused', (t) => {
     recover(record, { survivors, lineage: LINEAGE });
   t.match(outcomeOf([nodeOf(0), nodeOf(1), nodeOf(2)]), { kind: 'majority-survives', votes: 3 });
   t.match(outcomeOf([nodeOf(9)]), { kind: 'not-member' });
+  const unsure = { ...record, vote: 'unsure' } as const;
+  t.match(
+    recover(unsure, { survivors: [nodeOf(0), nodeOf(1), nodeOf(2)], lineage: LINEAGE }),
+    { kind: 'recovered' },
+    'a survivor that has lost its vote is none of the majority',
+  );
   t.end();
 });

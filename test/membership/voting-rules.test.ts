@@ -97,7 +97,7 @@ t.test('who is unsure does not vote, but learns and can be asked', (t) => {
     promised: undefined,
     accepted: undefined,
     hasProposed: false,
-    isSure: false,
+    vote: 'unsure',
   });
   const learnt = answer(record, { kind: 'learn', state: X }).record;
   t.equal(learnt.state, X);
@@ -108,7 +108,7 @@ t.test('who is unsure does not vote, but learns and can be asked', (t) => {
 t.test('a survey shows what was promised and accepted', (t) => {
   const { record } = accept(recordOf(), ballot(3), X);
   const { reply } = answer(record, { kind: 'survey' });
-  t.match(reply, { promised: ballot(3), accepted: { ballot: ballot(3) }, isSure: true });
+  t.match(reply, { promised: ballot(3), accepted: { ballot: ballot(3) }, vote: 'free' });
   t.end();
 });
 

@@ -172,10 +172,17 @@ const COUNTING: readonly Mutant[] = [
   },
   {
     name: 'who asked what it forgot is never sure again',
-    file: 'membership/state-keeper',
-    from: "vote: accepted === undefined ? 'free' : 'regained'",
-    to: "vote: isQuiet ? 'free' : 'regained'",
+    file: 'membership/vote-recovery',
+    from: "vote: heard.accepted === undefined ? 'free' : 'regained'",
+    to: "vote: 'regained'",
     by: 'membership/agreement.test',
+  },
+  {
+    name: 'two who have lost their disks give each other their votes back',
+    file: 'membership/vote-recovery',
+    from: "answers.every(({ vote }) => vote === 'unsure' || vote === 'founding')",
+    to: "answers.every(({ vote }) => vote !== 'regained')",
+    by: 'membership/vote-recovery.test',
   },
 ];
 
