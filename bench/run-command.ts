@@ -34,6 +34,8 @@ export interface RunArguments {
   readonly clients?: number;
   readonly rate?: string;
   readonly warmUp?: number;
+  /** Operations to leave out, with commas between. */
+  readonly without?: string;
   readonly processes?: number;
   readonly seed: number;
   readonly timeout: string;
@@ -146,6 +148,7 @@ export function overridden(workload: Workload, options: RunArguments): Workload 
     clients: options.clients,
     rate: options.rate === undefined ? undefined : parseRate(options.rate),
     warmUpOperations: options.warmUp,
+    without: options.without?.split(',') ?? [],
   });
 }
 

@@ -3,13 +3,16 @@
  */
 
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { Fault } from '../../src/base/fault.ts';
+import { Fault, isFault } from '../../src/base/fault.ts';
+import { SeededRandom } from '../../src/cli/demo/patient-records.ts';
 import { openDriver } from '../target/open-driver.ts';
+import { fillQuery } from '../workload/query-documents.ts';
 import { ValueSource } from '../workload/values.ts';
 import { Arrivals } from './arrivals.ts';
 import { REAL_CLOCK } from './clock.ts';
 import { Ledger } from './ledger.ts';
 import { fill } from './fill.ts';
+import { BATCH_INTERVAL_MS } from './messages.ts';
 import { runClosedLoop, runOpenLoop } from './loops.ts';
 import { Operations, clientRandom } from './operations.ts';
 import { ProcessKeys } from './process-keys.ts';
@@ -17,10 +20,11 @@ import { Recorder } from './recorder.ts';
 import { TrackedWrites } from './tracked-writes.ts';
 import { verify } from './verify.ts';
 import type { Driver, Session } from '../target/session.ts';
+import type { Target } from '../target/target.ts';
+import type { OperationSpec, Workload } from '../workload/workload.ts';
 import type { Order, OwnCost, Preparation, Report } from './messages.ts';
 import type { LoadClient } from './operations.ts';
 
-const BATCH_INTERVAL_MS = 250;
 const LAG_RESOLUTION_MS = 5;
 const VERIFY_SESSIONS = 32;
 
@@ -82,6 +86,13 @@ export class LoadProcess {
       );
     }
     const session = driver.open(share.index);
+    const posted = workload.operations.filter(({ op }) => op === 'query_api');
+    if (posted.length > 0 && !driver.answersQueryApi) {
+      throw new Fault(
+        'config',
+        needsQueryApi(posted, `only HTTP carries it: give ${ways(target)}`),
+      );
+    }
     const keepsSiblings: boolean[] = [];
     const notes: string[] = [];
     for (const { bucket } of new ProcessKeys(workload, share).sets) {
@@ -93,6 +104,7 @@ export class LoadProcess {
       }
       keepsSiblings.push(await session.keepsSiblings(bucket));
     }
+    if (share.index === 0) await tryQueries(session, workload, posted);
     session.close();
     const made = new LoadProcess(preparation, driver, { tell, keepsSiblings });
     tell({ kind: 'prepared', nodes: driver.nodes, isVerifiable: driver.isVerifiable, notes });
@@ -212,6 +224,32 @@ export class LoadProcess {
     for (const { session } of this.#clients.values()) session.close();
     await this.#driver.close();
   }
+}
+
+/** One of each: what the target cannot do at all is said before the load, not by each request. */
+async function tryQueries(
+  session: Session,
+  workload: Workload,
+  posted: readonly OperationSpec[],
+): Promise<void> {
+  for (const spec of posted) {
+    const bucket = new ProcessKeys(workload, { index: 0, count: 1 }).mustSet(spec.keys).bucket;
+    try {
+      await session.queryApi(bucket, fillQuery(spec.request ?? {}, new SeededRandom(1)));
+    } catch (error) {
+      if (!isFault(error, 'peer-refused')) continue;
+      throw new Fault('config', needsQueryApi(posted, error.message), { cause: error });
+    }
+  }
+}
+
+function needsQueryApi(posted: readonly OperationSpec[], why: string): string {
+  const names = posted.map(({ name }) => name).join(',');
+  return `the query API is needed for ${names}: ${why}; --without ${names} leaves it out`;
+}
+
+function ways({ kind }: Target): string {
+  return kind === 'pb' ? '--query-nodes host:port,…' : 'an http:// target';
 }
 
 function unsetNote(bucket: string, names: readonly string[]): string {

@@ -9,6 +9,9 @@ import type { RatePiece } from './arrivals.ts';
 import type { Batch } from './recorder.ts';
 import type { Verdict } from './verify.ts';
 
+/** A process sends on what it has noted this often. */
+export const BATCH_INTERVAL_MS = 250;
+
 export interface Preparation {
   readonly kind: 'prepare';
   readonly workload: Workload;

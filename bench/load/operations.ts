@@ -9,6 +9,7 @@
 import { isFault } from '../../src/base/fault.ts';
 import { SeededRandom } from '../../src/cli/demo/patient-records.ts';
 import { utf8ToByteString } from '../../src/base/bytes.ts';
+import { fillQuery } from '../workload/query-documents.ts';
 import { makeRange, makeTerms } from '../workload/index-terms.ts';
 import { numberSeries } from './series.ts';
 import { stampsOf } from './stamp.ts';
@@ -129,6 +130,8 @@ export class Operations {
         return this.#delete(step);
       case 'query':
         return this.#query(step);
+      case 'query_api':
+        return this.#queryApi(step);
       case 'sweep':
         return this.#sweep(step);
     }
@@ -213,6 +216,12 @@ export class Operations {
 
   async #query(step: Step): Promise<Outcome> {
     await step.client.session.query(this.#request(step));
+    return 'ok';
+  }
+
+  async #queryApi({ client, set, spec }: Step): Promise<Outcome> {
+    const body = fillQuery(spec.request ?? {}, client.random);
+    await client.session.queryApi(set.bucket, body);
     return 'ok';
   }
 

@@ -20,6 +20,8 @@ const MIB = 1024 * 1024;
 /** Percentiles of a curve, evenly spaced by the logarithm of what lies beyond. */
 const CURVE = [0, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.75, 99.9, 99.95, 99.99, 99.999];
 
+/** Where nothing was seen for longer a line has a gap. */
+const GAP_INTERVALS = 3;
 const DELAY_TICKS_MS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000];
 
 export function htmlReport(result: RunResult): string {
@@ -77,12 +79,16 @@ function timeCharts(result: RunResult): string[] {
     ...new Set(result.timeline.flatMap(({ series }) => series.map((one) => one.series))),
   ];
   const whole = names.filter((name) => !name.includes('.'));
-  const lines = (value: (one: IntervalSeries, interval: Interval) => number): Line[] =>
+  /** `value`: undefined where there is nothing to show of an interval. */
+  const lines = (
+    value: (one: IntervalSeries | undefined, interval: Interval) => number | undefined,
+  ): Line[] =>
     whole.map((name) => ({
       name,
       points: result.timeline.flatMap((interval) => {
         const one = interval.series.find(({ series }) => series === name);
-        return one === undefined ? [] : [[interval.endMs / 1_000, value(one, interval)] as const];
+        const y = value(one, interval);
+        return y === undefined ? [] : [[interval.endMs / 1_000, y] as const];
       }),
     }));
   const perSecond = (count: number, { startMs, endMs }: Interval): number =>
@@ -90,19 +96,19 @@ function timeCharts(result: RunResult): string[] {
   const charts: Omit<ChartOptions, 'xText'>[] = [
     {
       title: 'Operations a second that ended well',
-      lines: lines((one, interval) => perSecond(one.ok, interval)),
+      lines: lines((one, interval) => perSecond(one?.ok ?? 0, interval)),
       yText: compact,
     },
     {
       title: 'Errors a second',
-      lines: lines((one, interval) => perSecond(one.errors, interval)).filter(({ points }) =>
+      lines: lines((one, interval) => perSecond(one?.errors ?? 0, interval)).filter(({ points }) =>
         points.some(([, y]) => y > 0),
       ),
       yText: compact,
     },
     ...(['p50', 'p99', 'p999'] as const).map((field) => ({
       title: `Latency ${field === 'p999' ? 'p99.9' : field}, from when due, ms`,
-      lines: lines((one) => one[field] / 1_000),
+      lines: lines((one) => (one === undefined || one.ok === 0 ? undefined : one[field] / 1_000)),
       yText: compact,
       isLogarithmic: true,
     })),
@@ -202,8 +208,11 @@ function eventLoopSection(result: RunResult): string {
   return `${about}${table(EVENT_LOOP_HEADING, rows)}${charts.join('\n')}`;
 }
 
-function timeAxis({ phases, marks }: RunResult): Pick<ChartOptions, 'xText' | 'bands' | 'marks'> {
+type TimeAxis = Pick<ChartOptions, 'xText' | 'bands' | 'marks' | 'gap'>;
+
+function timeAxis({ phases, marks, intervalMs }: RunResult): TimeAxis {
   return {
+    gap: (GAP_INTERVALS * intervalMs) / 1_000,
     xText: (x) => `${Number(x.toFixed(1))} s`,
     bands: phases.map(({ name, startMs, endMs }) => ({
       from: startMs / 1_000,

@@ -23,6 +23,8 @@ export interface ChartOptions {
   readonly marks?: readonly { readonly at: number; readonly label: string }[];
   /** Powers of ten on the y axis. */
   readonly isLogarithmic?: boolean;
+  /** A line is broken where two points are further apart. */
+  readonly gap?: number;
   /** Where the x axis has its ticks; round numbers by default. */
   readonly xTicks?: readonly number[];
 }
@@ -33,6 +35,9 @@ const LEFT = 70;
 const RIGHT = 20;
 const TOP = 42;
 const BOTTOM = 34;
+const MARK_ROW = 13;
+const MARK_ROWS = 8;
+const NAME_MAX = 32;
 const COLORS = [
   '#2463c5',
   '#d1490f',
@@ -59,9 +64,9 @@ export function lineChart(options: ChartOptions): string {
     ...(options.bands ?? []).map((band, index) => bandSvg(band, index, scale)),
     ...scale.yTicks.map((tick) => gridLine(scale.y(tick), options.yText(tick))),
     ...scale.xTicks.map((tick) => xLabel(scale.x(tick), options.xText(tick))),
-    ...lines.map((line, index) => polyline(line, index, scale)),
-    ...(options.marks ?? []).map((mark) => markSvg(scale.x(mark.at), mark.label)),
-    ...lines.map(({ name }, index) => legend(name, index)),
+    ...lines.map((line, index) => lineSvg(line, index, { scale, gap: options.gap ?? Infinity })),
+    ...marksSvg(options.marks ?? [], scale),
+    ...legend(lines.map(({ name }) => name)),
   ];
   return (
     `<figure><figcaption>${escapeHtml(options.title)}</figcaption>` +
@@ -130,9 +135,28 @@ function greatest(values: readonly number[]): number {
   return values.reduce((best, value) => Math.max(best, value), -Infinity);
 }
 
-function polyline({ points }: Line, index: number, scale: Scale): string {
-  const text = points.map(([x, y]) => `${round(scale.x(x))},${round(scale.y(y))}`).join(' ');
-  return `<polyline points="${text}" fill="none" stroke="${color(index)}" stroke-width="1.5"/>`;
+/** In pieces where there are gaps; a point by itself is a dot. */
+function lineSvg(
+  { points }: Line,
+  index: number,
+  { scale, gap }: { readonly scale: Scale; readonly gap: number },
+): string {
+  const pieces: string[][] = [];
+  let lastX = -Infinity;
+  for (const [x, y] of points) {
+    if (pieces.length === 0 || x - lastX > gap) pieces.push([]);
+    pieces.at(-1)?.push(`${round(scale.x(x))},${round(scale.y(y))}`);
+    lastX = x;
+  }
+  const stroke = color(index);
+  const drawn = pieces.map((piece) => {
+    if (piece.length > 1) {
+      return `<polyline points="${piece.join(' ')}" fill="none" stroke="${stroke}" stroke-width="1.5"/>`;
+    }
+    const [x, y] = (piece[0] ?? '').split(',');
+    return `<circle cx="${x}" cy="${y}" r="1.5" fill="${stroke}"/>`;
+  });
+  return drawn.join('');
 }
 
 function bandSvg({ from, to, label }: Band, index: number, { x }: Scale): string {
@@ -148,12 +172,24 @@ function bandSvg({ from, to, label }: Band, index: number, { x }: Scale): string
   return `<rect x="${round(left)}" y="${TOP}" width="${round(width)}" height="${height}" class="${fill}"/>${text}`;
 }
 
-function markSvg(x: number, label: string): string {
-  const title = `<title>${escapeHtml(label)}</title>`;
-  return (
-    `<g class="mark"><line x1="${round(x)}" x2="${round(x)}" y1="${TOP}" y2="${HEIGHT - BOTTOM}"/>` +
-    `<text x="${round(x + 3)}" y="${TOP + 26}">${escapeHtml(label)}</text>${title}</g>`
-  );
+/** Labels of marks that are near each other stand in rows below each other. */
+function marksSvg(marks: NonNullable<ChartOptions['marks']>, scale: Scale): string[] {
+  const rowEnds: number[] = [];
+  return marks.map(({ at, label }) => {
+    const x = scale.x(at);
+    const width = textWidth(label);
+    // What would leave the chart on the right stands on the left of its line.
+    const isLeft = x + 3 + width > WIDTH;
+    const left = isLeft ? x - 3 - width : x + 3;
+    const free = rowEnds.findIndex((end) => end < left);
+    const row = free === -1 ? rowEnds.length : free;
+    rowEnds[row] = left + width + 6;
+    const y = TOP + 26 + MARK_ROW * Math.min(row, MARK_ROWS - 1);
+    return (
+      `<g class="mark"><line x1="${round(x)}" x2="${round(x)}" y1="${TOP}" y2="${HEIGHT - BOTTOM}"/>` +
+      `<text x="${round(left)}" y="${y}">${escapeHtml(label)}</text></g>`
+    );
+  });
 }
 
 function gridLine(y: number, text: string): string {
@@ -164,16 +200,33 @@ function gridLine(y: number, text: string): string {
 }
 
 function xLabel(x: number, text: string): string {
-  return `<text x="${round(x)}" y="${HEIGHT - BOTTOM + 18}" text-anchor="middle">${escapeHtml(text)}</text>`;
+  const center = Math.min(x, WIDTH - textWidth(text) / 2);
+  return `<text x="${round(center)}" y="${HEIGHT - BOTTOM + 18}" text-anchor="middle">${escapeHtml(text)}</text>`;
 }
 
-function legend(name: string, index: number): string {
-  const x = LEFT + (index % 6) * 145;
-  const y = 12 + Math.floor(index / 6) * 14;
-  return (
-    `<rect x="${x}" y="${y - 8}" width="10" height="10" fill="${color(index)}"/>` +
-    `<text x="${x + 14}" y="${y}">${escapeHtml(name.slice(0, 22))}</text>`
-  );
+/** One name after the other, in as many rows as are above the chart. */
+function legend(names: readonly string[]): string[] {
+  let x = LEFT;
+  let row = 0;
+  return names.map((name, index) => {
+    const text = name.length > NAME_MAX ? `${name.slice(0, NAME_MAX - 1)}…` : name;
+    const width = 14 + textWidth(text) + 16;
+    if (x + width > WIDTH && x > LEFT) {
+      x = LEFT;
+      row += 1;
+    }
+    const y = 12 + 14 * row;
+    const drawn =
+      `<rect x="${round(x)}" y="${y - 8}" width="10" height="10" fill="${color(index)}"/>` +
+      `<text x="${round(x + 14)}" y="${y}">${escapeHtml(text)}</text>`;
+    x += width;
+    return drawn;
+  });
+}
+
+/** About as wide as text is here: there is nothing to measure it with. */
+function textWidth(text: string): number {
+  return 6.2 * text.length;
 }
 
 function color(index: number): string {

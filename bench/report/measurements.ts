@@ -6,6 +6,7 @@
  * only a summary is kept once it is over, so a long run stays small.
  */
 
+import { BATCH_INTERVAL_MS } from '../load/messages.ts';
 import { samplesOf } from '../load/recorder.ts';
 import { encodeHistogram, newHistogram } from './result.ts';
 import type { Histogram } from 'hdr-histogram-js';
@@ -24,10 +25,13 @@ interface Tally {
 }
 
 interface OpenInterval {
-  readonly index: number;
   readonly phase: string;
+  readonly startMs: number;
   readonly bySeries: Map<number, { histogram: Histogram; ok: number; errors: number }>;
 }
+
+/** Of each series; texts of errors come from servers. */
+const REASONS_MAX = 500;
 
 export interface PhaseStart {
   readonly name: string;
@@ -128,7 +132,7 @@ export class Measurements {
     if (phase === undefined) return;
     phase.cpuMicros += report.cost.cpuMicros;
     phase.lagMaxMs = Math.max(phase.lagMaxMs, report.cost.lagMaxMs);
-    const interval = this.#intervalAt(nowMs, phase.start.name);
+    const interval = this.#intervalAt(nowMs, phase);
     for (const sample of samplesOf(report.batch)) {
       phase.add(sample);
       addToInterval(interval, sample);
@@ -143,15 +147,19 @@ export class Measurements {
 
   #countError(series: number, reason: string, count: number): void {
     const name = this.#series[series]?.name ?? '';
-    const known = this.#errors.get(`${name} ${reason}`);
+    const hasRoom = this.#errors.size < REASONS_MAX || this.#errors.has(`${name} ${reason}`);
+    const told = hasRoom ? reason : 'other reasons';
+    const known = this.#errors.get(`${name} ${told}`);
     if (known !== undefined) known.count += count;
-    else this.#errors.set(`${name} ${reason}`, { series: name, reason, count });
+    else this.#errors.set(`${name} ${told}`, { series: name, reason: told, count });
   }
 
-  #intervalAt(nowMs: number, phase: string): OpenInterval {
-    const index = Math.floor(nowMs / this.#intervalMs);
-    if (this.#open !== undefined && this.#open.index !== index) this.#closeInterval(nowMs);
-    this.#open ??= { index, phase, bySeries: new Map() };
+  /** Intervals begin with their phase. What a batch holds happened before it came. */
+  #intervalAt(nowMs: number, { start, startMs: phaseMs }: Phase): OpenInterval {
+    const sincePhaseMs = Math.max(0, nowMs - BATCH_INTERVAL_MS / 2 - phaseMs);
+    const startMs = phaseMs + Math.floor(sincePhaseMs / this.#intervalMs) * this.#intervalMs;
+    if (this.#open !== undefined && this.#open.startMs !== startMs) this.#closeInterval(nowMs);
+    this.#open ??= { phase: start.name, startMs, bySeries: new Map() };
     return this.#open;
   }
 
@@ -159,12 +167,12 @@ export class Measurements {
     const open = this.#open;
     this.#open = undefined;
     if (open === undefined) return;
-    const startMs = Math.max(open.index * this.#intervalMs, this.timeline.at(-1)?.endMs ?? 0);
-    const endMs = Math.min((open.index + 1) * this.#intervalMs, nowMs);
+    const { startMs, phase } = open;
+    const endMs = Math.min(startMs + this.#intervalMs, nowMs);
     const series = [...open.bySeries].map(([number, { histogram, ok, errors }]) =>
       summarize(this.#series[number]?.name ?? '', histogram, { ok, errors }),
     );
-    if (endMs > startMs) this.timeline.push({ startMs, endMs, phase: open.phase, series });
+    if (endMs > startMs) this.timeline.push({ startMs, endMs, phase, series });
   }
 }
 

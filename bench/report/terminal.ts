@@ -94,7 +94,8 @@ export function eventLoopTable(result: RunResult): string {
 }
 
 export function verdictText(verdict: Verdict | undefined): string {
-  if (verdict === undefined) return 'nothing was looked for: the verifier was off';
+  if (verdict === undefined)
+    return 'nothing was looked for: the target keeps nothing, or the verifier was off';
   const { lost, followed, acknowledged, unknown, returned, unanswered } = verdict;
   const part =
     followed < acknowledged ? ` (${followed} of ${acknowledged} writes were followed)` : '';

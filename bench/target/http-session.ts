@@ -17,10 +17,11 @@ import type { NodeAddress } from '../../src/client/client.ts';
 import type { BucketName, Driver, QueryRequest, ReadAnswer } from './session.ts';
 import type { Session, WriteContent } from './session.ts';
 
+const SAID_MAX_BYTES = 160;
 const ANSWER_SIZE_MAX_BYTES = 256 * 1024 * 1024;
 
 interface Ask {
-  readonly method: 'GET' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
   readonly path: string;
   readonly headers?: OutgoingHttpHeaders;
   readonly body?: Buffer;
@@ -36,6 +37,7 @@ export function httpDriver(nodes: readonly NodeAddress[], timeoutMs: number): Dr
   return {
     nodes: nodes.map(addressText),
     answersQueries: true,
+    answersQueryApi: true,
     isVerifiable: true,
     isShared: true,
     open: (preferred) => new HttpSession(nodes, { preferred, timeoutMs }),
@@ -47,6 +49,7 @@ export function httpDriver(nodes: readonly NodeAddress[], timeoutMs: number): Dr
 export function withQueriesOver(objects: Driver, queries: Driver): Driver {
   return {
     ...objects,
+    answersQueryApi: queries.answersQueryApi,
     open: (preferred) => {
       const session = objects.open(preferred);
       const asking = queries.open(preferred);
@@ -58,6 +61,7 @@ export function withQueriesOver(objects: Driver, queries: Driver): Driver {
         put: (key, content) => session.put(key, content),
         delete: (key, context) => session.delete(key, context),
         query: (query) => asking.query(query),
+        queryApi: (bucket, body) => asking.queryApi(bucket, body),
         setProperties: (bucket, properties) => asking.setProperties(bucket, properties),
         keepsSiblings: (bucket) => session.keepsSiblings(bucket),
         close: () => {
@@ -142,6 +146,20 @@ class HttpSession implements Session {
     if (answer.status !== 200) throw refusal(answer);
     const { keys } = JSON.parse(answer.body.toString('utf8')) as { readonly keys: string[] };
     return keys.map(utf8ToByteString);
+  }
+
+  async queryApi(bucket: BucketName, body: string): Promise<void> {
+    const answer = await this.#ask({
+      method: 'POST',
+      path: `${bucketPath(bucket)}/query`,
+      headers: { 'content-type': 'application/json' },
+      body: Buffer.from(body),
+    });
+    if (answer.status === 404 || answer.status === 405) {
+      const why = 'the target has no query API: Riak has it from 3.4 on';
+      throw new Fault('peer-refused', `status ${answer.status}, ${why}`);
+    }
+    if (answer.status !== 200) throw refusal(answer);
   }
 
   async setProperties(
@@ -237,8 +255,11 @@ function contextOf({ headers }: Answer): Buffer | undefined {
   return typeof clock === 'string' ? Buffer.from(clock, 'base64') : undefined;
 }
 
-function refusal({ status }: Answer): Fault {
-  return new Fault(status === 503 ? 'overload' : 'peer-refused', `status ${status}`);
+/** With the beginning of what was said, which is the same for the same trouble. */
+function refusal({ status, body }: Answer): Fault {
+  const said = body.toString('utf8', 0, SAID_MAX_BYTES).replaceAll(/\s+/g, ' ').trim();
+  const text = said === '' || said.startsWith('<') ? '' : `: ${said}`;
+  return new Fault(status === 503 ? 'overload' : 'peer-refused', `status ${status}${text}`);
 }
 
 function faultOf(error: Error): Fault {

@@ -22,6 +22,7 @@ export function nullDriver(): Driver {
     put: () => Promise.resolve('stored'),
     delete: () => Promise.resolve(),
     query: () => Promise.resolve([]),
+    queryApi: () => Promise.resolve(),
     setProperties: () => Promise.resolve([]),
     keepsSiblings: () => Promise.resolve(false),
     close: () => {},
@@ -29,6 +30,7 @@ export function nullDriver(): Driver {
   return {
     nodes: ['null'],
     answersQueries: true,
+    answersQueryApi: true,
     isVerifiable: false,
     isShared: true,
     open: () => session,
@@ -43,6 +45,7 @@ export async function engineDriver(folder: string): Promise<Driver> {
   return {
     nodes: ['engine'],
     answersQueries: false,
+    answersQueryApi: false,
     isVerifiable: true,
     isShared: false,
     open: () => session,
@@ -75,6 +78,10 @@ class EngineSession implements Session {
   }
 
   query(): Promise<readonly ByteString[]> {
+    return Promise.reject(new Fault('config', 'the engine alone answers no queries'));
+  }
+
+  queryApi(): Promise<void> {
     return Promise.reject(new Fault('config', 'the engine alone answers no queries'));
   }
 

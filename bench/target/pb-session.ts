@@ -36,6 +36,7 @@ export function pbDriver(nodes: readonly NodeAddress[], timeoutMs: number): Driv
   return {
     nodes: nodes.map(addressText),
     answersQueries: true,
+    answersQueryApi: false,
     isVerifiable: true,
     isShared: true,
     open: (preferred) => new PbSession(writer, nodes, { preferred, timeoutMs }),
@@ -103,6 +104,10 @@ class PbSession implements Session {
     const fields = { ...indexFields(query), max_results: query.maxResults };
     const { keys } = await this.#ask({ request: RpbIndexReq, value: fields, reply: RpbIndexResp });
     return keys;
+  }
+
+  queryApi(): Promise<void> {
+    return Promise.reject(new Fault('config', 'Protocol Buffers have no query API'));
   }
 
   async setProperties(

@@ -50,6 +50,8 @@ export interface Session {
   delete(key: ObjectKey, context?: Buffer): Promise<void>;
   /** The keys that match. */
   query(query: QueryRequest): Promise<readonly ByteString[]>;
+  /** Asks the query API; the answer is read and not looked at. */
+  queryApi(bucket: BucketName, body: string): Promise<void>;
   /** Sets properties of the bucket; names those that the protocol cannot carry. */
   setProperties(
     bucket: BucketName,
@@ -63,6 +65,8 @@ export interface Session {
 /** What kinds of request a target serves, and whether it keeps what it is given. */
 export interface Abilities {
   readonly answersQueries: boolean;
+  /** Whether the protocol carries the query API; the target may be too old for it. */
+  readonly answersQueryApi: boolean;
   /** False for `null`: looking for what was written would be no use. */
   readonly isVerifiable: boolean;
   /** Whether several processes can reach it. */

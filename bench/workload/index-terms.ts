@@ -67,6 +67,18 @@ export function makeTerms(
   }
 }
 
+/** What documents of the query API may have drawn, by name. */
+export const DRAWS: Readonly<Record<string, (random: SeededRandom) => string>> = {
+  birth_day: birthDay,
+  birth_year: (random) => birthDay(random).slice(0, 4),
+  family_name: (random) => random.pick(FAMILY_NAMES),
+  family_prefix: (random) => random.pick(FAMILY_NAMES).slice(0, 2),
+  given_name: (random) => random.pick(GIVEN_NAMES),
+  postcode_district: postcodeDistrict,
+  site,
+  status: (random) => random.pick(STATUSES),
+};
+
 export interface TermRange {
   readonly field: ByteString;
   readonly from: ByteString;

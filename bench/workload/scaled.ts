@@ -2,7 +2,8 @@
  * A workload with what the command line says instead: other sizes, times, clients and rates.
  */
 
-import type { KeySetSpec, Rate, StepSpec, Workload } from './workload.ts';
+import { Fault } from '../../src/base/fault.ts';
+import type { KeySetSpec, OperationSpec, Rate, StepSpec, Workload } from './workload.ts';
 
 /** As many as the range that is kept for tests has. */
 const NHS_NUMBERS_MAX = 500_000;
@@ -16,6 +17,8 @@ export interface Overrides {
   /** Only an open loop at this rate. */
   readonly rate: Rate | undefined;
   readonly warmUpOperations: number | undefined;
+  /** Names of operations that are left out. */
+  readonly without?: readonly string[];
 }
 
 export function withOverrides(workload: Workload, overrides: Overrides): Workload {
@@ -33,11 +36,23 @@ export function withOverrides(workload: Workload, overrides: Overrides): Workloa
     ...workload,
     clients: overrides.clients ?? workload.clients,
     keys: Object.fromEntries(keys) as Workload['keys'],
+    operations: leaveOut(workload, overrides.without ?? []),
     warmUp: { ...warmUp, operations: overrides.warmUpOperations ?? warmUp.operations },
     measure: measureSteps(workload.measure, overrides.rate).map(change),
     fault: workload.fault === undefined ? undefined : change(workload.fault),
     recover: workload.recover === undefined ? undefined : change(workload.recover),
   };
+}
+
+function leaveOut({ name, operations }: Workload, without: readonly string[]): OperationSpec[] {
+  const names = operations.map((operation) => operation.name);
+  const strange = without.find((one) => !names.includes(one));
+  if (strange !== undefined) {
+    throw new Fault('config', `${name} has no ${strange}: it has ${names.join(', ')}`);
+  }
+  const left = operations.filter((operation) => !without.includes(operation.name));
+  if (left.length === 0) throw new Fault('config', `nothing would be left of ${name}`);
+  return left;
 }
 
 function measureSteps(steps: readonly StepSpec[], rate: Rate | undefined): readonly StepSpec[] {

@@ -168,6 +168,19 @@ export const OPERATION_SCHEMAS: Readonly<Record<string, SettingSchema>> = {
   ),
   delete: group({ op, keys, weight }, ['op', 'keys']),
   query: group({ op, keys, weight, query, max_results: maxResults }, ['op', 'keys', 'query']),
+  query_api: group(
+    {
+      op,
+      keys,
+      weight,
+      request: {
+        type: 'object',
+        description: "What is posted to the keys' bucket; names in braces are drawn.",
+        additionalProperties: true,
+      },
+    },
+    ['op', 'keys', 'request'],
+  ),
   sweep: group({ op, keys, weight, query, max_results: maxResults }, ['op', 'keys', 'query']),
 };
 

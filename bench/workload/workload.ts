@@ -11,10 +11,12 @@ import { checkDocument } from '../../src/config/document-check.ts';
 import { findNearestName } from '../../src/config/nearest-name.ts';
 import { parseDurationMs, parseSizeBytes } from '../../src/config/units.ts';
 import { YamlDocument } from '../../src/config/yaml-document.ts';
+import { findQueryFault } from './query-documents.ts';
 import { BUCKET_SCHEMA, KEY_SET_SCHEMAS, OPERATION_SCHEMAS } from './schema.ts';
 import { VALUE_SCHEMAS, WORKLOAD_SCHEMA } from './schema.ts';
 import type { Problem } from '../../src/config/document-check.ts';
 import type { SettingSchema } from '../../src/config/setting.ts';
+import type { QueryDocument } from './query-documents.ts';
 import type { ChooserName, NameForm, QueryName, TermsName } from './schema.ts';
 
 export interface BucketSpec {
@@ -60,7 +62,7 @@ export interface ValueSpec {
 
 export interface OperationSpec {
   readonly name: string;
-  readonly op: 'get' | 'put' | 'insert' | 'update' | 'delete' | 'query' | 'sweep';
+  readonly op: 'get' | 'put' | 'insert' | 'update' | 'delete' | 'query' | 'query_api' | 'sweep';
   readonly keys: string;
   readonly weight: number;
   readonly value?: string;
@@ -70,6 +72,8 @@ export interface OperationSpec {
   readonly conditional?: boolean;
   readonly query?: QueryName;
   readonly max_results?: number;
+  /** Of `query_api`. */
+  readonly request?: QueryDocument;
 }
 
 export interface FaultEvent {
@@ -203,6 +207,12 @@ function checkReferences(document: WorkloadDocument): Problem[] {
   for (const [name, operation] of Object.entries(document.operations)) {
     refer(['operations', name, 'keys'], operation['keys'], document.keys);
     refer(['operations', name, 'value'], operation['value'], document.values);
+    const { request } = operation as { readonly request?: unknown };
+    const fault = request === undefined ? undefined : findQueryFault(request as QueryDocument);
+    if (fault !== undefined) {
+      const path = ['operations', name, 'request'];
+      problems.push({ path, isAboutKey: false, sentence: fault });
+    }
   }
   if (Object.keys(document.operations).length === 0) {
     problems.push({ path: ['operations'], isAboutKey: false, sentence: 'must not be empty' });

@@ -11,6 +11,7 @@ import { compareRuns } from '../../bench/compare-command.ts';
 import { Recorder, samplesOf } from '../../bench/load/recorder.ts';
 import { delaysBetween, eventLoopRows } from '../../bench/report/event-loops.ts';
 import { longestText, parseReading } from '../../bench/report/event-loops.ts';
+import { lineChart } from '../../bench/report/line-chart.ts';
 import { Measurements } from '../../bench/report/measurements.ts';
 import { compareMeans, isSignificant } from '../../bench/report/statistics.ts';
 import { decodeHistogram, percentileMs, phaseRate, phaseUsage } from '../../bench/report/result.ts';
@@ -213,6 +214,56 @@ t.test('a report is complete, and reads back', (t) => {
   t.end();
 });
 
+t.test('an interval begins with its phase, and has what happened in it', (t) => {
+  const measurements = new Measurements(SERIES, 1_000);
+  const phase = measurements.begin(START, 1_700);
+  // What came at 2,750 had happened before 2,700.
+  for (const nowMs of [1_950, 2_200, 2_450, 2_700, 2_750, 2_950]) {
+    measurements.add({ phase, batch: batchOf(10), cost: COST }, nowMs);
+  }
+  measurements.end(phase, 2_960);
+  t.same(
+    measurements.timeline.map(({ startMs, endMs, series }) => [startMs, endMs, series[0]?.ok]),
+    [
+      [1_700, 2_700, 50],
+      [2_700, 2_960, 10],
+    ],
+  );
+  t.end();
+});
+
+t.test('marks and names of a plot do not stand on each other', (t) => {
+  const line = (name: string) => ({ name, points: [[0, 1] as const, [10, 2] as const] });
+  const chart = lineChart({
+    title: 'plot',
+    lines: ['alwaysget_updatewith2i.get', 'alwaysget_updatewith2i.put', 'c'].map(line),
+    marks: [4, 4.1, 9.9].map((at) => ({ at, label: 'kill dev2@127.0.0.1' })),
+    xText: String,
+    yText: String,
+  });
+  const places = [...chart.matchAll(/<text x="([\d.]+)" y="(\d+)">(.*?)<\/text>/g)].map(
+    ([, x, y, text]) => ({ x: Number(x), y: Number(y), text: text ?? '' }),
+  );
+  t.equal(places.length, 6);
+  for (const [index, one] of places.entries()) {
+    t.ok(one.x + 5 * one.text.length < 960, 'within the plot');
+    for (const other of places.slice(index + 1)) {
+      const isApart = one.x + 5 * one.text.length < other.x || other.x < one.x;
+      t.ok(one.y !== other.y || isApart, `${one.text} and ${other.text}`);
+    }
+  }
+  t.end();
+});
+
+t.test('a line has a gap where nothing was seen, and a point by itself is a dot', (t) => {
+  const points = [0, 1, 2, 8, 14, 15].map((x) => [x, 1] as const);
+  const options = { title: '', lines: [{ name: '', points }], xText: String, yText: String };
+  const chart = lineChart({ ...options, gap: 3 });
+  t.equal(chart.match(/<polyline/g)?.length, 2);
+  t.equal(chart.match(/<circle/g)?.length, 1);
+  t.end();
+});
+
 t.test("basho_bench's files have its columns", (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'vertebra-report-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
@@ -220,7 +271,7 @@ t.test("basho_bench's files have its columns", (t) => {
   const linesOf = (name: string) => readFileSync(join(folder, name), 'utf8').trim().split('\n');
   const summary = linesOf('summary.csv');
   t.equal(summary[0], 'elapsed, window, total, successful, failed');
-  t.match(summary[1], /^1\.000000, 1\.000000, 202, 200, 2$/);
+  t.match(summary[1], /^1\.100000, 1\.000000, 202, 200, 2$/);
   const latencies = linesOf('read_latencies.csv');
   t.equal(latencies[0], 'elapsed, window, n, min, mean, median, 95th, 99th, 99_9th, max, errors');
   t.equal(latencies[1]?.split(', ').length, 11);

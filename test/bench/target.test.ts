@@ -3,10 +3,13 @@
  */
 
 import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import t from 'tap';
+import { utf8ToByteString } from '../../src/base/bytes.ts';
 import { findListener, UsageWatch } from '../../bench/load/process-usage.ts';
+import { httpDriver } from '../../bench/target/http-session.ts';
 import { multipartBodies } from '../../bench/target/multipart.ts';
 import { NodeChoice } from '../../bench/target/node-choice.ts';
 import { describeTarget, parseTarget } from '../../bench/target/target.ts';
@@ -38,6 +41,28 @@ t.test('a target is a protocol with its nodes, or one without a network', (t) =>
     t.throws(() => parseTarget(wrong, undefined), { code: 'config' }, wrong);
   }
   t.end();
+});
+
+t.test('a target without the query API is named, and a refusal says why', async (t) => {
+  const answers = [404, 400, 200];
+  const server = createHttpServer((_request, response) => {
+    response.statusCode = answers.shift() ?? 500;
+    response.end('{"error":\n "Malformed json request"}');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const driver = httpDriver([{ host: '127.0.0.1', port }], 5_000);
+  const session = driver.open(0);
+  t.teardown(() => {
+    session.close();
+    server.close();
+  });
+  const bucket = { type: utf8ToByteString('default'), bucket: utf8ToByteString('b') };
+  const ask = () => session.queryApi(bucket, '{}');
+  await t.rejects(ask(), /status 404, the target has no query API: Riak has it from 3\.4 on/);
+  await t.rejects(ask(), { message: 'status 400: {"error": "Malformed json request"}' });
+  await ask();
 });
 
 t.test('the siblings of a multipart answer are its bodies', (t) => {

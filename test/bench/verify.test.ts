@@ -163,6 +163,10 @@ class ForgetfulSession implements Session {
     return Promise.resolve([]);
   }
 
+  queryApi(): Promise<void> {
+    return Promise.resolve();
+  }
+
   setProperties(): Promise<readonly string[]> {
     return Promise.resolve([]);
   }

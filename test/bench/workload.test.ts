@@ -3,9 +3,11 @@
  */
 
 import t from 'tap';
+import { SeededRandom } from '../../src/cli/demo/patient-records.ts';
 import { findWorkload, workloadNames } from '../../bench/workload/find-workload.ts';
 import { parseBashoConfig } from '../../bench/workload/basho-config.ts';
 import { withOverrides } from '../../bench/workload/scaled.ts';
+import { fillQuery } from '../../bench/workload/query-documents.ts';
 import { parseWorkload } from '../../bench/workload/workload.ts';
 
 const SOUND = `
@@ -60,6 +62,64 @@ t.test('a mistake is named with its line and the nearest name', (t) => {
       message: new RegExp(message.replaceAll(/[.?]/g, '\\$&')),
     });
   }
+  t.end();
+});
+
+const QUERY = `${SOUND}  find:
+    op: query_api
+    keys: keys
+    request:
+      query_list:
+        - index_name: peoplefinder_bin
+          start_term: '{birth_year}'
+          end_term: '{birth_year}~'
+          evaluation_expression: delim($term, "|", ($dob, $fn))
+          filter_expression: $fn = "{family_name}"
+`;
+
+t.test('a document of the query API is checked as nodes check it', (t) => {
+  const mistakes: readonly (readonly [from: string, to: string, message: RegExp])[] = [
+    ['{birth_year}~', '{birth_yaer}~', /\{birth_yaer\}, for which nothing is drawn; did you mean/],
+    ['delim(', 'delmi(', /find\.request is no query: Validation failure at stage query_eval/],
+    ['start_term', 'stat_term', /is no query: Missing required keys in request: start_term/],
+  ];
+  t.doesNotThrow(() => parseWorkload('small.yml', QUERY));
+  for (const [from, to, message] of mistakes) {
+    t.throws(() => parseWorkload('small.yml', QUERY.replace(from, to)), { message });
+  }
+  t.end();
+});
+
+t.test('one name stands for one thing in a document, and for others in others', (t) => {
+  const { operations } = parseWorkload('small.yml', QUERY);
+  const request = operations.find(({ op }) => op === 'query_api')?.request ?? {};
+  const random = new SeededRandom(7);
+  const years = Array.from({ length: 20 }, () => {
+    const body = JSON.parse(fillQuery(request, random)) as {
+      readonly query_list: readonly { readonly start_term: string; readonly end_term: string }[];
+    };
+    const [query] = body.query_list;
+    t.match(query?.start_term, /^(19|20)\d\d$/);
+    t.equal(query?.end_term, `${query?.start_term}~`);
+    return query?.start_term;
+  });
+  t.ok(new Set(years).size > 5);
+  t.end();
+});
+
+t.test('operations can be left out by name', (t) => {
+  const change = (without: readonly string[]) =>
+    withOverrides(parseWorkload('small.yml', QUERY), {
+      scale: 1,
+      durationMs: undefined,
+      clients: undefined,
+      rate: undefined,
+      warmUpOperations: undefined,
+      without,
+    }).operations.map(({ name }) => name);
+  t.same(change(['find', 'write']), ['read']);
+  t.throws(() => change(['fnd']), /small has no fnd: it has read, write, find/);
+  t.throws(() => change(['read', 'write', 'find']), /nothing would be left/);
   t.end();
 });
 

@@ -23,6 +23,11 @@ values:
 operations:
   read: { op: get, keys: keys, weight: 2 }
   update: { op: update, keys: keys, value: value }
+  find:
+    op: query_api
+    keys: keys
+    request:
+      query_list: [{ index_name: born_bin, start_term: '{birth_year}', end_term: '{birth_year}~' }]
 warm_up: { operations: 50 }
 settle: 0s
 measure:
@@ -61,6 +66,11 @@ t.test('a run with a paused node loses nothing and says so', async (t) => {
     result.phases[2]?.eventLoops?.map(({ counts }) => counts[0]?.[0]),
     [0, 0, 0],
     'every node told how late its event loop was',
+  );
+  t.ok(result.phases[2]?.series.some(({ series, ok }) => series === 'find' && ok > 0));
+  t.same(
+    result.errors.filter(({ series }) => series === 'find'),
+    [],
   );
   t.ok(result.resources.some(({ residentBytes }) => residentBytes > 0));
   t.same(
