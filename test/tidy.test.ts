@@ -18,6 +18,7 @@ const ALL_PURE = [
   'clock',
   'ring',
   'datatype',
+  'security',
   'object',
   'membership',
   'storage',
@@ -49,8 +50,9 @@ const ROOMS: Readonly<Record<string, Room>> = {
   clock: { isPure: true, mayImport: ['base'] },
   ring: { isPure: true, mayImport: ['base'] },
   datatype: { isPure: true, mayImport: ['clock', 'base'] },
+  security: { isPure: true, mayImport: ['base'] },
   object: { isPure: true, mayImport: ['datatype', 'clock', 'base'] },
-  membership: { isPure: true, mayImport: ['ring', 'object', 'clock', 'base'] },
+  membership: { isPure: true, mayImport: ['ring', 'object', 'security', 'clock', 'base'] },
   storage: { isPure: true, mayImport: ['object', 'clock', 'base'] },
   peer: { isPure: true, mayImport: ['object', 'membership', 'datatype', 'ring', 'clock', 'base'] },
   replica: {
@@ -78,13 +80,16 @@ const ROOMS: Readonly<Record<string, Room>> = {
   backup: { isPure: false, mayImport: ['repair', 'storage', 'base'] },
   'api/http': {
     isPure: false,
-    mayImport: ['node', 'mapreduce', 'query', 'object', 'datatype', 'clock', 'base'],
+    mayImport: ['node', 'mapreduce', 'query', 'object', 'security', 'datatype', 'clock', 'base'],
   },
   'api/pbc': {
     isPure: false,
-    mayImport: ['node', 'mapreduce', 'query', 'object', 'datatype', 'clock', 'base'],
+    mayImport: ['node', 'mapreduce', 'query', 'object', 'security', 'datatype', 'clock', 'base'],
   },
-  admin: { isPure: false, mayImport: ['node', 'backup', 'membership', 'ring', 'object', 'base'] },
+  admin: {
+    isPure: false,
+    mayImport: ['node', 'backup', 'membership', 'ring', 'object', 'security', 'base'],
+  },
   client: { isPure: false, mayImport: ['api/pbc', 'object', 'base'] },
   // `bench` is no room of src; its commands are loaded when they are run.
   cli: { isPure: false, mayImport: [...ALL_PURE, ...SHELL, 'bench'] },
