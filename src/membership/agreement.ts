@@ -21,7 +21,7 @@
  */
 
 import type { Epoch, NodeId } from '../base/names.ts';
-import type { ClusterState } from './cluster-state.ts';
+import type { ClusterState, Member } from './cluster-state.ts';
 import { hashState } from './state-document.ts';
 import { descent, succeeds } from './succession.ts';
 
@@ -110,6 +110,16 @@ export function votersOf(state: ClusterState): NodeId[] {
     .map(({ id }) => id);
 }
 
+/** Whether a member has nobody to ask what it could have forgotten. */
+export function isAlone(state: ClusterState): boolean {
+  return state.members.filter(isAsked).length === 1;
+}
+
+/** Who is removed by force is gone and is not waited for. */
+export function isAsked({ status }: Member): boolean {
+  return status !== 'invalid';
+}
+
 export function majorityOf(voterCount: number): number {
   return Math.floor(voterCount / 2) + 1;
 }
@@ -148,13 +158,19 @@ export function adopt(record: AgreementRecord, state: ClusterState): AgreementRe
     state,
     promised: undefined,
     accepted: undefined,
-    vote: record.vote === 'regained' ? voteAfterRegained(record.state, state) : record.vote,
+    vote: voteAfter(record, state),
   };
 }
 
-/** Those who were asked meet each majority of the same voters, so they told of its later votes too. */
-function voteAfterRegained(surveyed: ClusterState, next: ClusterState): Vote {
-  return isSameElectorate(surveyed, next) ? 'free' : 'unsure';
+function voteAfter(record: AgreementRecord, next: ClusterState): Vote {
+  const { state, accepted, vote } = record;
+  // Nothing was decided without it, so what it did not accept it has forgotten: it took itself for new.
+  if (isAlone(state) && (accepted === undefined || descent(next, accepted.state) !== 'yes')) {
+    return 'unsure';
+  }
+  if (vote !== 'regained') return vote;
+  // Those who were asked meet each majority of the same voters, so they told of its later votes too.
+  return isSameElectorate(state, next) ? 'free' : 'unsure';
 }
 
 /** The next ballot of `node`, above `seen`, and the record that remembers it. */

@@ -19,6 +19,7 @@
 
 import type { NodeId } from '../base/names.ts';
 import {
+  isAsked,
   isBallotBelow,
   majorityOf,
   votersOf,
@@ -42,8 +43,9 @@ export interface Survey {
 /** Whom `self` asks: the other voters, and those who may know what the voters have forgotten. */
 export function surveyedBy({ state }: AgreementRecord, self: NodeId): NodeId[] {
   return state.members
-    .filter(({ id, status }) => id !== self && status !== 'invalid')
-    .map(({ id }) => id);
+    .filter(isAsked)
+    .map(({ id }) => id)
+    .filter((node) => node !== self);
 }
 
 /** How many of the other voters must be sure. */

@@ -1,12 +1,12 @@
 /**
  * Random histories of the epoch agreement, and how they are judged. A seed is a whole history.
  *
- * Disks are lost in two ways. `some`: only while all others remember everything, so that whoever
+ * Disks are lost in two ways. `some`: only while enough others remember everything, so that whoever
  * lost its vote can get it back and all must go on in the end. `any`: whatever may then never be
  * agreed again, as long as one remembers; two states of an epoch there must not be.
  */
 
-import type { AgreementRecord } from '../../src/membership/agreement.ts';
+import { majorityOf, type AgreementRecord } from '../../src/membership/agreement.ts';
 import { decodeRecord } from '../../src/membership/agreement-codec.ts';
 import type { ClusterState } from '../../src/membership/cluster-state.ts';
 import { AgreementWorld, CALM, type PlantedBug, type WorldNode } from './agreement-world.ts';
@@ -24,13 +24,17 @@ export function mayVote({ keeper }: WorldNode): boolean {
 }
 
 /** Whether this node's disk may be lost now. */
-function mayWipe(world: AgreementWorld, node: WorldNode, wipes: History['wipes']): boolean {
+function mayWipe(world: AgreementWorld, node: WorldNode, history: History): boolean {
   const others = world.nodes.filter((each) => each !== node);
-  switch (wipes) {
+  const freeCount = others.filter(({ keeper }) => keeper?.vote() === 'free').length;
+  // As long as the voters stay the same several may ask at once, if enough others remember.
+  const { nodeCount, revotes } = history;
+  const freeMin = revotes === true ? nodeCount - 1 : nodeCount - majorityOf(nodeCount) + 1;
+  switch (history.wipes) {
     case 'none':
       return false;
     case 'some':
-      return others.every(({ keeper }) => keeper?.vote() === 'free');
+      return freeCount >= freeMin;
     case 'any':
       return others.some((each) => recordOf(each)?.vote === 'free');
   }
@@ -53,7 +57,7 @@ function disturb(world: AgreementWorld, history: History): void {
   switch (world.random(8)) {
     case 0:
     case 1:
-      world.crash(node, world.chance(400) && mayWipe(world, node, history.wipes));
+      world.crash(node, world.chance(400) && mayWipe(world, node, history));
       break;
     case 2:
     case 3:

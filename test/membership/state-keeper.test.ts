@@ -60,6 +60,8 @@ async function openAlone(log: AgreementLog): Promise<StateKeeper> {
 t.test('the stored state wins over the configured one', async (t) => {
   const log = new OneFile();
   const keeper = await openAlone(log);
+  const ballot = await keeper.beginBallot(undefined);
+  await keeper.answer({ kind: 'accept', ballot, state: NEXT });
   await keeper.learn(NEXT);
   await keeper.close();
   const again = await open(log, ALONE);

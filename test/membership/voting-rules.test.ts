@@ -121,6 +121,27 @@ t.test('a newer state ends the promises, an older one changes nothing', (t) => {
   t.end();
 });
 
+t.test('who decides alone and hears of what it has not accepted has lost its disk', (t) => {
+  const alone = stateOf(1, 8);
+  const joined = successorOf(alone, { members: BASE.members });
+  const later = successorOf(joined, {});
+  t.equal(adopt(recordOf({ state: alone }), joined).vote, 'unsure');
+  t.equal(adopt(recordOf({ state: alone }), later).vote, 'unsure');
+  const { record } = accept(recordOf({ state: alone }), ballot(1), joined);
+  t.equal(adopt(record, joined).vote, 'free');
+  t.equal(adopt(record, later).vote, 'free', 'others have gone on from there');
+  t.equal(adopt(record, successorOf(alone, {})).vote, 'unsure');
+  t.end();
+});
+
+t.test('who regained its vote asks again when others are to vote with it', (t) => {
+  const record = recordOf({ vote: 'regained' });
+  t.equal(adopt(record, X).vote, 'free');
+  const members = BASE.members.slice(0, 2);
+  t.equal(adopt(record, successorOf(BASE, { members })).vote, 'unsure');
+  t.end();
+});
+
 t.test('a ballot is above all that was seen and is remembered', (t) => {
   const { record, ballot: first } = nextBallot(recordOf({ promised: ballot(7) }), B, ballot(9));
   t.same(first, ballot(10, B));
