@@ -125,6 +125,7 @@ export class StateKeeper {
     }
     if (record !== found) await ports.log.save(encodeRecord(record));
     const keeper = new StateKeeper(host, ports, { record, options });
+    keeper.#gauge();
     keeper.#survey();
     return keeper;
   }
@@ -251,11 +252,17 @@ export class StateKeeper {
     if (record === before) return;
     await this.#log.save(encodeRecord(record));
     this.#record = record;
+    this.#gauge();
     if (record.state === before.state) return;
-    this.#host.metrics.gauge('membership.epoch', record.state.epoch);
     this.#host.log.info('membership.epoch', { epoch: record.state.epoch });
     this.#onState(record.state);
     this.#survey();
+  }
+
+  #gauge(): void {
+    const { state, vote } = this.#record;
+    this.#host.metrics.gauge('membership.epoch', state.epoch);
+    this.#host.metrics.gauge('membership.votes', vote === 'unsure' ? 0 : 1);
   }
 
   /** Surveys until this node may vote and all others do; one loop at a time. */

@@ -25,6 +25,7 @@ const GAUGES: Catalogue = {
   members: 'Nodes that the cluster state names',
   members_up: 'Members that answer this node, itself included',
   'membership.epoch': 'Epoch of the cluster state that this node acts on',
+  'membership.votes': '0 while this node may have forgotten what it promised, and does not vote',
   node_get_fsm_active: 'Reads under way that this node coordinates',
   node_put_fsm_active: 'Writes under way that this node coordinates',
   node_ready: '1 while clients are served, as /readyz says',

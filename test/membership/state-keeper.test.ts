@@ -85,6 +85,31 @@ t.test('a restored log keeps its state, but its promises count for nothing', asy
   await restored.close();
 });
 
+t.test('epoch and vote can be watched from the start on', async (t) => {
+  const log = new OneFile();
+  await (await openAlone(log)).close();
+  for (const [mayHaveForgotten, votes] of [
+    [false, 1],
+    [true, 0],
+  ] as const) {
+    const shown: [string, number][] = [];
+    const metrics = {
+      ...stillHost().metrics,
+      gauge: (name: string, value: number) => void shown.push([name, value]),
+    };
+    const keeper = await StateKeeper.open(
+      { ...stillHost(), metrics },
+      { log, peers: nobody },
+      { id: nodeOf(0), initialState: ALONE, mayHaveForgotten },
+    );
+    t.same(shown.slice(0, 2), [
+      ['membership.epoch', 1],
+      ['membership.votes', votes],
+    ]);
+    await keeper.close();
+  }
+});
+
 t.test('another cluster’s store and a damaged record stop the start', async (t) => {
   const log = new OneFile();
   await (await open(log, ALONE)).close();
