@@ -71,8 +71,12 @@ export const LEVELDB_STORE_DEFAULTS: Required<LevelDbStoreOptions> = {
   scansMax: 1_024,
 };
 
-const COLLECT_SLICE_BYTES = MIB;
-const COLLECT_PACE = { idleBytesPerSecond: 16 * MIB, burstMaxBytes: 16 * MIB };
+const COLLECT_PACE = {
+  idleBytesPerSecond: 16 * MIB,
+  burstMaxBytes: 16 * MIB,
+  sliceMinBytes: MIB,
+  sliceMaxBytes: 8 * MIB,
+};
 /** Segments without entries that may wait for the end of scans; more, and collecting pauses. */
 const SEGMENTS_WAITING_MAX = 16;
 /** How much of a segment must have changed before the ledger is looked through again. */
@@ -219,10 +223,7 @@ export class LevelDbStore implements Store {
       find: (keys: Buffer[]) => this.#reader.findStored(keys),
       write: (operations: readonly WriteOperation[]) => this.#commit.write(operations),
     };
-    return new LogCollector(this.#host, ports, {
-      sliceSizeBytes: COLLECT_SLICE_BYTES,
-      waitingMax: SEGMENTS_WAITING_MAX,
-    });
+    return new LogCollector(this.#host, ports, { waitingMax: SEGMENTS_WAITING_MAX });
   }
 
   #onLogChanged(appendedBytes: number, freedBytes: number): void {

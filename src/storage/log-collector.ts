@@ -40,8 +40,6 @@ export interface LogCollectorPorts {
 }
 
 export interface LogCollectorOptions {
-  /** Read at a time; a slice holds at least one entry, of which no more than its head. */
-  readonly sliceSizeBytes: number;
   /** Segments that may wait for their readers. */
   readonly waitingMax: number;
 }
@@ -134,14 +132,17 @@ export class LogCollector {
     readers.whenLeft(() => void this.#remove(folder, segment));
   }
 
-  /** The entries from `position` on whose heads fit in a slice; undefined: the first is damaged. */
+  /**
+   * The entries from `position` on whose heads fit in a slice, one at least; undefined: the first is
+   * damaged.
+   */
   async #readSlice(
     { segment, position }: { readonly segment: number; readonly position: number },
     endBytes: number,
   ): Promise<Slice | undefined> {
     const read = (sizeBytes: number): Promise<Buffer> =>
       this.#readBytes(segment, position, Math.min(sizeBytes, endBytes - position));
-    let bytes = await read(this.#options.sliceSizeBytes);
+    let bytes = await read(this.#ports.pace.nextSliceBytes());
     let first = readLogEntry(bytes, 0);
     if (first.kind === 'cut' && first.neededBytes > bytes.length) {
       bytes = await read(first.neededBytes);

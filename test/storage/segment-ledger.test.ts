@@ -86,8 +86,15 @@ t.test('accounts follow what is appended and freed, and are stored as they will 
   t.end();
 });
 
+const PACE = {
+  idleBytesPerSecond: 1_000,
+  burstMaxBytes: 500,
+  sliceMinBytes: 50,
+  sliceMaxBytes: 400,
+};
+
 t.test('collecting goes twice as fast as writing, slowly without it, and saves up little', (t) => {
-  const pace = new CollectPace({ idleBytesPerSecond: 1_000, burstMaxBytes: 500 }, 0);
+  const pace = new CollectPace(PACE, 0);
   t.equal(pace.waitMs(0), 0);
   pace.collected(300);
   t.equal(pace.waitMs(0), 300);
@@ -97,6 +104,40 @@ t.test('collecting goes twice as fast as writing, slowly without it, and saves u
   pace.written(10_000);
   pace.collected(700);
   t.equal(pace.waitMs(200), 200);
+  t.end();
+});
+
+t.test('where commits are slow, slices grow until collecting keeps up with writing', (t) => {
+  const pace = new CollectPace(PACE, 0);
+  const [commitMs, commitsPerSlice, writtenPerCommit] = [100, 3, 50];
+  let collectedBytes = 0;
+  let writtenBytes = 0;
+  const sizes: number[] = [];
+  for (let slice = 0; slice < 100; slice += 1) {
+    const sizeBytes = pace.nextSliceBytes();
+    sizes.push(sizeBytes);
+    collectedBytes += sizeBytes;
+    pace.collected(sizeBytes);
+    for (let commit = 0; commit < commitsPerSlice; commit += 1) {
+      writtenBytes += writtenPerCommit;
+      pace.written(writtenPerCommit);
+    }
+    t.equal(pace.waitMs(slice * commitsPerSlice * commitMs), 0);
+  }
+  t.ok(collectedBytes > 1.9 * writtenBytes, `${collectedBytes} for ${writtenBytes}`);
+  t.same(sizes.slice(0, 4), [50, 100, 200, 400], 'not at once');
+  t.equal(Math.max(...sizes), 400);
+  t.end();
+});
+
+t.test('a quick disk sees small slices', (t) => {
+  const pace = new CollectPace(PACE, 0);
+  for (let slice = 0; slice < 10; slice += 1) {
+    pace.written(25);
+    const sizeBytes = pace.nextSliceBytes();
+    t.equal(sizeBytes, 50);
+    pace.collected(sizeBytes);
+  }
   t.end();
 });
 
