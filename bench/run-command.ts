@@ -11,7 +11,7 @@ import { devNodes, writeDevConfig } from '../src/cli/dev-command.ts';
 import { parseDurationMs } from '../src/config/units.ts';
 import { findListener } from './load/process-usage.ts';
 import { runLoad } from './load/run.ts';
-import { eventLoopTable, summaryTable, verdictText } from './report/terminal.ts';
+import { eventLoopTable, steadyText, summaryTable, verdictText } from './report/terminal.ts';
 import { writeReport } from './report/write-report.ts';
 import { addressText, parseTarget } from './target/target.ts';
 import { findWorkload } from './workload/find-workload.ts';
@@ -36,6 +36,8 @@ export interface RunArguments {
   readonly warmUp?: number;
   /** Operations to leave out, with commas between. */
   readonly without?: string;
+  /** Longest wait for a steady rate. */
+  readonly steady?: string;
   readonly processes?: number;
   readonly seed: number;
   readonly timeout: string;
@@ -71,6 +73,9 @@ export async function runCommand(
 function report(result: RunResult, folder: string): void {
   writeReport(result, folder);
   console.log(`\n${summaryTable(result)}\n`);
+  for (const phase of result.phases) {
+    if (phase.steady?.isReached === false) console.log(`${steadyText(phase)}\n`);
+  }
   const eventLoops = eventLoopTable(result);
   if (eventLoops !== '') console.log(`how late the nodes' event loops were:\n${eventLoops}\n`);
   for (const { series, reason, count } of result.errors.slice(0, ERRORS_SHOWN_MAX)) {
@@ -148,6 +153,7 @@ export function overridden(workload: Workload, options: RunArguments): Workload 
     clients: options.clients,
     rate: options.rate === undefined ? undefined : parseRate(options.rate),
     warmUpOperations: options.warmUp,
+    steadyMs: options.steady === undefined ? undefined : mustDuration('steady', options.steady),
     without: options.without?.split(',') ?? [],
   });
 }

@@ -87,6 +87,7 @@ function argumentsOf(part: Part, options: SuiteArguments): RunArguments {
     basePort: options.basePort,
     scale: part.scale ?? 1,
     duration: part.duration,
+    steady: '8s',
     seed: 1,
     timeout: '10s',
     load: true,

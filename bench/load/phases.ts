@@ -21,16 +21,14 @@ export interface PlannedLoop {
 export function plannedLoops(workload: Workload): PlannedLoop[] {
   const loops: PlannedLoop[] = [];
   const { operations, atMostMs } = workload.warmUp;
+  const unmeasured = unmeasuredStep(workload);
   if (operations > 0 && atMostMs > 0) {
-    const step: StepSpec = {
-      loop: 'closed',
-      durationMs: atMostMs,
-      clients: workload.clients,
-      steps: 1,
-      arrivals: 'even',
-      events: [],
-    };
+    const step = { ...unmeasured, durationMs: warmUpMs(workload, unmeasured) };
     loops.push({ name: 'warm-up', role: 'warm-up', step, operationsMax: operations });
+  }
+  if (workload.steady.atMostMs > 0) {
+    const step = { ...unmeasured, durationMs: workload.steady.windowMs };
+    loops.push({ name: 'steady', role: 'steady', step, operationsMax: undefined });
   }
   const names = new Set<string>();
   const add = (role: PhaseRole, step: StepSpec, label: string): void => {
@@ -43,6 +41,29 @@ export function plannedLoops(workload: Workload): PlannedLoop[] {
   if (workload.fault !== undefined) add('fault', workload.fault, 'fault');
   if (workload.recover !== undefined) add('recover', workload.recover, 'recover');
   return loops;
+}
+
+/** As the first measured loop; a target that is to have so many a second never gets more. */
+function unmeasuredStep({ measure, clients }: Workload): StepSpec {
+  const [first] = measure;
+  const isLimited = first?.loop === 'open' && first.rate?.unit === '/s';
+  if (isLimited) {
+    const { to: _to, ...level } = first;
+    return { ...level, steps: 1, events: [] };
+  }
+  return {
+    loop: 'closed',
+    durationMs: 0,
+    clients: first?.loop === 'closed' ? first.clients : clients,
+    steps: 1,
+    arrivals: 'even',
+    events: [],
+  };
+}
+
+function warmUpMs({ warmUp }: Workload, { loop, rate }: StepSpec): number {
+  if (loop === 'closed' || rate === undefined) return warmUp.atMostMs;
+  return Math.min(warmUp.atMostMs, (1_000 * warmUp.operations) / rate.value);
 }
 
 export function faultEvents(workload: Workload): readonly FaultEvent[] {

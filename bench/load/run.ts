@@ -9,11 +9,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Measurements } from '../report/measurements.ts';
 import { describeMachine } from '../report/machine.ts';
 import { RESULT_FORMAT, phaseRate } from '../report/result.ts';
-import { TerminalView, phaseLine } from '../report/terminal.ts';
+import { TerminalView, phaseLine, steadyText } from '../report/terminal.ts';
 import { EventLoopWatch } from './event-loop-watch.ts';
 import { FaultTimeline, requireFaultsPossible } from './faults.ts';
 import { faultEvents, orderOf, plannedLoops, startOf } from './phases.ts';
 import { UsageWatch } from './process-usage.ts';
+import { RateWindows } from './steady-state.ts';
 import { seriesOf } from './series.ts';
 import { addVerdicts } from './verify.ts';
 import { WorkerPool } from './worker-pool.ts';
@@ -24,7 +25,7 @@ import type { Mark, PhaseResult, ResourceSample, RunResult } from '../report/res
 import type { Target } from '../target/target.ts';
 import type { Workload } from '../workload/workload.ts';
 import type { StatusNode } from './event-loop-watch.ts';
-import type { Order, Preparation } from './messages.ts';
+import type { LoopOrder, Preparation, Report } from './messages.ts';
 import type { PlannedLoop } from './phases.ts';
 import type { WatchedProcess } from './process-usage.ts';
 import type { Verdict } from './verify.ts';
@@ -178,9 +179,9 @@ class Run {
     const { load, settleMs } = this.#options.workload;
     const { clients } = load;
     const start = { name: 'load', role: 'load', loop: 'closed', clients } as const;
-    await this.#phase({ ...start, offeredPerSecond: undefined }, undefined, (phase) => {
-      return { kind: 'load', phase, clients };
-    });
+    await this.#phase({ ...start, offeredPerSecond: undefined }, undefined, (phase) =>
+      this.#pool.order(() => ({ kind: 'load', phase, clients })),
+    );
     await this.#watchWhile(pause(settleMs), { name: 'settle', durationMs: settleMs });
     await this.#eventLoops.read();
   }
@@ -189,16 +190,38 @@ class Run {
     const start = startOf(planned, this.#bestPerSecond);
     const order = orderOf(planned, this.#bestPerSecond, this.#options.processes);
     const { durationMs, events } = planned.step;
+    if (planned.role === 'steady') {
+      await this.#awaitSteadyRate(start, order);
+      return;
+    }
     this.#faults.begin(events);
-    const result = await this.#phase(start, durationMs, (phase) => ({
-      kind: 'loop',
-      phase,
-      order,
-    }));
+    const result = await this.#phase(start, durationMs, (phase) =>
+      this.#pool.order(() => ({ kind: 'loop', phase, order })),
+    );
     await this.#faults.end();
     if (planned.role === 'measure' && planned.step.loop === 'closed') {
       this.#bestPerSecond = Math.max(this.#bestPerSecond, phaseRate(result));
     }
+  }
+
+  /** One window after the other, until the last ones agree or the time is up. */
+  async #awaitSteadyRate(start: PhaseStart, order: LoopOrder): Promise<void> {
+    const { steady } = this.#options.workload;
+    const rates = new RateWindows(steady);
+    const result = await this.#phase(start, steady.atMostMs, async (number) => {
+      const phase = this.#measurements.phases[number];
+      const reports: Report[] = [];
+      for (let rest = Math.ceil(steady.atMostMs / steady.windowMs); rest > 0; rest -= 1) {
+        const [okBefore, beganMs] = [phase?.okCount(this.#series) ?? 0, this.#nowMs()];
+        reports.push(...(await this.#pool.order(() => ({ kind: 'loop', phase: number, order }))));
+        const ok = (phase?.okCount(this.#series) ?? 0) - okBefore;
+        rates.add((1_000 * ok) / Math.max(1, this.#nowMs() - beganMs));
+        if (rates.isSteady) break;
+      }
+      if (phase !== undefined) phase.steady = rates.outcome();
+      return reports;
+    });
+    this.#view.say(`  ${steadyText(result)}`);
   }
 
   async #verify(): Promise<Verdict> {
@@ -219,13 +242,10 @@ class Run {
   async #phase(
     start: PhaseStart,
     durationMs: number | undefined,
-    orderFor: (phase: number) => Order,
+    work: (phase: number) => Promise<Report[]>,
   ): Promise<PhaseResult> {
     const number = this.#measurements.begin(start, this.#nowMs());
-    const reports = await this.#watchWhile(
-      this.#pool.order(() => orderFor(number)),
-      { name: start.name, durationMs },
-    );
+    const reports = await this.#watchWhile(work(number), { name: start.name, durationMs });
     const ended = this.#measurements.end(number, this.#nowMs());
     ended.eventLoops = await this.#eventLoops.read();
     for (const report of reports) if (report.kind === 'done') ended.unstarted += report.unstarted;

@@ -2,7 +2,7 @@
  * The report of a run as one HTML file that needs nothing else: no script, no font, no network.
  */
 
-import { verdictText } from './terminal.ts';
+import { steadyText, verdictText } from './terminal.ts';
 import { lineChart, escapeHtml } from './line-chart.ts';
 import { EVENT_LOOP_HEADING, countFrom, eventLoopRows } from './event-loops.ts';
 import {
@@ -31,6 +31,7 @@ export function htmlReport(result: RunResult): string {
 <h1>${escapeHtml(result.workload)} <small>${escapeHtml(result.target)}</small></h1>
 <p>${escapeHtml(result.about)}</p>
 <p class="${(result.verdict?.lost ?? 0) > 0 ? 'bad' : 'verdict'}">${escapeHtml(verdictText(result.verdict))}</p>
+${steadyParagraph(result)}
 <h2>Latencies</h2>${latencyTable(result)}
 <h2>Over time</h2>${timeCharts(result).join('\n')}
 <h2>Percentiles</h2>${percentileCharts(result).join('\n')}
@@ -42,6 +43,13 @@ ${resourceCharts(result).join('\n') || '<p>none was seen</p>'}
 <h2>The machine</h2>${machineTable(result)}
 </body></html>
 `;
+}
+
+function steadyParagraph({ phases }: RunResult): string {
+  const phase = phases.find(({ steady }) => steady !== undefined);
+  if (phase === undefined) return '<p>A steady rate was not waited for.</p>';
+  const text = steadyText(phase);
+  return `<p class="${phase.steady?.isReached === true ? 'verdict' : 'bad'}">${escapeHtml(text)}</p>`;
 }
 
 function latencyTable(result: RunResult): string {

@@ -12,6 +12,7 @@ import { encodeHistogram, newHistogram } from './result.ts';
 import type { Histogram } from 'hdr-histogram-js';
 import type { OwnCost } from '../load/messages.ts';
 import type { Batch, Sample } from '../load/recorder.ts';
+import type { SteadyState } from '../load/steady-state.ts';
 import type { Series } from '../load/series.ts';
 import type { EventLoopDelays } from './event-loops.ts';
 import type { Interval, IntervalSeries, PhaseResult, PhaseRole, SeriesResult } from './result.ts';
@@ -49,6 +50,7 @@ export class Phase {
   cpuMicros = 0;
   lagMaxMs = 0;
   eventLoops: readonly EventLoopDelays[] = [];
+  steady: SteadyState | undefined;
   readonly #tallies = new Map<number, Tally>();
 
   constructor(start: PhaseStart, startMs: number) {
@@ -91,6 +93,7 @@ export class Phase {
       unstarted: this.unstarted,
       generator: { cores: this.cpuMicros / 1e6 / seconds, lagMaxMs: this.lagMaxMs },
       eventLoops: this.eventLoops,
+      ...(this.steady === undefined ? {} : { steady: this.steady }),
       series: [...this.#tallies]
         .sort(([left], [right]) => left - right)
         .map(([key, tally]) => seriesResult(key, tally, { series, nodes })),

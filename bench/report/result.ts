@@ -8,13 +8,14 @@
 
 import { build, decodeFromCompressedBase64, encodeIntoCompressedBase64 } from 'hdr-histogram-js';
 import type { Histogram } from 'hdr-histogram-js';
+import type { SteadyState } from '../load/steady-state.ts';
 import type { Verdict } from '../load/verify.ts';
 import type { EventLoopDelays } from './event-loops.ts';
 import type { Machine } from './machine.ts';
 
 export const RESULT_FORMAT = 1;
 
-export type PhaseRole = 'load' | 'warm-up' | 'measure' | 'fault' | 'recover' | 'verify';
+export type PhaseRole = 'load' | 'warm-up' | 'steady' | 'measure' | 'fault' | 'recover' | 'verify';
 
 export interface SeriesResult {
   readonly series: string;
@@ -41,6 +42,8 @@ export interface PhaseResult {
   readonly endMs: number;
   /** Operations that were due and never started. */
   readonly unstarted: number;
+  /** Only of the phase that waits for it. */
+  readonly steady?: SteadyState;
   readonly generator: {
     /** Cores that the worker processes used. */
     readonly cores: number;

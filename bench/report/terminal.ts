@@ -67,6 +67,18 @@ export function phaseLine(phase: PhaseResult): string {
   );
 }
 
+/** Whether what came after was measured at rest; empty where it was not asked for. */
+export function steadyText({ steady, startMs, endMs }: PhaseResult): string {
+  if (steady === undefined) return '';
+  const { isReached, spread, within, windows, windowMs } = steady;
+  const seconds = ((endMs - startMs) / 1_000).toFixed(0);
+  const share = (value: number): string => `${(100 * value).toFixed(0)} %`;
+  const last = `the rates of the last ${windows} windows of ${windowMs / 1_000} s differ by ${share(spread)}`;
+  return isReached
+    ? `steady after ${seconds} s: ${last}`
+    : `not steady within ${seconds} s: ${last}, more than ${share(within)}; what follows is of a rate that still moves`;
+}
+
 /** Closed and open loop side by side: the time of the request, and the time since it was due. */
 export function summaryTable(result: RunResult): string {
   const rows = countedPhases(result)

@@ -67,6 +67,7 @@ class BashoFile {
       load: { fill: false, clients },
       settleMs: 0,
       warmUp: { operations: 0, atMostMs: 0 },
+      steady: { atMostMs: 0, windowMs: 1_000, windows: 5, within: 0.1 },
       measure: [this.#step(clients)],
       fault: undefined,
       recover: undefined,

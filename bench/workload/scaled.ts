@@ -17,6 +17,8 @@ export interface Overrides {
   /** Only an open loop at this rate. */
   readonly rate: Rate | undefined;
   readonly warmUpOperations: number | undefined;
+  /** How long a steady rate is waited for at most. */
+  readonly steadyMs?: number | undefined;
   /** Names of operations that are left out. */
   readonly without?: readonly string[];
 }
@@ -38,6 +40,7 @@ export function withOverrides(workload: Workload, overrides: Overrides): Workloa
     keys: Object.fromEntries(keys) as Workload['keys'],
     operations: leaveOut(workload, overrides.without ?? []),
     warmUp: { ...warmUp, operations: overrides.warmUpOperations ?? warmUp.operations },
+    steady: { ...workload.steady, atMostMs: overrides.steadyMs ?? workload.steady.atMostMs },
     measure: measureSteps(workload.measure, overrides.rate).map(change),
     fault: workload.fault === undefined ? undefined : change(workload.fault),
     recover: workload.recover === undefined ? undefined : change(workload.recover),

@@ -236,6 +236,12 @@ export const WORKLOAD_SCHEMA: SettingSchema = {
       ),
       at_most: duration({ from: '0s', to: '1d', default: '30s' }, 'Longest.'),
     }),
+    steady: section('A rate that has come to rest, which is waited for after the warm-up.', {
+      at_most: duration({ from: '0s', to: '1d', default: '20s' }, 'Longest; 0s: not at all.'),
+      window: duration({ from: '100ms', to: '1h', default: '1s' }, 'Over which a rate is taken.'),
+      windows: count({ from: 2, to: 1_000, default: 5 }, 'The last so many are compared.'),
+      within: decimal({ from: 0.001, to: 1, default: 0.1 }, 'Share by which they may differ.'),
+    }),
     measure: {
       type: 'array',
       description: 'What is measured, one after the other.',

@@ -102,6 +102,14 @@ export interface StepSpec {
   readonly events: readonly FaultEvent[];
 }
 
+/** When a rate counts as steady, and how long that is waited for. */
+export interface SteadySpec {
+  readonly atMostMs: number;
+  readonly windowMs: number;
+  readonly windows: number;
+  readonly within: number;
+}
+
 export interface Workload {
   readonly name: string;
   readonly about: string;
@@ -113,6 +121,7 @@ export interface Workload {
   readonly load: { readonly fill: boolean; readonly clients: number };
   readonly settleMs: number;
   readonly warmUp: { readonly operations: number; readonly atMostMs: number };
+  readonly steady: SteadySpec;
   readonly measure: readonly StepSpec[];
   readonly fault: StepSpec | undefined;
   readonly recover: StepSpec | undefined;
@@ -133,6 +142,7 @@ export interface WorkloadDocument {
   readonly load: { readonly fill: boolean; readonly clients: number };
   readonly settle: string;
   readonly warm_up: { readonly operations: number; readonly at_most: string };
+  readonly steady: Entry;
   readonly measure: readonly Entry[];
   readonly fault?: Entry;
   readonly recover?: Entry;
@@ -263,6 +273,12 @@ function toWorkload(document: WorkloadDocument): Workload {
     warmUp: {
       operations: document.warm_up.operations,
       atMostMs: milliseconds(document.warm_up.at_most),
+    },
+    steady: {
+      atMostMs: milliseconds(document.steady['at_most']),
+      windowMs: milliseconds(document.steady['window']),
+      windows: Number(document.steady['windows']),
+      within: Number(document.steady['within']),
     },
     measure: document.measure.map(step),
     fault: document.fault === undefined ? undefined : step(document.fault),

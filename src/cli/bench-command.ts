@@ -61,6 +61,7 @@ function addRun(bench: Command, entryPoint: string): void {
     .option('--clients <count>', 'clients of each measured phase', wholeNumber)
     .option('--rate <rate>', 'an open loop at 2000/s, or at 60% of the closed one')
     .option('--warm-up <operations>', 'operations before anything counts', wholeNumber)
+    .option('--steady <time>', 'longest wait for a rate that has come to rest; 0s: none')
     .option('--without <operations>', 'operations of the workload to leave out, with commas')
     .option('--processes <count>', 'worker processes', wholeNumber)
     .option('--seed <number>', 'what keys and values are drawn from', wholeNumber, 1)

@@ -30,6 +30,7 @@ operations:
       query_list: [{ index_name: born_bin, start_term: '{birth_year}', end_term: '{birth_year}~' }]
 warm_up: { operations: 50 }
 settle: 0s
+steady: { at_most: 2s, window: 100ms, windows: 2, within: 1 }
 measure:
   - { loop: closed, duration: 1s }
 fault:
@@ -54,20 +55,21 @@ t.test('a run with a paused node loses nothing and says so', async (t) => {
   const result = JSON.parse(readFileSync(join(folder, 'result.json'), 'utf8')) as RunResult;
   t.same(
     result.phases.map(({ name }) => name),
-    ['load', 'warm-up', 'closed', 'fault', 'verify'],
+    ['load', 'warm-up', 'steady', 'closed', 'fault', 'verify'],
   );
+  t.equal(result.phases[2]?.steady?.windows, 2, 'whether the rate was steady is told');
   t.ok((result.verdict?.acknowledged ?? 0) >= 200);
   t.equal(
-    new Set(result.phases[2]?.series.map(({ node }) => node)).size,
+    new Set(result.phases[3]?.series.map(({ node }) => node)).size,
     3,
     'every node was asked',
   );
   t.match(
-    result.phases[2]?.eventLoops?.map(({ counts }) => counts[0]?.[0]),
+    result.phases[3]?.eventLoops?.map(({ counts }) => counts[0]?.[0]),
     [0, 0, 0],
     'every node told how late its event loop was',
   );
-  t.ok(result.phases[2]?.series.some(({ series, ok }) => series === 'find' && ok > 0));
+  t.ok(result.phases[3]?.series.some(({ series, ok }) => series === 'find' && ok > 0));
   t.same(
     result.errors.filter(({ series }) => series === 'find'),
     [],
