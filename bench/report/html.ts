@@ -83,17 +83,21 @@ function latencyTable(result: RunResult): string {
 }
 
 function timeCharts(result: RunResult): string[] {
-  const names = [
-    ...new Set(result.timeline.flatMap(({ series }) => series.map((one) => one.series))),
-  ];
-  const whole = names.filter((name) => !name.includes('.'));
+  const loops = result.phases.filter(({ series }) => series.length > 0);
+  const whole = new Set(
+    loops
+      .flatMap(({ series }) => series.filter(({ isPart }) => !isPart))
+      .map(({ series }) => series),
+  );
+  const loopNames = new Set(loops.map(({ name }) => name));
+  const intervals = result.timeline.filter(({ phase }) => loopNames.has(phase));
   /** `value`: undefined where there is nothing to show of an interval. */
   const lines = (
     value: (one: IntervalSeries | undefined, interval: Interval) => number | undefined,
   ): Line[] =>
-    whole.map((name) => ({
+    [...whole].map((name) => ({
       name,
-      points: result.timeline.flatMap((interval) => {
+      points: intervals.flatMap((interval) => {
         const one = interval.series.find(({ series }) => series === name);
         const y = value(one, interval);
         return y === undefined ? [] : [[interval.endMs / 1_000, y] as const];

@@ -91,7 +91,9 @@ function scaleOf(options: ChartOptions, lines: readonly Line[]): Scale {
   const [xMin, xMax] = [least(xs), Math.max(greatest(xs), least(xs) + 1e-9)];
   const x = (value: number): number =>
     LEFT + ((value - xMin) / (xMax - xMin)) * (WIDTH - LEFT - RIGHT);
-  const xTicks = options.xTicks ?? roundTicks(xMin, xMax, 10);
+  const xTicks = (options.xTicks ?? roundTicks(xMin, xMax, 10)).filter(
+    (tick) => tick >= xMin && tick <= xMax,
+  );
   if (options.isLogarithmic === true) return { x, xTicks, ...logarithmicScale(ys) };
   const yTicks = roundTicks(0, Math.max(greatest(ys), 1e-9), 5);
   const top = Math.max(yTicks.at(-1) ?? 1, greatest(ys));
@@ -151,7 +153,7 @@ function lineSvg(
   const stroke = color(index);
   const drawn = pieces.map((piece) => {
     if (piece.length > 1) {
-      return `<polyline points="${piece.join(' ')}" fill="none" stroke="${stroke}" stroke-width="1.5"/>`;
+      return `<polyline points="${piece.join(' ')}" fill="none" ${strokeOf(index)} stroke-width="1.5"/>`;
     }
     const [x, y] = (piece[0] ?? '').split(',');
     return `<circle cx="${x}" cy="${y}" r="1.5" fill="${stroke}"/>`;
@@ -217,7 +219,7 @@ function legend(names: readonly string[]): string[] {
     }
     const y = 12 + 14 * row;
     const drawn =
-      `<rect x="${round(x)}" y="${y - 8}" width="10" height="10" fill="${color(index)}"/>` +
+      `<line x1="${round(x)}" x2="${round(x + 11)}" y1="${y - 4}" y2="${y - 4}" ${strokeOf(index)} stroke-width="4"/>` +
       `<text x="${round(x + 14)}" y="${y}">${escapeHtml(text)}</text>`;
     x += width;
     return drawn;
@@ -227,6 +229,12 @@ function legend(names: readonly string[]): string[] {
 /** About as wide as text is here: there is nothing to measure it with. */
 function textWidth(text: string): number {
   return 6.2 * text.length;
+}
+
+/** Dashed where the colours begin anew. */
+function strokeOf(index: number): string {
+  const dashes = index < COLORS.length ? '' : ' stroke-dasharray="4 2"';
+  return `stroke="${color(index)}"${dashes}`;
 }
 
 function color(index: number): string {

@@ -135,10 +135,11 @@ export class Measurements {
     if (phase === undefined) return;
     phase.cpuMicros += report.cost.cpuMicros;
     phase.lagMaxMs = Math.max(phase.lagMaxMs, report.cost.lagMaxMs);
-    const interval = this.#intervalAt(nowMs, phase);
+    // Of a phase that has ended there is nothing more to come but reports of costs.
+    const interval = phase.endMs === 0 ? this.#intervalAt(nowMs, phase) : undefined;
     for (const sample of samplesOf(report.batch)) {
       phase.add(sample);
-      addToInterval(interval, sample);
+      if (interval !== undefined) addToInterval(interval, sample);
     }
     for (const [series, reason, count] of report.batch.errors)
       this.#countError(series, reason, count);

@@ -222,6 +222,8 @@ t.test('an interval begins with its phase, and has what happened in it', (t) => 
     measurements.add({ phase, batch: batchOf(10), cost: COST }, nowMs);
   }
   measurements.end(phase, 2_960);
+  measurements.add({ phase, batch: new Recorder(() => {}).takeBatch(), cost: COST }, 3_100);
+  measurements.begin(START, 3_300);
   t.same(
     measurements.timeline.map(({ startMs, endMs, series }) => [startMs, endMs, series[0]?.ok]),
     [
