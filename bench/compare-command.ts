@@ -12,6 +12,8 @@ import { textTable } from '../src/cli/text-table.ts';
 import { compareMeans, isSignificant } from './report/statistics.ts';
 import { percentileMs, seriesTotals } from './report/result.ts';
 import { readResult } from './report/write-report.ts';
+import type { Machine } from './report/machine.ts';
+import type { Difference } from './report/statistics.ts';
 import type { RunResult } from './report/result.ts';
 
 /** Which way is better. */
@@ -23,38 +25,90 @@ interface Figure {
   readonly value: number;
 }
 
-export function compareCommand(before: string, after: string): void {
+/** One figure of both sides. */
+interface Comparison {
+  readonly name: string;
+  readonly better: Direction;
+  readonly difference: Difference;
+}
+
+/** Ends with exit code 1 where a figure is surely worse by more than `failWorse`, a text like `10%`. */
+export function compareCommand(before: string, after: string, failWorse?: string): void {
   const [left, right] = [readRuns(before), readRuns(after)];
   console.log(`before: ${left.length} runs of ${describe(left)}`);
-  console.log(`after:  ${right.length} runs of ${describe(right)}\n`);
-  console.log(compareRuns(left, right));
+  console.log(`after:  ${right.length} runs of ${describe(right)}`);
+  const machines = new Set([...left, ...right].map(({ machine }) => machineText(machine)));
+  if (machines.size > 1) console.log(`not one machine: ${[...machines].join('; ')}`);
+  console.log(`\n${compareRuns(left, right)}`);
+  if (failWorse === undefined) return;
+  const regressions = findRegressions(left, right, parseShare(failWorse));
+  for (const name of regressions) console.log(`surely worse by more than ${failWorse}: ${name}`);
+  if (regressions.length > 0) process.exitCode = 1;
+  else console.log(`nothing is surely worse by more than ${failWorse}`);
+}
+
+/**
+ * Figures that are worse by more than the share even at the near end of their interval. Of p99.9 a
+ * small run has too few operations to judge by.
+ */
+export function findRegressions(
+  before: readonly RunResult[],
+  after: readonly RunResult[],
+  share: number,
+): string[] {
+  if (before.length < 2 || after.length < 2) {
+    throw new Fault(
+      'config',
+      'one run has no interval to judge by: make at least two of each side',
+    );
+  }
+  return comparisonsOf(before, after)
+    .filter(({ name, better, difference: { change, margin } }) => {
+      const loss = better === 'up' ? -change : change;
+      return !name.includes('p99.9') && loss - (margin ?? Infinity) > share;
+    })
+    .map(({ name }) => name);
 }
 
 export function compareRuns(before: readonly RunResult[], after: readonly RunResult[]): string {
-  const [left, right] = [figuresOf(before), figuresOf(after)];
-  const rows = [...left].flatMap(([name, figures]) => {
-    const others = right.get(name);
-    const better = figures[0]?.better;
-    if (others === undefined || better === undefined) return [];
-    const values = (list: readonly Figure[]): number[] => list.map(({ value }) => value);
-    const difference = compareMeans(values(figures), values(others));
+  const rows = comparisonsOf(before, after).map(({ name, better, difference }) => {
     const { change, margin } = difference;
     const isGain = change > 0 === (better === 'up');
     const verdict = !isSignificant(difference) ? '' : isGain ? 'better' : 'worse';
     return [
-      [
-        name,
-        difference.before.toFixed(2),
-        difference.after.toFixed(2),
-        percent(change),
-        margin === undefined ? 'one run' : `± ${(100 * margin).toFixed(1)} %`,
-        verdict,
-      ],
+      name,
+      difference.before.toFixed(2),
+      difference.after.toFixed(2),
+      percent(change),
+      margin === undefined ? 'one run' : `± ${(100 * margin).toFixed(1)} %`,
+      verdict,
     ];
   });
-  if (rows.length === 0)
-    throw new Fault('config', 'the runs have no phase and operation in common');
   return textTable(['', 'before', 'after', 'change', '95 %', ''], rows);
+}
+
+function comparisonsOf(before: readonly RunResult[], after: readonly RunResult[]): Comparison[] {
+  const [left, right] = [figuresOf(before), figuresOf(after)];
+  const comparisons = [...left].flatMap(([name, figures]) => {
+    const others = right.get(name);
+    const better = figures[0]?.better;
+    if (others === undefined || better === undefined) return [];
+    const values = (list: readonly Figure[]): number[] => list.map(({ value }) => value);
+    return [{ name, better, difference: compareMeans(values(figures), values(others)) }];
+  });
+  if (comparisons.length === 0)
+    throw new Fault('config', 'the runs have no phase and operation in common');
+  return comparisons;
+}
+
+function parseShare(text: string): number {
+  const match = /^(\d{1,3}(?:\.\d+)?)%$/.exec(text);
+  if (match === null) throw new Fault('config', `--fail-worse ${text} is no share like 10%`);
+  return Number(match[1]) / 100;
+}
+
+function machineText({ cpu, cores, kernel }: Machine): string {
+  return `${cpu}, ${cores} cores, ${kernel}`;
 }
 
 function figuresOf(runs: readonly RunResult[]): Map<string, Figure[]> {

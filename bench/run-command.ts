@@ -9,6 +9,7 @@ import { Fault } from '../src/base/fault.ts';
 import { DevCluster } from '../src/cli/dev-cluster.ts';
 import { devNodes, writeDevConfig } from '../src/cli/dev-command.ts';
 import { parseDurationMs } from '../src/config/units.ts';
+import { reportIntervalMs } from './load/report-interval.ts';
 import { findListener } from './load/process-usage.ts';
 import { runLoad } from './load/run.ts';
 import { eventLoopTable, steadyText, summaryTable, verdictText } from './report/terminal.ts';
@@ -133,7 +134,7 @@ function load(
     processes: isAlone ? 1 : processes,
     seed: options.seed,
     timeoutMs: mustDuration('timeout', options.timeout),
-    intervalMs: mustDuration('interval', options.interval ?? defaultInterval(workload)),
+    intervalMs: reportIntervalMs(workload, options.interval),
     isLoaded: !options.load,
     verifyKeysMax: options.verify ? options.verifyKeys : 0,
     patienceMs: mustDuration('patience', options.patience),
@@ -203,14 +204,8 @@ function listeners(target: Target): () => readonly WatchedProcess[] {
   return () => found;
 }
 
-function defaultInterval({ measure }: Workload): string {
-  const totalMs = measure.reduce((sum, { durationMs }) => sum + durationMs, 0);
-  return totalMs > 600_000 ? '10s' : '1s';
-}
-
 function mustDuration(option: string, text: string): number {
   const parsed = parseDurationMs(text);
-  if (parsed === undefined)
-    throw new Fault('config', `--${option} ${text} is no duration like 30s`);
-  return parsed;
+  if (parsed !== undefined) return parsed;
+  throw new Fault('config', `--${option} ${text} is no duration like 30s`);
 }

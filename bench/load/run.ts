@@ -55,6 +55,8 @@ export interface RunOptions {
 }
 
 const TICK_MS = 250;
+/** Of a node, up to which the interval is kept to. */
+const SAMPLES_USUAL = 20_000;
 /** Of a core, for each worker process. */
 const SATURATED_SHARE = 0.9;
 
@@ -273,7 +275,7 @@ class Run {
       this.#view.draw({
         phase: name,
         progress: share,
-        interval: this.#measurements.timeline.at(-1),
+        interval: this.#measurements.lastInterval(name),
         errorCount: this.#measurements.errors.reduce((sum, { count }) => sum + count, 0),
       });
     }, TICK_MS);
@@ -296,7 +298,9 @@ class Run {
 
   #sample(): void {
     const nowMs = this.#nowMs();
-    if (nowMs - this.#sampledAtMs < this.#options.intervalMs) return;
+    // A load of days is not known beforehand: the samples get rarer.
+    const spacingMs = Math.max(this.#options.intervalMs, nowMs / SAMPLES_USUAL);
+    if (nowMs - this.#sampledAtMs < spacingMs) return;
     this.#sampledAtMs = nowMs;
     this.#resources.push(...this.#usage.sample(this.#options.watched(), nowMs));
   }

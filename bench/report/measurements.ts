@@ -31,6 +31,7 @@ interface OpenInterval {
   readonly bySeries: Map<number, { histogram: Histogram; ok: number; errors: number }>;
 }
 
+const UNTOLD: ReadonlySet<PhaseRole> = new Set(['load', 'verify']);
 /** Of each series; texts of errors come from servers. */
 const REASONS_MAX = 500;
 
@@ -135,14 +136,21 @@ export class Measurements {
     if (phase === undefined) return;
     phase.cpuMicros += report.cost.cpuMicros;
     phase.lagMaxMs = Math.max(phase.lagMaxMs, report.cost.lagMaxMs);
-    // Of a phase that has ended there is nothing more to come but reports of costs.
-    const interval = phase.endMs === 0 ? this.#intervalAt(nowMs, phase) : undefined;
+    // Neither loads nor verifying have operations; of what has ended only costs are still told.
+    const isTold = phase.endMs === 0 && !UNTOLD.has(phase.start.role);
+    const interval = isTold ? this.#intervalAt(nowMs, phase) : undefined;
     for (const sample of samplesOf(report.batch)) {
       phase.add(sample);
       if (interval !== undefined) addToInterval(interval, sample);
     }
     for (const [series, reason, count] of report.batch.errors)
       this.#countError(series, reason, count);
+  }
+
+  /** The last that has ended, if it is of this phase. */
+  lastInterval(phase: string): Interval | undefined {
+    const last = this.timeline.at(-1);
+    return last?.phase === phase ? last : undefined;
   }
 
   get errors(): { series: string; reason: string; count: number }[] {

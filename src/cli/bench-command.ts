@@ -30,9 +30,10 @@ export function addBenchCommands(program: Command, entryPoint: string): void {
     .description('compare repeated runs, with confidence intervals')
     .argument('<before>', 'a result, or a folder of results')
     .argument('<after>', 'another')
-    .action(async (before: string, after: string) => {
+    .option('--fail-worse <share>', 'exit with 1 where a figure is surely worse by more, as 10%')
+    .action(async (before: string, after: string, { failWorse }: { failWorse?: string }) => {
       const { compareCommand } = await import('../../bench/compare-command.ts');
-      compareCommand(before, after);
+      compareCommand(before, after, failWorse);
     });
   bench
     .command('suite')

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HistogramLogReader } from 'hdr-histogram-js';
 import t from 'tap';
-import { compareRuns } from '../../bench/compare-command.ts';
+import { compareRuns, findRegressions } from '../../bench/compare-command.ts';
 import { Recorder, samplesOf } from '../../bench/load/recorder.ts';
 import { delaysBetween, eventLoopRows } from '../../bench/report/event-loops.ts';
 import { longestText, parseReading } from '../../bench/report/event-loops.ts';
@@ -312,6 +312,19 @@ t.test('a difference counts only beyond what repeated runs vary', (t) => {
   t.ok(Math.abs((clear.margin ?? 0) - 0.02267) < 1e-4, String(clear.margin));
   t.notOk(isSignificant(compareMeans([100, 140, 60], [120, 80, 160])));
   t.equal(compareMeans([100], [120]).margin, undefined);
+  t.end();
+});
+
+t.test('a regression is what is worse beyond the share and its interval', (t) => {
+  const runs = (counts: readonly number[]) =>
+    counts.map((count) => resultOf(measured([batchOf(count)])));
+  const before = runs([200, 202]);
+  t.same(findRegressions(before, runs([201, 203]), 0.1), []);
+  t.same(findRegressions(before, runs([150, 152]), 0.1), ['open 60%, read: ok/s']);
+  t.same(findRegressions(before, runs([150, 152]), 0.3), [], 'within the share');
+  t.same(findRegressions(before, runs([20, 280]), 0.1), [], 'too uncertain');
+  t.ok(findRegressions(before, runs([300, 302]), 0.1).includes('open 60%, read: p99 ms'));
+  t.throws(() => findRegressions(before, runs([150]), 0.1), /make at least two/);
   t.end();
 });
 
