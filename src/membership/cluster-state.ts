@@ -1,8 +1,9 @@
 /**
  * The cluster state: one immutable document with an epoch.
  *
- * Members, ring, bucket types and bucket properties change together, one agreed epoch at a time
- * (`agreement.ts`). Two nodes that hold the same epoch hold the same document, which its hash shows.
+ * Members, ring, bucket types, bucket properties, users and grants change together, one agreed epoch
+ * at a time (`agreement.ts`). Two nodes that hold the same epoch hold the same document, which its
+ * hash shows.
  *
  * The ring moves by steps (`ring-steps.ts`): while one is open there are two rings, A
  * (`ownerByPartition`) and B (`step.target`). Writes go to the replicas of both and their quorums must
@@ -12,6 +13,7 @@
 import type { ByteString } from '../base/bytes.ts';
 import type { Epoch, NodeId } from '../base/names.ts';
 import type { PartialProperties } from '../object/bucket-properties.ts';
+import type { SecurityState } from '../security/security-state.ts';
 
 export type MemberStatus =
   /** Known to the cluster and not part of it yet: its join is staged. */
@@ -94,6 +96,7 @@ export interface ClusterState {
   readonly bucketTypes: ReadonlyMap<ByteString, BucketType>;
   /** Own properties of buckets, by `bucketId(type, bucket)`. */
   readonly bucketProperties: ReadonlyMap<ByteString, PartialProperties>;
+  readonly security: SecurityState;
 }
 
 /** The key of a bucket in `bucketProperties`; different for different buckets, whatever their bytes. */

@@ -11,6 +11,7 @@ import type { Epoch } from '../base/names.ts';
 import type { PartialProperties } from '../object/bucket-properties.ts';
 import { claim } from '../ring/claim.ts';
 import type { ClaimWarning } from '../ring/claim-warnings.ts';
+import { NO_SECURITY } from '../security/security-state.ts';
 import type { ClusterState, Member } from './cluster-state.ts';
 import { hashState } from './state-document.ts';
 
@@ -60,6 +61,7 @@ export function initialState(cluster: InitialCluster): {
     defaultProperties: cluster.defaultProperties,
     bucketTypes: new Map(),
     bucketProperties: new Map(),
+    security: NO_SECURITY,
   };
   const id = hashState(unnamed).toString('hex').slice(0, 32);
   const state: ClusterState = { ...unnamed, lineages: [{ id, since: FIRST_EPOCH }] };

@@ -19,6 +19,7 @@
  * | defaultProperties | object |
  * | bucketTypes | array of [name, isActive, properties], sorted by name |
  * | bucketProperties | array of [bucketId, properties], sorted by bucketId |
+ * | security | see `security-document.ts`; left out while security is off and empty |
  */
 
 import { createHash } from 'node:crypto';
@@ -29,6 +30,7 @@ import type { PartialProperties, PropertyValue } from '../object/bucket-properti
 import type { BucketType, ClusterState, Lineage } from './cluster-state.ts';
 import { asArray, asByteString, asEpoch, asName, asObject, malformed } from './document-values.ts';
 import { asLayout, layoutToJson } from './layout-document.ts';
+import { asSecurity, securityToJson } from './security-document.ts';
 
 /** Documents larger than this are neither agreed nor read. */
 export const STATE_SIZE_MAX_BYTES = 16 * 1024 * 1024;
@@ -105,6 +107,7 @@ function stateToJson(state: ClusterState): unknown {
       id,
       sortKeys(properties),
     ]),
+    security: securityToJson(state.security),
   };
 }
 
@@ -138,6 +141,7 @@ function jsonToState(json: unknown): ClusterState {
     defaultProperties: asProperties(fields['defaultProperties']),
     bucketTypes: asBucketTypes(fields['bucketTypes']),
     bucketProperties: asBucketProperties(fields['bucketProperties']),
+    security: asSecurity(fields['security']),
   };
 }
 

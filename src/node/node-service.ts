@@ -26,6 +26,7 @@ import type {
 } from '../object/requests.ts';
 import type { PropertyRefusal } from '../object/property-validation.ts';
 import type { IndexScan } from '../peer/messages.ts';
+import type { Gatekeeper } from '../security/gatekeeper.ts';
 import type { ClientEntrance } from './entrance.ts';
 
 export interface PreferenceListEntry {
@@ -58,6 +59,8 @@ export interface NodeService {
   readonly id: NodeId;
   /** Where the edges wait with gets, puts and deletes until the node has room for them. */
   readonly entrance: ClientEntrance;
+  /** Whom the edges let in, and what they let them do. */
+  readonly gatekeeper: Gatekeeper;
 
   get(request: GetRequest): Promise<GetOutcome>;
   put(request: PutRequest): Promise<PutOutcome>;

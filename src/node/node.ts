@@ -43,7 +43,9 @@ import type {
 } from '../peer/messages.ts';
 import type { JoinHandler, JoinReply, JoinRequest } from '../peer/join.ts';
 import type { Peer, PeerHandler } from '../peer/peer.ts';
+import { PasswordHasher } from '../security/password-hasher.ts';
 import type { Store } from '../storage/store.ts';
+import { AgreedGatekeeper } from './agreed-gatekeeper.ts';
 import { Admission, type ClientWork } from './admission.ts';
 import { CoverageAdmission } from './coverage-admission.ts';
 import { DISK_GUARD_DEFAULTS, DiskGuard } from './disk-guard.ts';
@@ -74,12 +76,14 @@ const OVERLOAD: Failure = { kind: 'overload' };
 export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   readonly id: NodeId;
   readonly entrance: Entrance;
+  readonly gatekeeper: AgreedGatekeeper;
   readonly #host: Host;
   readonly #store: Store;
   readonly #peer: RoutingPeer;
   readonly #options: NodeOptions;
   readonly #limits: NodeLimits;
   readonly #timings: NodeTimings;
+  readonly #passwords: PasswordHasher;
   readonly #admission: Admission;
   readonly #coverageAdmission: CoverageAdmission;
   readonly #disk: DiskGuard | undefined;
@@ -103,11 +107,17 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
       requestsMax: this.#limits.requestsMax,
       bytesMax: this.#limits.requestBytesMax,
     });
+    this.#passwords = new PasswordHasher(host.metrics);
     this.entrance = new Entrance(host, this.#admission, {
       turnMs: this.#timings.entranceTurnMs,
       waitMaxMs: this.#timings.entranceWaitMs,
       lengthMax: this.#limits.waitingMax,
     });
+    this.gatekeeper = new AgreedGatekeeper(
+      host.metrics,
+      this.#passwords,
+      () => this.state().security,
+    );
     const { diskSpace, diskGuard } = options;
     this.#disk =
       diskSpace && new DiskGuard(host, diskSpace, { ...DISK_GUARD_DEFAULTS, ...diskGuard });

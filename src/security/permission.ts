@@ -33,6 +33,12 @@ export interface Target {
   readonly bucket?: ByteString;
 }
 
+const known: ReadonlySet<string> = new Set(PERMISSIONS);
+
+export function isPermission(name: string): name is Permission {
+  return known.has(name);
+}
+
 /** One string for a target, equal exactly for equal ones; '' for `any`. */
 export function targetToString(target: Target | undefined): string {
   if (target === undefined) return '';

@@ -11,6 +11,22 @@ import type { Permission, Target } from './permission.ts';
 /** In sources every user, in grants everyone that there is; no role has this name. */
 export const ALL = 'all' as ByteString;
 
+export const SECURITY_LIMITS = {
+  users: 10_000,
+  groups: 1_000,
+  /** Groups that one role is a direct member of. */
+  memberships: 64,
+  sources: 10_000,
+  /** One for each role and target. */
+  grants: 20_000,
+  nameBytes: 256,
+  passwordBytes: 1_024,
+  /** Of one role or source. */
+  options: 16,
+  optionNameBytes: 64,
+  optionValueBytes: 256,
+} as const;
+
 /** What an operator notes beside a role or a source; nothing depends on it. */
 export type FreeOptions = ReadonlyMap<ByteString, ByteString>;
 
@@ -32,7 +48,13 @@ export interface User extends Group {
   readonly password: PasswordHash | undefined;
 }
 
-export type SourceMethod = 'trust' | 'password' | 'certificate';
+const SOURCE_METHODS = ['trust', 'password', 'certificate'] as const;
+
+export type SourceMethod = (typeof SOURCE_METHODS)[number];
+
+export function isSourceMethod(name: string): name is SourceMethod {
+  return SOURCE_METHODS.some((method) => method === name);
+}
 
 /** How a user that comes from a network proves who they are. */
 export interface Source {
@@ -62,3 +84,12 @@ export interface SecurityState {
   /** Sorted by `grantId`. */
   readonly grants: readonly Grant[];
 }
+
+/** What a cluster begins with. */
+export const NO_SECURITY: SecurityState = {
+  isEnabled: false,
+  users: new Map(),
+  groups: new Map(),
+  sources: [],
+  grants: [],
+};

@@ -40,6 +40,7 @@ const GAUGES: Catalogue = {
   requests_limit: 'Requests of clients that may be under way at once, as it has been found',
   requests_waiting: 'Requests of clients that wait for room',
   script_sessions: 'MapReduce jobs that use JavaScript',
+  security_hashes_under_way: 'Passwords that are being hashed',
   store_fenced: '1 when a write failed: nothing is stored until the node is started again',
   store_log_bytes: 'Size of the value log',
   store_log_live_bytes: 'What of the value log is pointed to',

@@ -27,6 +27,7 @@ import type { ValidationContext } from '../../src/object/property-validation.ts'
 import { applyWrite } from '../../src/object/reconcile.ts';
 import { isTombstone, showObject } from '../../src/object/show.ts';
 import { randomVtag } from '../../src/object/vtag.ts';
+import { NO_SECURITY } from '../../src/security/security-state.ts';
 import type { NodeIdentity } from '../../src/clock/actor.ts';
 import type { ByteString } from '../../src/base/bytes.ts';
 import type { Host } from '../../src/base/host.ts';
@@ -81,6 +82,11 @@ export interface MemoryNodeOptions {
 export class MemoryNode implements NodeService {
   readonly id = 'dev1@127.0.0.1' as NodeId;
   entrance: NodeService['entrance'] = { enter: () => undefined, exit: () => {} };
+  gatekeeper: NodeService['gatekeeper'] = {
+    isEnabled: () => false,
+    authenticate: async () => false,
+    denial: () => undefined,
+  };
   readonly #host: Host;
   readonly #reapAfterMs: number;
   readonly #entries = new Map<string, Entry>();
@@ -104,6 +110,7 @@ export class MemoryNode implements NodeService {
       defaultProperties: {},
       bucketTypes: new Map<ByteString, BucketType>(),
       bucketProperties: new Map(),
+      security: NO_SECURITY,
     };
     for (const [name, properties] of Object.entries(options.bucketTypes)) {
       const type = name as ByteString;

@@ -10,6 +10,7 @@ import {
 } from '../../src/membership/cluster-state.ts';
 import { initialState, type InitialCluster } from '../../src/membership/initial-state.ts';
 import type { PartialProperties } from '../../src/object/bucket-properties.ts';
+import { anySecurity } from '../security/arbitrary-security.ts';
 
 export function nodeOf(index: number): NodeId {
   return `node${String(index).padStart(2, '0')}@127.0.0.1` as NodeId;
@@ -58,16 +59,18 @@ export const anyState: fc.Arbitrary<ClusterState> = fc
     members: fc.integer({ min: 1, max: 9 }),
     epoch: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
     defaultProperties: anyProperties,
+    security: anySecurity,
     types: fc.array(fc.tuple(anyName, anyBucketType), { maxLength: 5 }),
     buckets: fc.array(fc.tuple(anyName, anyName, anyProperties), { maxLength: 5 }),
   })
-  .map(({ members, epoch, defaultProperties, types, buckets }) => ({
+  .map(({ members, epoch, defaultProperties, security, types, buckets }) => ({
     ...stateOf(members),
     epoch: epoch as Epoch,
     ancestors: Array.from({ length: Math.min(epoch - 1, 32) }, (_, index) =>
       index.toString(16).padStart(64, 'a'),
     ),
     defaultProperties,
+    security,
     bucketTypes: new Map(types),
     bucketProperties: new Map(
       buckets.map(([type, bucket, properties]) => [bucketId(type, bucket), properties]),

@@ -32,6 +32,7 @@ import { fetchCopies, takeRecords, type CopyPorts } from '../../src/node/copy-re
 import type { StoreReplica, StoreReplicaOptions } from '../../src/replica/store-replica.ts';
 import type { TransferPorts } from '../../src/repair/ports.ts';
 import { Ring } from '../../src/ring/ring.ts';
+import { NO_SECURITY } from '../../src/security/security-state.ts';
 import {
   content,
   openReplica,
@@ -91,6 +92,7 @@ export class RepairCluster {
       defaultProperties: {},
       bucketTypes: new Map(),
       bucketProperties: new Map(),
+      security: NO_SECURITY,
     };
     this.ring = new Ring(this.state);
   }
