@@ -56,7 +56,7 @@ export interface RunArguments {
 
 const ERRORS_SHOWN_MAX = 10;
 
-/** Ends with exit code 1 where an acknowledged write is lost. */
+/** Ends with exit code 1 where an acknowledged write is lost, or the run was broken off. */
 export async function runCommand(
   name: string,
   options: RunArguments,
@@ -68,6 +68,7 @@ export async function runCommand(
   for (let number = 1; number <= options.repeat; number += 1) {
     const result = await runWorkload(workload, options, entryPoint);
     report(result, options.repeat === 1 ? folder : join(folder, String(number)));
+    if (result.brokenOff !== undefined) return;
   }
 }
 
@@ -82,9 +83,9 @@ function report(result: RunResult, folder: string): void {
   for (const { series, reason, count } of result.errors.slice(0, ERRORS_SHOWN_MAX)) {
     console.log(`${count} errors of ${series}: ${reason}`);
   }
-  console.log(verdictText(result.verdict));
+  console.log(verdictText(result));
   console.log(`report: ${join(folder, 'report.html')}`);
-  if ((result.verdict?.lost ?? 0) > 0) process.exitCode = 1;
+  if ((result.verdict?.lost ?? 0) > 0 || result.brokenOff !== undefined) process.exitCode = 1;
 }
 
 /** Runs it, on nodes of its own where the options say so. */

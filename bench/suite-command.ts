@@ -77,6 +77,10 @@ export async function suiteCommand(options: SuiteArguments, entryPoint: string):
     writeReport(result, resolve(join(options.out, part.name)));
     rows.push(...rowsOf(part.name, result));
     if ((result.verdict?.lost ?? 0) > 0) process.exitCode = 1;
+    if (result.brokenOff !== undefined) {
+      process.exitCode = 1;
+      break;
+    }
   }
   console.log(`\n${textTable(HEADING, rows)}`);
 }

@@ -6,6 +6,7 @@
  */
 
 import { setTimeout as pause } from 'node:timers/promises';
+import { isFault } from '../../src/base/fault.ts';
 import { Measurements } from '../report/measurements.ts';
 import { describeMachine } from '../report/machine.ts';
 import { RESULT_FORMAT, phaseRate } from '../report/result.ts';
@@ -116,11 +117,19 @@ class Run {
     const notes = first?.kind === 'prepared' ? first.notes : [];
     for (const note of new Set(notes)) this.#view.say(note);
     await this.#eventLoops.read();
-    if (workload.load.fill && !isLoaded) await this.#load();
-    for (const planned of plannedLoops(workload)) await this.#loop(planned);
-    this.#faults.markUnfinished();
-    const verdict =
-      isVerifiable && this.#options.verifyKeysMax > 0 ? await this.#verify() : undefined;
+    let verdict: Verdict | undefined;
+    let brokenOff: string | undefined;
+    try {
+      if (workload.load.fill && !isLoaded) await this.#load();
+      for (const planned of plannedLoops(workload)) await this.#loop(planned);
+      this.#faults.markUnfinished();
+      if (isVerifiable && this.#options.verifyKeysMax > 0) verdict = await this.#verify();
+    } catch (error) {
+      // Hours that were measured are worth their report, whatever happened then.
+      if (!this.#measurements.breakOff(this.#nowMs()) || !isFault(error)) throw error;
+      brokenOff = error.message;
+      this.#mark(`broken off: ${brokenOff}`);
+    }
     return {
       format: RESULT_FORMAT,
       workload: workload.name,
@@ -138,10 +147,11 @@ class Run {
       marks: this.#marks,
       errors: this.#measurements.errors,
       verdict,
+      ...(brokenOff === undefined ? {} : { brokenOff }),
     };
   }
 
-  /** The run rejects; what it has started is stopped in order. */
+  /** The run ends with what it has; what it has started is stopped in order. */
   interrupt(): void {
     this.#pool.interrupt('the run was interrupted');
   }

@@ -30,7 +30,7 @@ export function htmlReport(result: RunResult): string {
 <meta name="viewport" content="width=device-width"><style>${STYLE}</style></head><body>
 <h1>${escapeHtml(result.workload)} <small>${escapeHtml(result.target)}</small></h1>
 <p>${escapeHtml(result.about)}</p>
-<p class="${(result.verdict?.lost ?? 0) > 0 ? 'bad' : 'verdict'}">${escapeHtml(verdictText(result.verdict))}</p>
+<p class="${isSound(result) ? 'verdict' : 'bad'}">${escapeHtml(verdictText(result))}</p>
 ${steadyParagraph(result)}
 <h2>Latencies</h2>${latencyTable(result)}
 <h2>Over time</h2>${timeCharts(result).join('\n')}
@@ -43,6 +43,10 @@ ${resourceCharts(result).join('\n') || '<p>none was seen</p>'}
 <h2>The machine</h2>${machineTable(result)}
 </body></html>
 `;
+}
+
+function isSound({ verdict, brokenOff }: RunResult): boolean {
+  return (verdict?.lost ?? 0) === 0 && brokenOff === undefined;
 }
 
 function steadyParagraph({ phases }: RunResult): string {
@@ -300,7 +304,7 @@ const STYLE = `
 :root{color-scheme:light dark;--line:#8884;--faint:#888;--band:#8881}
 body{font:15px/1.45 system-ui,sans-serif;max-width:1020px;margin:2em auto;padding:0 1em}
 h1 small{font-size:50%;font-weight:normal;color:var(--faint)}
-table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}
+table{border-collapse:collapse;display:block;overflow-x:auto;font-size:13px;font-variant-numeric:tabular-nums}
 th,td{padding:2px 8px;text-align:right;border-bottom:1px solid var(--line)}
 th:first-child,td:first-child,th:nth-child(2),td:nth-child(2){text-align:left}
 figure{margin:1em 0}figcaption{font-weight:600}svg{width:100%;font-size:11px;fill:currentColor}

@@ -8,7 +8,7 @@
 
 import { BATCH_INTERVAL_MS } from '../load/messages.ts';
 import { samplesOf } from '../load/recorder.ts';
-import { encodeHistogram, newHistogram } from './result.ts';
+import { encodeHistogram, isCounted, newHistogram } from './result.ts';
 import type { Histogram } from 'hdr-histogram-js';
 import type { OwnCost } from '../load/messages.ts';
 import type { Batch, Sample } from '../load/recorder.ts';
@@ -126,6 +126,16 @@ export class Measurements {
     ended.endMs = nowMs;
     this.#closeInterval(nowMs);
     return ended;
+  }
+
+  /** Ends what is under way. False: nothing that counts has been measured. */
+  breakOff(nowMs: number): boolean {
+    for (const [number, { endMs }] of this.phases.entries()) {
+      if (endMs === 0) this.end(number, nowMs);
+    }
+    return this.phases.some((phase) => {
+      return isCounted(phase.start.role) && phase.okCount(this.#series) > 0;
+    });
   }
 
   add(

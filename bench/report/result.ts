@@ -111,6 +111,8 @@ export interface RunResult {
   }[];
   /** Undefined where nothing was looked for. */
   readonly verdict: Verdict | undefined;
+  /** Why the run ended before its end. */
+  readonly brokenOff?: string;
 }
 
 const TRACKABLE_MICROS = 120_000_000;
@@ -141,6 +143,10 @@ export function mergeHistograms(parts: readonly string[]): Histogram {
 }
 
 const COUNTED: ReadonlySet<PhaseRole> = new Set(['measure', 'fault', 'recover']);
+
+export function isCounted(role: PhaseRole): boolean {
+  return COUNTED.has(role);
+}
 
 /** Those whose figures a reader is after. */
 export function countedPhases({ phases }: Pick<RunResult, 'phases'>): PhaseResult[] {

@@ -7,7 +7,6 @@
 import { textTable } from '../../src/cli/text-table.ts';
 import { EVENT_LOOP_HEADING, eventLoopRows } from './event-loops.ts';
 import { countedPhases, percentileMs, phaseRate, phaseTotals } from './result.ts';
-import type { Verdict } from '../load/verify.ts';
 import type { Interval, PhaseResult, RunResult } from './result.ts';
 
 const BAR_WIDTH = 24;
@@ -105,7 +104,11 @@ export function eventLoopTable(result: RunResult): string {
   return rows.length === 0 ? '' : textTable([...EVENT_LOOP_HEADING], rows);
 }
 
-export function verdictText(verdict: Verdict | undefined): string {
+export function verdictText({
+  verdict,
+  brokenOff,
+}: Pick<RunResult, 'verdict' | 'brokenOff'>): string {
+  if (brokenOff !== undefined) return `broken off: ${brokenOff}; nothing was looked for`;
   if (verdict === undefined)
     return 'nothing was looked for: the target keeps nothing, or the verifier was off';
   const { lost, followed, acknowledged, unknown, returned, unanswered } = verdict;

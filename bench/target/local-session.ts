@@ -18,11 +18,11 @@ export function nullDriver(): Driver {
   const answer: ReadAnswer = { values: [Buffer.alloc(0)], context: undefined };
   const session: Session = {
     node: 0,
-    get: () => Promise.resolve(answer),
-    put: () => Promise.resolve('stored'),
-    delete: () => Promise.resolve(),
-    query: () => Promise.resolve([]),
-    queryApi: () => Promise.resolve(),
+    get: () => nextTurn(answer),
+    put: () => nextTurn('stored'),
+    delete: () => nextTurn(undefined),
+    query: () => nextTurn([]),
+    queryApi: () => nextTurn(undefined),
     setProperties: () => Promise.resolve([]),
     keepsSiblings: () => Promise.resolve(false),
     close: () => {},
@@ -36,6 +36,11 @@ export function nullDriver(): Driver {
     open: () => session,
     close: () => Promise.resolve(),
   };
+}
+
+/** As answers of a network come: with those at once, nothing else would get its turn. */
+function nextTurn<T>(answer: T): Promise<T> {
+  return new Promise((resolve) => setImmediate(resolve, answer));
 }
 
 /** One store for all sessions; it keeps the last value of a key and knows no contexts. */

@@ -2,7 +2,8 @@
  * The load harness against real nodes: a short run with a node killed in its midst loses nothing.
  */
 
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -79,4 +80,31 @@ t.test('a run with a paused node loses nothing and says so', async (t) => {
     result.marks.map(({ label }) => label),
     ['pause dev2@127.0.0.1', 'dev2@127.0.0.1 is back'],
   );
+});
+
+t.test('a run that is interrupted reports what it has measured', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'vertebra-bench-test-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const workload = join(folder, 'long.yml');
+  const [head = ''] = WORKLOAD.split('measure:');
+  const loops = '[{ loop: closed, duration: 1s }, { loop: closed, duration: 1h }]';
+  writeFileSync(workload, `${head}measure: ${loops}\n`);
+  const options = ['--target', 'null', '--steady', '0s', '--out', folder];
+  const command = [ENTRY_POINT, 'bench', 'run', workload, ...options];
+  const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const exited = once(child, 'exit');
+  let said = '';
+  child.stdout.setEncoding('utf8');
+  for await (const text of child.stdout as AsyncIterable<string>) {
+    const isOverBefore = /^closed:/m.test(said);
+    said += text;
+    // The first loop is over, and the second would take an hour.
+    if (!isOverBefore && /^closed:/m.test(said)) child.kill('SIGINT');
+  }
+  t.same(await exited, [1, null]);
+  t.match(said, /broken off: the run was interrupted/);
+  const result = JSON.parse(readFileSync(join(folder, 'result.json'), 'utf8')) as RunResult;
+  const [measured] = result.phases.filter(({ role }) => role === 'measure');
+  t.ok((measured?.series[0]?.ok ?? 0) > 0);
+  t.ok((measured?.endMs ?? 0) > (measured?.startMs ?? Infinity));
 });
