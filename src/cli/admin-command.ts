@@ -12,6 +12,7 @@ import { adminSocketPath } from '../admin/admin-socket.ts';
 import type { RingReadiness } from '../admin/ring-commands.ts';
 import { readConfigFile } from '../config/config-file.ts';
 import { addClusterCommands } from './cluster-command.ts';
+import { addSecurityCommands } from './security-command.ts';
 import { memberStatusText, ringReadyText, ringStatusText } from './ring-text.ts';
 
 const TIMEOUT_MS = 60_000;
@@ -46,7 +47,7 @@ export function addAdminCommands(program: Command): void {
     const target = admin.opts<NodeOptions>();
     const result = await query(command, options);
     if (target.json === true) console.log(JSON.stringify(result, undefined, 2));
-    else if (toText !== undefined) console.log(toText(result as never));
+    else if (toText !== undefined) printUnlessEmpty(toText(result as never));
     else if (typeof result === 'string') console.log(result);
     else console.log(JSON.stringify(result, undefined, 2));
     return result;
@@ -70,6 +71,7 @@ export function addAdminCommands(program: Command): void {
   addRepairCommands(admin, ask);
   addTransfersCommand(admin, ask);
   addBackupCommands(admin, { ask, query });
+  addSecurityCommands(admin, ask);
   const types = admin.command('bucket-type').description('bucket types');
   types
     .command('create <type> [properties]')
@@ -127,6 +129,11 @@ function addKeyCommands(admin: Command, ask: Ask): void {
     .action((type: string, bucket: string, key: string) =>
       ask('key locate', { type, bucket, key }, locatedKeyText),
     );
+}
+
+/** Riak says nothing where there is nothing to say. */
+function printUnlessEmpty(text: string): void {
+  if (text !== '') console.log(text);
 }
 
 function socketOf(target: NodeOptions): string {

@@ -13,6 +13,7 @@ import { clusterCommands } from '../admin/cluster-commands.ts';
 import { keyCommands } from '../admin/key-commands.ts';
 import { repairCommands } from '../admin/repair-commands.ts';
 import { ringCommands } from '../admin/ring-commands.ts';
+import { securityCommands } from '../admin/security-commands.ts';
 import { statusCommands } from '../admin/status-commands.ts';
 import { HttpServer } from '../api/http/http-server.ts';
 import { HTTP_DEFAULTS } from '../api/http/http-options.ts';
@@ -203,6 +204,7 @@ export class NodeRuntime {
         ...ringCommands(this.node, this.node.operations()),
         ...keyCommands(this.node.operations()),
         ...repairCommands(this.node, this.node.operations()),
+        ...securityCommands(this.node, { hasClientTls: false }),
         ...backupCommands(this.#backups),
         ['metrics', async () => snapshotToOpenMetrics(this.#options.metrics.snapshot())],
       ]),

@@ -14,6 +14,8 @@ import {
   type PartialProperties,
 } from '../object/bucket-properties.ts';
 import type { PropertyRefusal } from '../object/property-validation.ts';
+import type { SecurityChange } from '../security/security-change.ts';
+import type { SecurityState } from '../security/security-state.ts';
 import { bucketId, type BucketType, type ClusterState } from './cluster-state.ts';
 import { effectiveBucketProperties, effectiveTypeProperties } from './effective-properties.ts';
 import { encodeState, isShallow, STATE_SIZE_MAX_BYTES } from './state-document.ts';
@@ -39,6 +41,12 @@ export type ChangeOutcome =
   /** The `default` type cannot be changed at run time. */
   | { readonly kind: 'no-default-update' }
   | { readonly kind: 'exists' };
+
+export type SecurityOutcome =
+  | { readonly kind: 'changed'; readonly state: ClusterState }
+  | { readonly kind: 'unchanged' }
+  | Extract<SecurityChange, { readonly kind: 'refused' }>
+  | { readonly kind: 'no-room' };
 
 export interface BucketName {
   readonly type: ByteString;
@@ -119,6 +127,17 @@ export function setBucketTypeProperties(
   if (checked.kind === 'refused') return checked;
   const properties = { ...bucketType.properties, ...checked.properties };
   return withBucketType(state, type, { ...bucketType, properties });
+}
+
+/** Changes users, sources or grants. */
+export function changeSecurity(
+  state: ClusterState,
+  make: (security: SecurityState) => SecurityChange,
+): SecurityOutcome {
+  const made = make(state.security);
+  if (made.kind === 'refused') return made;
+  const outcome = nextState(state, { security: made.security });
+  return outcome.kind === 'changed' || outcome.kind === 'unchanged' ? outcome : { kind: 'no-room' };
 }
 
 function withBucketType(

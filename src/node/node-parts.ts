@@ -27,6 +27,7 @@ import { holdsNothing } from '../replica/partition-size.ts';
 import { findRefill, refillNote, type RefillNote } from '../repair/refill.ts';
 import { openIdentity, type Identity } from '../replica/identity.ts';
 import { STORE_REPLICA_DEFAULTS, StoreReplica } from '../replica/store-replica.ts';
+import type { PasswordHasher } from '../security/password-hasher.ts';
 import type { Store } from '../storage/store.ts';
 import { PeerAgreement, StoreAgreementLog } from './agreement-wiring.ts';
 import { CatchUp } from './catch-up.ts';
@@ -38,6 +39,7 @@ import type { NodeLimits, NodeOptions, NodeTimings } from './node-options.ts';
 import { Operations } from './operations.ts';
 import { PeerRequests } from './peer-requests.ts';
 import { PropertyChanges } from './property-changes.ts';
+import { SecurityChanges } from './security-changes.ts';
 import { RepairRounds } from './repair-rounds.ts';
 import type { RoutingPeer } from './routing-peer.ts';
 import { Topology } from './topology.ts';
@@ -60,6 +62,7 @@ export interface NodeParts {
   readonly proposer: Proposer;
   readonly changes: PropertyChanges;
   readonly clusterChanges: ClusterChanges;
+  readonly securityChanges: SecurityChanges;
   readonly joining: Joining;
   /** What peers are answered by. */
   readonly requests: PeerHandler;
@@ -75,6 +78,7 @@ export interface NodePorts {
   readonly limits: NodeLimits;
   readonly timings: NodeTimings;
   readonly disk: DiskGuard | undefined;
+  readonly passwords: PasswordHasher;
 }
 
 export async function openParts(ports: NodePorts): Promise<NodeParts> {
@@ -136,6 +140,7 @@ type Membership = Pick<
   | 'proposer'
   | 'changes'
   | 'clusterChanges'
+  | 'securityChanges'
   | 'joining'
 >;
 
@@ -188,14 +193,15 @@ async function openMembership(ports: NodePorts, identity: Identity): Promise<Mem
 
 /** What changes the cluster state, on request of a client or an operator. */
 function makeChanges(
-  { host, peer, store, options, timings }: NodePorts,
+  { host, peer, store, options, timings, passwords }: NodePorts,
   parts: Pick<NodeParts, 'keeper' | 'topology' | 'heartbeats' | 'proposer'>,
-): Pick<NodeParts, 'changes' | 'clusterChanges' | 'joining'> {
+): Pick<NodeParts, 'changes' | 'clusterChanges' | 'securityChanges' | 'joining'> {
   const self = findMember(options.initialState, options.id);
   assert(self !== undefined, 'a node is a member of its first state');
   return {
     changes: new PropertyChanges({ metrics: host.metrics, ...parts }, timings),
     clusterChanges: new ClusterChanges({ peer, ...parts }, timings),
+    securityChanges: new SecurityChanges({ host, passwords, ...parts }, timings),
     joining: new Joining(
       { host, ...parts, joinPort: options.joinPort, isEmpty: () => holdsNothing(store) },
       { ...timings, self },

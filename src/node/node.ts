@@ -142,6 +142,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
       limits: this.#limits,
       timings: this.#timings,
       disk: this.#disk,
+      passwords: this.#passwords,
     });
     await this.#disk?.start();
     this.#parts = parts;
@@ -374,7 +375,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   }
 
   /** What an operator changes of the cluster. */
-  cluster(): Pick<NodeParts, 'clusterChanges' | 'joining'> {
+  cluster(): Pick<NodeParts, 'clusterChanges' | 'securityChanges' | 'joining'> {
     return this.#mustParts();
   }
 
