@@ -2,6 +2,8 @@
 
 import t from 'tap';
 import { AdminRefusal } from '../../src/admin/admin-server.ts';
+import { clusterCommands } from '../../src/admin/cluster-commands.ts';
+import { ringCommands } from '../../src/admin/ring-commands.ts';
 import { securityCommands, type SecurityNode } from '../../src/admin/security-commands.ts';
 import type {
   GrantsReport,
@@ -9,6 +11,7 @@ import type {
   SecurityStatus,
   SourceReport,
 } from '../../src/admin/security-reports.ts';
+import { statusCommands } from '../../src/admin/status-commands.ts';
 import type { ByteString } from '../../src/base/bytes.ts';
 import type { NodeId } from '../../src/base/names.ts';
 import {
@@ -21,6 +24,7 @@ import {
 } from '../../src/cli/security-text.ts';
 import { changeSecurity } from '../../src/membership/changes.ts';
 import { PasswordHasher, SALT_BYTES } from '../../src/security/password-hasher.ts';
+import { addUser } from '../../src/security/role-changes.ts';
 import { stateOf } from '../membership/states.ts';
 import { TestCluster } from '../node/cluster-harness.ts';
 
@@ -175,6 +179,26 @@ t.test('security is enabled only where a client can log in', async (t) => {
   t.match(await status(without), 'WARNING: this node has no TLS for clients');
   t.equal(await without('disable'), '');
   t.equal(await status(withTls), 'Disabled');
+});
+
+t.test('no report of the cluster shows a hash', async (t) => {
+  const cluster = await TestCluster.start({ nodeCount: 1 });
+  const node = cluster.node('n1' as NodeId);
+  const password = { salt: '0f'.repeat(SALT_BYTES), hash: 'a1'.repeat(20) };
+  const user = { name: 'ann' as ByteString, groups: [], options: new Map(), password };
+  const { securityChanges } = node.cluster();
+  await cluster.settle(securityChanges.change('add-user', (each) => addUser(each, user)));
+  t.same(node.state().security.users.get(user.name)?.password, password);
+  const commands = [
+    ...clusterCommands(node),
+    ...statusCommands(node),
+    ...ringCommands(node, node.operations()),
+  ];
+  for (const [command, carryOut] of commands) {
+    if (!/status|ready/.test(command)) continue;
+    const shown = JSON.stringify(await cluster.settle(carryOut({})));
+    t.notMatch(shown, new RegExp(`${password.salt}|${password.hash}`), command);
+  }
 });
 
 t.test('what one node is told, all act on when the command returns', async (t) => {
