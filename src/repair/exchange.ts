@@ -24,6 +24,7 @@ import { Lanes } from './lanes.ts';
 import type { Pace } from './pace.ts';
 import type { RepairPorts } from './ports.ts';
 import type { SharedTree } from './replica-sets.ts';
+import { Recounts } from './recounts.ts';
 import { RepairRequests } from './requests.ts';
 
 export interface ExchangeOptions {
@@ -61,6 +62,7 @@ export class Exchanges {
   readonly #options: ExchangeOptions;
   readonly #requests: RepairRequests;
   readonly #pace: Pace;
+  readonly #recounts: Recounts;
   /** `partition/n/peer/segment` → by which bits it differed without a reason. */
   readonly #suspicions = new Map<string, string>();
 
@@ -68,6 +70,7 @@ export class Exchanges {
     this.#ports = ports;
     this.#pace = pace;
     this.#options = options;
+    this.#recounts = new Recounts(ports);
     this.#requests = new RepairRequests(ports.peer, options.requestTimeoutMs);
   }
 
@@ -95,7 +98,7 @@ export class Exchanges {
     const unexplained = halt.isSet
       ? []
       : segments.filter((segment) => !healing.segments.has(segment));
-    const corrected = await this.#recount(shared, trees, unexplained);
+    const corrected = await this.#recount(shared, { ...trees, unexplained }, halt);
     const { pushed, pulled } = healing;
     return { segments: compared.length, pushed, pulled, corrected };
   }
@@ -162,8 +165,8 @@ export class Exchanges {
   /** Counts again what has differed by the same bits before. */
   async #recount(
     { partition, nVal, peer }: SharedTree,
-    { local, remote }: TreePair,
-    unexplained: readonly number[],
+    { local, remote, unexplained }: TreePair & { readonly unexplained: readonly number[] },
+    halt: Halt,
   ): Promise<number> {
     const suspects: number[] = [];
     for (const segment of unexplained) {
@@ -182,7 +185,7 @@ export class Exchanges {
       nVal,
       segments: suspects.length,
     });
-    return this.#ports.replica.recountTree(partition, nVal, suspects);
+    return this.#recounts.run({ partition, nVal }, halt, suspects);
   }
 }
 

@@ -23,6 +23,7 @@ import type { Halt } from './halt.ts';
 import { Lanes } from './lanes.ts';
 import type { Pace } from './pace.ts';
 import type { TransferPorts } from './ports.ts';
+import type { Recounts } from './recounts.ts';
 import { foreignTrees, replicasOf, type TreeName } from './replica-sets.ts';
 import { isAboutObject, RepairRequests } from './requests.ts';
 import type { TransferNote, TransferProgress } from './transfer-progress.ts';
@@ -41,6 +42,7 @@ export class Leftovers {
   readonly #ports: TransferPorts;
   readonly #options: LeftoversOptions;
   readonly #pace: Pace;
+  readonly #recounts: Recounts;
   readonly #progress: TransferProgress;
   readonly #requests: RepairRequests;
   readonly #background: Background;
@@ -48,11 +50,16 @@ export class Leftovers {
   constructor(
     ports: TransferPorts,
     options: LeftoversOptions,
-    means: { readonly pace: Pace; readonly progress: TransferProgress },
+    means: {
+      readonly pace: Pace;
+      readonly recounts: Recounts;
+      readonly progress: TransferProgress;
+    },
   ) {
     this.#ports = ports;
     this.#options = options;
     this.#pace = means.pace;
+    this.#recounts = means.recounts;
     this.#progress = means.progress;
     this.#requests = new RepairRequests(ports.peer, options.requestTimeoutMs);
     const background = { name: 'leftovers', restMs: options.leftoversRestMs };
@@ -123,14 +130,15 @@ export class Leftovers {
       note.end();
     }
     if (keptCount > 0 || halt.isSet) return false;
-    return this.#isEmpty(tree);
+    return this.#isEmpty(tree, halt);
   }
 
   /** What stands for no copy that can be read is an error of the tree. */
-  async #isEmpty({ partition, nVal }: TreeName): Promise<boolean> {
+  async #isEmpty(tree: TreeName, halt: Halt): Promise<boolean> {
+    const { partition, nVal } = tree;
     const { replica } = this.#ports;
     if (!(await replica.holdsAny(partition, nVal))) return true;
-    await replica.recountTree(partition, nVal, ALL_SEGMENTS);
+    await this.#recounts.run(tree, halt);
     return !(await replica.holdsAny(partition, nVal));
   }
 

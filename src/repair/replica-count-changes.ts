@@ -20,12 +20,12 @@ import {
   createdTypeProperties,
   effectiveTypeProperties,
 } from '../membership/effective-properties.ts';
-import { SEGMENT_COUNT } from '../storage/hash-tree.ts';
 import { bucketRange, encodeMetaKey, partitionRange, typeRange } from '../storage/keys.ts';
 import type { KeyRange } from '../storage/keys.ts';
 import { Background } from './background.ts';
 import type { Halt } from './halt.ts';
 import type { TransferPorts } from './ports.ts';
+import type { Recounts } from './recounts.ts';
 
 /** A type, or a bucket with an n_val of its own, and how many replicas its objects have. */
 interface Scope {
@@ -37,10 +37,10 @@ interface Scope {
 type Scopes = ReadonlyMap<string, Scope>;
 
 const NOTE_KEY = encodeMetaKey(utf8ToByteString('n-vals'));
-const ALL_SEGMENTS = Array.from({ length: SEGMENT_COUNT }, (_, segment) => segment);
 
 export class ReplicaCountChanges {
   readonly #ports: TransferPorts;
+  readonly #recounts: Recounts;
   readonly #background: Background;
   #state: ClusterState | undefined;
   /** What the trees stand for. */
@@ -49,9 +49,14 @@ export class ReplicaCountChanges {
   /** `changed`: called when trees have been recounted. */
   constructor(
     ports: TransferPorts,
-    options: { readonly restMs: number; readonly changed: () => void },
+    options: {
+      readonly restMs: number;
+      readonly recounts: Recounts;
+      readonly changed: () => void;
+    },
   ) {
     this.#ports = ports;
+    this.#recounts = options.recounts;
     const { restMs, changed } = options;
     const background = { name: 'replica_counts', restMs };
     this.#background = new Background(ports.host, background, async (halt) => {
@@ -83,9 +88,10 @@ export class ReplicaCountChanges {
       for (const nVal of await this.#nValsToCount(index as Partition, changed)) {
         if (halt.isSet) return false;
         treeCount += 1;
-        await this.#ports.replica.recountTree(index as Partition, nVal, ALL_SEGMENTS);
+        await this.#recounts.run({ partition: index as Partition, nVal }, halt);
       }
     }
+    if (halt.isSet) return false;
     if (changed.length > 0) {
       await store.write([{ kind: 'put', key: NOTE_KEY, head: encodeScopes(after) }]);
     }

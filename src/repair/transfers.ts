@@ -6,6 +6,7 @@ import { Exchanges } from './exchange.ts';
 import { Leftovers, type LeftoversOptions } from './leftovers.ts';
 import { Pace } from './pace.ts';
 import type { TransferPorts } from './ports.ts';
+import { Recounts } from './recounts.ts';
 import { Refill, type RefillNote } from './refill.ts';
 import { ReplicaCountChanges } from './replica-count-changes.ts';
 import { StepTransfer, type StepTransferOptions } from './step-transfer.ts';
@@ -53,7 +54,8 @@ export class Transfers {
     const pace = new Pace(ports.host.clock, options.bytesPerSecond);
     const progress = this.#progress;
     const exchanges = new Exchanges(ports, pace, options);
-    const means = { options, pace, progress, exchanges };
+    const recounts = new Recounts(ports);
+    const means = { options, pace, progress, exchanges, recounts };
     this.#step = new StepTransfer(ports, options, {
       ...means,
       closed: () => {
@@ -64,6 +66,7 @@ export class Transfers {
     this.#leftovers = new Leftovers(ports, options, means);
     this.#counts = new ReplicaCountChanges(ports, {
       restMs: options.countsRestMs,
+      recounts,
       changed: () => {
         this.#leftovers.wake();
       },

@@ -153,7 +153,13 @@ export interface Replica {
   ): AsyncIterableIterator<{ readonly key: ObjectKey; readonly head: Buffer }[]>;
   /**
    * Counts these segments of a tree again from the copies themselves and corrects them; how many
-   * were wrong. Reads the whole partition: only for segments that differ where no copies do.
+   * were wrong. Reads the heads of the whole partition, at the pace of who asks.
    */
-  recountTree(partition: Partition, nVal: number, segments: readonly number[]): Promise<number>;
+  recountTree(partition: Partition, nVal: number, options: RecountOptions): Promise<number>;
+}
+
+export interface RecountOptions {
+  readonly segments: readonly number[];
+  /** Waits until so many entries more may be read; false: give it up, nothing is corrected. */
+  readonly keepPace: (entryCount: number) => Promise<boolean>;
 }

@@ -52,7 +52,14 @@ import type { KeySlot, SlotChanges } from './key-slot.ts';
 import { OwnChains } from './own-chains.ts';
 import { scanHeads } from './partition-scan.ts';
 import { estimatePartition } from './partition-size.ts';
-import type { CoordinatedOutcome, CoordinatedWrite, Hint, Placement, Replica } from './replica.ts';
+import type {
+  CoordinatedOutcome,
+  CoordinatedWrite,
+  Hint,
+  Placement,
+  RecountOptions,
+  Replica,
+} from './replica.ts';
 import { scanRecords } from './record-scan.ts';
 import type { KeyRecord } from './record-scan.ts';
 import { fileMembers, scanHashes } from './segment-members.ts';
@@ -368,7 +375,7 @@ export class StoreReplica implements Replica {
   async recountTree(
     partition: Partition,
     nVal: number,
-    segments: readonly number[],
+    { segments, keepPace }: RecountOptions,
   ): Promise<number> {
     const tree = await this.#trees.load(partition, nVal);
     // Two counts at once would correct the same error twice.
@@ -378,6 +385,7 @@ export class StoreReplica implements Replica {
         segments: new Set(segments),
         isCounted: (key) => this.#isCounted(key, nVal),
         slots: () => this.#slotsOf(tree),
+        keepPace,
       }),
     );
     this.#recounting = recount.catch(() => {});

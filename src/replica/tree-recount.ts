@@ -29,9 +29,11 @@ export interface Recount {
   readonly isCounted: (key: ObjectKey) => boolean;
   /** The keys of the tree that have a change under way now. */
   readonly slots: () => Iterable<KeySlot>;
+  /** Waits until so many entries more may be read; false: give it up. */
+  readonly keepPace: (entryCount: number) => Promise<boolean>;
 }
 
-/** How many segments were wrong; they are right, durably, when it resolves. */
+/** How many segments were wrong; they are right, durably, when it resolves. Given up: 0. */
 export async function recountTree(store: Store, recount: Recount): Promise<number> {
   const { tree, segments } = recount;
   const counted = new Map<number, Buffer>();
@@ -58,6 +60,7 @@ export async function recountTree(store: Store, recount: Recount): Promise<numbe
       const hash = recordCausalHash(entry.value);
       if (hash !== undefined) add(key, hash);
     }
+    if (!(await recount.keepPace(batch.length))) return 0;
   }
 
   const refusal = store.refusal();
@@ -73,7 +76,7 @@ export async function recountTree(store: Store, recount: Recount): Promise<numbe
 
 function toggle(bytes: Buffer, by: Buffer): void {
   assert(bytes.length === by.length, 'segments are of one size');
-  for (const [index, byte] of by.entries()) {
-    bytes.writeUInt8(bytes.readUInt8(index) ^ byte, index);
+  for (let offset = 0; offset < bytes.length; offset += 4) {
+    bytes.writeInt32BE(bytes.readInt32BE(offset) ^ by.readInt32BE(offset), offset);
   }
 }
