@@ -3,7 +3,9 @@
  * how long a node takes to start, as keys and nodes become more.
  *
  * Keys: one node, n=1, whose store is filled from this process, without a network, while the node is
- * stopped; each count goes on from the one before it, so that LevelDB has levels as after years. Nodes:
+ * stopped, and compacted, so that what is measured is not the end of the filling. Each count goes on from
+ * the one before it. Memory is the node's own, without the pages of LevelDB's tables, which are mapped
+ * and which the kernel takes back when it needs them. Nodes:
  * n=3 r=2 w=2, ten connections to each. Costs are processor time of all threads of all nodes; they
  * share this machine, so with more nodes each has less to do, and less to join into one frame or
  * one sync: the frames sent for an operation stand beside its cost. `--data` keeps the node with many
@@ -14,6 +16,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { Level } from 'level';
 import { utf8ToByteString } from '../src/base/bytes.ts';
 import type { Host } from '../src/base/host.ts';
 import type { ObjectKey } from '../src/base/names.ts';
@@ -29,7 +32,7 @@ import { partitionOf } from '../src/ring/partition.ts';
 import { openLevelDbStore } from '../src/storage/open-leveldb.ts';
 import { SystemClock, SystemRandom } from '../src/telemetry/system-host.ts';
 import { measureLoop, repeat, type MeasuredLoop, type Operate } from './closed-loop.ts';
-import { residentBytesOf } from './process-costs.ts';
+import { ownBytesOf } from './process-costs.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -90,6 +93,32 @@ async function fillStore(folder: string, from: number, to: number): Promise<void
   };
   await Promise.all(Array.from({ length: WRITES_UNDER_WAY }, worker));
   await store.close();
+  await compact(folder);
+}
+
+async function compact(folder: string): Promise<void> {
+  const database = new Level<Buffer, Buffer>(folder, { keyEncoding: 'buffer' });
+  await database.open();
+  // In Node, `Level` is classic-level's own class, which its published type leaves out.
+  const { compactRange } = database as unknown as Pick<Compactable, 'compactRange'>;
+  await compactRange.call(database, Buffer.of(0), Buffer.of(0xff));
+  await database.close();
+}
+
+interface Compactable {
+  compactRange(this: unknown, from: Buffer, to: Buffer): Promise<void>;
+}
+
+/** The node once with its bucket type, so that what is filled belongs to it from the start. */
+async function makeNode(configPath: string): Promise<void> {
+  const cluster = new DevCluster({
+    configPath,
+    nodes: devNodes(configPath),
+    entryPoint: ENTRY_POINT,
+  });
+  await cluster.start();
+  await cluster.ensureBucketTypes({ n1: { n_val: 1, allow_mult: false } });
+  await cluster.stop();
 }
 
 interface Setup {
@@ -102,6 +131,7 @@ interface Setup {
 interface Costs {
   readonly startMs: number;
   readonly idleBytes: number;
+  readonly usedBytes: number;
   readonly gets: Loop;
   readonly puts: Loop;
 }
@@ -120,7 +150,7 @@ async function measureNodes({ data, nodeCount, n, keyCount }: Setup): Promise<Co
   await cluster.start();
   const startMs = performance.now() - startedMs;
   const pids = nodes.map(({ name }) => cluster.mustChild(name).pid ?? 0);
-  const idleBytes = Math.max(...pids.map(residentBytesOf));
+  const idleBytes = Math.max(...pids.map(ownBytesOf));
   const client = new VertebraClient({
     nodes: nodes.map((node) => ({ host: node.host, port: node.pbcPort })),
     connectionsPerNode: CONNECTIONS_PER_NODE,
@@ -143,7 +173,8 @@ async function measureNodes({ data, nodeCount, n, keyCount }: Setup): Promise<Co
     };
     const gets = await measure(get);
     const puts = await measure(put);
-    return { startMs, idleBytes, gets, puts };
+    const usedBytes = Math.max(...pids.map(ownBytesOf));
+    return { startMs, idleBytes, usedBytes, gets, puts };
   } finally {
     client.close();
     await cluster.stop();
@@ -159,14 +190,14 @@ async function framesSent(nodes: readonly DevNode[]): Promise<number> {
   return (await Promise.all(texts)).map(Number).reduce((sum, sent) => sum + sent, 0);
 }
 
-function toRow(label: string, { startMs, idleBytes, gets, puts }: Costs): string[] {
+function toRow(label: string, { startMs, idleBytes, usedBytes, gets, puts }: Costs): string[] {
   const loops = [gets, puts].flatMap(({ operationsPerSecond, nodeMicros, frames, histogram }) => [
     operationsPerSecond.toFixed(0),
     nodeMicros.toFixed(0),
     frames.toFixed(2),
     (histogram.getValueAtPercentile(99) / 1_000).toFixed(1),
   ]);
-  const memory = [idleBytes, puts.residentBytes].map((bytes) => (bytes / MIB).toFixed(0));
+  const memory = [idleBytes, usedBytes].map((bytes) => (bytes / MIB).toFixed(0));
   const errors = `${gets.errorCount + puts.errorCount}`;
   return [label, (startMs / 1_000).toFixed(2), ...loops, ...memory, errors];
 }
@@ -200,6 +231,7 @@ try {
     const configPath = writeDevConfig({ nodes: 1, basePort: BASE_PORT, data });
     const [node] = devNodes(configPath);
     if (node === undefined) throw new Error('a cluster of one has a node');
+    await makeNode(configPath);
     const startedMs = performance.now();
     await fillStore(join(node.dataFolder, 'store'), filled, keyCount);
     const tookMs = performance.now() - startedMs;
