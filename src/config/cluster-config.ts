@@ -50,7 +50,7 @@ export interface ClusterDocument {
     readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
     readonly destination: string;
   };
-  readonly tls: { readonly peer?: TlsDocument };
+  readonly tls: { readonly peer?: TlsDocument; readonly client?: ClientTlsDocument };
   readonly hooks: { readonly folder?: string; readonly timeout: string };
   readonly map_reduce: { readonly javascript: 'enabled' | 'disabled' };
   readonly jobs: Readonly<Record<JobClass, 'enabled' | 'disabled'>>;
@@ -64,11 +64,18 @@ export interface TlsDocument {
   readonly verify: 'node' | 'authority';
 }
 
+export interface ClientTlsDocument {
+  readonly cert_file: string;
+  readonly key_file: string;
+  readonly ca_file?: string;
+}
+
 export interface NodeDocument {
   readonly name: string;
   readonly host?: string;
   readonly listen?: string;
   readonly http_port: number;
+  readonly https_port?: number;
   readonly pbc_port: number;
   readonly peer_port: number;
   readonly data_dir: string;
@@ -89,6 +96,8 @@ export interface NodeConfig {
   /** What it binds. */
   readonly listenHost: string;
   readonly httpPort: number;
+  /** Undefined: HTTP is not offered over TLS. */
+  readonly httpsPort: number | undefined;
   readonly pbcPort: number;
   readonly peerPort: number;
   readonly dataDir: string;
@@ -113,6 +122,13 @@ export interface TlsConfig {
   readonly certFile: string;
   readonly keyFile: string;
   readonly verifiesNames: boolean;
+}
+
+export interface ClientTlsConfig {
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** Undefined: clients cannot prove themselves by certificates. */
+  readonly caFile: string | undefined;
 }
 
 export interface ClusterConfig {
@@ -145,6 +161,8 @@ export interface ClusterConfig {
   readonly log: ClusterDocument['log'];
   /** Absent: the links between nodes are not encrypted. */
   readonly peerTls: TlsConfig | undefined;
+  /** Absent: clients cannot use TLS, and so security cannot be enabled. */
+  readonly clientTls: ClientTlsConfig | undefined;
   readonly disabledJobs: ReadonlySet<JobClass>;
   /** Commit hooks; undefined: there are none. */
   readonly hooks: { readonly folder: string; readonly timeoutMs: number } | undefined;
@@ -188,6 +206,7 @@ export function documentToConfig(document: ClusterDocument, folder: string): Clu
     },
     log: toLogConfig(document.log, folder),
     peerTls: tls.peer && toTlsConfig(tls.peer, folder),
+    clientTls: tls.client && toClientTlsConfig(tls.client, folder),
     hooks: toHooksConfig(document.hooks, folder),
     hasScripts: document.map_reduce.javascript === 'enabled',
     disabledJobs: new Set(JOB_CLASSES.filter((name) => document.jobs[name] === 'disabled')),
@@ -212,6 +231,7 @@ function toNodeConfig(node: NodeDocument, folder: string): NodeConfig {
     host,
     listenHost: node.listen ?? host,
     httpPort: node.http_port,
+    httpsPort: node.https_port,
     pbcPort: node.pbc_port,
     peerPort: node.peer_port,
     dataDir: resolve(folder, node.data_dir),
@@ -239,6 +259,14 @@ function toTlsConfig(tls: TlsDocument, folder: string): TlsConfig {
     certFile: resolve(folder, tls.cert_file),
     keyFile: resolve(folder, tls.key_file),
     verifiesNames: tls.verify === 'node',
+  };
+}
+
+function toClientTlsConfig(tls: ClientTlsDocument, folder: string): ClientTlsConfig {
+  return {
+    certFile: resolve(folder, tls.cert_file),
+    keyFile: resolve(folder, tls.key_file),
+    caFile: tls.ca_file === undefined ? undefined : resolve(folder, tls.ca_file),
   };
 }
 

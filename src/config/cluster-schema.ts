@@ -135,6 +135,22 @@ const peerTls: SettingSchema = {
   additionalProperties: false,
 };
 
+const clientTls: SettingSchema = {
+  type: 'object',
+  description:
+    "Clients' TLS: HTTPS, STARTTLS of Protocol Buffers. Needed before security can be enabled.",
+  properties: {
+    cert_file: text('PEM file with the certificate chain that clients see.'),
+    key_file: text('PEM file with its private key.'),
+    ca_file: text(
+      'PEM file with the authorities that may vouch for clients, which then need no password. Absent: ' +
+        'none may.',
+    ),
+  },
+  required: ['cert_file', 'key_file'],
+  additionalProperties: false,
+};
+
 const port = (fallback: number, description: string): SettingSchema =>
   count({ from: 1, to: 65_535, default: fallback }, description);
 
@@ -149,6 +165,10 @@ const node: SettingSchema = {
     host: text('Where others reach the node. Default: the part of its name after the @.'),
     listen: text('The address the node binds. Default: its host.'),
     http_port: port(8_098, 'Port of the HTTP interface.'),
+    https_port: count(
+      { from: 1, to: 65_535 },
+      'Port of the HTTP interface over TLS; needs tls.client. Absent: there is none.',
+    ),
     pbc_port: port(8_087, 'Port of the Protocol Buffers interface.'),
     peer_port: port(8_099, 'Port for the other nodes.'),
     data_dir: text('Folder of its data; relative to the configuration file.'),
@@ -194,7 +214,10 @@ export const CLUSTER_SCHEMA: SettingSchema = {
     disk,
     transfers,
     log,
-    tls: section('Encryption and authentication; off where a group is absent.', { peer: peerTls }),
+    tls: section('Encryption and authentication; off where a group is absent.', {
+      peer: peerTls,
+      client: clientTls,
+    }),
     hooks: section('Commit hooks: code of the operator that sees the writes of a bucket.', {
       folder: text(
         'Folder of the modules (`NAME.js`) that `precommit` and `postcommit` may name; relative to ' +

@@ -36,7 +36,7 @@ export function parseClusterDocument(name: string, text: string): ClusterDocumen
   const yaml = new YamlDocument(name, text);
   const document = yaml.value();
   let problems = checkDocument(document, CLUSTER_SCHEMA);
-  if (problems.length === 0) problems = checkNodes((document as ClusterDocument).nodes);
+  if (problems.length === 0) problems = checkNodes(document as ClusterDocument);
   if (problems.length === 0) {
     const { bucket_defaults: defaults } = document as ClusterDocument;
     problems = checkPropertyNames(defaults, ['bucket_defaults']);
@@ -94,7 +94,7 @@ function readText(path: string): string {
   }
 }
 
-function checkNodes(nodes: readonly NodeDocument[]): Problem[] {
+function checkNodes({ nodes, tls }: ClusterDocument): Problem[] {
   const problems: Problem[] = [];
   const takenBy = new Map<string, string>();
   const claim = (index: number, field: keyof NodeDocument, thing: string): void => {
@@ -109,6 +109,13 @@ function checkNodes(nodes: readonly NodeDocument[]): Problem[] {
     const host = node.listen ?? node.host ?? hostOfNodeName(node.name);
     claim(index, 'name', `name ${node.name}`);
     claim(index, 'http_port', `port ${host}:${node.http_port}`);
+    if (node.https_port !== undefined) {
+      claim(index, 'https_port', `port ${host}:${node.https_port}`);
+      if (tls.client === undefined) {
+        const sentence = 'needs the certificate and the key of tls.client';
+        problems.push({ path: ['nodes', index, 'https_port'], isAboutKey: false, sentence });
+      }
+    }
     claim(index, 'pbc_port', `port ${host}:${node.pbc_port}`);
     claim(index, 'peer_port', `port ${host}:${node.peer_port}`);
     claim(index, 'data_dir', `folder ${host} ${resolve(node.data_dir)}`);

@@ -70,6 +70,8 @@ t.test('a file with a name and a node gets every default, and paths beside the f
     ],
   });
   t.equal(config.peerTls, undefined);
+  t.equal(config.clientTls, undefined);
+  t.equal(config.nodes[0]?.httpsPort, undefined);
   t.equal(config.disabledJobs.size, 0);
   t.end();
 });
@@ -81,10 +83,11 @@ cluster: spine
 delete_mode: keep
 tls:
   peer: { ca_file: ca.pem, cert_file: /etc/node.pem, key_file: node.key }
+  client: { cert_file: api.pem, key_file: /etc/api.key }
 jobs: { list_keys: disabled }
 log: { level: warn, destination: log/node.log }
 nodes:
-  - { name: a@db1, listen: 0.0.0.0, data_dir: /srv/a, location: rack1 }
+  - { name: a@db1, listen: 0.0.0.0, data_dir: /srv/a, location: rack1, https_port: 8443 }
   - { name: b@db2, data_dir: /srv/b, participate_in_coverage: disabled }
 `,
   });
@@ -92,6 +95,7 @@ nodes:
   t.match(config, {
     deleteMode: { kind: 'keep' },
     peerTls: { caFile: join(folder, 'ca.pem'), certFile: '/etc/node.pem' },
+    clientTls: { caFile: undefined, certFile: join(folder, 'api.pem'), keyFile: '/etc/api.key' },
     log: { level: 'warn', destination: join(folder, 'log/node.log') },
     nodes: [
       {
@@ -99,6 +103,7 @@ nodes:
         listenHost: '0.0.0.0',
         dataDir: '/srv/a',
         location: 'rack1',
+        httpsPort: 8443,
         inCoverage: true,
       },
       { host: 'db2', inCoverage: false },
@@ -185,6 +190,12 @@ const WRONG: readonly (readonly [fact: string, text: string, message: string])[]
     'half a TLS group is refused',
     `cluster: spine\ntls:\n  peer:\n    ca_file: a\n    cert_file: b\n${NODE}`,
     'c.yml, line 3: tls.peer.key_file must be given',
+  ],
+  [
+    'HTTPS needs a certificate, and a port of its own',
+    `${MINIMAL}    https_port: 8098\n`,
+    'c.yml, line 5: nodes[0].https_port must be unique, but dev1@127.0.0.1 has 8098 already\n' +
+      'c.yml, line 5: nodes[0].https_port needs the certificate and the key of tls.client',
   ],
   [
     'a node is called name@host',
