@@ -68,7 +68,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     isPure: true,
     mayImport: ['replica', 'peer', 'storage', 'ring', 'membership', 'object', 'base'],
   },
-  mapreduce: { isPure: true, mayImport: ['object', 'clock', 'base'] },
+  mapreduce: { isPure: true, mayImport: ['object', 'security', 'clock', 'base'] },
   query: { isPure: true, mayImport: ['object', 'clock', 'base'] },
   node: { isPure: true, mayImport: ALL_PURE },
   transport: { isPure: false, mayImport: ['peer', 'object', 'membership', 'base'] },

@@ -34,6 +34,7 @@ import type { LevelDbStore } from '../storage/leveldb-store.ts';
 import { openLevelDbStore } from '../storage/open-leveldb.ts';
 import type { MetricsRegistry } from '../telemetry/metrics-registry.ts';
 import { snapshotToOpenMetrics } from '../telemetry/metrics-text.ts';
+import { CLIENT_CERTIFICATES, CertificateFiles } from '../transport/certificate-files.ts';
 import type { PeerAddress } from '../transport/channel.ts';
 import { GrpcPeer } from '../transport/grpc-peer.ts';
 import { PeerCertificates } from '../transport/peer-certificates.ts';
@@ -63,6 +64,7 @@ export class NodeRuntime {
   readonly #options: RuntimeOptions;
   readonly #store: LevelDbStore;
   readonly #certificates: PeerCertificates;
+  readonly #clientCertificates: CertificateFiles | undefined;
   readonly #peer: GrpcPeer;
   readonly #peerServer: PeerServer;
   readonly #http: HttpServer;
@@ -82,6 +84,7 @@ export class NodeRuntime {
     const gate = this.#newGate();
     const certificates = new PeerCertificates(host, config.peerTls);
     this.#certificates = certificates;
+    this.#clientCertificates = clientCertificatesOf(options);
     const { keepaliveMs, handshakeTimeoutMs } = config.peer;
     this.#peer = new GrpcPeer(host, gate, {
       ...config.peer,
@@ -135,6 +138,7 @@ export class NodeRuntime {
       connectionsMax: limits.connections,
       idleTimeoutMs: timeouts.idleMs,
       closeTimeoutMs: timeouts.shutdownMs / 2,
+      certificates: this.#clientCertificates,
       disabledJobs,
       scripts: this.#scripts,
       onBug: options.onBug,
@@ -176,13 +180,15 @@ export class NodeRuntime {
     this.#scripts?.close();
     await this.node.stop();
     this.#certificates.close();
+    this.#clientCertificates?.close();
     this.#peerServer.close();
     this.#peer.close();
   }
 
-  /** Takes new certificates for the links between nodes, if there are any. */
+  /** Takes new certificates for the links between nodes and for clients, if there are any. */
   reloadCertificates(): void {
     this.#certificates.reload();
+    this.#clientCertificates?.reload();
   }
 
   async #open(): Promise<void> {
@@ -192,8 +198,10 @@ export class NodeRuntime {
     await this.#store.endCopy();
     showNode(this.#options.metrics, this.node);
     this.#certificates.watch();
+    this.#clientCertificates?.watch();
     await this.#peersListening;
     await this.#http.listen({ host: self.listenHost, port: self.httpPort });
+    await this.#listenSecurely();
     await this.#pbc.listen({ host: self.listenHost, port: self.pbcPort });
     this.#admin = await AdminServer.listen(
       adminSocketPath(self.dataDir),
@@ -204,11 +212,18 @@ export class NodeRuntime {
         ...ringCommands(this.node, this.node.operations()),
         ...keyCommands(this.node.operations()),
         ...repairCommands(this.node, this.node.operations()),
-        ...securityCommands(this.node, { hasClientTls: false }),
+        ...securityCommands(this.node, { hasClientTls: this.#clientCertificates !== undefined }),
         ...backupCommands(this.#backups),
         ['metrics', async () => snapshotToOpenMetrics(this.#options.metrics.snapshot())],
       ]),
     );
+  }
+
+  async #listenSecurely(): Promise<void> {
+    const { listenHost, httpsPort } = this.#options.self;
+    if (httpsPort === undefined || this.#clientCertificates === undefined) return;
+    const address = { host: listenHost, port: httpsPort };
+    await this.#http.listenSecurely(address, this.#clientCertificates);
   }
 
   /** Links follow the members; the port opens when this node can say who it is. */
@@ -250,6 +265,11 @@ export class NodeRuntime {
     if (introduction === undefined) throw new Fault('closed', 'the node has not been opened');
     return introduction;
   }
+}
+
+function clientCertificatesOf({ config, host }: RuntimeOptions): CertificateFiles | undefined {
+  const { clientTls } = config;
+  return clientTls && new CertificateFiles(host, clientTls, CLIENT_CERTIFICATES);
 }
 
 function timingsOf(config: ClusterConfig): Partial<NodeTimings> {

@@ -57,6 +57,12 @@ export interface JobPorts {
   bucketTypeProperties(type: ByteString): unknown;
 }
 
+/**
+ * Whether a job may read objects of a bucket. Its inputs are judged before it begins; what one phase
+ * gives the next can name any key, and is judged by this.
+ */
+export type MayMap = (name: { readonly type: ByteString; readonly bucket: ByteString }) => boolean;
+
 /** Why a job ended before its end. */
 export type JobFailure =
   | { readonly reason: 'timeout' }

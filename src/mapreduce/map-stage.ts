@@ -145,7 +145,7 @@ class Mapping {
 
   /** What each input comes to, in order. */
   async *over(terms: TermList): AsyncGenerator<TermList | MapCrash> {
-    const addresses: (Address | undefined)[] = [];
+    const addresses: Begun[] = [];
     for (const [index, term] of terms.entries()) {
       while (addresses.length < terms.length && addresses.length - index < AHEAD_COUNT) {
         addresses.push(this.#begin(terms[addresses.length] as Term));
@@ -154,11 +154,11 @@ class Mapping {
     }
   }
 
-  /** Undefined: there is nothing to read. */
-  #begin(term: Term): Address | undefined {
+  #begin(term: Term): Begun {
     const address = isObject(term) ? undefined : parseAddress(term);
     if (address === undefined) return undefined;
     const { key, keyData } = address;
+    if (this.#stage.mayMap?.(key) === false) return 'denied';
     if (!this.#needsKeyData || keyData === UNDEFINED) this.#run.add({ key, keyData: undefined });
     else {
       const bytes = encodeTerm(keyData);
@@ -168,11 +168,12 @@ class Mapping {
     return address;
   }
 
-  async #finish(term: Term, address: Address | undefined): Promise<TermList | MapCrash> {
+  async #finish(term: Term, address: Begun): Promise<TermList | MapCrash> {
     if (isObject(term)) {
       return this.#map({ address: { key: term.key, keyData: UNDEFINED }, object: term });
     }
     if (address === undefined) return { crash: 'bad_input', input: term };
+    if (address === 'denied') return { crash: 'permission_denied', input: term };
     let outcome = await this.#run.take();
     if (Buffer.isBuffer(outcome)) {
       const results = decodeTerm(outcome);
@@ -190,6 +191,9 @@ class Mapping {
     return isCrash(outcome) ? { ...outcome, input: inputTerm(found) } : outcome;
   }
 }
+
+/** Undefined: there is nothing to read. */
+type Begun = Address | 'denied' | undefined;
 
 function isObject(term: Term): term is Extract<Term, { kind: 'object' }> {
   return typeof term === 'object' && 'kind' in term && term.kind === 'object';

@@ -11,7 +11,7 @@ import { runMap } from './map-stage.ts';
 import { phaseFailure } from './phase-input.ts';
 import { runScriptReduce } from './script-reduce.ts';
 import type { Phase, ReducePhase } from './job.ts';
-import type { JobEvent, JobPorts } from './job-ports.ts';
+import type { JobEvent, JobPorts, MayMap } from './job-ports.ts';
 import type { ScriptEngine } from './script.ts';
 
 /** What a reduce phase may hold. */
@@ -27,6 +27,7 @@ export interface Stage {
   readonly keepsInputs: boolean;
   /** Undefined: phases in JavaScript are refused when the job is read. */
   readonly scripts: ScriptEngine | undefined;
+  readonly mayMap: MayMap | undefined;
 }
 
 type Events = AsyncGenerator<JobEvent>;

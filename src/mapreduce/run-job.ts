@@ -11,13 +11,15 @@ import { readInputs } from './job-source.ts';
 import { runStage } from './phase-stages.ts';
 import type { Clock, Metrics } from '../base/host.ts';
 import type { Job } from './job.ts';
-import type { JobEvent, JobFailure, JobPorts } from './job-ports.ts';
+import type { JobEvent, JobFailure, JobPorts, MayMap } from './job-ports.ts';
 import type { ScriptEngine } from './script.ts';
 
 export interface JobHost {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly scripts: ScriptEngine | undefined;
+  /** Whether objects of a bucket may be mapped; undefined: all may. */
+  readonly mayMap: MayMap | undefined;
 }
 
 /**
@@ -28,7 +30,8 @@ export async function* runJob(job: Job, ports: JobPorts, host: JobHost): AsyncGe
   host.metrics.count('mapreduce_jobs_total');
   host.metrics.count('pipeline_create');
   const deadline = new Deadline(host.clock, job.timeoutMs);
-  const events = connectStages(job, ports, { deadline, scripts: host.scripts });
+  const { scripts, mayMap } = host;
+  const events = connectStages(job, ports, { deadline, scripts, mayMap });
   const last = job.phases.length - 1;
   try {
     for (;;) {
@@ -54,13 +57,13 @@ export async function* runJob(job: Job, ports: JobPorts, host: JobHost): AsyncGe
 function connectStages(
   job: Job,
   ports: JobPorts,
-  { deadline, scripts }: { readonly deadline: Deadline } & Pick<JobHost, 'scripts'>,
+  { deadline, ...rights }: { readonly deadline: Deadline } & Pick<JobHost, 'scripts' | 'mayMap'>,
 ): AsyncGenerator<JobEvent> {
   let events = readInputs(job.inputs, ports, Math.max(job.timeoutMs, 1));
   for (const [index, phase] of job.phases.entries()) {
     const keepsInputs = job.phases[index - 1]?.isKept === true;
     const leftMs = (): number => deadline.leftMs();
-    events = runStage(events, phase, { ports, index, keepsInputs, leftMs, scripts });
+    events = runStage(events, phase, { ports, index, keepsInputs, leftMs, ...rights });
   }
   return events;
 }

@@ -43,6 +43,8 @@ import type {
 } from '../peer/messages.ts';
 import type { JoinHandler, JoinReply, JoinRequest } from '../peer/join.ts';
 import type { Peer, PeerHandler } from '../peer/peer.ts';
+import type { Gatekeeper } from '../security/gatekeeper.ts';
+import { RememberingGatekeeper } from '../security/known-credentials.ts';
 import { PasswordHasher } from '../security/password-hasher.ts';
 import type { Store } from '../storage/store.ts';
 import { AgreedGatekeeper } from './agreed-gatekeeper.ts';
@@ -76,7 +78,7 @@ const OVERLOAD: Failure = { kind: 'overload' };
 export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   readonly id: NodeId;
   readonly entrance: Entrance;
-  readonly gatekeeper: AgreedGatekeeper;
+  readonly gatekeeper: Gatekeeper;
   readonly #host: Host;
   readonly #store: Store;
   readonly #peer: RoutingPeer;
@@ -113,10 +115,10 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
       waitMaxMs: this.#timings.entranceWaitMs,
       lengthMax: this.#limits.waitingMax,
     });
-    this.gatekeeper = new AgreedGatekeeper(
-      host.metrics,
-      this.#passwords,
-      () => this.state().security,
+    this.gatekeeper = new RememberingGatekeeper(
+      host,
+      new AgreedGatekeeper(host.metrics, this.#passwords, () => this.state().security),
+      () => this.state().epoch,
     );
     const { diskSpace, diskGuard } = options;
     this.#disk =

@@ -15,6 +15,7 @@ export type Catalogue = Readonly<Record<string, string>>;
 const GAUGES: Catalogue = {
   backup_last_success_timestamp_seconds: 'When the last backup since the start was whole',
   build_info: 'Always 1; its label is the version',
+  client_tls_certificate_expiry_timestamp_seconds: 'When the certificate shown to clients ends',
   disk_free_bytes: 'Room on the file system of the data folder',
   disk_full: '1 while new data is refused for want of room',
   disk_total_bytes: 'Size of the file system of the data folder',

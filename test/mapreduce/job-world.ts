@@ -106,7 +106,7 @@ const realHost = systemHost(
   },
 );
 
-export const host: JobHost = { ...realHost, scripts: undefined };
+export const host: JobHost = { ...realHost, scripts: undefined, mayMap: undefined };
 
 export function erlangPhase(kind: 'map' | 'reduce', name: string, rest: object = {}): object {
   return { [kind]: { language: 'erlang', module: 'riak_kv_mapreduce', function: name, ...rest } };
@@ -122,10 +122,10 @@ export function jsonJob(inputs: unknown, query: unknown, rest: object = {}): Job
 export async function eventsOf(
   world: JobPorts,
   job: Job,
-  scripts?: ScriptEngine,
+  rights: Partial<Pick<JobHost, 'scripts' | 'mayMap'>> = {},
 ): Promise<readonly JobEvent[]> {
   const events: JobEvent[] = [];
-  for await (const event of runJob(job, world, { ...host, scripts })) events.push(event);
+  for await (const event of runJob(job, world, { ...host, ...rights })) events.push(event);
   return events;
 }
 
@@ -152,7 +152,7 @@ async function resultsOnce(
   scripts: ScriptEngine | undefined,
 ): Promise<Readonly<Record<string, unknown>>> {
   const gathered = new Map<number, JsonResults>();
-  for (const event of await eventsOf(world, job, scripts)) {
+  for (const event of await eventsOf(world, job, { scripts })) {
     if (event.kind === 'failed') return { failure: event.failure };
     const results = gathered.get(event.phase) ?? new JsonResults();
     gathered.set(event.phase, results);

@@ -103,6 +103,25 @@ t.test('what is no address fails the phase that gets it', async (t) => {
   t.match(outcome, { failure: { reason: 'phase', phase: 1, error: 'bad_input' } });
 });
 
+t.test(
+  'a phase does not read what its user may not map, wherever the address is from',
+  async (t) => {
+    const readable: string[] = [];
+    const mayMap = ({ bucket }: { readonly bucket: string }): boolean => readable.includes(bucket);
+    const outcome = async (): Promise<string> => {
+      const [last] = (await eventsOf(world(), jsonJob([['b', 'a']], [VALUES]), { mayMap })).slice(
+        -1,
+      );
+      return last?.kind === 'failed' && last.failure.reason === 'phase'
+        ? last.failure.error
+        : 'read';
+    };
+    t.equal(await outcome(), 'permission_denied');
+    readable.push('b');
+    t.equal(await outcome(), 'read');
+  },
+);
+
 t.test('a job that is not done in time ends with a time-out, reads or not', async (t) => {
   // The host's own timers do not keep the process alive, and nothing else would.
   const alive = setInterval(() => undefined, 1000);

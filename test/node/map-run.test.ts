@@ -49,7 +49,8 @@ async function resultsAt(
   const metrics = { count: () => undefined, gauge: () => undefined, observe: () => undefined };
   const all = async (): Promise<TermList | object> => {
     const results: Term[] = [];
-    for await (const event of runJob(job, cluster.node(at), { clock, metrics, scripts })) {
+    const host = { clock, metrics, scripts, mayMap: undefined };
+    for await (const event of runJob(job, cluster.node(at), host)) {
       if (event.kind === 'failed') return event.failure;
       results.push(...event.results);
     }

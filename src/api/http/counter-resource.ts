@@ -13,11 +13,14 @@ import type { ShownDatatype } from '../../object/datatype-requests.ts';
 import type { Answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
 import type { Offer, Resource } from './resource.ts';
+import type { Target } from '../../security/permission.ts';
 
 const OFFER: Offer = { mediaTypes: ['text/plain'], encodings: ['identity'] };
 const TIMEOUT_MS = 60_000;
 
 export class CounterResource implements Resource {
+  readonly route = 'counter';
+  readonly target: Target;
   readonly methods = ['GET', 'POST'];
   readonly needsRoom = true;
   readonly isMadeByPost = true;
@@ -29,6 +32,7 @@ export class CounterResource implements Resource {
   constructor(exchange: Exchange, key: ObjectKey) {
     this.#exchange = exchange;
     this.#key = key;
+    this.target = key;
   }
 
   /** Of a POST the amount is judged first. */

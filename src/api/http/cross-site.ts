@@ -5,7 +5,6 @@
  * or one that is no URL; a request without either is no browser's.
  */
 
-import { TLSSocket } from 'node:tls';
 import type { Exchange } from './exchange.ts';
 
 export function isCrossSite(exchange: Exchange): boolean {
@@ -13,7 +12,7 @@ export function isCrossSite(exchange: Exchange): boolean {
   if (headers.origin === 'null') return true;
   const { referer } = headers;
   if (referer === undefined) return false;
-  const scheme = exchange.request.socket instanceof TLSSocket ? 'https' : 'http';
+  const scheme = exchange.isEncrypted ? 'https' : 'http';
   const own = originOf(`${scheme}://${headers.host ?? ''}`);
   return own === undefined || originOf(referer) !== own;
 }

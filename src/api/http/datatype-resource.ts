@@ -23,6 +23,7 @@ import type { Answer } from './answer.ts';
 import type { ParsedOperation } from './datatype-json.ts';
 import type { Exchange } from './exchange.ts';
 import type { Existence, Offer, Resource } from './resource.ts';
+import type { Target } from '../../security/permission.ts';
 import type { TargetKey } from './target-key.ts';
 
 const OFFER: Offer = { mediaTypes: ['application/json'], encodings: ['identity', 'gzip'] };
@@ -30,6 +31,8 @@ const OFFER: Offer = { mediaTypes: ['application/json'], encodings: ['identity',
 const LONGEST_WAIT_MS = 60 * 60 * 1000;
 
 export class DatatypeResource implements Resource {
+  readonly route = 'datatype';
+  readonly target: Target;
   readonly methods = ['GET', 'HEAD', 'POST'];
   readonly needsRoom = true;
   readonly isMadeByPost = true;
@@ -44,6 +47,7 @@ export class DatatypeResource implements Resource {
   constructor(exchange: Exchange, address: BucketAddress, key: ByteString | undefined) {
     this.#exchange = exchange;
     this.#address = address;
+    this.target = address;
     this.#target = targetKeyOf(exchange, address, key);
   }
 

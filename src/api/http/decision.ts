@@ -2,7 +2,7 @@
  * The decision pipeline: in which order a request is judged.
  *
  * Clients see the first objection, so the order is part of the protocol: method, body digest, query
- * and headers, permission, media type, negotiation, existence, conditions, action. It is that of
+ * and headers, who asks, permission, media type, negotiation, existence, conditions, action. It is that of
  * Riak's web machine, which follows RFC 9110. Every resource goes this one way. One that needs room at
  * the node waits for it when its body has been read: a slow sender must not hold it.
  */
@@ -15,6 +15,7 @@ import { isCrossSite } from './cross-site.ts';
 import { failureToAnswer } from './failure-answer.ts';
 import { gzipAnswer } from './gzip.ts';
 import { chooseMediaType, chooseToken } from './negotiation.ts';
+import { refuseStranger, refuseUser } from './authorization.ts';
 import { announcedSizeBytes, readBody } from './request-body.ts';
 import { findRoom } from './room.ts';
 import type { Answer } from './answer.ts';
@@ -41,7 +42,7 @@ export async function decide(
   resource: Resource | undefined,
   budget: BodyBudget,
 ): Promise<Answer> {
-  const { method } = exchange;
+  const { method, context } = exchange;
   if (resource === undefined) return htmlAnswer(404);
   if (!KNOWN_METHODS.has(method)) return htmlAnswer(501);
   if (!resource.methods.includes(method)) {
@@ -50,7 +51,12 @@ export async function decide(
   const fault = await findFault(exchange, resource, budget);
   if (fault !== undefined) return fault;
 
+  const isGuarded = context.service.gatekeeper.isEnabled();
+  const stranger = isGuarded ? await refuseStranger(exchange, resource) : undefined;
+  if (stranger !== undefined) return stranger;
   if (resource.isOpenToOtherSites !== true && isCrossSite(exchange)) return htmlAnswer(403);
+  const denial = isGuarded ? refuseUser(exchange, resource) : undefined;
+  if (denial !== undefined) return denial;
   if (resource.needsRoom !== true) return serve(exchange, resource);
   const room = await findRoom(exchange);
   if (room === 'gone') throw new Fault('closed', 'the client left while it waited');
@@ -58,7 +64,7 @@ export async function decide(
   try {
     return await serve(exchange, resource);
   } finally {
-    exchange.context.service.entrance.exit();
+    context.service.entrance.exit();
   }
 }
 

@@ -2,6 +2,7 @@
  * One request under way: what the client sent, in the forms that resources ask for.
  */
 
+import { TLSSocket } from 'node:tls';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Host } from '../../base/host.ts';
 import type { NodeService } from '../../node/node-service.ts';
@@ -33,6 +34,8 @@ export class Exchange {
   readonly headers: IncomingHttpHeaders;
   /** Empty until the pipeline has read it, and for methods without one. */
   body: Buffer = EMPTY;
+  /** Who was admitted, by the name given. */
+  user: string | undefined;
   /** The client waits for `100 Continue` before it sends the body, and has not been told. */
   isContinueExpected: boolean;
   /** The rest of the request will not be read: the connection ends with the answer. */
@@ -46,6 +49,11 @@ export class Exchange {
     this.query = query;
     this.method = call.request.method ?? '';
     this.headers = call.request.headers;
+  }
+
+  /** Over TLS. */
+  get isEncrypted(): boolean {
+    return this.request.socket instanceof TLSSocket;
   }
 
   /** A header by its name in lower case; repeated ones are joined with `, `. */

@@ -13,12 +13,12 @@ const OFFER: Offer = { mediaTypes: ['text/plain'], encodings: ['identity'] };
 
 export class HealthResource implements Resource {
   readonly methods = ['GET', 'HEAD'];
+  readonly route: 'livez' | 'readyz';
   readonly #exchange: Exchange;
-  readonly #question: 'livez' | 'readyz';
 
-  constructor(exchange: Exchange, question: 'livez' | 'readyz') {
+  constructor(exchange: Exchange, route: 'livez' | 'readyz') {
     this.#exchange = exchange;
-    this.#question = question;
+    this.route = route;
   }
 
   offer(): Offer {
@@ -26,7 +26,7 @@ export class HealthResource implements Resource {
   }
 
   act(): Answer {
-    if (this.#question === 'livez') return textAnswer(200, 'alive\n');
+    if (this.route === 'livez') return textAnswer(200, 'alive\n');
     const { isReady, reason } = this.#exchange.context.service.readiness();
     return textAnswer(isReady ? 200 : 503, `${reason}\n`);
   }

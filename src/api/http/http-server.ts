@@ -8,7 +8,8 @@
  */
 
 import { createServer } from 'node:http';
-import { Fault, isFault } from '../../base/fault.ts';
+import { createServer as createSecureServer } from 'node:https';
+import { Fault, assert, isFault } from '../../base/fault.ts';
 import { QueryHolds } from '../../query/query-holds.ts';
 import { htmlAnswer } from './answer.ts';
 import { decide } from './decision.ts';
@@ -18,10 +19,13 @@ import { Query } from './query.ts';
 import { BodyBudget, announcedSizeBytes } from './request-body.ts';
 import { findResource, splitPath } from './routes.ts';
 import { transmit } from './transmission.ts';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { TLS_VERSION_MIN } from '../../security/listener-certificates.ts';
+import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
 import type { Host } from '../../base/host.ts';
 import type { NodeService } from '../../node/node-service.ts';
+import type { ListenerCertificates } from '../../security/listener-certificates.ts';
 import type { Answer } from './answer.ts';
 import type { Call, HttpContext } from './exchange.ts';
 import type { HttpOptions } from './http-options.ts';
@@ -39,6 +43,8 @@ interface Lane {
 export class HttpServer {
   readonly #context: HttpContext;
   readonly #server: Server;
+  /** Over TLS. */
+  #secureServer: Server | undefined;
   readonly #budget: BodyBudget;
   readonly #lanes = new WeakMap<Socket, Lane>();
   #closing: Promise<void> | undefined;
@@ -47,66 +53,39 @@ export class HttpServer {
     const queries = new QueryHolds(options.queryLimits, host.metrics);
     this.#context = { host, service, options, queries };
     this.#budget = new BodyBudget(options.bodyBudgetBytes);
-    this.#server = createServer({
-      // Duplicates are joined with ', ' as all repeated headers are.
-      joinDuplicateHeaders: true,
-      requireHostHeader: false,
-      maxHeaderSize: options.headerLimitBytes,
-      headersTimeout: options.headersTimeoutMs,
-      requestTimeout: options.requestTimeoutMs,
-      keepAliveTimeout: options.idleTimeoutMs,
-      connectionsCheckingInterval: Math.min(options.headersTimeoutMs, 5_000),
-      noDelay: true,
-      // Notices clients whose machine is gone.
-      keepAlive: true,
-      keepAliveInitialDelay: 60_000,
-    });
-    // One more than is taken, so that too many can be told from just enough.
-    this.#server.maxHeadersCount = options.headerCountLimit + 1;
-    this.#server.maxConnections = options.connectionsMax;
-    this.#server.timeout = options.stallTimeoutMs;
-    this.#server.on('request', (request, response) => {
-      this.#enter({ request, response, isContinueExpected: false });
-    });
-    this.#server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-      this.#enter({ request, response, isContinueExpected: true });
-    });
-    this.#server.on('clientError', (error, socket) => {
-      this.#refuseConnection(error, socket as Socket);
-    });
-    this.#server.on('connect', (_request, socket) => {
-      socket.end('HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\n\r\n');
-    });
-    this.#server.on('drop', () => host.metrics.count('http_connections_refused_total'));
-    // Such as no more file descriptors: one connection is lost, the server goes on.
-    this.#server.on('error', (error: NodeJS.ErrnoException) => {
-      host.metrics.count('http_accept_failed_total');
-      host.log.warn('http.accept-failed', { code: error.code });
-    });
+    this.#server = createServer(serverOptions(options));
+    this.#equip(this.#server);
   }
 
   /** Resolves with the port; rejects with the fault `config` where the address cannot be had. */
-  listen(address: { readonly host: string; readonly port: number }): Promise<number> {
-    return new Promise((resolve, reject) => {
-      const onError = (error: Error): void => {
-        const place = `${address.host}:${address.port}`;
-        reject(
-          new Fault('config', `cannot listen on ${place}: ${error.message}`, { cause: error }),
-        );
-      };
-      this.#server.once('error', onError);
-      this.#server.listen(address.port, address.host, () => {
-        this.#server.off('error', onError);
-        resolve((this.#server.address() as AddressInfo).port);
-      });
+  listen(address: Address): Promise<number> {
+    return listenAt(this.#server, address);
+  }
+
+  /** As `listen`, over TLS; once at most. Certificates that are renewed count from then on. */
+  listenSecurely(address: Address, certificates: ListenerCertificates): Promise<number> {
+    assert(this.#secureServer === undefined, 'there is one listener for TLS');
+    const { options, host } = this.#context;
+    const server = createSecureServer({
+      ...serverOptions(options),
+      ...secureContext(certificates),
+      handshakeTimeout: options.handshakeTimeoutMs,
     });
+    certificates.onRenewal(() => server.setSecureContext(secureContext(certificates)));
+    // Before the server's own listener, which would have it answered like broken HTTP.
+    server.prependListener('tlsClientError', (_error, socket) => {
+      host.metrics.count('http_tls_failed_total');
+      socket.destroy();
+    });
+    this.#secureServer = server;
+    this.#equip(server);
+    return listenAt(server, address);
   }
 
   /** Connections that are open now. */
-  connectionCount(): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#server.getConnections((error, count) => (error ? reject(error) : resolve(count)));
-    });
+  async connectionCount(): Promise<number> {
+    const counts = await Promise.all(this.#servers().map(connectionCountOf));
+    return counts.reduce((sum, count) => sum + count, 0);
   }
 
   /**
@@ -114,17 +93,48 @@ export class HttpServer {
    * left. May be called again; all calls resolve with the first.
    */
   close(graceMs = 5_000): Promise<void> {
+    const servers = this.#servers();
     this.#closing ??= new Promise((resolve) => {
       const cancel = this.#context.host.clock.after(graceMs, () => {
-        this.#server.closeAllConnections();
+        for (const server of servers) server.closeAllConnections();
       });
-      this.#server.close(() => {
+      void Promise.all(servers.map(closed)).then(() => {
         cancel();
         resolve();
       });
-      this.#server.closeIdleConnections();
+      for (const server of servers) server.closeIdleConnections();
     });
     return this.#closing;
+  }
+
+  #servers(): readonly Server[] {
+    return this.#secureServer === undefined ? [this.#server] : [this.#server, this.#secureServer];
+  }
+
+  #equip(server: Server): void {
+    const { options, host } = this.#context;
+    // One more than is taken, so that too many can be told from just enough.
+    server.maxHeadersCount = options.headerCountLimit + 1;
+    server.maxConnections = options.connectionsMax;
+    server.timeout = options.stallTimeoutMs;
+    server.on('request', (request, response) => {
+      this.#enter({ request, response, isContinueExpected: false });
+    });
+    server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+      this.#enter({ request, response, isContinueExpected: true });
+    });
+    server.on('clientError', (error, socket) => {
+      this.#refuseConnection(error, socket as Socket);
+    });
+    server.on('connect', (_request, socket) => {
+      socket.end('HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\n\r\n');
+    });
+    server.on('drop', () => host.metrics.count('http_connections_refused_total'));
+    // Such as no more file descriptors: one connection is lost, the server goes on.
+    server.on('error', (error: NodeJS.ErrnoException) => {
+      host.metrics.count('http_accept_failed_total');
+      host.log.warn('http.accept-failed', { code: error.code });
+    });
   }
 
   #enter(call: Call): void {
@@ -220,6 +230,59 @@ export class HttpServer {
     const status = CLIENT_ERROR_STATUS[error.code ?? ''] ?? '400 Bad Request';
     socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
   }
+}
+
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+function listenAt(server: Server, { host, port }: Address): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const onError = (cause: Error): void => {
+      reject(new Fault('config', `cannot listen on ${host}:${port}: ${cause.message}`, { cause }));
+    };
+    server.once('error', onError);
+    server.listen(port, host, () => {
+      server.off('error', onError);
+      resolve((server.address() as AddressInfo).port);
+    });
+  });
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+  });
+}
+
+function connectionCountOf(server: Server): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.getConnections((error, count) => (error ? reject(error) : resolve(count)));
+  });
+}
+
+function serverOptions(options: HttpOptions): ServerOptions {
+  return {
+    // Duplicates are joined with ', ' as all repeated headers are.
+    joinDuplicateHeaders: true,
+    requireHostHeader: false,
+    maxHeaderSize: options.headerLimitBytes,
+    headersTimeout: options.headersTimeoutMs,
+    requestTimeout: options.requestTimeoutMs,
+    keepAliveTimeout: options.idleTimeoutMs,
+    connectionsCheckingInterval: Math.min(options.headersTimeoutMs, 5_000),
+    noDelay: true,
+    // Notices clients whose machine is gone.
+    keepAlive: true,
+    keepAliveInitialDelay: 60_000,
+  };
+}
+
+/** Clients prove themselves by passwords here, as with Riak. */
+function secureContext(certificates: ListenerCertificates): SecureContextOptions {
+  const { cert, key } = certificates.current();
+  return { cert, key, minVersion: TLS_VERSION_MIN };
 }
 
 const CLIENT_ERROR_STATUS: Readonly<Record<string, string>> = {

@@ -23,6 +23,7 @@ import type { Exchange } from './exchange.ts';
 import type { IndexQuery } from './index-query.ts';
 import type { ItemTexts } from './json-listing.ts';
 import type { Existence, Offer, Resource } from './resource.ts';
+import type { Target } from '../../security/permission.ts';
 
 type IndexPair = readonly [term: ByteString, key: ByteString];
 
@@ -33,6 +34,8 @@ interface IndexTarget {
 }
 
 export class IndexResource implements Resource {
+  readonly route = 'index';
+  readonly target: Target;
   readonly methods = ['GET', 'HEAD'];
   readonly #exchange: Exchange;
   readonly #address: BucketAddress;
@@ -45,6 +48,7 @@ export class IndexResource implements Resource {
   constructor(exchange: Exchange, address: BucketAddress, target: IndexTarget) {
     this.#exchange = exchange;
     this.#address = address;
+    this.target = address;
     this.#target = target;
     this.#isStreamed = exchange.query.get('stream') === 'true';
   }

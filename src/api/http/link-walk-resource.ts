@@ -43,6 +43,7 @@ interface Found {
 }
 
 export class LinkWalkResource implements Resource {
+  readonly route = 'link walk';
   readonly methods = ['GET', 'HEAD', 'POST'];
   readonly #exchange: Exchange;
   readonly #address: BucketAddress;

@@ -11,6 +11,7 @@ import type { ByteString } from '../../base/bytes.ts';
 import type { Answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
 import type { Existence, Offer, Resource } from './resource.ts';
+import type { Target } from '../../security/permission.ts';
 
 const DEFAULT_TIMEOUT_MS = 300_000;
 
@@ -18,6 +19,8 @@ const DEFAULT_TIMEOUT_MS = 300_000;
 export const STREAM_OFFER: Offer = { mediaTypes: ['application/json'], encodings: ['identity'] };
 
 export class ListBucketsResource implements Resource {
+  readonly route = 'buckets';
+  readonly target: Target;
   readonly methods = ['GET', 'HEAD'];
   readonly #exchange: Exchange;
   readonly #type: ByteString;
@@ -27,6 +30,7 @@ export class ListBucketsResource implements Resource {
   constructor(exchange: Exchange, type: ByteString) {
     this.#exchange = exchange;
     this.#type = type;
+    this.target = { type };
     this.#mode = exchange.query.get('buckets');
   }
 

@@ -17,11 +17,14 @@ import type { Answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
 import type { ItemTexts } from './json-listing.ts';
 import type { Existence, Offer, Resource } from './resource.ts';
+import type { Target } from '../../security/permission.ts';
 
 const WHOLE_TIMEOUT_MS = 480_000;
 const STREAM_TIMEOUT_MS = 60_000;
 
 export class ListKeysResource implements Resource {
+  readonly route = 'keys';
+  readonly target: Target;
   readonly methods = ['GET', 'HEAD'];
   readonly #exchange: Exchange;
   readonly #address: BucketAddress;
@@ -31,6 +34,7 @@ export class ListKeysResource implements Resource {
   constructor(exchange: Exchange, address: BucketAddress) {
     this.#exchange = exchange;
     this.#address = address;
+    this.target = address;
     this.#mode = exchange.query.get('keys');
     this.#timeoutMs = this.#mode === 'stream' ? STREAM_TIMEOUT_MS : WHOLE_TIMEOUT_MS;
   }

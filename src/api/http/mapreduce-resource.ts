@@ -10,6 +10,7 @@ import { utf8ToByteString } from '../../base/bytes.ts';
 import { isFault } from '../../base/fault.ts';
 import { phaseFailureJson } from '../../mapreduce/failure-text.ts';
 import { parseJsonJob } from '../../mapreduce/job-from-json.ts';
+import { demandOfJob, mayMapOf } from '../../mapreduce/job-needs.ts';
 import { isRefusal } from '../../mapreduce/job.ts';
 import { runJob } from '../../mapreduce/run-job.ts';
 import { JsonResults, quoteText } from '../../mapreduce/term-json.ts';
@@ -18,6 +19,7 @@ import { refuseJob } from './job-switch.ts';
 import { newBoundary } from './transmission.ts';
 import type { Job, JobOutcome, JobRefusal } from '../../mapreduce/job.ts';
 import type { JobEvent, JobFailure } from '../../mapreduce/job-ports.ts';
+import type { Demand } from '../../security/needs.ts';
 import type { Answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
 import type { Offer, Resource } from './resource.ts';
@@ -31,6 +33,7 @@ const USAGE =
 const OFFER: Offer = { mediaTypes: ['application/json'], encodings: ['identity'] };
 
 export class MapReduceResource implements Resource {
+  readonly route = 'mapreduce';
   readonly methods = ['GET', 'HEAD', 'POST'];
   readonly #exchange: Exchange;
   readonly #isChunked: boolean;
@@ -50,6 +53,12 @@ export class MapReduceResource implements Resource {
     const hasScripts = scripts !== undefined && !disabledJobs.has('map_reduce_js');
     this.#job = parseJsonJob(this.#exchange.body, { hasScripts });
     return isRefusal(this.#job) ? bodyFault(this.#job) : undefined;
+  }
+
+  /** What is no job is refused with its own words; nothing of it is run. */
+  demand(): Demand {
+    const job = this.#job as JobOutcome;
+    return isRefusal(job) ? [] : demandOfJob(job);
   }
 
   refuse(): Answer | undefined {
@@ -75,7 +84,8 @@ export class MapReduceResource implements Resource {
     if (isRefusal(job)) return this.#refuseScript(job) ?? setupFault(job);
     const { service, host, options } = this.#exchange.context;
     const { clock, metrics } = host;
-    const events = runJob(job, service, { clock, metrics, scripts: options.scripts });
+    const mayMap = mayMapOf(service.gatekeeper, this.#exchange.user);
+    const events = runJob(job, service, { clock, metrics, scripts: options.scripts, mayMap });
     if (!this.#isChunked) return wholeAnswer(job, events);
     const boundary = newBoundary(this.#exchange);
     const headers = ['Content-Type', `multipart/mixed;boundary=${boundary}`];

@@ -16,6 +16,7 @@ const OFFER: Offer = {
 };
 
 export class MetricsResource implements Resource {
+  readonly route = 'metrics';
   readonly methods = ['GET', 'HEAD'];
   readonly #exchange: Exchange;
 

@@ -14,11 +14,14 @@ import type { BucketAddress } from './address.ts';
 import type { Answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
 import type { Existence, Offer, Resource } from './resource.ts';
+import type { Target } from '../../security/permission.ts';
 
 /** Of what DELETE answers with; as with Riak an `Accept` that excludes it is refused. */
 const OFFER: Offer = { mediaTypes: ['text/html'], encodings: ['identity'] };
 
 export class ObjectDeleteResource implements Resource {
+  readonly route = 'object';
+  readonly target: Target;
   readonly methods = OBJECT_METHODS;
   readonly needsRoom = true;
   readonly #exchange: Exchange;
@@ -29,6 +32,7 @@ export class ObjectDeleteResource implements Resource {
   constructor(exchange: Exchange, address: BucketAddress, key: ByteString) {
     this.#exchange = exchange;
     this.#key = { type: address.type, bucket: address.bucket, key };
+    this.target = address;
   }
 
   findFault(): Answer | undefined {

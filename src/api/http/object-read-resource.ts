@@ -20,6 +20,7 @@ import type { BucketAddress } from './address.ts';
 import type { Answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
 import type { Existence, Form, Offer, Resource } from './resource.ts';
+import type { Target } from '../../security/permission.ts';
 
 export const OBJECT_METHODS = ['HEAD', 'GET', 'POST', 'PUT', 'DELETE'] as const;
 
@@ -30,6 +31,8 @@ const SIBLINGS_OFFER: Offer = {
 };
 
 export class ObjectReadResource implements Resource {
+  readonly route = 'object';
+  readonly target: Target;
   readonly methods = OBJECT_METHODS;
   readonly needsRoom = true;
   readonly #exchange: Exchange;
@@ -43,6 +46,7 @@ export class ObjectReadResource implements Resource {
   constructor(exchange: Exchange, address: BucketAddress, key: ByteString) {
     this.#exchange = exchange;
     this.#address = address;
+    this.target = address;
     this.#key = { type: address.type, bucket: address.bucket, key };
   }
 

@@ -23,9 +23,12 @@ import type { BucketAddress } from './address.ts';
 import type { Answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
 import type { Existence, Offer, Resource } from './resource.ts';
+import type { Target } from '../../security/permission.ts';
 import type { TargetKey } from './target-key.ts';
 
 export class ObjectWriteResource implements Resource {
+  readonly route = 'object';
+  readonly target: Target;
   readonly methods = OBJECT_METHODS;
   readonly needsRoom = true;
   readonly isMadeByPost = true;
@@ -41,6 +44,7 @@ export class ObjectWriteResource implements Resource {
   constructor(exchange: Exchange, address: BucketAddress, key: ByteString | undefined) {
     this.#exchange = exchange;
     this.#address = address;
+    this.target = address;
     this.#target = targetKeyOf(exchange, address, key);
   }
 

@@ -8,6 +8,7 @@ import type { Offer, Resource } from './resource.ts';
 const OFFER: Offer = { mediaTypes: ['text/html'], encodings: ['identity'] };
 
 export class PingResource implements Resource {
+  readonly route = 'ping';
   readonly methods = ['GET', 'HEAD'];
   readonly isOpenToOtherSites = true;
 

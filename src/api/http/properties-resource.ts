@@ -20,11 +20,12 @@ import type { BucketAddress } from './address.ts';
 import type { Answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
 import type { Existence, Offer, Resource } from './resource.ts';
+import type { Target } from '../../security/permission.ts';
 
 /** Whose properties they are, and what may be done with them. */
 interface Owner {
   readonly kind: 'bucket' | 'bucket type';
-  readonly name: { readonly type: ByteString; readonly bucket?: ByteString };
+  readonly name: Target;
   /** Riak's word for a type that is not there. */
   readonly unknownText: string;
   /** Undefined: there is no such type. */
@@ -60,6 +61,8 @@ export function typePropertiesResource(exchange: Exchange, type: ByteString): Re
 
 class PropertiesResource implements Resource {
   readonly methods: readonly string[];
+  readonly route: 'bucket properties' | 'type properties';
+  readonly target: Target;
   readonly #exchange: Exchange;
   readonly #owner: Owner;
   #changes: PartialProperties = {};
@@ -67,6 +70,8 @@ class PropertiesResource implements Resource {
   constructor(exchange: Exchange, owner: Owner) {
     this.#exchange = exchange;
     this.#owner = owner;
+    this.route = owner.kind === 'bucket' ? 'bucket properties' : 'type properties';
+    this.target = owner.name;
     const methods = ['HEAD', 'GET', 'PUT'];
     this.methods = owner.reset === undefined ? methods : [...methods, 'DELETE'];
   }

@@ -25,10 +25,13 @@ import type { Answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
 import type { ItemTexts } from './json-listing.ts';
 import type { Existence, Offer, Resource } from './resource.ts';
+import type { Target } from '../../security/permission.ts';
 
 const QUERY_SIZE_MAX = 256 * 1024;
 
 export class QueryResource implements Resource {
+  readonly route = 'query';
+  readonly target: Target;
   readonly methods = ['POST'];
   readonly #exchange: Exchange;
   readonly #address: BucketAddress;
@@ -38,6 +41,7 @@ export class QueryResource implements Resource {
   constructor(exchange: Exchange, address: BucketAddress) {
     this.#exchange = exchange;
     this.#address = address;
+    this.target = address;
   }
 
   findBodyFault(): Answer | undefined {

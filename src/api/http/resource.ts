@@ -8,6 +8,7 @@
 
 import type { Answer } from './answer.ts';
 import type { Validators } from './conditional.ts';
+import type { Guarded } from './permissions.ts';
 
 /** The forms in which something may be sent, each list in order of preference. */
 export interface Offer {
@@ -33,7 +34,7 @@ export type Existence =
   /** It cannot be told. */
   | { readonly kind: 'failed'; readonly answer: Answer };
 
-export interface Resource {
+export interface Resource extends Guarded {
   /** In the order in which `Allow` names them. */
   readonly methods: readonly string[];
   /** Whether pages of other sites may send requests here (section on CSRF). */

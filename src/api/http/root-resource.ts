@@ -41,6 +41,7 @@ const HTML_BODY = `<html><body><ul>${RESOURCES.map(([name, path]) => {
 }).join('')}</ul></body></html>`;
 
 export class RootResource implements Resource {
+  readonly route = 'root';
   readonly methods = ['GET', 'HEAD'];
   readonly isOpenToOtherSites = true;
 

@@ -13,6 +13,7 @@ const OFFER: Offer = {
 };
 
 export class StatsResource implements Resource {
+  readonly route = 'stats';
   readonly methods = ['GET', 'HEAD'];
   readonly #exchange: Exchange;
 

@@ -22,6 +22,14 @@ export interface Session {
   readonly disabledJobs: ReadonlySet<JobClass>;
   /** Undefined: JavaScript is refused. */
   readonly scripts: ScriptEngine | undefined;
+  /** Over TLS. */
+  readonly isEncrypted: boolean;
+  /** The client's. */
+  readonly address: string;
+  /** The common name in the certificate by which the client has proved itself, in lower case. */
+  readonly certificateName: string | undefined;
+  /** Who was admitted, by the name given; undefined: nobody. Counts while security is on. */
+  user: string | undefined;
   /** An answer of one message may not become larger. */
   readonly replySizeMaxBytes: number;
   /** What the client set, given back when it asks; nothing else comes of it. */

@@ -6,12 +6,18 @@
  * bytes too; when there are too many the socket is not read, and TCP makes the client wait. A stream
  * of replies goes on only while the client reads. Whatever a client sends, it gets an answer or a
  * closed connection.
+ *
+ * With STARTTLS a connection ends and hands its socket over: the one that goes on over TLS begins anew,
+ * with nothing of what came in clear.
  */
 
 import { assert, isFault } from '../../base/fault.ts';
+import { Admission, STRANGER_MAX_BYTES } from './admission.ts';
 import { faultToErrorText } from './error-text.ts';
 import { FrameDecoder } from './framing.ts';
-import { errorReply, malformedReply } from './handler.ts';
+import { errorReply, malformedReply, reply as replyOf } from './handler.ts';
+import { RpbStartTls } from './messages/server-messages.ts';
+import { strangerText } from './permissions.ts';
 import { ReplyQueue } from './reply-queue.ts';
 import { findRoute } from './routes.ts';
 import type { Place, Waiter } from '../../node/entrance.ts';
@@ -42,6 +48,8 @@ export interface ConnectionContext {
   readonly writer: ProtoWriter;
   readonly round: FlushRound;
   readonly budget: ByteBudget;
+  /** Begins TLS on the socket of a connection that has handed it over. */
+  readonly startTls: (socket: Socket, connection: PbcConnection) => void;
 }
 
 export class PbcConnection {
@@ -50,6 +58,7 @@ export class PbcConnection {
   readonly #context: ConnectionContext;
   readonly #decoder: FrameDecoder;
   readonly #replies: ReplyQueue;
+  readonly #admission: Admission;
   /** A request is under way. */
   #isBusy = false;
   /** Size of the request under way. */
@@ -67,6 +76,8 @@ export class PbcConnection {
   };
   /** The client will send nothing more. */
   #hasInputEnded = false;
+  /** The socket has gone on to TLS. */
+  #isHandedOver = false;
   /** No more requests are served; the socket ends when the last reply has left. */
   #isEnding = false;
   #endedAtMs: number | undefined;
@@ -83,8 +94,9 @@ export class PbcConnection {
     this.#context = context;
     this.#decoder = new FrameDecoder(options.frameSizeMaxBytes);
     this.#replies = new ReplyQueue(socket, context, options.outputMaxBytes);
+    this.#admission = new Admission(session, options);
     this.#lastActiveMs = host.clock.monotonicMs();
-    socket.on('data', (piece: Buffer) => this.#receive(piece));
+    socket.on('data', this.#receive);
     socket.on('drain', () => this.#resume());
     socket.on('end', () => {
       this.#hasInputEnded = true;
@@ -113,7 +125,7 @@ export class PbcConnection {
       this.destroy();
       return;
     }
-    if (this.#isBusy) return;
+    if (this.#isBusy || this.#isHandedOver) return;
     if (this.#endedAtMs !== undefined) {
       // The client has its last reply, and does not end its side.
       if (nowMs - this.#endedAtMs > LINGER_MAX_MS && !this.#replies.hasUnsent) this.destroy();
@@ -130,16 +142,17 @@ export class PbcConnection {
     this.end();
   }
 
-  #receive(piece: Buffer): void {
+  readonly #receive = (piece: Buffer): void => {
     if (this.#isEnding) return;
     // While a cut frame comes in, the time runs from its first byte.
     if (!this.#decoder.isWithinFrame) this.#lastActiveMs = this.#context.host.clock.monotonicMs();
     this.#decoder.push(piece);
     this.#serve();
-  }
+  };
 
   /** Serves what is there, until a request takes its time or the client does not read. */
   #serve(): void {
+    if (this.#isHandedOver) return;
     while (!this.#isBusy && !this.#isEnding && this.#replies.hasRoom) {
       const outcome = this.#decoder.next();
       if (outcome.kind === 'incomplete') {
@@ -149,12 +162,17 @@ export class PbcConnection {
       if (outcome.kind === 'frame') this.#start(outcome.frame);
       else this.#refuseStream(outcome.kind);
     }
+    if (this.#isHandedOver) return;
     if (this.#isEnding && !this.#isBusy) this.#endSocket();
     else this.#limitReceiving();
   }
 
   #start(frame: Frame): void {
     this.#lastActiveMs = this.#context.host.clock.monotonicMs();
+    if (this.#admission.isAwaited) {
+      this.#meet(frame);
+      return;
+    }
     const route = findRoute(frame.code);
     if (route === undefined) {
       this.#context.host.metrics.count('pbc_unknown_codes_total');
@@ -172,6 +190,36 @@ export class PbcConnection {
       this.#isInside = true;
     }
     this.#bring(frame, route);
+  }
+
+  #meet(frame: Frame): void {
+    const meeting = this.#admission.meet(frame);
+    if (meeting === 'start-tls') this.#handOver();
+    else if (meeting instanceof Promise) {
+      this.#isBusy = true;
+      this.#busyBytes = frame.body.length;
+      meeting.then(this.#finish, this.#fail);
+    } else this.#send(meeting);
+  }
+
+  /**
+   * Agrees to STARTTLS and gives the socket up. What came behind the request in clear may be someone
+   * else's, put there so that it would count as the client's: there must be nothing.
+   */
+  #handOver(): void {
+    if (this.#decoder.bufferedBytes > 0) {
+      this.#context.host.metrics.count('pbc_tls_injections_total');
+      this.destroy();
+      return;
+    }
+    this.#isEnding = true;
+    this.#isHandedOver = true;
+    // From here on bytes wait in the socket, which TLS empties.
+    this.#socket.pause();
+    this.#socket.off('data', this.#receive);
+    this.#replies.add(replyOf(RpbStartTls, {}));
+    this.#replies.flush();
+    this.#socket.write('', () => this.#context.startTls(this.#socket, this));
   }
 
   #admitted(): void {
@@ -286,11 +334,18 @@ export class PbcConnection {
       if (shouldPause) this.#socket.pause();
       else this.#socket.resume();
     }
-    if (!this.#isEnding && !this.#isWithinBudget()) {
+    if (this.#isEnding) return;
+    if (this.#decoder.bufferedBytes > STRANGER_MAX_BYTES && this.#admission.isAwaited) {
+      this.#refuseMore(strangerText(this.#session));
+    } else if (!this.#isWithinBudget()) {
       this.#context.host.metrics.count('pbc_overload_total');
-      this.#send({ ...errorReply('overload'), isFinal: true });
-      if (!this.#isBusy) this.#endSocket();
+      this.#refuseMore('overload');
     }
+  }
+
+  #refuseMore(reason: string): void {
+    this.#send({ ...errorReply(reason), isFinal: true });
+    if (!this.#isBusy) this.#endSocket();
   }
 
   #isWithinBudget(): boolean {

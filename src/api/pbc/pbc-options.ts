@@ -3,6 +3,7 @@
  */
 
 import type { ScriptEngine } from '../../mapreduce/script.ts';
+import type { ListenerCertificates } from '../../security/listener-certificates.ts';
 import type { JobClass } from '../../object/job-class.ts';
 
 const MEBIBYTE = 1024 * 1024;
@@ -28,6 +29,10 @@ export interface PbcOptions {
   readonly stallTimeoutMs: number;
   /** How long requests under way may take when the server is closed. */
   readonly closeTimeoutMs: number;
+  /** For STARTTLS; undefined: this node has none, and serves nobody while security is on. */
+  readonly certificates: ListenerCertificates | undefined;
+  /** From STARTTLS to the end of the handshake. */
+  readonly handshakeTimeoutMs: number;
   /** Work that is refused. */
   readonly disabledJobs: ReadonlySet<JobClass>;
   /** Runs JavaScript of MapReduce jobs; undefined: it is refused. */
@@ -48,6 +53,8 @@ export const PBC_DEFAULTS: Omit<PbcOptions, 'onBug'> = {
   frameTimeoutMs: 60_000,
   stallTimeoutMs: 60_000,
   closeTimeoutMs: 30_000,
+  certificates: undefined,
+  handshakeTimeoutMs: 10_000,
   disabledJobs: new Set(),
   scripts: undefined,
 };

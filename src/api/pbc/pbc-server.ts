@@ -1,17 +1,26 @@
 /**
- * The Protocol Buffers server: accepts connections and looks after them.
+ * The Protocol Buffers server: accepts connections and looks after them, also when one goes on over TLS.
+ *
+ * All share one port: TLS begins on a socket that was in clear until then, and what goes on from there is
+ * a new connection (`pbc-connection.ts`).
  */
 
 import { createServer } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import { utf8ToByteString } from '../../base/bytes.ts';
 import { Fault } from '../../base/fault.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { FlushRound } from './flush-round.ts';
 import { ProtoWriter } from './messages/proto-writer.ts';
 import { PbcConnection } from './pbc-connection.ts';
 import { PBC_DEFAULTS } from './pbc-options.ts';
+import { TLS_VERSION_MIN } from '../../security/listener-certificates.ts';
 import type { AddressInfo, Server, Socket } from 'node:net';
+import type { Server as TlsServer, TLSSocket, TlsOptions } from 'node:tls';
 import type { Host } from '../../base/host.ts';
 import type { NodeService } from '../../node/node-service.ts';
+import type { ListenerCertificates } from '../../security/listener-certificates.ts';
+import type { Session } from './handler.ts';
 import type { ConnectionContext } from './pbc-connection.ts';
 import type { PbcOptions } from './pbc-options.ts';
 
@@ -25,6 +34,10 @@ export class PbcServer {
   readonly #context: ConnectionContext;
   readonly #connections = new Set<PbcConnection>();
   readonly #server: Server;
+  /** Makes the handshakes; undefined: there are none. */
+  readonly #tls: TlsServer | undefined;
+  /** Sockets that TLS runs on, or is to. */
+  readonly #tlsSockets = new Set<Socket>();
   #cancelCheck: () => void = () => undefined;
   #closing: Promise<void> | undefined;
 
@@ -41,7 +54,9 @@ export class PbcServer {
       writer: new ProtoWriter(),
       round: new FlushRound(),
       budget: new ByteBudget(complete.receiveBudgetBytes),
+      startTls: (socket, connection) => this.#startTls(socket, connection),
     };
+    this.#tls = complete.certificates && this.#newTlsServer(complete.certificates);
     this.#server = createServer(
       {
         noDelay: true,
@@ -82,6 +97,7 @@ export class PbcServer {
     for (const connection of this.#connections) connection.end();
     const cancel = host.clock.after(options.closeTimeoutMs, () => {
       for (const connection of this.#connections) connection.destroy();
+      for (const socket of this.#tlsSockets) socket.destroy();
     });
     await closed;
     cancel();
@@ -89,9 +105,13 @@ export class PbcServer {
   }
 
   #accept(socket: Socket): void {
+    this.#context.host.metrics.count('pbc_connects');
+    this.#serve(socket, { isEncrypted: false, certificateName: undefined });
+  }
+
+  #serve(socket: Socket, proof: Pick<Session, 'isEncrypted' | 'certificateName'>): void {
     const { host, options } = this.#context;
-    host.metrics.count('pbc_connects');
-    const session = {
+    const session: Session = {
       node: this.#node,
       random: host.random,
       clock: host.clock,
@@ -100,6 +120,9 @@ export class PbcServer {
       scripts: options.scripts,
       replySizeMaxBytes: options.replySizeMaxBytes,
       clientId: Buffer.alloc(CLIENT_ID_SIZE_BYTES),
+      ...proof,
+      address: socket.remoteAddress ?? '',
+      user: undefined,
     };
     const connection = new PbcConnection(socket, session, this.#context);
     this.#connections.add(connection);
@@ -108,6 +131,49 @@ export class PbcServer {
       this.#connections.delete(connection);
       this.#showCount();
     });
+    if (this.#closing !== undefined) connection.end();
+  }
+
+  #startTls(socket: Socket, connection: PbcConnection): void {
+    if (this.#tls === undefined || socket.destroyed) {
+      socket.destroy();
+      return;
+    }
+    this.#connections.delete(connection);
+    this.#showCount();
+    this.#tlsSockets.add(socket);
+    socket.on('close', () => this.#tlsSockets.delete(socket));
+    // Who leaves in the middle of a handshake has left.
+    socket.allowHalfOpen = false;
+    this.#tls.emit('connection', socket);
+  }
+
+  #newTlsServer(certificates: ListenerCertificates): TlsServer {
+    const { host, options } = this.#context;
+    const tls = createTlsServer({
+      ...tlsOptions(certificates),
+      // Who shows none may still have a password.
+      requestCert: certificates.current().ca !== undefined,
+      rejectUnauthorized: false,
+      handshakeTimeout: options.handshakeTimeoutMs,
+    });
+    certificates.onRenewal(() => tls.setSecureContext(tlsOptions(certificates)));
+    tls.on('secureConnection', (socket) => {
+      // With Riak such a handshake fails.
+      if (!socket.authorized && socket.getPeerX509Certificate() !== undefined) {
+        host.metrics.count('pbc_tls_failed_total');
+        socket.destroy();
+        return;
+      }
+      host.metrics.count('pbc_tls_handshakes_total');
+      socket.allowHalfOpen = true;
+      this.#serve(socket, { isEncrypted: true, certificateName: provenName(socket) });
+    });
+    tls.on('tlsClientError', (_error, socket) => {
+      host.metrics.count('pbc_tls_failed_total');
+      socket.destroy();
+    });
+    return tls;
   }
 
   #showCount(): void {
@@ -123,4 +189,16 @@ export class PbcServer {
       this.#scheduleCheck();
     });
   }
+}
+
+function tlsOptions(certificates: ListenerCertificates): TlsOptions {
+  const { cert, key, ca } = certificates.current();
+  return { cert, key, minVersion: TLS_VERSION_MIN, ...(ca === undefined ? {} : { ca }) };
+}
+
+/** The one common name in a certificate that an authority of ours vouches for. */
+function provenName(socket: TLSSocket): string | undefined {
+  if (!socket.authorized) return undefined;
+  const name: unknown = socket.getPeerCertificate().subject?.CN;
+  return typeof name === 'string' ? utf8ToByteString(name.toLowerCase()) : undefined;
 }

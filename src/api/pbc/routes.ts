@@ -63,6 +63,7 @@ import {
   RpbSetClientIdReq,
   RpbStartTls,
 } from './messages/server-messages.ts';
+import { demandOf, findRefusal } from './permissions.ts';
 import type { ClientWork } from '../../node/admission.ts';
 import type { Answer, Handler, Reply, Session } from './handler.ts';
 import type { Fields, Message, MessageType } from './messages/message-type.ts';
@@ -113,8 +114,10 @@ function route<F extends Fields>(
   work?: ClientWork,
 ): readonly [number, Route] {
   assert(type.code !== undefined, `${type.name} can be a frame`);
+  const demand = demandOf(type);
   const serve: Route['serve'] = (body, session, limits) => {
-    return handler(decodeMessage(type, body, limits), session);
+    const request = decodeMessage(type, body, limits);
+    return findRefusal(demand, request, session) ?? handler(request, session);
   };
   return [type.code, { work, serve }];
 }
@@ -129,6 +132,7 @@ function slicedRoute<F extends Fields>(
   work: ClientWork,
 ): readonly [number, Route] {
   const [code, atOnce] = route(type, handler, work);
+  const demand = demandOf(type);
   const inSlices = async (body: Buffer, session: Session, limits: ReaderLimits): Promise<Reply> => {
     let request: Message<F>;
     try {
@@ -138,7 +142,7 @@ function slicedRoute<F extends Fields>(
       session.metrics.count('pbc_malformed_total');
       return malformedReply(error.message);
     }
-    return handler(request, session);
+    return findRefusal(demand, request, session) ?? handler(request, session);
   };
   const serve: Route['serve'] = (body, session, limits) =>
     body.length > AT_ONCE_MAX_BYTES

@@ -3,6 +3,7 @@
  */
 
 import { request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import { readFileSync } from 'node:fs';
 import { HTTP_DEFAULTS } from '../../../src/api/http/http-options.ts';
 import { HttpServer } from '../../../src/api/http/http-server.ts';
@@ -67,12 +68,17 @@ export function ask(
   send: {
     readonly headers?: Readonly<Record<string, string | string[]>>;
     readonly body?: string | Buffer;
+    /** Over TLS, with this authority. */
+    readonly ca?: Buffer;
   } = {},
 ): Promise<Reply> {
   const [method = 'GET', path = '/'] = line.split(' ');
   return new Promise((resolve, reject) => {
-    const request = httpRequest(
-      { port, host: '127.0.0.1', method, path, headers: send.headers ?? {}, agent: false },
+    const { ca } = send;
+    const start = ca === undefined ? httpRequest : httpsRequest;
+    const target = { port, host: '127.0.0.1', method, path, headers: send.headers ?? {} };
+    const request = start(
+      { ...target, agent: false, ...(ca === undefined ? {} : { ca }) },
       (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));

@@ -5,16 +5,18 @@
 
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { FrameDecoder, encodeFrame } from '../../../src/api/pbc/framing.ts';
 import { findMessageType } from '../../../src/api/pbc/messages/catalogue.ts';
 import { decodeMessage } from '../../../src/api/pbc/messages/message-type.ts';
-import { RpbPingReq } from '../../../src/api/pbc/messages/server-messages.ts';
+import { RpbPingReq, RpbStartTls } from '../../../src/api/pbc/messages/server-messages.ts';
 import { ProtoWriter } from '../../../src/api/pbc/messages/proto-writer.ts';
 import { PbcServer } from '../../../src/api/pbc/pbc-server.ts';
 import { systemHost } from '../../../src/telemetry/system-host.ts';
 import { TRANSCRIPTS_FOLDER } from '../../transcripts/replay.ts';
 import { MemoryNode } from '../memory-node.ts';
 import type { Socket } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
 import type {
   Fields,
   MessageInput,
@@ -109,6 +111,19 @@ export class BareClient {
   static connect(port: number): Promise<BareClient> {
     return new Promise((resolve, reject) => {
       const socket = connect({ port, host: '127.0.0.1', noDelay: true }, () => {
+        resolve(new BareClient(socket));
+      });
+      socket.once('error', reject);
+    });
+  }
+
+  /** Goes on over TLS; this client is not to be used any more. */
+  async startTls(options: ConnectionOptions): Promise<BareClient> {
+    const agreed = await this.ask(RpbStartTls, {});
+    if (agreed.name !== 'RpbStartTls') throw new Error(errorText(agreed));
+    this.socket.removeAllListeners('data');
+    return new Promise((resolve, reject) => {
+      const socket = connectTls({ socket: this.socket, host: '127.0.0.1', ...options }, () => {
         resolve(new BareClient(socket));
       });
       socket.once('error', reject);

@@ -9,18 +9,22 @@ import { encodeTerm } from '../../../mapreduce/external-term.ts';
 import { phaseFailureJson } from '../../../mapreduce/failure-text.ts';
 import { parseJsonJob } from '../../../mapreduce/job-from-json.ts';
 import { parseTermJob } from '../../../mapreduce/job-from-term.ts';
+import { mayMapOf } from '../../../mapreduce/job-needs.ts';
 import { isRefusal } from '../../../mapreduce/job.ts';
 import { runJob } from '../../../mapreduce/run-job.ts';
 import { JsonResults } from '../../../mapreduce/term-json.ts';
 import { printBinary } from '../../../object/erlang-text.ts';
 import { errorReply, findJobRefusal, reply } from '../handler.ts';
 import { RpbMapRedResp } from '../messages/map-reduce-messages.ts';
-import type { Job, JobRefusal } from '../../../mapreduce/job.ts';
+import type { Job, JobOutcome, JobRefusal } from '../../../mapreduce/job.ts';
 import type { JobFailure } from '../../../mapreduce/job-ports.ts';
 import type { TermList } from '../../../mapreduce/term.ts';
 import type { Answer, Reply, Session } from '../handler.ts';
 import type { RpbMapRedReq } from '../messages/map-reduce-messages.ts';
 import type { MessageOf } from '../messages/message-type.ts';
+
+const JSON_TYPE = 'application/json';
+const TERM_TYPE = 'application/x-erlang-binary';
 
 /** Undefined where a result has no such form. */
 type Encode = (results: TermList) => Buffer | undefined;
@@ -28,20 +32,26 @@ type Encode = (results: TermList) => Buffer | undefined;
 export function mapReduce(message: MessageOf<typeof RpbMapRedReq>, session: Session): Answer {
   const refusal = findJobRefusal(session, 'map_reduce');
   if (refusal !== undefined) return refusal;
-  const { request, content_type } = message;
-  const isAllowed = !session.disabledJobs.has('map_reduce_js');
-  const languages = { hasScripts: session.scripts !== undefined && isAllowed };
-  switch (content_type) {
-    case 'application/json':
-      return answer(parseJsonJob(request, languages), encodeJson, session);
-    case 'application/x-erlang-binary':
-      return answer(parseTermJob(request, languages), encodeTerm, session);
-    default:
-      return errorReply(`{unknown_content_type,${printBinary(content_type)}}`);
+  const job = readJob(message, session);
+  const { content_type } = message;
+  if (job === undefined) {
+    return errorReply(`{unknown_content_type,${printBinary(content_type)}}`);
   }
+  return answer(job, content_type === JSON_TYPE ? encodeJson : encodeTerm, session);
 }
 
-function answer(job: Job | JobRefusal, encode: Encode, session: Session): Answer {
+/** Undefined: in no form that is known. */
+export function readJob(
+  { request, content_type }: MessageOf<typeof RpbMapRedReq>,
+  session: Session,
+): JobOutcome | undefined {
+  const isAllowed = !session.disabledJobs.has('map_reduce_js');
+  const languages = { hasScripts: session.scripts !== undefined && isAllowed };
+  if (content_type === JSON_TYPE) return parseJsonJob(request, languages);
+  return content_type === TERM_TYPE ? parseTermJob(request, languages) : undefined;
+}
+
+function answer(job: JobOutcome, encode: Encode, session: Session): Answer {
   if (!isRefusal(job)) return replies(job, encode, session);
   const isScript = job.refusal === 'bad-phase' && job.isScript === true;
   const refusal = isScript ? findJobRefusal(session, 'map_reduce_js') : undefined;
@@ -49,7 +59,9 @@ function answer(job: Job | JobRefusal, encode: Encode, session: Session): Answer
 }
 
 async function* replies(job: Job, encode: Encode, session: Session): AsyncGenerator<Reply> {
-  for await (const event of runJob(job, session.node, session)) {
+  const { clock, metrics, scripts, node, user } = session;
+  const host = { clock, metrics, scripts, mayMap: mayMapOf(node.gatekeeper, user) };
+  for await (const event of runJob(job, node, host)) {
     if (event.kind === 'failed') return yield errorReply(failureText(event.failure));
     const response = encode(event.results);
     if (response === undefined) {

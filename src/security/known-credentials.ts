@@ -1,0 +1,83 @@
+/**
+ * Credentials that were admitted a moment ago, so that a client which sends its password with every
+ * request does not have it stretched (PBKDF2) every time.
+ *
+ * Kept is a digest, under a salt of this process, of all that an admission depends on: user, password,
+ * address and certificate. What is kept holds for one epoch of the cluster state: any change of it, of
+ * users, sources or whatever else, is judged afresh. Refusals are not kept.
+ */
+
+import { createHmac } from 'node:crypto';
+import type { Host } from '../base/host.ts';
+import type { Credentials, Gatekeeper } from './gatekeeper.ts';
+import type { Permission, Target } from './permission.ts';
+
+/** Beyond it the oldest goes. */
+const KNOWN_MAX = 4_096;
+const SALT_SIZE_BYTES = 32;
+
+export class RememberingGatekeeper implements Gatekeeper {
+  readonly #host: Host;
+  readonly #gatekeeper: Gatekeeper;
+  readonly #epoch: () => number;
+  readonly #salt: Buffer;
+  /** In the order in which they were admitted. */
+  readonly #known = new Set<string>();
+  /** Undefined: nothing is known yet. */
+  #knownEpoch: number | undefined;
+
+  /** `epoch` is that of the state which `gatekeeper` acts on. */
+  constructor(host: Host, gatekeeper: Gatekeeper, epoch: () => number) {
+    this.#host = host;
+    this.#gatekeeper = gatekeeper;
+    this.#epoch = epoch;
+    this.#salt = host.random.bytes(SALT_SIZE_BYTES);
+  }
+
+  isEnabled(): boolean {
+    return this.#gatekeeper.isEnabled();
+  }
+
+  async authenticate(credentials: Credentials): Promise<boolean> {
+    const epoch = this.#forgetOutdated();
+    const digest = this.#digest(credentials);
+    if (this.#known.has(digest)) {
+      this.#host.metrics.count('security_admissions_remembered_total');
+      return true;
+    }
+    const isAdmitted = await this.#gatekeeper.authenticate(credentials);
+    // What was judged by an older state says nothing of this one.
+    if (isAdmitted && this.#forgetOutdated() === epoch) this.#remember(digest);
+    return isAdmitted;
+  }
+
+  denial(user: string, permission: Permission, target: Target | undefined): string | undefined {
+    return this.#gatekeeper.denial(user, permission, target);
+  }
+
+  #forgetOutdated(): number {
+    const epoch = this.#epoch();
+    if (epoch !== this.#knownEpoch) {
+      this.#knownEpoch = epoch;
+      this.#known.clear();
+    }
+    return epoch;
+  }
+
+  #remember(digest: string): void {
+    if (this.#known.size >= KNOWN_MAX) {
+      const [oldest] = this.#known;
+      if (oldest !== undefined) this.#known.delete(oldest);
+    }
+    this.#known.add(digest);
+  }
+
+  /** Each part with its length, so that no two credentials are written alike. */
+  #digest({ user, password, address, certificateName = '' }: Credentials): string {
+    const hmac = createHmac('sha256', this.#salt);
+    for (const part of [user, password, address, certificateName]) {
+      hmac.update(`${part.length}:${part}`, 'latin1');
+    }
+    return hmac.digest('base64');
+  }
+}
