@@ -127,6 +127,21 @@ function hadSeen(other: WriteRecord, write: WriteRecord): boolean {
   return write.dot !== undefined && other.context !== undefined && covers(other.context, write.dot);
 }
 
+/**
+ * Whether a write may have been superseded before it reached a disk: where one value is kept, of two
+ * writes of a key in one commit only the later one is stored.
+ */
+export function mayShareCommit(write: WriteRecord, others: readonly WriteRecord[]): boolean {
+  const { startedMs, ackedMs = Infinity } = write;
+  return others.some(
+    (other) =>
+      other !== write &&
+      other.dot !== undefined &&
+      other.startedMs <= ackedMs &&
+      (other.ackedMs ?? Infinity) >= startedMs,
+  );
+}
+
 /** Whether `other` can carry the newer stamp: it was not acknowledged before `write` began. */
 function mayBeNewer(other: WriteRecord, write: WriteRecord): boolean {
   return other.ackedMs === undefined || other.ackedMs >= write.startedMs;

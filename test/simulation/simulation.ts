@@ -28,6 +28,7 @@ import {
   judgeMeetable,
   judgeNothingLost,
   judgeSupersededStaysGone,
+  mayShareCommit,
   type CopiesByNode,
 } from './judges.ts';
 import { judgeCoverage, type HealedKey } from './coverage-judge.ts';
@@ -265,6 +266,10 @@ class Run {
       return hasDamage || hasForgotten;
     };
     if ([...copies.keys()].some(isSpoilt)) return;
+    const keepsOne = write.key.type === DEFAULT;
+    if (keepsOne && write.dot === undefined) {
+      if (mayShareCommit(write, this.#history.ofKey(write.key))) return;
+    }
     const finding = judgeDurable(write, copies) ?? this.#judgeReadable(write, copies);
     if (finding !== undefined) this.#history.violations.push(finding);
   }
