@@ -50,10 +50,18 @@ export async function startCluster(
   return { cluster, nodes, dataFolder, configPath, close };
 }
 
-/** A base whose block of ports is free now; test files run side by side, so it is drawn. */
+/** Test files that run side by side have different job numbers, and draw from blocks of their own. */
+const FIRST_BASE_PORT = 20_000;
+const BLOCK_SIZE = 100;
+const BLOCKS_OF_JOB = 30;
+const JOBS = 4;
+
+/** A base whose block of ports is free now; something else may have some of them, so it is drawn. */
 export async function freeBasePort(nodeCount: number): Promise<number> {
+  const job = Number(process.env.TAP_JOB_ID ?? 0) % JOBS;
+  const firstOfJob = FIRST_BASE_PORT + job * BLOCKS_OF_JOB * BLOCK_SIZE;
   for (let attempt = 0; attempt < 100; attempt += 1) {
-    const base = 20_000 + 100 * Math.floor(Math.random() * 120);
+    const base = firstOfJob + BLOCK_SIZE * Math.floor(Math.random() * BLOCKS_OF_JOB);
     const ports = Array.from({ length: nodeCount * 10 }, (_, index) => base + 10 + index);
     const free = await Promise.all(ports.map(isFree));
     if (free.every(Boolean)) return base;

@@ -122,6 +122,7 @@ async function lostThrough(node: DevNode, keys: readonly string[]): Promise<stri
 t.test('a fourth node is taken in under load and gets its share', async (t) => {
   await joiner.start();
   const load = new Load(nodes, 'joined');
+  t.teardown(() => load.stop());
   await load.more(100);
   t.match(await ask(fourth, 'join', { address: `${first.host}:${first.peerPort}` }), {
     message: /^Success: staged join request/,
@@ -144,6 +145,7 @@ t.test('a fourth node is taken in under load and gets its share', async (t) => {
 t.test('a node leaves under load and what it had is with the others', async (t) => {
   const left = [second, third, fourth];
   const load = new Load(left, 'left');
+  t.teardown(() => load.stop());
   await load.more(50);
   await ask(first, 'leave');
   await ask(first, 'commit', { isSure: true });
