@@ -8,6 +8,7 @@ import { byteStringToUtf8, utf8ToByteString, type ByteString } from '../base/byt
 import type { NodeService, PropertiesOutcome } from '../node/node-service.ts';
 import type { PartialProperties } from '../object/bucket-properties.ts';
 import { AdminRefusal, type AdminCommand } from './admin-server.ts';
+import { noAgreementText } from './no-agreement.ts';
 
 type Options = Readonly<Record<string, unknown>>;
 
@@ -112,6 +113,6 @@ function reasonOf(outcome: Exclude<PropertiesOutcome, { kind: 'changed' }>): str
     case 'no-default-update':
       return 'the default type is changed in cluster.yml';
     case 'timeout':
-      return 'no majority of the members agreed in time';
+      return noAgreementText({ mayTakeEffect: false });
   }
 }

@@ -21,6 +21,7 @@ import type { Joining, JoinOutcome } from '../node/joining.ts';
 import type { NodeService } from '../node/node-service.ts';
 import { AdminRefusal, type AdminCommand } from './admin-server.ts';
 import { clusterStatus, partitionsOf, type ClusterReport } from './cluster-status.ts';
+import { noAgreementText } from './no-agreement.ts';
 
 type Options = Readonly<Record<string, unknown>>;
 
@@ -199,11 +200,7 @@ function mustBeDone(outcome: ClusterChangeOutcome, node: string, successor = '')
     case 'not-planned':
       throw new AdminRefusal(PLAN_REFUSALS[outcome.reason]);
     case 'timeout':
-      throw new AdminRefusal(
-        outcome.mayTakeEffect
-          ? 'no majority of the members agreed in time; the change may still take effect'
-          : 'no majority of the members agreed in time',
-      );
+      throw new AdminRefusal(noAgreementText(outcome));
   }
 }
 

@@ -6,6 +6,7 @@ import { byteStringToUtf8 } from '../base/bytes.ts';
 import type { SecurityChangeOutcome } from '../node/security-changes.ts';
 import { SECURITY_LIMITS } from '../security/security-state.ts';
 import { AdminRefusal } from './admin-server.ts';
+import { noAgreementText } from './no-agreement.ts';
 
 export function mustBeAgreed(outcome: SecurityChangeOutcome): void {
   switch (outcome.kind) {
@@ -17,11 +18,7 @@ export function mustBeAgreed(outcome: SecurityChangeOutcome): void {
     case 'no-room':
       throw new AdminRefusal('the cluster state has no room for more');
     case 'timeout':
-      throw new AdminRefusal(
-        outcome.mayTakeEffect
-          ? 'no majority of the members agreed in time; the change may still take effect'
-          : 'no majority of the members agreed in time',
-      );
+      throw new AdminRefusal(noAgreementText(outcome));
   }
 }
 
