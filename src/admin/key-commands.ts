@@ -4,6 +4,7 @@
 
 import { byteStringToUtf8, utf8ToByteString, type ByteString } from '../base/bytes.ts';
 import type { ObjectKey } from '../base/names.ts';
+import type { KeyFingerprint } from '../node/key-fingerprint.ts';
 import type { KeyTrace, TracedCopy } from '../node/key-trace.ts';
 import type { OperatorService } from '../node/operations.ts';
 import { AdminRefusal, type AdminCommand } from './admin-server.ts';
@@ -14,13 +15,24 @@ export interface LocatedKey extends KeyTrace {
   readonly type: string;
   readonly bucket: string;
   readonly key: string;
+  /** What the node that was asked calls it in its slow log. */
+  readonly fingerprint: string;
 }
 
-export function keyCommands(operator: OperatorService): Map<string, AdminCommand> {
-  return new Map<string, AdminCommand>([['key locate', (options) => locate(operator, options)]]);
+export function keyCommands(
+  operator: OperatorService,
+  fingerprint: KeyFingerprint,
+): Map<string, AdminCommand> {
+  return new Map<string, AdminCommand>([
+    ['key locate', async (options) => locate(operator, fingerprint, options)],
+  ]);
 }
 
-async function locate(operator: OperatorService, options: Options): Promise<LocatedKey> {
+async function locate(
+  operator: OperatorService,
+  fingerprint: KeyFingerprint,
+  options: Options,
+): Promise<LocatedKey> {
   const key: ObjectKey = {
     type: nameOf(options, 'type'),
     bucket: nameOf(options, 'bucket'),
@@ -34,6 +46,7 @@ async function locate(operator: OperatorService, options: Options): Promise<Loca
     type: byteStringToUtf8(key.type),
     bucket: byteStringToUtf8(key.bucket),
     key: byteStringToUtf8(key.key),
+    fingerprint: fingerprint.of(key),
     ...trace,
   };
 }
@@ -62,7 +75,8 @@ export function locatedKeyText(located: LocatedKey): string {
     .map(({ node, isPrimary }) => `${node} (${isPrimary ? 'primary' : 'fallback'})`)
     .join(', ');
   return [
-    `${type} / ${bucket} / ${key}: partition ${partition}, n_val ${nVal}, epoch ${epoch}`,
+    `${type} / ${bucket} / ${key} (#${located.fingerprint}): ` +
+      `partition ${partition}, n_val ${nVal}, epoch ${epoch}`,
     `preference list: ${serving}`,
     `verdict: ${VERDICTS[located.verdict]}; ${hintCount} hints pending`,
     ...located.copies.flatMap(copyLines),

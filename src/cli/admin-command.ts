@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { locatedKeyText } from '../admin/key-commands.ts';
 import { askNode } from '../admin/admin-client.ts';
 import { addBackupCommands } from './admin-backup-command.ts';
+import { addLoadCommands } from './admin-load-command.ts';
 import { addRepairCommands } from './admin-repair-command.ts';
 import { addTransfersCommand } from './admin-transfers-command.ts';
 import { adminSocketPath } from '../admin/admin-socket.ts';
@@ -68,6 +69,7 @@ export function addAdminCommands(program: Command): void {
   addRingCommands(admin, { ask, answerTo });
   addClusterCommands(admin, ask);
   addKeyCommands(admin, ask);
+  addLoadCommands(admin, ask);
   addRepairCommands(admin, ask);
   addTransfersCommand(admin, ask);
   addBackupCommands(admin, { ask, query });

@@ -13,6 +13,7 @@ import { clusterCommands } from '../admin/cluster-commands.ts';
 import { keyCommands } from '../admin/key-commands.ts';
 import { repairCommands } from '../admin/repair-commands.ts';
 import { ringCommands } from '../admin/ring-commands.ts';
+import { slowLogCommands } from '../admin/slow-log-commands.ts';
 import { securityCommands } from '../admin/security-commands.ts';
 import { statusCommands } from '../admin/status-commands.ts';
 import { HttpServer } from '../api/http/http-server.ts';
@@ -28,6 +29,8 @@ import type { ClusterState } from '../membership/cluster-state.ts';
 import { initialState } from '../membership/initial-state.ts';
 import { awaitedMembers } from '../membership/staging.ts';
 import { FolderHooks } from '../hooks/folder-hooks.ts';
+import { KeyFingerprint } from '../node/key-fingerprint.ts';
+import { SlowLog } from '../node/slow-log.ts';
 import { VertebraNode } from '../node/node.ts';
 import type { NodeOptions, NodeTimings } from '../node/node-options.ts';
 import type { LevelDbStore } from '../storage/leveldb-store.ts';
@@ -71,6 +74,8 @@ export class NodeRuntime {
   readonly #pbc: PbcServer;
   readonly #scripts: WorkerScripts | undefined;
   readonly #backups: Backups;
+  readonly #fingerprint: KeyFingerprint;
+  readonly #slowLog: SlowLog;
   #admin: AdminServer | undefined;
   #peersListening: Promise<unknown> | undefined;
 
@@ -120,29 +125,10 @@ export class NodeRuntime {
       keepaliveMs,
       handshakeTimeoutMs,
     });
-    const { disabledJobs, limits, timeouts } = config;
-    this.#http = new HttpServer(host, this.node, {
-      ...HTTP_DEFAULTS,
-      bodyLimitBytes: limits.bodySizeBytes,
-      headerLimitBytes: limits.headerSizeBytes,
-      connectionsMax: limits.connections,
-      idleTimeoutMs: timeouts.idleMs,
-      disabledJobs,
-      scripts: this.#scripts,
-      stats: nodeStats({ ...options, node: this.node, dataFolder: self.dataDir }),
-      metrics: () => snapshotToOpenMetrics(options.metrics.snapshot()),
-      onBug: options.onBug,
-    });
-    this.#pbc = new PbcServer(host, this.node, {
-      frameSizeMaxBytes: limits.bodySizeBytes + FRAME_OVERHEAD_BYTES,
-      connectionsMax: limits.connections,
-      idleTimeoutMs: timeouts.idleMs,
-      closeTimeoutMs: timeouts.shutdownMs / 2,
-      certificates: this.#clientCertificates,
-      disabledJobs,
-      scripts: this.#scripts,
-      onBug: options.onBug,
-    });
+    this.#fingerprint = new KeyFingerprint(host.random);
+    this.#slowLog = new SlowLog(host, this.#fingerprint, config.slowLog);
+    this.#http = this.#newHttp();
+    this.#pbc = this.#newPbc();
   }
 
   /** Resolves when clients are served; rejects with a fault whose message an operator can act on. */
@@ -210,7 +196,8 @@ export class NodeRuntime {
         ...clusterCommands(this.node),
         ...statusCommands(this.node),
         ...ringCommands(this.node, this.node.operations()),
-        ...keyCommands(this.node.operations()),
+        ...keyCommands(this.node.operations(), this.#fingerprint),
+        ...slowLogCommands(this.#slowLog),
         ...repairCommands(this.node, this.node.operations()),
         ...securityCommands(this.node, { hasClientTls: this.#clientCertificates !== undefined }),
         ...backupCommands(this.#backups),
@@ -241,6 +228,38 @@ export class NodeRuntime {
     this.#peersListening = this.#peerServer.listen({ host: self.listenHost, port: self.peerPort });
     // Awaited when the node has started; a rejection must not stop the process before that.
     this.#peersListening.catch(() => undefined);
+  }
+
+  #newHttp(): HttpServer {
+    const { config, host, self, metrics, onBug } = this.#options;
+    return new HttpServer(host, this.node, {
+      ...HTTP_DEFAULTS,
+      bodyLimitBytes: config.limits.bodySizeBytes,
+      headerLimitBytes: config.limits.headerSizeBytes,
+      connectionsMax: config.limits.connections,
+      idleTimeoutMs: config.timeouts.idleMs,
+      disabledJobs: config.disabledJobs,
+      scripts: this.#scripts,
+      slowLog: this.#slowLog,
+      stats: nodeStats({ ...this.#options, node: this.node, dataFolder: self.dataDir }),
+      metrics: () => snapshotToOpenMetrics(metrics.snapshot()),
+      onBug,
+    });
+  }
+
+  #newPbc(): PbcServer {
+    const { config, host, onBug } = this.#options;
+    return new PbcServer(host, this.node, {
+      frameSizeMaxBytes: config.limits.bodySizeBytes + FRAME_OVERHEAD_BYTES,
+      connectionsMax: config.limits.connections,
+      idleTimeoutMs: config.timeouts.idleMs,
+      closeTimeoutMs: config.timeouts.shutdownMs / 2,
+      certificates: this.#clientCertificates,
+      disabledJobs: config.disabledJobs,
+      scripts: this.#scripts,
+      slowLog: this.#slowLog,
+      onBug,
+    });
   }
 
   #newGate(): PeerGate {

@@ -50,6 +50,12 @@ export interface ClusterDocument {
     readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
     readonly destination: string;
   };
+  readonly slow_log: {
+    readonly slow: string;
+    readonly large: string;
+    readonly siblings: number;
+    readonly entries: number;
+  };
   readonly tls: { readonly peer?: TlsDocument; readonly client?: ClientTlsDocument };
   readonly hooks: { readonly folder?: string; readonly timeout: string };
   readonly map_reduce: { readonly javascript: 'enabled' | 'disabled' };
@@ -159,6 +165,13 @@ export interface ClusterConfig {
   readonly disk: { readonly reserveBytes: number };
   readonly transfers: { readonly bytesPerSecond: number; readonly treesMax: number };
   readonly log: ClusterDocument['log'];
+  readonly slowLog: {
+    /** 0 at any threshold: off. */
+    readonly slowMs: number;
+    readonly largeBytes: number;
+    readonly siblings: number;
+    readonly entriesMax: number;
+  };
   /** Absent: the links between nodes are not encrypted. */
   readonly peerTls: TlsConfig | undefined;
   /** Absent: clients cannot use TLS, and so security cannot be enabled. */
@@ -205,6 +218,7 @@ export function documentToConfig(document: ClusterDocument, folder: string): Clu
       treesMax: document.transfers.partitions,
     },
     log: toLogConfig(document.log, folder),
+    slowLog: toSlowLogConfig(document.slow_log),
     peerTls: tls.peer && toTlsConfig(tls.peer, folder),
     clientTls: tls.client && toClientTlsConfig(tls.client, folder),
     hooks: toHooksConfig(document.hooks, folder),
@@ -273,6 +287,15 @@ function toClientTlsConfig(tls: ClientTlsDocument, folder: string): ClientTlsCon
 function toLogConfig(log: ClusterDocument['log'], folder: string): ClusterDocument['log'] {
   if (log.destination === 'stdout') return log;
   return { ...log, destination: resolve(folder, log.destination) };
+}
+
+function toSlowLogConfig(slowLog: ClusterDocument['slow_log']): ClusterConfig['slowLog'] {
+  return {
+    slowMs: milliseconds(slowLog.slow),
+    largeBytes: bytes(slowLog.large),
+    siblings: slowLog.siblings,
+    entriesMax: slowLog.entries,
+  };
 }
 
 function toDeleteMode(text: string): DeleteMode {

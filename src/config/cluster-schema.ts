@@ -112,6 +112,22 @@ const transfers = section('How fast replicas move between nodes when the cluster
   ),
 });
 
+const slowLog = section('Which requests of clients `vertebra admin slowlog` shows.', {
+  slow: duration(
+    { from: '0ms', to: '1h', default: '500ms' },
+    'That took so long or longer; 0ms: none.',
+  ),
+  large: size(
+    { from: '0B', to: '1GiB', default: '1MiB' },
+    'Whose request or reply was so large or larger; 0B: none.',
+  ),
+  siblings: count(
+    { from: 0, to: 10_000, default: 10 },
+    'That read or left so many siblings or more; 0: none.',
+  ),
+  entries: count({ from: 1, to: 1_000, default: 128 }, 'How many are kept, in memory.'),
+});
+
 const log = section('Where the log goes.', {
   level: choice(['info', 'debug', 'warn', 'error', 'silent'], 'Least important line written.'),
   destination: text('`stdout`, or a file that is appended to.', { default: 'stdout' }),
@@ -214,6 +230,7 @@ export const CLUSTER_SCHEMA: SettingSchema = {
     disk,
     transfers,
     log,
+    slow_log: slowLog,
     tls: section('Encryption and authentication; off where a group is absent.', {
       peer: peerTls,
       client: clientTls,

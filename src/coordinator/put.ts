@@ -10,7 +10,7 @@
 import { EMPTY_VERSION_VECTOR, equals } from '../clock/version-vector.ts';
 import { decodeHead, decodeRecord } from '../object/record.ts';
 import { showHead } from '../object/show.ts';
-import type { BucketProperties } from '../object/bucket-properties.ts';
+import { keepsSiblings, type BucketProperties } from '../object/bucket-properties.ts';
 import type { Failure, PutOutcome, PutRequest } from '../object/requests.ts';
 import type { StoredObject } from '../object/stored-object.ts';
 import type { PeerReply } from '../peer/messages.ts';
@@ -122,7 +122,10 @@ export class PutCoordinator {
     properties: BucketProperties,
   ): PutOutcome | Promise<PutOutcome> {
     // A write-once bucket answers without a body, whatever was asked.
-    if (returning === 'nothing' || properties.write_once) return STORED;
+    if (returning === 'nothing' || properties.write_once) {
+      const siblings = keepsSiblings(properties) ? object.siblings.length : 1;
+      return siblings === 1 ? STORED : { kind: 'stored', object: undefined, siblings };
+    }
     const answer = (shown: StoredObject): PutOutcome => {
       if (asIs !== true) return { kind: 'stored', object: shown };
       return { kind: 'stored', object: { ...shown, context: context ?? EMPTY_VERSION_VECTOR } };

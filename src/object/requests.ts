@@ -119,7 +119,13 @@ export type GetOutcome =
   | Failure;
 
 export type PutOutcome =
-  /** `object` is there if the request asked for it. */
-  { readonly kind: 'stored'; readonly object: StoredObject | undefined } | Failure;
+  | {
+      readonly kind: 'stored';
+      /** There if the request asked for it. */
+      readonly object: StoredObject | undefined;
+      /** How many the object shows now, if several; known where this node coordinated. */
+      readonly siblings?: number;
+    }
+  | Failure;
 
 export type DeleteOutcome = { readonly kind: 'deleted' } | { readonly kind: 'not-found' } | Failure;

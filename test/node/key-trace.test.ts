@@ -35,7 +35,7 @@ t.test('replicas that hold the same agree, and say in what', async (t) => {
     t.match(copy.context, [/^[0-9a-f]{16}\.\d+\.\d+:1$/]);
     t.match(copy.siblings, [{ dot: copy.context[0], valueSizeBytes: 6, isTombstone: false }]);
   }
-  const text = locatedKeyText({ type: 't', bucket: 'b', key: 'k', ...found });
+  const text = locatedKeyText({ type: 't', bucket: 'b', key: 'k', fingerprint: 'f00d', ...found });
   t.match(text, /verdict: all replicas hold the same/);
   t.notMatch(text, /Okafor/, 'no value is shown');
 });

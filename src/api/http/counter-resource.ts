@@ -8,6 +8,7 @@ import { htmlAnswer, emptyAnswer, textAnswer } from './answer.ts';
 import { parseIncrement } from './datatype-json.ts';
 import { failureToAnswer } from './failure-answer.ts';
 import { NO_PARAMETERS, parseCounterParameters } from './object-parameters.ts';
+import type { ByteString } from '../../base/bytes.ts';
 import type { ObjectKey } from '../../base/names.ts';
 import type { ShownDatatype } from '../../object/datatype-requests.ts';
 import type { Answer } from './answer.ts';
@@ -21,6 +22,7 @@ const TIMEOUT_MS = 60_000;
 export class CounterResource implements Resource {
   readonly route = 'counter';
   readonly target: Target;
+  readonly key: ByteString;
   readonly methods = ['GET', 'POST'];
   readonly needsRoom = true;
   readonly isMadeByPost = true;
@@ -31,6 +33,7 @@ export class CounterResource implements Resource {
 
   constructor(exchange: Exchange, key: ObjectKey) {
     this.#exchange = exchange;
+    this.key = key.key;
     this.#key = key;
     this.target = key;
   }

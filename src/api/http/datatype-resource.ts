@@ -33,6 +33,7 @@ const LONGEST_WAIT_MS = 60 * 60 * 1000;
 export class DatatypeResource implements Resource {
   readonly route = 'datatype';
   readonly target: Target;
+  readonly key: ByteString;
   readonly methods = ['GET', 'HEAD', 'POST'];
   readonly needsRoom = true;
   readonly isMadeByPost = true;
@@ -49,6 +50,7 @@ export class DatatypeResource implements Resource {
     this.#address = address;
     this.target = address;
     this.#target = targetKeyOf(exchange, address, key);
+    this.key = this.#target.key.key;
   }
 
   /** The media type comes before all else, as Riak judges it. */

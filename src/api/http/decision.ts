@@ -126,6 +126,7 @@ async function takeBody(exchange: Exchange, budget: BodyBudget): Promise<Answer 
   const outcome = await readBody(exchange.request, options.bodyLimitBytes, budget);
   if (outcome.kind === 'read') {
     exchange.body = outcome.body;
+    exchange.startedMs = exchange.context.host.clock.monotonicMs();
     return undefined;
   }
   exchange.mustClose = true;

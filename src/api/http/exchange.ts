@@ -9,6 +9,7 @@ import type { NodeService } from '../../node/node-service.ts';
 import type { QueryHolds } from '../../query/query-holds.ts';
 import type { HttpOptions } from './http-options.ts';
 import type { Query } from './query.ts';
+import type { Resource } from './resource.ts';
 
 /** What every resource needs of its surroundings. */
 export interface HttpContext {
@@ -40,6 +41,18 @@ export class Exchange {
   isContinueExpected: boolean;
   /** The rest of the request will not be read: the connection ends with the answer. */
   mustClose = false;
+  /** What it is about, once that is known. */
+  resource: Resource | undefined;
+  /** When the request had been read, by the monotonic clock. */
+  startedMs: number;
+  /** What of the time since then was waiting for the client. */
+  clientMs = 0;
+  /** Of the answer's body; what of it has been handed over. */
+  replyBytes = 0;
+  /** Of the object that was read or written, where that is known. */
+  siblings = 0;
+  /** Of an answer that was handed over whole. */
+  status: number | undefined;
 
   constructor(context: HttpContext, call: Call, query: Query) {
     this.context = context;
@@ -49,6 +62,7 @@ export class Exchange {
     this.query = query;
     this.method = call.request.method ?? '';
     this.headers = call.request.headers;
+    this.startedMs = context.host.clock.monotonicMs();
   }
 
   /** Over TLS. */

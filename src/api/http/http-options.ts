@@ -3,6 +3,7 @@
  */
 
 import { QUERY_LIMITS } from '../../query/query-holds.ts';
+import type { SlowLog } from '../../node/slow-log.ts';
 import type { ScriptEngine } from '../../mapreduce/script.ts';
 import type { JobClass } from '../../object/job-class.ts';
 import type { QueryLimits } from '../../query/query-holds.ts';
@@ -35,6 +36,8 @@ export interface HttpOptions {
   readonly queryLimits: QueryLimits;
   /** Runs JavaScript of MapReduce jobs; undefined: it is refused. */
   readonly scripts: ScriptEngine | undefined;
+  /** Is told of each request that has ended; undefined: nobody is. */
+  readonly slowLog: SlowLog | undefined;
   /** What `/stats` shows. */
   readonly stats: () => Readonly<Record<string, unknown>>;
   /** What `/metrics` shows: OpenMetrics text, for Prometheus and its like. */
@@ -58,4 +61,5 @@ export const HTTP_DEFAULTS: Omit<HttpOptions, 'stats' | 'metrics' | 'onBug'> = {
   disabledJobs: new Set(),
   queryLimits: QUERY_LIMITS,
   scripts: undefined,
+  slowLog: undefined,
 };

@@ -17,6 +17,7 @@ import { Exchange } from './exchange.ts';
 import { faultToAnswer } from './failure-answer.ts';
 import { Query } from './query.ts';
 import { BodyBudget, announcedSizeBytes } from './request-body.ts';
+import { noteServed } from './request-account.ts';
 import { findResource, splitPath } from './routes.ts';
 import { transmit } from './transmission.ts';
 import { TLS_VERSION_MIN } from '../../security/listener-certificates.ts';
@@ -181,6 +182,7 @@ export class HttpServer {
       }
       if (this.#closing !== undefined) exchange.mustClose = true;
       await transmit(exchange, answer);
+      if (!call.request.socket.destroyed) exchange.status = answer.status;
     } catch (error) {
       response.destroy();
       if (isFault(error, 'closed')) return;
@@ -188,6 +190,7 @@ export class HttpServer {
       else this.#context.options.onBug(error);
     } finally {
       this.#budget.release(exchange.body.length);
+      noteServed(this.#context.options.slowLog, exchange);
     }
   }
 
@@ -200,7 +203,8 @@ export class HttpServer {
     // An answer that does not need the body must not mean reading on without end.
     if (announced !== undefined && announced > options.bodyLimitBytes) exchange.mustClose = true;
     try {
-      return await decide(exchange, findResource(exchange, splitPath(path)), this.#budget);
+      exchange.resource = findResource(exchange, splitPath(path));
+      return await decide(exchange, exchange.resource, this.#budget);
     } catch (error) {
       if (isFault(error)) return faultToAnswer(error);
       host.metrics.count('http_bugs_total');

@@ -22,6 +22,7 @@ const OFFER: Offer = { mediaTypes: ['text/html'], encodings: ['identity'] };
 export class ObjectDeleteResource implements Resource {
   readonly route = 'object';
   readonly target: Target;
+  readonly key: ByteString;
   readonly methods = OBJECT_METHODS;
   readonly needsRoom = true;
   readonly #exchange: Exchange;
@@ -31,6 +32,7 @@ export class ObjectDeleteResource implements Resource {
 
   constructor(exchange: Exchange, address: BucketAddress, key: ByteString) {
     this.#exchange = exchange;
+    this.key = key;
     this.#key = { type: address.type, bucket: address.bucket, key };
     this.target = address;
   }

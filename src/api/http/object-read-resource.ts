@@ -33,6 +33,7 @@ const SIBLINGS_OFFER: Offer = {
 export class ObjectReadResource implements Resource {
   readonly route = 'object';
   readonly target: Target;
+  readonly key: ByteString;
   readonly methods = OBJECT_METHODS;
   readonly needsRoom = true;
   readonly #exchange: Exchange;
@@ -47,6 +48,7 @@ export class ObjectReadResource implements Resource {
     this.#exchange = exchange;
     this.#address = address;
     this.target = address;
+    this.key = key;
     this.#key = { type: address.type, bucket: address.bucket, key };
   }
 
@@ -66,6 +68,7 @@ export class ObjectReadResource implements Resource {
     if (outcome.kind !== 'found') return failureToAnswer(outcome, method);
     const { siblings } = outcome.object;
     this.#object = outcome.object;
+    this.#exchange.siblings = siblings.length;
     if (vtag !== undefined) this.#sibling = siblings.find((one) => one.vtag === vtag);
     else if (siblings.length === 1) this.#sibling = siblings[0];
     return undefined;

@@ -29,6 +29,7 @@ import type { TargetKey } from './target-key.ts';
 export class ObjectWriteResource implements Resource {
   readonly route = 'object';
   readonly target: Target;
+  readonly key: ByteString;
   readonly methods = OBJECT_METHODS;
   readonly needsRoom = true;
   readonly isMadeByPost = true;
@@ -46,6 +47,7 @@ export class ObjectWriteResource implements Resource {
     this.#address = address;
     this.target = address;
     this.#target = targetKeyOf(exchange, address, key);
+    this.key = this.#target.key.key;
   }
 
   findFault(): Answer | undefined {
@@ -131,6 +133,7 @@ export class ObjectWriteResource implements Resource {
     if (outcome.kind !== 'stored') {
       return failureToAnswer(outcome, method, contentTypeOf(this.#metadata));
     }
+    this.#exchange.siblings = outcome.object?.siblings.length ?? outcome.siblings ?? 0;
     const status = this.#target.isMade ? 201 : outcome.object === undefined ? 204 : 200;
     return outcome.object === undefined ? emptyAnswer(status) : this.#show(outcome.object, status);
   }

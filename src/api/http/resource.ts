@@ -8,6 +8,7 @@
 
 import type { Answer } from './answer.ts';
 import type { Validators } from './conditional.ts';
+import type { ByteString } from '../../base/bytes.ts';
 import type { Guarded } from './permissions.ts';
 
 /** The forms in which something may be sent, each list in order of preference. */
@@ -35,6 +36,8 @@ export type Existence =
   | { readonly kind: 'failed'; readonly answer: Answer };
 
 export interface Resource extends Guarded {
+  /** The key that it is about; undefined: none. */
+  readonly key?: ByteString;
   /** In the order in which `Allow` names them. */
   readonly methods: readonly string[];
   /** Whether pages of other sites may send requests here (section on CSRF). */

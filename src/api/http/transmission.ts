@@ -32,7 +32,7 @@ export async function transmit(exchange: Exchange, answer: Answer): Promise<void
   if (body !== undefined && typeof body !== 'string' && !Buffer.isBuffer(body)) {
     writeHead(response, sent);
     if (method === 'HEAD') response.end();
-    else await sendStream(response, body);
+    else await sendStream(exchange, body);
     return;
   }
   const sizeBytes = body?.length ?? sent.headSizeBytes ?? (method === 'HEAD' ? undefined : 0);
@@ -41,10 +41,11 @@ export async function transmit(exchange: Exchange, answer: Answer): Promise<void
   }
   writeHead(response, sent);
   const isSent = body !== undefined && method !== 'HEAD';
+  if (isSent) exchange.replyBytes = body.length;
   if (exchange.mustClose && !exchange.request.complete && !exchange.isContinueExpected) {
     if (isSent) response.write(body, 'latin1');
     else response.flushHeaders();
-    await linger(exchange);
+    await awaitClient(exchange, linger(exchange));
     response.end();
   } else if (isSent) response.end(body, 'latin1');
   else response.end();
@@ -74,14 +75,18 @@ function writeHead(response: ServerResponse, answer: Answer): void {
   else response.writeHead(answer.status, reason, answer.headers);
 }
 
-async function sendStream(response: ServerResponse, body: AsyncIterable<Chunk>): Promise<void> {
+async function sendStream(exchange: Exchange, body: AsyncIterable<Chunk>): Promise<void> {
+  const { response } = exchange;
   const gone = new AbortController();
   const onClose = (): void => gone.abort();
   response.on('close', onClose);
   try {
     for await (const chunk of body) {
       if (response.closed) throw new Fault('closed', 'the client closed the connection');
-      if (!response.write(chunk, 'latin1')) await drained(response, gone.signal);
+      exchange.replyBytes += chunk.length;
+      if (!response.write(chunk, 'latin1')) {
+        await awaitClient(exchange, drained(response, gone.signal));
+      }
     }
     response.end();
   } catch (error) {
@@ -89,6 +94,17 @@ async function sendStream(response: ServerResponse, body: AsyncIterable<Chunk>):
     throw error;
   } finally {
     response.off('close', onClose);
+  }
+}
+
+/** What the client takes is not the time that its request took. */
+async function awaitClient(exchange: Exchange, waiting: Promise<void>): Promise<void> {
+  const { clock } = exchange.context.host;
+  const fromMs = clock.monotonicMs();
+  try {
+    await waiting;
+  } finally {
+    exchange.clientMs += clock.monotonicMs() - fromMs;
   }
 }
 

@@ -9,6 +9,7 @@ import { RpbErrorResp } from './messages/server-messages.ts';
 import type { ByteString } from '../../base/bytes.ts';
 import type { Clock, Metrics, Random } from '../../base/host.ts';
 import type { NodeService } from '../../node/node-service.ts';
+import type { RequestTarget } from '../../node/slow-log.ts';
 import type { ScriptEngine } from '../../mapreduce/script.ts';
 import type { JobClass } from '../../object/job-class.ts';
 import type { Fields, Message, MessageInput, MessageType } from './messages/message-type.ts';
@@ -32,6 +33,8 @@ export interface Session {
   user: string | undefined;
   /** An answer of one message may not become larger. */
   readonly replySizeMaxBytes: number;
+  /** The request under way, when it has been read. */
+  underWay: RequestTarget | undefined;
   /** What the client set, given back when it asks; nothing else comes of it. */
   clientId: Buffer;
 }
@@ -41,6 +44,8 @@ export interface Reply {
   readonly value: MessageInput<Fields>;
   /** The connection ends after this one. */
   readonly isFinal: boolean;
+  /** Of the object that was read or written, where that is known. */
+  readonly siblings?: number;
   /** A large reply, encoded before it is sent. */
   readonly frame?: readonly Buffer[];
 }

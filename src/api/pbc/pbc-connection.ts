@@ -19,6 +19,7 @@ import { errorReply, malformedReply, reply as replyOf } from './handler.ts';
 import { RpbStartTls } from './messages/server-messages.ts';
 import { strangerText } from './permissions.ts';
 import { ReplyQueue } from './reply-queue.ts';
+import { RequestAccount } from './request-account.ts';
 import { findRoute } from './routes.ts';
 import type { Place, Waiter } from '../../node/entrance.ts';
 import type { Socket } from 'node:net';
@@ -59,6 +60,7 @@ export class PbcConnection {
   readonly #decoder: FrameDecoder;
   readonly #replies: ReplyQueue;
   readonly #admission: Admission;
+  readonly #account: RequestAccount;
   /** A request is under way. */
   #isBusy = false;
   /** Size of the request under way. */
@@ -95,6 +97,7 @@ export class PbcConnection {
     this.#decoder = new FrameDecoder(options.frameSizeMaxBytes);
     this.#replies = new ReplyQueue(socket, context, options.outputMaxBytes);
     this.#admission = new Admission(session, options);
+    this.#account = new RequestAccount(session, options.slowLog);
     this.#lastActiveMs = host.clock.monotonicMs();
     socket.on('data', this.#receive);
     socket.on('drain', () => this.#resume());
@@ -179,6 +182,7 @@ export class PbcConnection {
       this.#send(errorReply(`Unknown message code: ${frame.code}`));
       return;
     }
+    this.#account.begin(route, frame.body.length, this.#lastActiveMs);
     if (route.work !== undefined) {
       const place = this.#session.node.entrance.enter(route.work, this.#waiter);
       if (place !== undefined) {
@@ -237,6 +241,7 @@ export class PbcConnection {
     if ('value' in answer) {
       this.#leaveEntrance();
       this.#send(answer);
+      this.#account.end(this.#lastActiveMs, this.#socket.destroyed);
       return;
     }
     this.#isBusy = true;
@@ -277,11 +282,14 @@ export class PbcConnection {
     }
   }
 
-  #room(): Promise<void> {
-    if (this.#socket.destroyed) return Promise.resolve();
-    return new Promise((resolve) => {
+  async #room(): Promise<void> {
+    if (this.#socket.destroyed) return;
+    const { clock } = this.#context.host;
+    const fromMs = clock.monotonicMs();
+    await new Promise<void>((resolve) => {
       this.#onRoom = resolve;
     });
+    this.#account.waitedForReader(clock.monotonicMs() - fromMs);
   }
 
   readonly #finish = (reply: Reply): void => {
@@ -309,12 +317,13 @@ export class PbcConnection {
     this.#isBusy = false;
     this.#busyBytes = 0;
     this.#lastActiveMs = this.#context.host.clock.monotonicMs();
+    this.#account.end(this.#lastActiveMs, this.#socket.destroyed);
     this.#serve();
   };
 
   #send(reply: Reply): void {
     if (this.#socket.destroyed) return;
-    if (this.#endedAtMs === undefined) this.#replies.add(reply);
+    if (this.#endedAtMs === undefined) this.#account.replied(reply, this.#replies.add(reply));
     if (reply.isFinal) this.#isEnding = true;
   }
 

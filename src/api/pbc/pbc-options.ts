@@ -2,6 +2,7 @@
  * What the Protocol Buffers server can be told, with the limits that keep a hostile client cheap.
  */
 
+import type { SlowLog } from '../../node/slow-log.ts';
 import type { ScriptEngine } from '../../mapreduce/script.ts';
 import type { ListenerCertificates } from '../../security/listener-certificates.ts';
 import type { JobClass } from '../../object/job-class.ts';
@@ -37,6 +38,8 @@ export interface PbcOptions {
   readonly disabledJobs: ReadonlySet<JobClass>;
   /** Runs JavaScript of MapReduce jobs; undefined: it is refused. */
   readonly scripts: ScriptEngine | undefined;
+  /** Is told of each request that has ended; undefined: nobody is. */
+  readonly slowLog: SlowLog | undefined;
   /** Told of anything thrown that is no fault. */
   readonly onBug: (error: unknown) => void;
 }
@@ -57,4 +60,5 @@ export const PBC_DEFAULTS: Omit<PbcOptions, 'onBug'> = {
   handshakeTimeoutMs: 10_000,
   disabledJobs: new Set(),
   scripts: undefined,
+  slowLog: undefined,
 };

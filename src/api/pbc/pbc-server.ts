@@ -123,6 +123,7 @@ export class PbcServer {
       ...proof,
       address: socket.remoteAddress ?? '',
       user: undefined,
+      underWay: undefined,
     };
     const connection = new PbcConnection(socket, session, this.#context);
     this.#connections.add(connection);

@@ -44,16 +44,19 @@ export class ReplyQueue implements Flushable {
     return this.#queuedBytes + this.#socket.writableLength > 0;
   }
 
-  add({ type, value, frame }: Reply): void {
+  /** How many bytes it is. */
+  add({ type, value, frame }: Reply): number {
     const pieces = frame ?? encodeFrame(this.#ports.writer, type, value);
+    const sizeBytes = totalLength(pieces);
     this.#pieces.push(...pieces);
-    this.#queuedBytes += totalLength(pieces);
+    this.#queuedBytes += sizeBytes;
     // What is above the limit must reach the socket now, or its `drain` would not come.
     if (this.#queuedBytes > this.#sizeMaxBytes) this.flush();
     else if (!this.#isFlushDue) {
       this.#isFlushDue = true;
       this.#ports.round.add(this);
     }
+    return sizeBytes;
   }
 
   /** Writes what is queued now. */

@@ -70,6 +70,8 @@ import type { Fields, Message, MessageType } from './messages/message-type.ts';
 import type { ReaderLimits } from './messages/proto-reader.ts';
 
 export interface Route {
+  /** Of its message. */
+  readonly name: string;
   /** What waits at the node's entrance before it is read, and as what; undefined: it does not. */
   readonly work: ClientWork | undefined;
   /** Reads a request and answers it; throws the fault `malformed` where it cannot be read. */
@@ -117,9 +119,10 @@ function route<F extends Fields>(
   const demand = demandOf(type);
   const serve: Route['serve'] = (body, session, limits) => {
     const request = decodeMessage(type, body, limits);
+    session.underWay = request;
     return findRefusal(demand, request, session) ?? handler(request, session);
   };
-  return [type.code, { work, serve }];
+  return [type.code, { name: type.name, work, serve }];
 }
 
 /** A request that is read at once if it is no longer than this. */
@@ -142,13 +145,14 @@ function slicedRoute<F extends Fields>(
       session.metrics.count('pbc_malformed_total');
       return malformedReply(error.message);
     }
+    session.underWay = request;
     return findRefusal(demand, request, session) ?? handler(request, session);
   };
   const serve: Route['serve'] = (body, session, limits) =>
     body.length > AT_ONCE_MAX_BYTES
       ? inSlices(body, session, limits)
       : atOnce.serve(body, session, limits);
-  return [code, { work, serve }];
+  return [code, { name: type.name, work, serve }];
 }
 
 function routesByCode(): readonly (Route | undefined)[] {

@@ -86,10 +86,11 @@ function getReply(outcome: GetOutcome, message: MessageOf<typeof RpbGetReq>): Re
     const headOnly = message.head === true;
     const refusal = headOnly ? undefined : findTooLarge(siblings);
     if (refusal !== undefined) return refusal;
-    return reply(RpbGetResp, {
+    const shown = reply(RpbGetResp, {
       content: headOnly ? headsToContent(siblings) : siblingsToContent(siblings),
       vclock: encodeContext(context),
     });
+    return withSiblings(shown, siblings.length);
   }
   if (outcome.kind !== 'not-found') return errorReply(failureToErrorText(outcome));
   return message.deletedvclock === true && outcome.tombstone !== undefined
@@ -174,18 +175,24 @@ function putReply(
   generatedKey: ByteString | undefined,
 ): Reply {
   if (outcome.kind !== 'stored') return errorReply(failureToErrorText(outcome));
-  const { object } = outcome;
+  const { object, siblings = 1 } = outcome;
   if (object === undefined) {
-    return generatedKey === undefined ? STORED : reply(RpbPutResp, { key: generatedKey });
+    const stored = generatedKey === undefined ? STORED : reply(RpbPutResp, { key: generatedKey });
+    return withSiblings(stored, siblings);
   }
   const headOnly = returning === 'head';
   const refusal = headOnly ? undefined : findTooLarge(object.siblings);
   if (refusal !== undefined) return refusal;
-  return reply(RpbPutResp, {
+  const shown = reply(RpbPutResp, {
     content: headOnly ? headsToContent(object.siblings) : siblingsToContent(object.siblings),
     vclock: encodeContext(object.context),
     key: generatedKey,
   });
+  return withSiblings(shown, object.siblings.length);
+}
+
+function withSiblings(about: Reply, siblings: number): Reply {
+  return siblings > 1 ? { ...about, siblings } : about;
 }
 
 export function deleteObject(
