@@ -8,6 +8,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { DevCluster, type DevNode } from '../../src/cli/dev-cluster.ts';
 import { devNodes, writeDevConfig } from '../../src/cli/dev-command.ts';
+import { spawnUntraced } from '../untraced.ts';
+
+spawnUntraced();
 
 /** The compiled `main.js` beside the compiled tests. */
 export const ENTRY_POINT = resolve(import.meta.dirname, '../../src/main.js');

@@ -6,6 +6,7 @@ import type { PeerReply, PeerRequest } from '../../src/peer/messages.ts';
 import type { SimulatedCluster } from './cluster.ts';
 import { DatatypeHistory } from './datatype-history.ts';
 import { judgeCount, judgeEstimate, judgeParts } from './datatype-judges.ts';
+import { runUntraced } from '../untraced.ts';
 import { simulate, type FaultKind } from './simulation.ts';
 
 const NAME = utf8ToByteString('k');
@@ -102,11 +103,13 @@ for (const [datatype, finding] of [
   ['map', /^map: (increment|field|tag|flag).* lost/],
 ] as const) {
   t.test(`a ${datatype} that forgets is found in a running cluster`, async (t) => {
+    runUntraced(t);
     t.ok(await isFound(forgetful(`${datatype}s`), ['empty-disk'], finding));
   });
 }
 
 t.test('an update that is carried out twice is found in a running cluster', async (t) => {
+  runUntraced(t);
   const tamper = ({ network }: SimulatedCluster): void => {
     network.repeatsUpdates = true;
   };

@@ -1,10 +1,12 @@
 /** Seeds of composed faults, judged: in several files, so that they run side by side. */
 
 import type { Test } from 'tap';
+import { runUntraced } from '../untraced.ts';
 import { ALL_FAULTS, simulate, type FaultKind } from './simulation.ts';
 
 /** Fails with the command that replays the seed where a promise is broken. */
 export async function judgeSeeds(t: Test, firstSeed: number, count: number): Promise<void> {
+  runUntraced(t);
   const faultCounts = new Map<FaultKind, number>();
   let ackedCount = 0;
   let ackedUpdateCount = 0;

@@ -5,11 +5,12 @@ import { ActiveLists } from '../../src/coordinator/participants.ts';
 import { Fill } from '../../src/repair/fill.ts';
 import type { PeerReply, PeerRequest } from '../../src/peer/messages.ts';
 import type { SimulatedCluster } from './cluster.ts';
+import { runUntraced } from '../untraced.ts';
 import { simulate, type FaultKind } from './simulation.ts';
 
 const SEEDS_MAX = 20;
-/** Few writes fall into a step, and those of the seeds before meet no quorum that would show it. */
-const STEPS_FIRST_SEED = 28;
+/** A sound cluster has healed long before: what is found then does not go away. */
+const HEAL_LIMIT_MS = 40_000;
 const STEPS_SEEDS_MAX = 60;
 
 /** What is found with a bug planted, up to the first seed at which `isFound`. */
@@ -19,13 +20,20 @@ async function seedsUntil(
   isFound: (violation: string) => boolean,
 ): Promise<number> {
   for (let seed = 1; seed <= SEEDS_MAX; seed += 1) {
-    const { violations } = await simulate({ seed, faults, tamper, faultIntervalMs: 500 });
+    const { violations } = await simulate({
+      seed,
+      faults,
+      tamper,
+      faultIntervalMs: 500,
+      healLimitMs: HEAL_LIMIT_MS,
+    });
     if (violations.some(isFound)) return seed;
   }
   return Infinity;
 }
 
 t.test('a write that is lost after its acknowledgement is found', async (t) => {
+  runUntraced(t);
   const seed = await seedsUntil(
     (cluster) => {
       // Every merge is confirmed and none is made: a crash then takes the only copy.
@@ -39,6 +47,7 @@ t.test('a write that is lost after its acknowledgement is found', async (t) => {
 });
 
 t.test('an acknowledgement before the write is durable is found', async (t) => {
+  runUntraced(t);
   const seed = await seedsUntil(
     (cluster) => {
       for (const { disk } of cluster.nodes) disk.acknowledgesEarly = true;
@@ -50,6 +59,7 @@ t.test('an acknowledgement before the write is durable is found', async (t) => {
 });
 
 t.test('a dot that names two writes is found', async (t) => {
+  runUntraced(t);
   const seed = await seedsUntil(
     (cluster) => {
       for (const { disk } of cluster.nodes) disk.rollsBack = true;
@@ -61,6 +71,7 @@ t.test('a dot that names two writes is found', async (t) => {
 });
 
 t.test('replicas that stay apart are found', async (t) => {
+  runUntraced(t);
   const seed = await seedsUntil(
     (cluster) => {
       cluster.network.impostor = (target, request) =>
@@ -73,16 +84,19 @@ t.test('replicas that stay apart are found', async (t) => {
   t.ok(seed <= SEEDS_MAX, `found at seed ${seed}`);
 });
 
-/** What is found while the ring moves without faults, with `bug` in the place of a method. */
+/**
+ * Whether `bug`, in the place of a method, is found while the ring moves without faults. Few writes fall
+ * into a step, and those of the seeds before `firstSeed` meet no quorum that would show it.
+ */
 async function isFoundInSteps<T extends object, K extends keyof T>(
-  prototype: T,
-  method: K,
+  [prototype, method]: readonly [T, K],
   bug: T[K],
+  firstSeed: number,
 ): Promise<boolean> {
   const sound = prototype[method];
   prototype[method] = bug;
   try {
-    for (let seed = STEPS_FIRST_SEED; seed < STEPS_FIRST_SEED + STEPS_SEEDS_MAX; seed += 1) {
+    for (let seed = firstSeed; seed < firstSeed + STEPS_SEEDS_MAX; seed += 1) {
       const options = { seed, faults: [], steps: true, datatypeClientCount: 0, healLimitMs: 1 };
       const { violations } = await simulate(options);
       if (violations.some((violation) => violation.includes('hold it'))) return true;
@@ -94,11 +108,13 @@ async function isFoundInSteps<T extends object, K extends keyof T>(
 }
 
 t.test('a quorum that holds only in the ring of reads is found', async (t) => {
-  t.ok(await isFoundInSteps(ActiveLists.prototype, 'jointLists', () => undefined));
+  runUntraced(t);
+  t.ok(await isFoundInSteps([ActiveLists.prototype, 'jointLists'], () => undefined, 28));
 });
 
 t.test('a node that calls itself full before it is, is found', async (t) => {
-  t.ok(await isFoundInSteps(Fill.prototype, 'run', () => Promise.resolve(true)));
+  runUntraced(t);
+  t.ok(await isFoundInSteps([Fill.prototype, 'run'], () => Promise.resolve(true), 60));
 });
 
 function confirmUnmade(request: PeerRequest): PeerReply | undefined {

@@ -1,9 +1,11 @@
 /** The real node on virtual time: a seed replays exactly, and what is undisturbed succeeds. */
 
 import t from 'tap';
+import { runUntraced } from '../untraced.ts';
 import { simulate } from './simulation.ts';
 
 t.test('a seed replays bit for bit', async (t) => {
+  runUntraced(t);
   const first = await simulate({ seed: 7 });
   const second = await simulate({ seed: 7 });
   t.equal(second.fingerprint, first.fingerprint);
@@ -11,6 +13,7 @@ t.test('a seed replays bit for bit', async (t) => {
 });
 
 t.test('without faults every write is acknowledged', async (t) => {
+  runUntraced(t);
   const verdict = await simulate({ seed: 11, faults: [] });
   t.same(verdict.violations, []);
   t.equal(verdict.failureCount, 0);
@@ -19,6 +22,7 @@ t.test('without faults every write is acknowledged', async (t) => {
 });
 
 t.test('while the ring moves, every quorum meets what was acknowledged', async (t) => {
+  runUntraced(t);
   let stepCount = 0;
   for (let seed = 1; seed <= 4; seed += 1) {
     const verdict = await simulate({ seed, faults: [], steps: true, datatypeClientCount: 0 });
@@ -29,6 +33,7 @@ t.test('while the ring moves, every quorum meets what was acknowledged', async (
 });
 
 t.test('promises hold while nodes join, leave and replace each other under faults', async (t) => {
+  runUntraced(t);
   let [joinedCount, leftCount, forcedCount] = [0, 0, 0];
   for (let seed = 1; seed <= 4; seed += 1) {
     const verdict = await simulate({ seed, changesMembers: true, datatypeClientCount: 0 });
