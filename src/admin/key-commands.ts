@@ -2,12 +2,13 @@
  * A key by an operator: where it is, and whether its copies agree.
  */
 
-import { byteStringToUtf8, utf8ToByteString, type ByteString } from '../base/bytes.ts';
+import { byteStringToUtf8, type ByteString } from '../base/bytes.ts';
 import type { ObjectKey } from '../base/names.ts';
 import type { KeyFingerprint } from '../node/key-fingerprint.ts';
 import type { KeyTrace, TracedCopy } from '../node/key-trace.ts';
 import type { OperatorService } from '../node/operations.ts';
 import { AdminRefusal, type AdminCommand } from './admin-server.ts';
+import { textToName } from './name-text.ts';
 
 type Options = Readonly<Record<string, unknown>>;
 
@@ -51,14 +52,10 @@ async function locate(
   };
 }
 
-/** `%XX` stands for any byte, so that keys that are no text can be named too. */
 function nameOf(options: Options, name: string): ByteString {
   const text = options[name];
   if (typeof text !== 'string' || text === '') throw new AdminRefusal(`a ${name} is needed`);
-  const latin1 = utf8ToByteString(text);
-  return latin1.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  ) as ByteString;
+  return textToName(text);
 }
 
 const VERDICTS: Readonly<Record<KeyTrace['verdict'], string>> = {

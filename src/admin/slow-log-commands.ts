@@ -2,9 +2,9 @@
  * The slow log by an operator: the newest notable requests of this node.
  */
 
-import { byteStringToUtf8, type ByteString } from '../base/bytes.ts';
 import type { SlowLog, SlowLogEntry, SlowLogOptions } from '../node/slow-log.ts';
 import { AdminRefusal, type AdminCommand } from './admin-server.ts';
+import { nameToText } from './name-text.ts';
 
 const LIMIT_DEFAULT = 20;
 
@@ -38,17 +38,8 @@ function report(slowLog: SlowLog, { limit }: Readonly<Record<string, unknown>>):
     entries: entries.map(({ wallMicros, type, bucket, ...rest }) => ({
       time: new Date(wallMicros / 1000).toISOString(),
       ...rest,
-      ...named('type', type),
-      ...named('bucket', bucket),
+      ...(type === undefined ? {} : { type: nameToText(type) }),
+      ...(bucket === undefined ? {} : { bucket: nameToText(bucket) }),
     })),
   };
-}
-
-function named<Name extends string>(
-  name: Name,
-  value: ByteString | undefined,
-): { readonly [each in Name]?: string } {
-  return value === undefined
-    ? {}
-    : ({ [name]: byteStringToUtf8(value) } as { [each in Name]: string });
 }

@@ -1,8 +1,9 @@
 /**
- * `vertebra admin slowlog`: what load does to a node, for people.
+ * `vertebra admin slowlog|hotkeys`: what load does to a node, for people.
  */
 
 import { InvalidArgumentError, type Command } from 'commander';
+import type { HotKeyReport, ShownHotKeys } from '../admin/hot-key-commands.ts';
 import type { ShownRequest, SlowLogReport } from '../admin/slow-log-commands.ts';
 import type { Ask } from './admin-command.ts';
 import { textTable } from './text-table.ts';
@@ -13,6 +14,13 @@ export function addLoadCommands(admin: Command, ask: Ask): void {
     .description('the newest requests that were slow, large, or met many siblings')
     .option('--limit <number>', 'so many at most; default 20', toCount)
     .action(({ limit }: { limit?: number }) => ask('slowlog', { limit }, slowLogText));
+  admin
+    .command('hotkeys')
+    .description('the keys that clients of this node read and write most, in the last minutes')
+    .option('--reveal-keys', 'show the keys too, not their fingerprints only')
+    .action(({ revealKeys }: { revealKeys?: boolean }) => {
+      return ask('hotkeys', { revealKeys: revealKeys === true }, hotKeysText);
+    });
 }
 
 function toCount(text: string): number {
@@ -48,4 +56,24 @@ function rowOf(entry: ShownRequest): readonly string[] {
     entry.siblings === 0 ? '' : `${entry.siblings}`,
     [type, bucket, key].filter((part) => part !== undefined).join(' / '),
   ];
+}
+
+function hotKeysText({ halfLifeSeconds, reads, writes }: HotKeyReport): string {
+  return [
+    `by one operation in sixteen; what is ${halfLifeSeconds} s old weighs half`,
+    hotKeysOfText('reads', reads),
+    hotKeysOfText('writes', writes),
+  ].join('\n\n');
+}
+
+function hotKeysOfText(what: 'reads' | 'writes', { perSecond, keys }: ShownHotKeys): string {
+  const heading = `${perSecond.toFixed(1)} ${what} a second by clients of this node`;
+  if (keys.length === 0) return `${heading}; no key stands out`;
+  const rows = keys.map(({ share, margin, type, bucket, key, keyFingerprint, ...rest }) => [
+    rest.perSecond.toFixed(1),
+    `${(share * 100).toFixed(1)} %`,
+    `${(margin * 100).toFixed(1)} %`,
+    [type, bucket, `#${keyFingerprint}`, ...(key === undefined ? [] : [key])].join(' / '),
+  ]);
+  return `${heading}\n\n${textTable(['a second', 'of all', 'give or take', 'key'], rows)}`;
 }

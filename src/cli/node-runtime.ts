@@ -10,6 +10,7 @@ import { adminSocketPath } from '../admin/admin-socket.ts';
 import { backupCommands } from '../admin/backup-commands.ts';
 import { bucketTypeCommands } from '../admin/bucket-type-commands.ts';
 import { clusterCommands } from '../admin/cluster-commands.ts';
+import { hotKeyCommands } from '../admin/hot-key-commands.ts';
 import { keyCommands } from '../admin/key-commands.ts';
 import { repairCommands } from '../admin/repair-commands.ts';
 import { ringCommands } from '../admin/ring-commands.ts';
@@ -198,6 +199,7 @@ export class NodeRuntime {
         ...ringCommands(this.node, this.node.operations()),
         ...keyCommands(this.node.operations(), this.#fingerprint),
         ...slowLogCommands(this.#slowLog),
+        ...hotKeyCommands(this.node.hotKeys, this.#fingerprint),
         ...repairCommands(this.node, this.node.operations()),
         ...securityCommands(this.node, { hasClientTls: this.#clientCertificates !== undefined }),
         ...backupCommands(this.#backups),

@@ -64,6 +64,17 @@ export function createdTypeProperties(bucketType: BucketType): BucketProperties 
   return effectiveProperties(CREATED_TYPE_PROPERTIES, bucketType.properties);
 }
 
+/** The least n_val of an active type's buckets; undefined where the type is unknown or not active. */
+export function leastReplicaCount(state: ClusterState, type: ByteString): number | undefined {
+  let least = effectiveTypeProperties(state, type)?.n_val;
+  if (least === undefined) return undefined;
+  const prefix = `${type.length}:${type}`;
+  for (const [id, { n_val: own }] of state.bucketProperties) {
+    if (own !== undefined && own < least && id.startsWith(prefix)) least = own;
+  }
+  return least;
+}
+
 /** Each n_val that some bucket has or may get from its type, the least first. */
 export function replicaCountsInUse(state: ClusterState): number[] {
   const counts = new Set([

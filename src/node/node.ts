@@ -16,6 +16,7 @@ import type { ClusterState } from '../membership/cluster-state.ts';
 import {
   createdTypeProperties,
   effectiveTypeProperties,
+  leastReplicaCount,
 } from '../membership/effective-properties.ts';
 import { findMember, present } from '../membership/staging.ts';
 import type { BucketProperties, PartialProperties } from '../object/bucket-properties.ts';
@@ -59,6 +60,7 @@ import {
   type NodeTimings,
 } from './node-options.ts';
 import { Entrance } from './entrance.ts';
+import { HotKeys } from './hot-keys.ts';
 import { openParts, type NodeParts } from './node-parts.ts';
 import type {
   BucketTypeStatus,
@@ -79,6 +81,8 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   readonly id: NodeId;
   readonly entrance: Entrance;
   readonly gatekeeper: Gatekeeper;
+  /** What clients of this node read and write most. */
+  readonly hotKeys: HotKeys;
   readonly #host: Host;
   readonly #store: Store;
   readonly #peer: RoutingPeer;
@@ -109,6 +113,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
       requestsMax: this.#limits.requestsMax,
       bytesMax: this.#limits.requestBytesMax,
     });
+    this.hotKeys = new HotKeys(host);
     this.#passwords = new PasswordHasher(host.metrics);
     this.entrance = new Entrance(host, this.#admission, {
       turnMs: this.#timings.entranceTurnMs,
@@ -192,23 +197,28 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   }
 
   get(request: GetRequest): Promise<GetOutcome> {
+    this.hotKeys.note('read', request.key);
     return this.#admitted('node_get_fsm', 0, ({ gets }) => gets.get(request));
   }
 
   put(request: PutRequest): Promise<PutOutcome> {
+    this.hotKeys.note('write', request.key);
     const sizeBytes = request.content.value.length;
     return this.#admitted('node_put_fsm', sizeBytes, ({ puts }) => puts.put(request));
   }
 
   delete(request: DeleteRequest): Promise<DeleteOutcome> {
+    this.hotKeys.note('write', request.key);
     return this.#admitted('node_put_fsm', 0, ({ deletes }) => deletes.delete(request));
   }
 
   fetchDatatype(request: FetchDatatypeRequest): Promise<FetchDatatypeOutcome> {
+    this.hotKeys.note('read', request.key);
     return this.#admitted('node_get_fsm', 0, ({ datatypes }) => datatypes.fetch(request));
   }
 
   updateDatatype(request: UpdateDatatypeRequest): Promise<UpdateDatatypeOutcome> {
+    this.hotKeys.note('write', request.key);
     const { sizeBytes } = sizeOfOperation(request.operation);
     return this.#admitted('node_put_fsm', sizeBytes, ({ datatypes }) => datatypes.update(request));
   }
@@ -269,7 +279,8 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     options: CoverageOptions,
   ): AsyncIterableIterator<readonly ByteString[]> {
     const { coverage } = this.#mustServe();
-    const n = this.#leastN(type);
+    // A plan for it covers all buckets of the type, whatever their own n_val.
+    const n = mustKnow(leastReplicaCount(this.state(), type));
     return this.#coverageAdmission.admit('list_fsm', () => coverage.listBuckets(type, n, options));
   }
 
@@ -461,18 +472,6 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   #closedFault(): Fault {
     return new Fault('closed', `the node is ${this.#life}`);
   }
-
-  /** A plan for it covers all buckets of the type, whatever their own n_val. */
-  #leastN(type: ByteString): number {
-    const { topology } = this.#mustParts();
-    const state = topology.state();
-    let n = mustKnow(effectiveTypeProperties(state, type)).n_val;
-    const prefix = `${type.length}:${type}`;
-    for (const [id, { n_val: own }] of state.bucketProperties) {
-      if (own !== undefined && own < n && id.startsWith(prefix)) n = own;
-    }
-    return n;
-  }
 }
 
 /** A stream whose first `next` throws. */
@@ -484,7 +483,7 @@ function failedStream(fault: Fault): AsyncIterableIterator<PeerStreamItem> {
   return stream;
 }
 
-function mustKnow(properties: BucketProperties | undefined): BucketProperties {
-  if (properties === undefined) throw new Fault('malformed', 'the bucket type is unknown');
-  return properties;
+function mustKnow<T>(known: T | undefined): T {
+  if (known === undefined) throw new Fault('malformed', 'the bucket type is unknown');
+  return known;
 }

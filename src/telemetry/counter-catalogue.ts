@@ -29,6 +29,7 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   hints_left_total: 'Replicas that were missed by a write and noted',
   hooks_failed_total: 'Commit hooks that failed',
   hooks_refused_total: 'Commit hooks that were not run because too many were',
+  hot_keys_long_total: 'Operations left out of the hot keys because their key is too long',
   http_accept_failed_total: 'Connections that the system could not accept',
   http_answers_cut_total: 'Answers broken off by a fault after they had begun',
   http_auth_failed_total: 'HTTP requests without credentials, or with wrong ones',

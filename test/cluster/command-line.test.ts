@@ -58,6 +58,9 @@ t.test('a cluster starts, serves, is administered, stops, and finds its data aga
   const located = await admin('key', 'locate', 'default', 'patients', '999%30000018', '--json');
   t.match(JSON.parse(located.stdout), { verdict: 'agree', key: '9990000018', copies: [{}, {}] });
   const slow = JSON.parse((await admin('slowlog', '--limit', '5', '--json')).stdout);
+  t.match(JSON.parse((await admin('hotkeys', '--reveal-keys', '--json')).stdout), {
+    reads: { perSecond: Number, keys: Array },
+  });
   t.match(slow, { thresholds: { slowMs: 500 }, noted: Number, entries: Array });
   t.equal((await admin('hints')).stdout, 'nothing is owed to any node\n');
   t.match((await admin('repair', 'run', '--partition', '3')).stdout, 'partition 3 has begun');
