@@ -26,6 +26,8 @@ export interface NodeLimits {
   readonly readRepairBytesMax: number;
   readonly objectSizeMaxBytes: number;
   readonly siblingsMax: number;
+  /** Heads of copies that the write path remembers, at most 1 KiB each. */
+  readonly recentHeadsMax: number;
 }
 
 export interface NodeTimings {
@@ -91,6 +93,7 @@ export const NODE_LIMITS: NodeLimits = {
   readRepairBytesMax: 64 * 1024 * 1024,
   objectSizeMaxBytes: 50 * 1024 * 1024,
   siblingsMax: 100,
+  recentHeadsMax: 16_384,
 };
 
 export const NODE_TIMINGS: NodeTimings = {

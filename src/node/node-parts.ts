@@ -104,6 +104,7 @@ export async function openParts(ports: NodePorts): Promise<NodeParts> {
       ...STORE_REPLICA_DEFAULTS,
       objectSizeMaxBytes: limits.objectSizeMaxBytes,
       siblingsMax: limits.siblingsMax,
+      recentHeadsMax: limits.recentHeadsMax,
     },
   );
   const { peer } = ports;

@@ -119,7 +119,8 @@ export function recordCausalHash(record: Buffer): Buffer | undefined {
   return causality === undefined ? undefined : causalHashOf(causality);
 }
 
-function headSize(record: Buffer): number | undefined {
+/** Bytes of a record's head, if they are all there. */
+export function headSize(record: Buffer): number | undefined {
   if (record.length < PREFIX_SIZE_BYTES + SUFFIX_SIZE_BYTES || record[0] !== VERSION) {
     return undefined;
   }

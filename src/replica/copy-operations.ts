@@ -10,7 +10,7 @@
 import type { Metrics } from '../base/host.ts';
 import { causalHash } from '../object/causality.ts';
 import { indexEntriesOf } from '../object/index-entries.ts';
-import { sliceHead } from '../object/record.ts';
+import { recordCausalHash, sliceHead } from '../object/record.ts';
 import { isTombstone } from '../object/show.ts';
 import type { IndexEntry, ObjectHead } from '../object/stored-object.ts';
 import { assert } from '../base/fault.ts';
@@ -55,13 +55,16 @@ export function copyOperations(
 
 function addTreeOperations(
   operations: WriteOperation[],
-  { place, tree }: KeySlot,
+  slot: KeySlot,
   { objectKey, change }: { objectKey: Buffer; change: NonNullable<SlotChanges['copy']> },
 ): void {
-  const { before, after, wasStored } = change;
+  const { place, tree } = slot;
+  const { before, beforeHash, after, wasStored } = change;
   assert(tree !== undefined, 'a slot that is changed has its tree');
-  const hash = after && causalHash(after.head);
-  const changed = tree.update(place.key, { before: before && causalHash(before), after: hash });
+  const hash = after && hashOf(after);
+  slot.storedHash = hash;
+  const hashBefore = beforeHash ?? (before && causalHash(before));
+  const changed = tree.update(place.key, { before: hashBefore, after: hash });
   if (changed !== undefined) operations.push(changed.row);
   if (hash === undefined) {
     if (!wasStored) return;
@@ -71,6 +74,11 @@ function addTreeOperations(
     const member = encodeMemberKey(objectKey, changed.segment);
     operations.push({ kind: 'put', key: member, head: hash });
   }
+}
+
+/** The record holds the causality as the hash wants it. */
+function hashOf({ head, record }: Copy): Buffer {
+  return (record && recordCausalHash(record)) ?? causalHash(head);
 }
 
 /** The removal of those entries that the slot's copy does not have. */

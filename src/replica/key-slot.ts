@@ -7,7 +7,7 @@
  * they came. `WritePath` owns the slots and moves them on.
  */
 
-import type { ByteString } from '../base/bytes.ts';
+import { byteStringToBytes, type ByteString } from '../base/bytes.ts';
 import { assert } from '../base/fault.ts';
 import type { NodeId, ObjectKey } from '../base/names.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
@@ -15,6 +15,7 @@ import type { ObjectHead, StoredObject } from '../object/stored-object.ts';
 import type { HashTree } from '../storage/hash-tree.ts';
 import type { IndexTerm } from '../storage/keys.ts';
 import { withoutValues, type Copy, type FoundCopy } from './copy.ts';
+import type { StoredHead } from './recent-heads.ts';
 import type { Placement } from './replica.ts';
 
 /** One step of a key: what merges, client writes, reaps and hints have in common. */
@@ -60,6 +61,10 @@ export class KeySlot {
   isAbandoned = false;
   /** Known when the slot is loaded. */
   tree: HashTree | undefined;
+  /** The causal hash of `storedHead`, where it has been computed. */
+  storedHash: Buffer | undefined;
+  /** What it was loaded with, if that was not read. */
+  recalled: StoredHead | undefined;
   #copy: Copy | undefined;
   #isLoaded = false;
   #storedHead: ObjectHead | undefined;
@@ -111,6 +116,14 @@ export class KeySlot {
     if (found.kind === 'copy') this.#storedHead = found.copy.head;
     if (found.kind === 'damaged') this.#storedHead = found.head;
     this.loadValues(found);
+  }
+
+  /** Takes in what the store is known to hold, instead of reading it. */
+  recall(stored: StoredHead): void {
+    const copy = { head: stored.head, record: undefined, object: undefined };
+    this.load({ kind: 'copy', copy }, undefined);
+    this.recalled = stored;
+    this.storedHash = stored.hash === undefined ? undefined : byteStringToBytes(stored.hash);
   }
 
   /** Takes in the values too, where only the head was known. */
@@ -167,6 +180,7 @@ export class KeySlot {
       copy: this.#isCopyChanged
         ? {
             before: this.#storedHead,
+            beforeHash: this.storedHash,
             after: this.#copy,
             wasStored: this.#isStored,
             reaped: this.#grave,
@@ -178,6 +192,7 @@ export class KeySlot {
     this.#suspectEntries = NO_ENTRIES;
     if (this.#isCopyChanged) {
       this.#storedHead = this.#copy?.head;
+      this.storedHash = undefined;
       this.#isStored = this.#copy !== undefined;
     }
     this.#isCopyChanged = false;
@@ -208,6 +223,8 @@ export interface SlotChanges {
     | {
         /** What index and trees stand for; undefined: nothing, or nobody knows what. */
         readonly before: ObjectHead | undefined;
+        /** Its causal hash, where it is known. */
+        readonly beforeHash: Buffer | undefined;
         readonly after: Copy | undefined;
         /** Whether the store has an entry, readable or not. */
         readonly wasStored: boolean;

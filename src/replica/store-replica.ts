@@ -75,6 +75,7 @@ export const STORE_REPLICA_DEFAULTS: StoreReplicaOptions = {
   siblingsMax: 100,
   changesMax: 32_768,
   bytesMax: 256 * 1024 * 1024,
+  recentHeadsMax: 16_384,
   graveMs: 600_000,
   gravesMax: 65_536,
 };
@@ -449,6 +450,7 @@ export class StoreReplica implements Replica {
 
   #onDamaged(id: ByteString): void {
     this.#host.metrics.count('replica_corrupt');
+    this.#writePath.distrust(id);
     // Each copy is reported once, however often it is read.
     if (this.#suspects.has(id) || this.#suspects.size >= SUSPECTS_MAX) return;
     this.#suspects.add(id);

@@ -14,20 +14,24 @@ import type { Host } from '../base/host.ts';
 import { keyToString } from '../base/names.ts';
 import type { NodeId } from '../base/names.ts';
 import type { StoredObject } from '../object/stored-object.ts';
-import type { ByteString } from '../base/bytes.ts';
+import { bytesToByteString, type ByteString } from '../base/bytes.ts';
+import { headSize } from '../object/record.ts';
 import { encodeHintKey, encodeObjectKey } from '../storage/keys.ts';
 import type { HashTrees } from '../storage/hash-tree.ts';
 import type { Store, WriteOperation } from '../storage/store.ts';
-import { readHead, readWhole } from './copy.ts';
+import { readHead, readWhole, withoutValues } from './copy.ts';
 import type { FoundCopy } from './copy.ts';
 import { KeySlot } from './key-slot.ts';
 import type { Change, KeyPlace, SlotChanges } from './key-slot.ts';
+import { RecentHeads } from './recent-heads.ts';
 
 export interface WritePathOptions {
   /** Changes that are not settled yet, over all keys. */
   readonly changesMax: number;
   /** What they hold in memory. */
   readonly bytesMax: number;
+  /** Heads of idle copies that are remembered, at most 1 KiB each. */
+  readonly recentHeadsMax: number;
 }
 
 export interface WritePathPorts {
@@ -45,6 +49,9 @@ export interface WritePathPorts {
   damaged(id: ByteString): void;
 }
 
+/** A record's head: causality, metadata, index entries. */
+const RECENT_HEAD_SIZE_MAX_BYTES = 1024;
+
 export class WritePath {
   readonly #host: Host;
   readonly #store: Store;
@@ -52,6 +59,7 @@ export class WritePath {
   readonly #ports: WritePathPorts;
   readonly #options: WritePathOptions;
   readonly #slots = new Map<ByteString, KeySlot>();
+  readonly #recent: RecentHeads;
   #changeCount = 0;
   #sizeBytes = 0;
   #isClosed = false;
@@ -67,6 +75,7 @@ export class WritePath {
     this.#trees = stored.trees;
     this.#ports = ports;
     this.#options = ports.options;
+    this.#recent = new RecentHeads(ports.options.recentHeadsMax);
   }
 
   /** The keys with a change under way. */
@@ -96,6 +105,11 @@ export class WritePath {
     slot.properties = place.properties;
     slot.queue.push(change);
     this.#advance(slot);
+  }
+
+  /** The copy of this key may not be what the store was told. */
+  distrust(id: ByteString): void {
+    this.#recent.take(id);
   }
 
   /** Takes no more changes and waits for those under way. Idempotent. */
@@ -129,7 +143,7 @@ export class WritePath {
     while (!slot.isLoading) {
       const change = slot.queue[0];
       if (change === undefined) break;
-      if (!isReady(slot, change)) {
+      if (!isReady(slot, change) && !this.#recall(slot, change)) {
         this.#startRead(slot, this.#load(slot, change));
         break;
       }
@@ -150,7 +164,34 @@ export class WritePath {
   #release(slot: KeySlot): void {
     if (slot.isLoading || slot.isWriting || slot.queue.length > 0 || slot.isAbandoned) return;
     assert(!slot.isDirty && slot.waiting.length === 0, 'an idle slot has nothing to write');
+    this.#remember(slot);
     this.#forget(slot);
+  }
+
+  /** Makes the slot ready without a read, if its head is known still. */
+  #recall(slot: KeySlot, change: Change): boolean {
+    if (slot.hasLoaded) return false;
+    const stored = this.#recent.take(slot.id);
+    const { partition, properties } = slot.place;
+    if (stored?.partition !== partition || this.#ports.isSuspect(slot.id)) return false;
+    this.#host.metrics.count('replica_heads_recalled_total');
+    slot.recall(stored);
+    slot.tree ??= this.#trees.find(partition, properties.n_val);
+    return isReady(slot, change);
+  }
+
+  /** What the store holds now, for the next change of the key. */
+  #remember(slot: KeySlot): void {
+    const { id, copy, place, storedHead, recalled, storedHash } = slot;
+    if (recalled !== undefined && recalled.head === storedHead) {
+      this.#recent.keep(id, recalled);
+      return;
+    }
+    const size = copy?.record && headSize(copy.record);
+    if (storedHead === undefined || size === undefined || size > RECENT_HEAD_SIZE_MAX_BYTES) return;
+    const head = withoutValues(storedHead);
+    const hash = storedHash && bytesToByteString(storedHash);
+    this.#recent.keep(id, { partition: place.partition, head, hash });
   }
 
   #forget(slot: KeySlot): void {

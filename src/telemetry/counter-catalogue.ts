@@ -109,6 +109,7 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   replica_corrupt: 'Records whose checksum was wrong: fetched again from other replicas',
   replica_counts_rounds_failed: 'Recounts after a change of n_val that ended early',
   replica_graves_dropped: 'Memories of reaped tombstones dropped early for want of room',
+  replica_heads_recalled_total: 'Writes that found the head of their copy in memory',
   replica_identity_corrupt: 'Times that the identity was unreadable and made anew',
   replica_index_sweeps: 'Damaged records whose index entries were swept away',
   replica_index_sweeps_dropped: 'Such sweeps left out because too many waited',

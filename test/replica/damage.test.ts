@@ -60,7 +60,7 @@ t.test('a value found damaged by a write itself does not pass for seen', async (
 });
 
 t.test('index entries that a damaged head has left behind are swept away', async (t) => {
-  const { host, replica, store } = await openWorld();
+  const { host, replica, store } = await openWorld({ recentHeadsMax: 0 });
   const entry = (field: string, term: string) => ({ field: text(field), term: text(term) });
   const born = entry('born_int', '-7');
   const other = objectKey('another');

@@ -108,13 +108,18 @@ class Player {
   readonly #foreign: Opened[] = [];
   #underWay: Promise<unknown>[] = [];
 
+  /** Heads come from memory, from the store, or now one and now the other. */
+  readonly #options: { readonly recentHeadsMax: number };
+
   constructor(seed: number) {
+    this.#options = { recentHeadsMax: [16, 1, 0][Math.abs(seed) % 3] ?? 0 };
     this.host = new VirtualHost(seed);
     this.store = new ShakyStore(this.host.random);
   }
 
   async play(step: Step): Promise<void> {
-    const { replica, identity } = (this.opened ??= await openReplica(this.host, this.store));
+    this.opened ??= await openReplica(this.host, this.store, this.#options);
+    const { replica, identity } = this.opened;
     switch (step.kind) {
       case 'write':
         return this.#write(step);

@@ -101,7 +101,7 @@ t.test('a copy that has changed since it was confirmed stays', async (t) => {
 });
 
 t.test('a copy that nobody can read may be dropped', async (t) => {
-  const { replica, store } = await openWorld();
+  const { replica, store } = await openWorld({ recentHeadsMax: 0 });
   await write(replica, KEY, { content: content('v') });
   const partition = partitionFor(KEY);
   store.corruptKey = encodeObjectKey(partition, KEY);

@@ -161,6 +161,7 @@ export class SimulatedNode {
           totalBytes: TERABYTE,
         }),
         repair: this.#cluster.repair,
+        limits: { recentHeadsMax: recentHeadsOf(this.id) },
         stateChanged: (state) => {
           this.#cluster.onState(this.id, state);
         },
@@ -264,4 +265,9 @@ export class SimulatedNode {
       metrics: { count: () => undefined, gauge: () => undefined, observe: () => undefined },
     };
   }
+}
+
+/** Some nodes read every copy that they change, some hardly any. */
+function recentHeadsOf(id: NodeId): number {
+  return [0, 2, 1_000][id.charCodeAt(id.search(/\d/)) % 3] ?? 0;
 }
