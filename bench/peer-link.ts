@@ -37,6 +37,7 @@ function gateOf(node: NodeId) {
     identity: node,
     incarnation: 1,
     epoch: 1 as Epoch,
+    release: 'bench',
   });
   return { host, gate: new PeerGate(host, { introduce, isMember: () => true }) };
 }

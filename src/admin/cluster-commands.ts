@@ -20,7 +20,12 @@ import type { ClusterChangeOutcome, ClusterChanges, ShownPlan } from '../node/cl
 import type { Joining, JoinOutcome } from '../node/joining.ts';
 import type { NodeService } from '../node/node-service.ts';
 import { AdminRefusal, type AdminCommand } from './admin-server.ts';
-import { clusterStatus, partitionsOf, type ClusterReport } from './cluster-status.ts';
+import {
+  clusterStatus,
+  partitionsOf,
+  type ClusterReport,
+  type PeerReport,
+} from './cluster-status.ts';
 import { noAgreementText } from './no-agreement.ts';
 
 type Options = Readonly<Record<string, unknown>>;
@@ -36,7 +41,10 @@ export interface Done {
 
 export type PlannedChanges = Extract<ShownPlan, { kind: 'planned' }>;
 
-export function clusterCommands(node: ClusterNode): Map<string, AdminCommand> {
+export function clusterCommands(
+  node: ClusterNode,
+  peers: () => readonly PeerReport[] = () => [],
+): Map<string, AdminCommand> {
   const changes = (): ClusterChanges => node.cluster().clusterChanges;
   return new Map<string, AdminCommand>([
     ['cluster join', (options) => join(node, options)],
@@ -49,7 +57,7 @@ export function clusterCommands(node: ClusterNode): Map<string, AdminCommand> {
     ['cluster plan', () => plan(changes())],
     ['cluster commit', (options) => commit(changes(), options)],
     ['cluster clear', () => clear(changes())],
-    ['cluster status', async (options) => status(node, options)],
+    ['cluster status', async (options) => status(clusterStatus(node, peers()), options)],
     [
       'cluster partitions',
       async (options) => partitionsOf(node, named(options, 'node') ?? node.id),
@@ -136,8 +144,7 @@ async function clear(changes: ClusterChanges): Promise<Done> {
   return { message: 'Cleared staged cluster changes' };
 }
 
-function status(node: ClusterNode, options: Options): ClusterReport {
-  const report = clusterStatus(node);
+function status(report: ClusterReport, options: Options): ClusterReport {
   if (options['mustBeSettled'] !== true || report.unsettled.length === 0) return report;
   throw new AdminRefusal(`The cluster is not settled: ${report.unsettled.join('; ')}`);
 }

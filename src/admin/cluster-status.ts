@@ -9,7 +9,18 @@ import type { NodeService } from '../node/node-service.ts';
 import { Ring } from '../ring/ring.ts';
 import { AdminRefusal } from './admin-server.ts';
 
-export interface MemberReport {
+/** What is known of a member's program and of the link to it; of the asked node too. */
+export interface PeerReport {
+  readonly node: NodeId;
+  /** As it was last said; undefined: never. */
+  readonly release: string | undefined;
+  /** The oldest and newest protocol between nodes that it speaks. */
+  readonly protocol: readonly [from: number, to: number] | undefined;
+  /** Why there is no link to it now; undefined: there is one. */
+  readonly linkFailure: string | undefined;
+}
+
+export interface MemberReport extends Partial<Omit<PeerReport, 'node'>> {
   readonly node: NodeId;
   readonly status: MemberStatus;
   readonly isUp: boolean;
@@ -45,11 +56,16 @@ export interface PartitionReport {
   readonly pending: readonly Partition[];
 }
 
-export function clusterStatus(node: Pick<NodeService, 'state' | 'liveMembers'>): ClusterReport {
+export function clusterStatus(
+  node: Pick<NodeService, 'state' | 'liveMembers'>,
+  peers: readonly PeerReport[] = [],
+): ClusterReport {
   const state = node.state();
+  const peerByNode = new Map(peers.map((peer) => [peer.node, peer]));
   const live = new Set(node.liveMembers());
   const { step } = state;
   const members = state.members.map(({ id, status, location }, index) => ({
+    ...peerByNode.get(id),
     node: id,
     status,
     isUp: live.has(id),

@@ -12,6 +12,7 @@ import { awaitedMembers } from '../membership/staging.ts';
 import type { NodeService } from '../node/node-service.ts';
 import type { OperatorService } from '../node/operations.ts';
 import type { AdminCommand } from './admin-server.ts';
+import type { PeerReport } from './cluster-status.ts';
 
 export interface RingReadiness {
   readonly isReady: boolean;
@@ -19,6 +20,8 @@ export interface RingReadiness {
   readonly down: readonly NodeId[];
   /** They act on an older epoch. */
   readonly behind: readonly NodeId[];
+  /** Why the asked node cannot act on the newest epoch, in a sentence. */
+  readonly unreadable: string | undefined;
 }
 
 export interface RingReport extends RingReadiness {
@@ -26,6 +29,8 @@ export interface RingReport extends RingReadiness {
   readonly moves: readonly RingMove[];
   /** Of the open step: who has not yet all that it will own. */
   readonly waitingOn: readonly NodeId[];
+  /** Who cannot be reached, and why, where more than silence is known. */
+  readonly linkFailures: readonly Pick<PeerReport, 'node' | 'linkFailure'>[];
 }
 
 interface RingMove {
@@ -35,32 +40,43 @@ interface RingMove {
 }
 
 type AskedNode = Pick<NodeService, 'id' | 'state' | 'liveMembers'>;
+type AskedOperations = Pick<OperatorService, 'behind' | 'unreadableState'>;
 
 export function ringCommands(
   node: AskedNode,
-  operations: Pick<OperatorService, 'behind'>,
+  operations: AskedOperations,
+  peers: () => readonly PeerReport[] = () => [],
 ): Map<string, AdminCommand> {
   return new Map<string, AdminCommand>([
     ['ringready', async () => readinessOf(node, operations)],
-    ['ring-status', async () => reportOf(node, operations)],
+    ['ring-status', async () => reportOf(node, operations, peers())],
   ]);
 }
 
-function readinessOf(node: AskedNode, operations: Pick<OperatorService, 'behind'>): RingReadiness {
+function readinessOf(node: AskedNode, operations: AskedOperations): RingReadiness {
   const nodes = awaitedMembers(node.state());
   const live = new Set(node.liveMembers());
   const down = nodes.filter((id) => !live.has(id));
   const behind = operations.behind();
-  return { isReady: down.length === 0 && behind.length === 0, nodes, down, behind };
+  const unreadable = operations.unreadableState();
+  const isReady = down.length === 0 && behind.length === 0 && unreadable === undefined;
+  return { isReady, nodes, down, behind, unreadable };
 }
 
-function reportOf(node: AskedNode, operations: Pick<OperatorService, 'behind'>): RingReport {
+function reportOf(
+  node: AskedNode,
+  operations: AskedOperations,
+  peers: readonly PeerReport[],
+): RingReport {
   const state = node.state();
   return {
     ...readinessOf(node, operations),
     epoch: state.epoch,
     moves: movesOf(state),
     waitingOn: state.step?.unfilled ?? [],
+    linkFailures: peers.flatMap(({ node: id, linkFailure }) =>
+      linkFailure === undefined ? [] : [{ node: id, linkFailure }],
+    ),
   };
 }
 

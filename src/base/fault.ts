@@ -16,6 +16,8 @@ export type FaultCode =
   | 'peer-refused'
   | 'peer-closed'
   | 'peer-malformed'
+  /** The peer's release does not know the request; nothing was done. */
+  | 'peer-unsupported'
   | 'timeout'
   | 'overload'
   | 'malformed'

@@ -9,6 +9,7 @@ import { AdminServer } from '../admin/admin-server.ts';
 import { adminSocketPath } from '../admin/admin-socket.ts';
 import { backupCommands } from '../admin/backup-commands.ts';
 import { bucketTypeCommands } from '../admin/bucket-type-commands.ts';
+import type { PeerReport } from '../admin/cluster-status.ts';
 import { clusterCommands } from '../admin/cluster-commands.ts';
 import { hotKeyCommands } from '../admin/hot-key-commands.ts';
 import { keyCommands } from '../admin/key-commands.ts';
@@ -42,12 +43,14 @@ import { CLIENT_CERTIFICATES, CertificateFiles } from '../transport/certificate-
 import type { PeerAddress } from '../transport/channel.ts';
 import { GrpcPeer } from '../transport/grpc-peer.ts';
 import { PeerCertificates } from '../transport/peer-certificates.ts';
+import { PROTOCOL_FROM, PROTOCOL_TO, type Introduction } from '../transport/handshake.ts';
 import { PeerGate } from '../transport/peer-gate.ts';
 import { PeerServer } from '../transport/peer-server.ts';
 import { WorkerScripts } from '../script/worker-scripts.ts';
 import { diskSpaceOf } from './disk-space.ts';
 import { showNode } from './node-gauges.ts';
 import { nodeStats } from './node-stats.ts';
+import { RELEASE } from './release.ts';
 
 /** What a request takes beside the object in it. */
 const FRAME_OVERHEAD_BYTES = 1024 * 1024;
@@ -194,9 +197,9 @@ export class NodeRuntime {
       adminSocketPath(self.dataDir),
       new Map([
         ...bucketTypeCommands(this.node),
-        ...clusterCommands(this.node),
+        ...clusterCommands(this.node, () => this.#peerReports()),
         ...statusCommands(this.node),
-        ...ringCommands(this.node, this.node.operations()),
+        ...ringCommands(this.node, this.node.operations(), () => this.#peerReports()),
         ...keyCommands(this.node.operations(), this.#fingerprint),
         ...slowLogCommands(this.#slowLog),
         ...hotKeyCommands(this.node.hotKeys, this.#fingerprint),
@@ -281,10 +284,22 @@ export class NodeRuntime {
     return new Backups(this.#options.host, { snapshot: () => this.#store.snapshot(), origin });
   }
 
-  #introduction(): NonNullable<ReturnType<VertebraNode['introduction']>> {
+  #peerReports(): PeerReport[] {
+    const protocol = [PROTOCOL_FROM, PROTOCOL_TO] as const;
+    const own = { node: this.node.id, release: RELEASE, protocol, linkFailure: undefined };
+    const others = this.#peer.links().map(({ node, isOpen, reason, hello }): PeerReport => ({
+      node,
+      release: hello?.release,
+      protocol: hello && [hello.protocolFrom, hello.protocolTo],
+      linkFailure: isOpen ? undefined : reason,
+    }));
+    return [own, ...others];
+  }
+
+  #introduction(): Introduction {
     const introduction = this.node.introduction();
     if (introduction === undefined) throw new Fault('closed', 'the node has not been opened');
-    return introduction;
+    return { ...introduction, release: RELEASE };
   }
 }
 

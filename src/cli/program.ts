@@ -10,6 +10,7 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { addAdminCommands } from './admin-command.ts';
 import { addBenchCommands } from './bench-command.ts';
 import { addConfigCommands } from './config-command.ts';
+import { RELEASE } from './release.ts';
 import type { StartOptions } from './start-command.ts';
 
 export async function runProgram(argv: readonly string[], entryPoint: string): Promise<void> {
@@ -30,6 +31,7 @@ export async function runProgram(argv: readonly string[], entryPoint: string): P
 function createProgram(entryPoint: string): Command {
   const program = new Command('vertebra')
     .description('A distributed key-value store that speaks Riak')
+    .version(RELEASE)
     .exitOverride()
     .showHelpAfterError();
 

@@ -22,6 +22,7 @@ import type { CoordinatedPut, WritePlan } from './write.ts';
 const NOT_CARRIED_OUT: ReadonlySet<FaultCode> = new Set<FaultCode>([
   'peer-unreachable',
   'peer-refused',
+  'peer-unsupported',
   'store-fenced',
   'store-closed',
   'disk-full',

@@ -68,7 +68,8 @@ export function decodeState(bytes: Buffer): ClusterState {
     throw new Fault('malformed', 'the cluster state is no JSON', { cause });
   }
   const state = jsonToState(json);
-  if (!encodeState(state).equals(bytes)) throw malformed('it is not in its canonical form');
+  if (!encodeState(state).equals(bytes))
+    throw malformed('it is not in its canonical form, or has fields of a later release');
   return state;
 }
 
@@ -129,7 +130,11 @@ function sortKeys(value: unknown): unknown {
 
 function jsonToState(json: unknown): ClusterState {
   const fields = asObject(json, 'the document');
-  if (fields['format'] !== FORMAT) throw malformed('its format is unknown');
+  const { format } = fields;
+  if (format !== FORMAT) {
+    const isLater = typeof format === 'number' && format > FORMAT;
+    throw malformed(isLater ? laterText(format) : 'its format is unknown');
+  }
   const epoch = asEpoch(fields['epoch']);
   const lineages = asLineages(fields['lineages'], epoch);
   return {
@@ -143,6 +148,10 @@ function jsonToState(json: unknown): ClusterState {
     bucketProperties: asBucketProperties(fields['bucketProperties']),
     security: asSecurity(fields['security']),
   };
+}
+
+function laterText(format: number): string {
+  return `it is of format ${format}, and this release reads format ${FORMAT}`;
 }
 
 function asAncestors(value: unknown, age: number): string[] {

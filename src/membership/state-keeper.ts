@@ -81,6 +81,7 @@ export class StateKeeper {
   #fetch: Promise<void> | undefined;
   #isSurveying = false;
   #isClosed = false;
+  #unreadable: string | undefined;
   /** Ends the pause between two surveys. */
   #wake: () => void = () => {};
 
@@ -138,6 +139,14 @@ export class StateKeeper {
   /** Whether this node votes, or why it does not yet. */
   vote(): Vote {
     return this.#record.vote;
+  }
+
+  /**
+   * Why this node stays behind: a peer's newer state is none that this release can read. A sentence;
+   * undefined as far as is known it keeps up.
+   */
+  get unreadable(): string | undefined {
+    return this.#unreadable;
   }
 
   /** Answers a peer's `agree` message. Rejects with `malformed`, `overload` or the store's fault. */
@@ -205,6 +214,7 @@ export class StateKeeper {
       const document = await this.#peers.fetchState(source, epoch, this.#requestTimeoutMs);
       if (document !== undefined && !this.#isClosed) await this.learn(decodeState(document));
     } catch (error) {
+      if (isFault(error, 'malformed')) this.#noteUnreadable(source, error);
       this.#noteFailure('membership.fetch_failed', source, error);
     }
   }
@@ -254,6 +264,7 @@ export class StateKeeper {
     this.#record = record;
     this.#gauge();
     if (record.state === before.state) return;
+    this.#unreadable = undefined;
     this.#host.log.info('membership.epoch', { epoch: record.state.epoch });
     this.#onState(record.state);
     this.#survey();
@@ -352,6 +363,14 @@ export class StateKeeper {
       this.#host.log.info('membership.vote', { vote, isPending: accepted !== undefined });
       return true;
     });
+  }
+
+  /** It may go on until an operator acts: said once for each reason. */
+  #noteUnreadable(source: NodeId, { message }: Fault): void {
+    const text = `what ${source} acts on cannot be acted on here: ${message}`;
+    if (text === this.#unreadable) return;
+    this.#unreadable = text;
+    this.#host.log.error('membership.unreadable', { peer: source, why: message });
   }
 
   #noteDivergence(): void {

@@ -127,7 +127,7 @@ export async function openParts(ports: NodePorts): Promise<NodeParts> {
     heardPing: (source) => heartbeats.heardPing(source),
     fillBytesPerSecond: () => repair.fillBytesPerSecond,
   });
-  const operations = new Operations({ peer, topology, repair });
+  const operations = new Operations({ peer, topology, repair, keeper });
   return { identity, replica, repair, requests, operations, ...membership, ...coordinators };
 }
 

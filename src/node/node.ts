@@ -334,6 +334,8 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     if (this.#disk?.isFull === true) {
       return { isReady: false, reason: 'the disk is nearly full: no new data is taken' };
     }
+    const unreadable = this.#parts?.keeper.unreadable;
+    if (unreadable !== undefined) return { isReady: false, reason: unreadable };
     return { isReady: true, reason: 'serving' };
   }
 

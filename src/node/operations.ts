@@ -7,6 +7,7 @@
 
 import type { NodeId, ObjectKey } from '../base/names.ts';
 import type { RingStep } from '../membership/cluster-state.ts';
+import type { StateKeeper } from '../membership/state-keeper.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { RoundScope } from '../repair/anti-entropy.ts';
 import type { HintStatus } from '../repair/hinted-handoff.ts';
@@ -22,6 +23,8 @@ export interface OperatorService {
   locate(key: ObjectKey): Promise<KeyTrace | undefined>;
   /** The members that are up and have not said that they act on this node's epoch. */
   behind(): readonly NodeId[];
+  /** Why this node cannot act on the newest state, in a sentence: a later release has written it. */
+  unreadableState(): string | undefined;
   /** What this node moves, and the step of the ring that it is for. */
   transfers(): TransferReport;
 
@@ -53,6 +56,7 @@ export interface OperationsPorts {
   readonly peer: Peer;
   readonly topology: Topology;
   readonly repair: RepairRounds;
+  readonly keeper: Pick<StateKeeper, 'unreadable'>;
 }
 
 /** For a member to say what it holds. */
@@ -108,6 +112,10 @@ export class Operations implements OperatorService {
   behind(): readonly NodeId[] {
     const { topology } = this.#ports;
     return topology.behind(topology.epoch);
+  }
+
+  unreadableState(): string | undefined {
+    return this.#ports.keeper.unreadable;
   }
 
   transfers(): TransferReport {

@@ -135,7 +135,8 @@ function readReply(reader: TupleReader): JoinReply {
   if (reader.integer(0, 1) === 0) {
     return { kind: 'welcome', document: reader.bytes(), isNew: reader.boolean() };
   }
-  const reason = reader.choice(JOIN_REFUSALS);
+  // A later release may have reasons that are unknown here; its sentence is for people anyway.
+  const reason = JOIN_REFUSALS[reader.count()] ?? 'not-ready';
   return { kind: 'refused', reason, text: readText(reader).slice(0, 500) };
 }
 

@@ -13,7 +13,7 @@ export interface Peer {
   /**
    * Rejects with a fault: `peer-unreachable` (no link now), `peer-closed` (the link broke with the
    * request on its way: it may or may not have been carried out), `timeout`, `overload` (this peer's
-   * window is full).
+   * window is full), `peer-unsupported` (its release is too old for the request).
    */
   request(target: NodeId, request: PeerRequest, timeoutMs: number): Promise<PeerReply>;
   /** A stream of its own for bulk; the consumer's pace is the brake. Faults are thrown from `next`. */

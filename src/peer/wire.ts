@@ -3,15 +3,17 @@
  *
  * Each message is a tuple [code, field, …] of values that msgpackr packs as they are; a frame holds
  * many of them (the transport's business), and the `encode…`/`decode…` pairs pack one alone. Byte
- * arrays come out as views of what was received. Reading is strict: a message that is not exactly
- * one that a node of this version writes is a `peer-malformed` fault.
+ * arrays come out as views of what was received. Reading is strict: what does not begin with just the
+ * fields that this release writes is a `peer-malformed` fault. Fields behind them are of a later release
+ * and passed over; a request with a code of a later release is a `peer-unsupported` fault, of which
+ * nothing was done.
  *
- * Codes are wire numbers: append, never reuse. Version differences are settled in the handshake.
+ * Codes are wire numbers: append, never reuse. `docs/upgrade.md` has the rules for what may be added how.
  */
 
 import { Packr, Unpackr } from 'msgpackr';
 import type { Epoch, ObjectKey, Partition } from '../base/names.ts';
-import { unreachable } from '../base/fault.ts';
+import { Fault, unreachable } from '../base/fault.ts';
 import type {
   CoverageShare,
   IndexScan,
@@ -96,10 +98,7 @@ export function requestToTuple(request: PeerRequest): WireTuple {
 }
 
 export function tupleToRequest(tuple: unknown): PeerRequest {
-  const reader = new TupleReader(tuple);
-  const request = readRequest(reader);
-  reader.end();
-  return request;
+  return readRequest(new TupleReader(tuple));
 }
 
 function readRequest(reader: TupleReader): PeerRequest {
@@ -138,7 +137,7 @@ function readRequest(reader: TupleReader): PeerRequest {
     case 32:
       return { verb: 'map', task: reader.bytes(), inputs: reader.list(readMapInput) };
     default:
-      throw malformed('unknown verb');
+      throw unsupported('request');
   }
 }
 
@@ -182,10 +181,7 @@ export function replyToTuple(reply: PeerReply): WireTuple {
 }
 
 export function tupleToReply(tuple: unknown): PeerReply {
-  const reader = new TupleReader(tuple);
-  const reply = readReply(reader);
-  reader.end();
-  return reply;
+  return readReply(new TupleReader(tuple));
 }
 
 function readReply(reader: TupleReader): PeerReply {
@@ -260,10 +256,7 @@ export function streamRequestToTuple(request: PeerStreamRequest): WireTuple {
 }
 
 export function tupleToStreamRequest(tuple: unknown): PeerStreamRequest {
-  const reader = new TupleReader(tuple);
-  const request = readStreamRequest(reader);
-  reader.end();
-  return request;
+  return readStreamRequest(new TupleReader(tuple));
 }
 
 function readStreamRequest(reader: TupleReader): PeerStreamRequest {
@@ -301,7 +294,7 @@ function readStreamRequest(reader: TupleReader): PeerStreamRequest {
         after: reader.optional(readKeyTuple),
       };
     default:
-      throw malformed('unknown verb of a stream');
+      throw unsupported('stream');
   }
 }
 
@@ -324,10 +317,7 @@ export function streamItemToTuple(item: PeerStreamItem): WireTuple {
 }
 
 export function tupleToStreamItem(tuple: unknown): PeerStreamItem {
-  const reader = new TupleReader(tuple);
-  const item = readStreamItem(reader);
-  reader.end();
-  return item;
+  return readStreamItem(new TupleReader(tuple));
 }
 
 function readStreamItem(reader: TupleReader): PeerStreamItem {
@@ -380,6 +370,10 @@ export function encodeStreamItem(item: PeerStreamItem): Buffer {
 
 export function decodeStreamItem(bytes: Uint8Array): PeerStreamItem {
   return tupleToStreamItem(unpack(bytes));
+}
+
+function unsupported(what: string): Fault {
+  return new Fault('peer-unsupported', `the peer's release does not know this ${what}`);
 }
 
 function unpack(bytes: Uint8Array): unknown {

@@ -9,6 +9,7 @@
  *   member   's' partition segment type bucket key
  *   meta     'm' name
  *   log      'v' segment of the value log, u32
+ *   form     'v' "format": which releases can read this store (`store-form.ts`)
  *   copied   'v' "copied": this store is a copy, or was mended, and may have forgotten
  *
  * Numbers are big-endian, u16 where nothing else is said. Names hold any byte, so each but the last
@@ -214,9 +215,15 @@ export function copiedMarkKey(): Buffer {
   return Buffer.from(`${LOG}copied`, 'latin1');
 }
 
+/** Where the form of the store is noted. */
+export function storeFormKey(): Buffer {
+  return Buffer.from(`${LOG}format`, 'latin1');
+}
+
 /** Whether the entry is the store's own, and nobody else's business. */
 export function isStoresOwnKey(bytes: Buffer): boolean {
-  return decodeLogSegmentKey(bytes) !== undefined || bytes.equals(copiedMarkKey());
+  if (decodeLogSegmentKey(bytes) !== undefined) return true;
+  return bytes.equals(copiedMarkKey()) || bytes.equals(storeFormKey());
 }
 
 /** The accounts of all segments of the value log. */

@@ -12,7 +12,7 @@
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Level } from 'level';
-import { Fault } from '../base/fault.ts';
+import { Fault, isFault } from '../base/fault.ts';
 import {
   copiedMarkKey,
   decodeHintKey,
@@ -21,7 +21,9 @@ import {
   decodeTombKey,
   encodeObjectKey,
   isStoresOwnKey,
+  storeFormKey,
 } from './keys.ts';
+import { formRefusal } from './store-form.ts';
 
 export interface MendedStore {
   /** Entries that LevelDB could read. */
@@ -62,12 +64,15 @@ export async function mendLevelDb(folder: string): Promise<MendedStore> {
     try {
       // First of all: whatever happens to this process, nobody starts from it as if it were whole.
       await database.put(copiedMarkKey(), Buffer.from('mended'), { sync: true });
+      const refusal = formRefusal(await database.get(storeFormKey()));
+      if (refusal !== undefined) throw new Fault('config', `${path} is not mended: ${refusal}`);
       await sweep(database, counts);
       await database.batch([], { sync: true });
     } finally {
       await database.close();
     }
   } catch (error) {
+    if (isFault(error, 'config')) throw error;
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new Fault(

@@ -9,12 +9,14 @@ import { mkdir, open, readdir } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Level } from 'level';
-import { Fault } from '../base/fault.ts';
+import { Fault, isFault } from '../base/fault.ts';
 import type { Host, Random } from '../base/host.ts';
+import { storeFormKey } from './keys.ts';
 import type { LevelDatabase } from './level-database.ts';
 import { LevelDbStore } from './leveldb-store.ts';
 import type { LevelDbStoreOptions } from './leveldb-store.ts';
 import { SegmentFiles } from './segment-files.ts';
+import { formRefusal } from './store-form.ts';
 
 export interface OpenLevelDbOptions extends LevelDbStoreOptions {
   /** Made if it is not there, with its parents. One process at a time. */
@@ -57,6 +59,7 @@ export async function openLevelDbStore(
       maxOpenFiles: openFilesMax,
     });
     await database.open();
+    await mustBeReadable(database, folder);
     const segments = await SegmentFiles.open(join(folder, 'values'), {
       openFilesMax: Math.ceil(openFilesMax / 2),
     });
@@ -88,6 +91,13 @@ export async function openLevelDbStore(
 export function drawBufferSize(random: Random, sizeBytes: number): number {
   const sizeMinBytes = Math.ceil(sizeBytes * WRITE_BUFFER_SHARE_MIN);
   return sizeMinBytes + random.integer(sizeBytes - sizeMinBytes + 1);
+}
+
+async function mustBeReadable(database: Level<Buffer, Buffer>, folder: string): Promise<void> {
+  const refusal = formRefusal(await database.get(storeFormKey()));
+  if (refusal === undefined) return;
+  await database.close();
+  throw new Fault('config', `the data folder ${folder} cannot be read: ${refusal}`);
 }
 
 /** Without the file that names its manifest LevelDB would begin anew, over the tables that are there. */
@@ -134,6 +144,7 @@ async function droppedLine(file: string): Promise<string | undefined> {
 }
 
 function openFault(folder: string, error: unknown): Fault {
+  if (isFault(error, 'config')) return error;
   // LevelDB's own reason is the cause of "the database is not open".
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
   const reason = messageOf(cause);

@@ -82,6 +82,7 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   peer_messages_malformed: 'Messages of other nodes that could not be read',
   peer_replies_unknown: 'Replies that came when nobody waited for them any more',
   peer_requests_refused: 'Requests not sent because the link had no room',
+  peer_requests_unsupported: 'Requests of nodes of a later release that this release does not know',
   peer_requests_timed_out: 'Requests that another node did not answer in time',
   peer_sent_bytes: 'Bytes sent to other nodes',
   peer_served_expired: 'Requests of other nodes that were too old when their turn came',

@@ -28,6 +28,8 @@ export interface Introduction {
   readonly incarnation: number;
   /** Of the newest cluster state it has. */
   readonly epoch: Epoch;
+  /** Of its program, for people. */
+  readonly release: string;
 }
 
 export interface Hello extends Introduction {
@@ -47,7 +49,8 @@ const REFUSAL_REASONS = [
   'old-incarnation',
   'busy',
 ] as const;
-export type RefusalReason = (typeof REFUSAL_REASONS)[number];
+/** `unknown`: a reason that only a later release has. */
+export type RefusalReason = (typeof REFUSAL_REASONS)[number] | 'unknown';
 
 export interface Refusal {
   readonly reason: RefusalReason;
@@ -100,7 +103,7 @@ function isOutdated(hello: Introduction, known: KnownPeer): boolean {
 }
 
 export function helloToTuple(own: Introduction, dialled: NodeId): WireTuple {
-  const { clusterName, node, identity, incarnation, epoch } = own;
+  const { clusterName, node, identity, incarnation, epoch, release } = own;
   return [
     MAGIC,
     PROTOCOL_FROM,
@@ -111,6 +114,7 @@ export function helloToTuple(own: Introduction, dialled: NodeId): WireTuple {
     identity,
     incarnation,
     epoch,
+    release,
   ];
 }
 
@@ -127,8 +131,7 @@ export function tupleToOpening(tuple: unknown): Opening {
   const mark = reader.text();
   if (mark === REFUSED) {
     const said = reader.text();
-    const reason = REFUSAL_REASONS.find((known) => known === said);
-    if (reason === undefined) throw malformed('unknown refusal');
+    const reason = REFUSAL_REASONS.find((known) => known === said) ?? 'unknown';
     return { kind: 'refused', reason, text: reader.text().slice(0, 500) };
   }
   if (mark !== MAGIC) throw malformed('no introduction');
@@ -140,7 +143,8 @@ export function tupleToOpening(tuple: unknown): Opening {
   const identity = name(reader);
   const incarnation = reader.count();
   const epoch = reader.count() as Epoch;
-  // Fields after these belong to later protocols; the versions have been compared by then.
+  const release = name(reader);
+  // Fields after these belong to later releases; these ten are in every introduction, for ever.
   return {
     kind: 'hello',
     hello: {
@@ -152,6 +156,7 @@ export function tupleToOpening(tuple: unknown): Opening {
       identity,
       incarnation,
       epoch,
+      release,
     },
   };
 }

@@ -21,6 +21,7 @@ const FAULT_CODES: Readonly<Record<FaultCode, true>> = {
   'peer-refused': true,
   'peer-closed': true,
   'peer-malformed': true,
+  'peer-unsupported': true,
   timeout: true,
   overload: true,
   malformed: true,

@@ -10,7 +10,7 @@ import type { PeerCertificate } from 'node:tls';
 import type { Host } from '../base/host.ts';
 import type { NodeId } from '../base/names.ts';
 import { refusalFor, helloToTuple } from './handshake.ts';
-import type { Hello, Introduction, KnownPeer, Refusal } from './handshake.ts';
+import type { Hello, Introduction, Refusal } from './handshake.ts';
 import { isCertifiedAs } from './peer-certificates.ts';
 import type { WireTuple } from '../peer/tuple-reader.ts';
 
@@ -31,7 +31,7 @@ export interface PeerGateOptions {
 export class PeerGate {
   readonly #host: Host;
   readonly #options: PeerGateOptions;
-  readonly #known = new Map<NodeId, KnownPeer>();
+  readonly #known = new Map<NodeId, Hello>();
   readonly #loggedAtMs = new Map<string, number>();
   readonly #listeners: ((introduction: Introduction) => void)[] = [];
 
@@ -89,6 +89,11 @@ export class PeerGate {
   /** The newest incarnation seen of a node. */
   incarnationOf(node: NodeId): number | undefined {
     return this.#known.get(node)?.incarnation;
+  }
+
+  /** What a node that was admitted last said of itself. */
+  lastHello(node: NodeId): Hello | undefined {
+    return this.#known.get(node);
   }
 
   /** Counts a refusal, ours or the peer's, and logs it unless that was just done. */

@@ -14,7 +14,7 @@ import type { NodeId } from '../base/names.ts';
 import type { PeerReply, PeerRequest } from '../peer/messages.ts';
 import { dial } from './channel.ts';
 import type { PeerAddress } from './channel.ts';
-import type { Refusal } from './handshake.ts';
+import type { Hello, Refusal } from './handshake.ts';
 import { LinkSession } from './link-session.ts';
 import type { PeerGate } from './peer-gate.ts';
 import { LINK_PATH, sameBytes } from './peer-service.ts';
@@ -39,6 +39,8 @@ export interface LinkStatus {
   readonly node: NodeId;
   readonly address: PeerAddress;
   readonly isOpen: boolean;
+  /** What the peer last said of itself; undefined: it was never admitted. */
+  readonly hello: Hello | undefined;
   /** Why it is not open. */
   readonly reason: string;
   readonly inFlightCount: number;
@@ -56,6 +58,9 @@ export class PeerLink {
   #session: LinkSession | undefined;
   #isClosed = false;
   #isUp = false;
+  #openedAtMs = 0;
+  /** Two that do not understand each other introduce themselves and part at once, for ever. */
+  #brokeEarlyWith: number | undefined;
   #failures = 0;
   #reason = 'not tried yet';
   #cancelDial: () => void = () => {};
@@ -82,6 +87,7 @@ export class PeerLink {
       node: this.#node,
       address: this.address,
       isOpen: this.isOpen,
+      hello: this.#gate.lastHello(this.#node),
       reason: this.isOpen ? '' : this.#reason,
       inFlightCount: this.#session?.inFlightCount ?? 0,
       inFlightBytes: this.#session?.inFlightBytes ?? 0,
@@ -105,10 +111,14 @@ export class PeerLink {
     return new Fault('peer-unreachable', `no link to ${this.#node}: ${this.#reason}`);
   }
 
-  /** The peer was heard from: dial now, and give up a session with an earlier incarnation of it. */
+  /**
+   * The peer was heard from: dial now, unless that was just of no use, and give up a session with an
+   * earlier incarnation of it.
+   */
   heard(incarnation: number): void {
     if (this.#isClosed) return;
     if (this.#session === undefined) {
+      if (this.#brokeEarlyWith === incarnation) return;
       this.#failures = 0;
       this.#cancelDial();
       this.#dial();
@@ -144,16 +154,21 @@ export class PeerLink {
 
   #opened(): void {
     this.#isUp = true;
-    this.#failures = 0;
+    this.#openedAtMs = this.#host.clock.monotonicMs();
     this.#host.log.info('peer.linked', { peer: this.#node });
     this.#options.changed(this.#node, true);
   }
 
   #ended(reason: string, refusal: Refusal | undefined): void {
     const wasUp = this.#isUp;
+    const session = this.#session;
     this.#isUp = false;
     this.#session = undefined;
     this.#reason = reason;
+    const livedMs = this.#host.clock.monotonicMs() - this.#openedAtMs;
+    const brokeEarly = wasUp && livedMs < this.#options.reconnectDelayMaxMs;
+    this.#brokeEarlyWith = brokeEarly ? session?.peerIncarnation : undefined;
+    if (wasUp && !brokeEarly) this.#failures = 0;
     this.#closeClients();
     if (!this.#isClosed) this.#dialLater(refusal !== undefined);
     if (refusal !== undefined) this.#options.refused(this.#node, refusal);

@@ -156,7 +156,7 @@ export class ServerLink {
     try {
       request = tupleToRequest(tuple);
     } catch (error) {
-      host.metrics.count('peer_messages_malformed');
+      host.metrics.count(unreadCounter(error));
       this.#answer(new Reply(id, deadlineMs, faultFields(toFault(error))));
       return;
     }
@@ -229,6 +229,13 @@ class Reply implements Outgoing {
   toMessage(nowMs: number): WireTuple | undefined {
     return nowMs < this.#deadlineMs ? this.#message : undefined;
   }
+}
+
+/** What a request that was not read counts as. */
+function unreadCounter(error: unknown): string {
+  return isFault(error, 'peer-unsupported')
+    ? 'peer_requests_unsupported'
+    : 'peer_messages_malformed';
 }
 
 /** What went wrong in here may or may not have changed something: that is `peer-closed`. */

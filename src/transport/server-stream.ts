@@ -99,6 +99,13 @@ export class ServerStream {
       reader.raw();
       return { hello, request: tupleToStreamRequest(reader.raw()) };
     } catch (error) {
+      if (isFault(error, 'peer-unsupported')) {
+        this.#ports.host.metrics.count('peer_requests_unsupported');
+        this.#push(faultFields(error));
+        this.#flush();
+        this.#call.end();
+        return undefined;
+      }
       this.#ports.host.metrics.count('peer_frames_malformed');
       this.#fail(status.INVALID_ARGUMENT, reasonOf(error));
       return undefined;

@@ -8,7 +8,7 @@ import { encodeRequest } from '../../src/membership/agreement-codec.ts';
 import type { AgreementLog, AgreementPeers } from '../../src/membership/agreement-ports.ts';
 import type { ClusterState } from '../../src/membership/cluster-state.ts';
 import { Proposer } from '../../src/membership/proposer.ts';
-import { decodeState, hashState } from '../../src/membership/state-document.ts';
+import { decodeState, encodeState, hashState } from '../../src/membership/state-document.ts';
 import { StateKeeper } from '../../src/membership/state-keeper.ts';
 import { successorOf } from '../../src/membership/succession.ts';
 import { nodeOf, stateOf } from './states.ts';
@@ -169,10 +169,48 @@ t.test('a peer that sends an unreadable state changes nothing', async (t) => {
     fetchState: () => Promise.resolve(Buffer.from('{"format":1}')),
   };
   const keeper = await open(new OneFile(), stateOf(2, 8), peers);
+  t.equal(keeper.unreadable, undefined);
   await keeper.fetchFrom(nodeOf(1));
   t.equal(keeper.state().epoch, 1);
+  t.match(keeper.unreadable, /its format is unknown/);
   await keeper.close();
 });
+
+t.test(
+  'a state of a later release is told to the operator once, until a newer one is read',
+  async (t) => {
+    const newest = encodeState(NEXT).toString();
+    const documents = [
+      newest.replace('"format":2', '"format":3'),
+      newest.replace('"format":2', '"format":3'),
+      newest.replace('"step":null', '"step":null,"zones":[]'),
+      newest,
+    ];
+    const errors: unknown[] = [];
+    const host = stillHost();
+    const keeper = await StateKeeper.open(
+      { ...host, log: { ...host.log, error: (_event, fields) => errors.push(fields) } },
+      {
+        log: new OneFile(),
+        peers: { ...nobody, fetchState: async () => Buffer.from(documents.shift() ?? '') },
+      },
+      { id: nodeOf(0), initialState: ALONE },
+    );
+    await keeper.fetchFrom(nodeOf(1));
+    await keeper.fetchFrom(nodeOf(1));
+    t.match(
+      keeper.unreadable,
+      /acted on here: .* is of format 3, and this release reads format 2$/,
+    );
+    await keeper.fetchFrom(nodeOf(1));
+    t.match(keeper.unreadable, /or has fields of a later release$/);
+    t.equal(errors.length, 2);
+    await keeper.fetchFrom(nodeOf(1));
+    t.equal(keeper.unreadable, undefined);
+    t.equal(keeper.state().epoch, NEXT.epoch);
+    await keeper.close();
+  },
+);
 
 t.test('a change that refuses ends the proposal and costs no ballot', async (t) => {
   const keeper = await openAlone(new OneFile());

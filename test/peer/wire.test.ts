@@ -38,7 +38,7 @@ function isTame(run: () => unknown): boolean {
     run();
     return true;
   } catch (error) {
-    return isFault(error, 'peer-malformed');
+    return isFault(error, 'peer-malformed') || isFault(error, 'peer-unsupported');
   }
 }
 
@@ -136,8 +136,21 @@ t.test('a name with a character that is no byte is refused', (t) => {
   t.end();
 });
 
-t.test('a field too many or too few is refused', (t) => {
-  t.throws(() => tupleToReply([3, null]), { code: 'peer-malformed' });
+t.test('fields of a later release behind the known ones are passed over', (t) => {
+  t.same(tupleToReply([3, 'new']), { kind: 'done' });
+  const get = [2, 'default', 'bucket', 'key', true];
+  t.same(tupleToRequest([...get, 7, ['new']]), tupleToRequest(get));
+  t.equal(tupleToStreamItem([1, ['a'], true]).kind, 'names');
+  t.end();
+});
+
+t.test('a request that only a later release has is not supported, and not malformed', (t) => {
+  t.throws(() => tupleToRequest([99, 'new']), { code: 'peer-unsupported' });
+  t.throws(() => tupleToStreamRequest([99]), { code: 'peer-unsupported' });
+  t.end();
+});
+
+t.test('a field too few is refused', (t) => {
   t.throws(() => tupleToRequest([2, 'default', 'bucket', 'key']), { code: 'peer-malformed' });
   t.throws(() => tupleToRequest([]), { code: 'peer-malformed' });
   t.end();

@@ -16,8 +16,11 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import t from 'tap';
 import type { Test } from 'tap';
+import { Level } from 'level';
+import { mendLevelDb } from '../../src/storage/mend-leveldb.ts';
 import { drawBufferSize, openLevelDbStore } from '../../src/storage/open-leveldb.ts';
 import type { OpenLevelDbOptions } from '../../src/storage/open-leveldb.ts';
 import type { LevelDbStore } from '../../src/storage/leveldb-store.ts';
@@ -184,6 +187,27 @@ t.test('a folder that cannot be opened is refused with a sentence', async (t) =>
     code: 'store-corrupt',
     message: /is damaged .*; mend it with `vertebra repair-store`/,
   });
+});
+
+t.test('a store that a later release wrote is refused, and not mended either', async (t) => {
+  const folder = newFolder();
+  const form = Buffer.from('0000000200000000', 'hex');
+  form.writeUInt32BE(crc32(form.subarray(0, 4)), 4);
+  const { store } = await openStore(t, { folder });
+  await store.write([
+    put('z of a later release', '1'),
+    { kind: 'put', key: Buffer.from('vformat'), head: form },
+  ]);
+  await store.close();
+  const message = /written by a later release \(form 2; this release reads form 1\): start that/;
+  await t.rejects(openLevelDbStore(recordingHost(), { folder }), { code: 'config', message });
+  await t.rejects(mendLevelDb(folder), { code: 'config', message });
+  const database = new Level(folder, { createIfMissing: false });
+  t.teardown(() => database.close());
+  t.equal(await database.get('z of a later release'), '1', 'nothing was touched');
+  await database.put('vformat', 'damaged');
+  await database.close();
+  await t.rejects(openLevelDbStore(recordingHost(), { folder }), /form unknown/);
 });
 
 t.test('tables whose manifest is lost are not overwritten by a new store', async (t) => {

@@ -21,6 +21,7 @@ const own: Introduction = {
   identity: 'aa',
   incarnation: 3,
   epoch: 7 as Epoch,
+  release: '0.1.0',
 };
 const hello: Hello = {
   clusterName: 'spine',
@@ -28,6 +29,7 @@ const hello: Hello = {
   identity: 'bb',
   incarnation: 5,
   epoch: 6 as Epoch,
+  release: '0.2.0',
   protocolFrom: PROTOCOL_FROM,
   protocolTo: PROTOCOL_TO,
   dialled: ANSWERER,
@@ -84,6 +86,16 @@ t.test('introductions and refusals come back as they were written', (t) => {
   t.end();
 });
 
+t.test('the sentence of a refusal for a reason that only a later release has is kept', (t) => {
+  const text = 'it is too early in the day';
+  t.same(tupleToOpening(['refused', 'too-early', text]), {
+    kind: 'refused',
+    reason: 'unknown',
+    text,
+  });
+  t.end();
+});
+
 t.test('fields that a later protocol adds are passed over', (t) => {
   const tuple = [...helloToTuple(own, ASKER), 'new', 1];
   t.match(tupleToOpening(tuple), { hello: { node: ANSWERER } });
@@ -97,7 +109,7 @@ t.test('anything else is a fault', (t) => {
     1,
     [],
     ['hello'],
-    ['refused', 'because', 'x'],
+    ['refused', 'because'],
     good.slice(0, -1),
     good.with(0, 'riak'),
     good.with(3, ''),

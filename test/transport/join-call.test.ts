@@ -134,5 +134,6 @@ t.test('anything else is refused, and another version in words', async (t) => {
     });
   t.match(await send(Buffer.from('hello')), /malformed/);
   t.match(await send(encodeFrame(['join', 1, 1, ['x']], 10)), /malformed/);
+  t.match(await send(encodeFrame(['join', 2, 2, ['x']], 10)), /protocol 2 to 2, the cluster 1 to/);
   t.match(await send(encodeFrame(['join', 7, 9, ['x']], 10)), /protocol 7 to 9/);
 });

@@ -51,6 +51,7 @@ export class End {
       identity: `store of ${node}`,
       incarnation: 1,
       epoch: 1 as Epoch,
+      release: '0.1.0',
       ...introduction,
     };
     this.gate = this.#newGate(false);

@@ -16,7 +16,7 @@ import { handlerOf, KEY, LIST_BUCKETS, ping, pong } from '../peer/peer-complianc
 import { ANSWERER, ASKER, Pair } from './peer-pair.ts';
 import { damagedFrame, RawClient } from './raw-link.ts';
 
-const INTRODUCTION = { clusterName: 'test', identity: 'x', incarnation: 1, epoch: 1 };
+const INTRODUCTION = { clusterName: 'test', identity: 'x', incarnation: 1, epoch: 1, release: 'x' };
 
 function hello(node: NodeId = ASKER) {
   return helloToTuple({ ...INTRODUCTION, node } as Introduction, ANSWERER);

@@ -73,6 +73,7 @@ export function faultToErrorText(fault: Fault): string {
     case 'peer-refused':
     case 'peer-closed':
     case 'peer-malformed':
+    case 'peer-unsupported':
       return 'insufficient_vnodes_available';
     case 'store-fenced':
     case 'store-corrupt':
