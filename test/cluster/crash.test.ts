@@ -8,6 +8,8 @@
 import { readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { askNode } from '../../src/admin/admin-client.ts';
+import { adminSocketPath } from '../../src/admin/admin-socket.ts';
 import type { DevNode } from '../../src/cli/dev-cluster.ts';
 import { utf8ToByteString } from '../../src/base/bytes.ts';
 import type { ObjectKey } from '../../src/base/names.ts';
@@ -27,7 +29,7 @@ t.teardown(async () => {
   await close();
 });
 
-/** Writes without a pause, each key once; `acknowledged` are those whose reply came. */
+/** Writes, each key once; `acknowledged` are those whose reply came. */
 class Writer {
   readonly acknowledged: string[] = [];
   readonly failures: unknown[] = [];
@@ -35,9 +37,12 @@ class Writer {
   readonly #ended: Promise<unknown>;
   #isStopped = false;
 
-  constructor(client: VertebraClient, prefix: string) {
+  /** `pauseMs`: of each of its four lanes between two writes; default none. */
+  constructor(client: VertebraClient, prefix: string, pauseMs = 0) {
     this.#client = client;
-    this.#ended = Promise.all([0, 1, 2, 3].map((lane) => this.#write(`${prefix}-${lane}`)));
+    this.#ended = Promise.all(
+      [0, 1, 2, 3].map((lane) => this.#write(`${prefix}-${lane}`, pauseMs)),
+    );
   }
 
   /** Resolves when `count` more writes have been acknowledged. */
@@ -51,7 +56,7 @@ class Writer {
     await this.#ended;
   }
 
-  async #write(prefix: string): Promise<void> {
+  async #write(prefix: string, pauseMs: number): Promise<void> {
     for (let serial = 0; !this.#isStopped; serial += 1) {
       const key = `${prefix}-${serial}`;
       try {
@@ -60,8 +65,37 @@ class Writer {
       } catch (error) {
         this.failures.push(error);
       }
+      if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   }
+}
+
+t.test('a rolling restart under load, as for an upgrade, loses nothing', async (t) => {
+  const writer = new Writer(all, 'rolling', 40);
+  for (const node of nodes) {
+    await writer.more(20);
+    t.equal(await cluster.mustChild(node.name).stop(DEADLINE_MS), 0, 'a clean stop');
+    await writer.more(20);
+    await cluster.launch(node).ready();
+    await until('the others have caught up', isReadyForNext);
+  }
+  await writer.stop();
+  t.ok(writer.failures.length <= 12, `${writer.failures.length} writes failed: those under way`);
+  await allFound(t, writer.acknowledged);
+});
+
+/** What `docs/upgrade.md` has an operator wait for: the ring is ready everywhere, and nothing owed. */
+async function isReadyForNext(): Promise<boolean> {
+  const answers = await Promise.all(
+    nodes.flatMap(({ dataFolder }) =>
+      ['ringready', 'hints'].map((command) =>
+        askNode(adminSocketPath(dataFolder), { command, arguments: {} }, DEADLINE_MS),
+      ),
+    ),
+  );
+  return (answers as { isReady?: boolean; total?: number }[]).every(
+    ({ isReady = true, total = 0 }) => isReady && total === 0,
+  );
 }
 
 t.test('a node is killed and comes back: every acknowledged write is found', async (t) => {
