@@ -1,5 +1,6 @@
 /** Packed states hold what plain ones do, after any steps, and however large they are. */
 
+import assert from 'node:assert';
 import fc from 'fast-check';
 import t from 'tap';
 import { editEntries, findEntries } from '../../src/datatype/collection.ts';
@@ -46,13 +47,13 @@ for (const name of ['counter', 'set', 'map'] as const satisfies readonly CausalN
             const operation = step.operation as FieldOperation;
             const outcome = apply(at(packed, step.replica), step.operation, application);
             const expected = model.applyOperation(at(plain, step.replica), operation, application);
-            t.equal(outcome.kind, expected.kind);
+            assert.strictEqual(outcome.kind, expected.kind);
             if (outcome.kind === 'applied') packed[step.replica] = outcome.state;
-            else t.same(outcome, expected);
+            else assert.deepStrictEqual(outcome, expected);
             if (expected.kind === 'applied') plain[step.replica] = expected.state;
           }
         }
-        t.same(packed.map(packedToPlain), plain.map(modelToPlain));
+        assert.deepStrictEqual(packed.map(packedToPlain), plain.map(modelToPlain));
       }),
       { numRuns: 500 },
     );
@@ -77,12 +78,15 @@ t.test('edits of a collection come to what they would in a map', (t) => {
         bytes = runAtOnce(editEntries('gset', bytes, edits));
         for (const [name, isAdded] of isIn) expected[isAdded ? 'add' : 'delete'](name);
         const found = runAtOnce(findEntries('gset', bytes, names));
-        t.same(
+        assert.deepStrictEqual(
           [...found.keys()],
           names.filter((name) => expected.has(name)),
         );
       }
-      t.same(packedToPlain({ kind: 'gset', elements: bytes }), [...expected].sort());
+      assert.deepStrictEqual(
+        packedToPlain({ kind: 'gset', elements: bytes }),
+        [...expected].sort(),
+      );
     }),
   );
   t.end();
@@ -95,7 +99,7 @@ t.test('names are sorted bytewise, each once, in however many slices', (t) => {
         ...names,
         ...Array.from({ length: count }, (_, index) => bs(`${index % 9_000}`)),
       ];
-      t.same(runAtOnce(sortNames(many)), [...new Set(many)].sort());
+      assert.deepStrictEqual(runAtOnce(sortNames(many)), [...new Set(many)].sort());
     }),
     { numRuns: 20 },
   );

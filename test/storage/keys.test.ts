@@ -3,6 +3,7 @@
  * the tuples of names, and each range holds just what it says.
  */
 
+import assert from 'node:assert';
 import fc from 'fast-check';
 import t from 'tap';
 import type { ByteString } from '../../src/base/bytes.ts';
@@ -47,8 +48,12 @@ const partition = fc.oneof(
   fc.integer({ min: 0, max: 0xffff }),
   fc.constantFrom(0, 1, 0xff, 0x100, 0xff00, 0xffff),
 ) as fc.Arbitrary<Partition>;
-const objectKey: fc.Arbitrary<ObjectKey> = fc.record({ type: name, bucket: name, key: name });
-const indexTerm: fc.Arbitrary<IndexTerm> = fc.record({ field: name, term: name });
+const plain = { noNullPrototype: true };
+const objectKey: fc.Arbitrary<ObjectKey> = fc.record(
+  { type: name, bucket: name, key: name },
+  plain,
+);
+const indexTerm: fc.Arbitrary<IndexTerm> = fc.record({ field: name, term: name }, plain);
 const nodeId = fc.oneof(
   fc.string({ unit: 'grapheme' }),
   fc.constant('node1@host'),
@@ -76,15 +81,30 @@ t.test('each kind of key decodes to what was encoded', (t) => {
       indexTerm,
       nodeId,
       (partition, key, { field, term }, target) => {
-        t.same(decodeObjectKey(encodeObjectKey(partition, key)), { partition, key });
-        t.same(decodeHintKey(encodeHintKey(target, partition, key)), { target, partition, key });
+        assert.deepStrictEqual(decodeObjectKey(encodeObjectKey(partition, key)), {
+          partition,
+          key,
+        });
+        assert.deepStrictEqual(decodeHintKey(encodeHintKey(target, partition, key)), {
+          target,
+          partition,
+          key,
+        });
         const indexKey = encodeIndexKey(partition, key, { field, term });
-        t.same(decodeIndexKey(indexKey), { partition, key, entry: { field, term } });
+        assert.deepStrictEqual(decodeIndexKey(indexKey), {
+          partition,
+          key,
+          entry: { field, term },
+        });
         const { prefixSize } = indexRange({ ...key, field });
-        t.same(decodeIndexMatch(indexKey, prefixSize), { term, key: key.key, partition });
-        t.equal(decodeMetaKey(encodeMetaKey(key.key)), key.key);
+        assert.deepStrictEqual(decodeIndexMatch(indexKey, prefixSize), {
+          term,
+          key: key.key,
+          partition,
+        });
+        assert.strictEqual(decodeMetaKey(encodeMetaKey(key.key)), key.key);
         const row = { partition, nVal: partition ^ 0xffff, segment: 7 };
-        t.same(decodeTreeKey(encodeTreeKey(row)), row);
+        assert.deepStrictEqual(decodeTreeKey(encodeTreeKey(row)), row);
       },
     ),
     { numRuns: 300 },
@@ -95,7 +115,7 @@ t.test('each kind of key decodes to what was encoded', (t) => {
 t.test('the order of object keys is the order of partition, type, bucket, key', (t) => {
   fc.assert(
     fc.property(partition, objectKey, partition, objectKey, (p1, k1, p2, k2) => {
-      t.equal(
+      assert.strictEqual(
         Buffer.compare(encodeObjectKey(p1, k1), encodeObjectKey(p2, k2)),
         compareTuples([p1, k1.type, k1.bucket, k1.key], [p2, k2.type, k2.bucket, k2.key]),
       );
@@ -111,7 +131,7 @@ t.test('the order of index keys is the order of bucket, field, term, key, partit
     [key.type, key.bucket, field, term, key.key, partition] as const;
   fc.assert(
     fc.property(entry, entry, (left, right) => {
-      t.equal(
+      assert.strictEqual(
         Buffer.compare(
           encodeIndexKey(left[2], left[0], left[1]),
           encodeIndexKey(right[2], right[0], right[1]),
@@ -131,14 +151,14 @@ t.test('the ranges of objects hold the objects they name and no others', (t) => 
       const samePartition = p1 === p2;
       const sameType = samePartition && k1.type === k2.type;
       const sameBucket = sameType && k1.bucket === k2.bucket;
-      t.equal(holds(partitionRange(p1), other), samePartition);
-      t.equal(holds(typeRange(p1, k1.type), other), sameType);
-      t.equal(holds(bucketRange(p1, k1), other), sameBucket);
+      assert.strictEqual(holds(partitionRange(p1), other), samePartition);
+      assert.strictEqual(holds(typeRange(p1, k1.type), other), sameType);
+      assert.strictEqual(holds(bucketRange(p1, k1), other), sameBucket);
       const isAfter = sameType && k2.bucket > k1.bucket;
       const after = { from: afterBucket(p1, k1), to: typeRange(p1, k1.type).to };
-      t.equal(holds(after, other), isAfter);
+      assert.strictEqual(holds(after, other), isAfter);
       const [first, last] = [k1.key, `${k1.key}b` as ByteString];
-      t.equal(
+      assert.strictEqual(
         holds(objectKeyRange(p1, k1, { first, last }), other),
         sameBucket && k2.key >= first && k2.key <= last,
       );
@@ -160,13 +180,16 @@ t.test('a term range holds its inclusive ends and starts behind the page before'
         const entry = encodeIndexKey(partition, key, { field, term });
         const index = { ...key, field };
         const isWithin = term >= first && term <= last;
-        t.equal(holds(indexRange(index, { first, last }), entry), isWithin);
+        assert.strictEqual(holds(indexRange(index, { first, last }), entry), isWithin);
         const after = { term: afterTerm, key: afterKey };
         const isBehind = compareTuples([term, key.key], [afterTerm, afterKey]) > 0;
-        t.equal(holds(indexRange(index, { first, last, after }), entry), isWithin && isBehind);
-        t.equal(holds(indexRange(index), entry), true);
+        assert.strictEqual(
+          holds(indexRange(index, { first, last, after }), entry),
+          isWithin && isBehind,
+        );
+        assert.strictEqual(holds(indexRange(index), entry), true);
         const otherField = { ...index, field: 'age' as ByteString };
-        t.equal(holds(indexRange(otherField), entry), false);
+        assert.strictEqual(holds(indexRange(otherField), entry), false);
       },
     ),
     { numRuns: 500 },
@@ -180,16 +203,16 @@ t.test(
     fc.assert(
       fc.property(nodeId, nodeId, partition, partition, objectKey, (n1, n2, p1, p2, key) => {
         const hint = encodeHintKey(n2, p2, key);
-        t.equal(holds(hintRange(n1), hint), Buffer.from(n1).equals(Buffer.from(n2)));
-        t.equal(holds(allHintsRange(), hint), true);
-        t.equal(holds(allHintsRange(), encodeObjectKey(p1, key)), false);
+        assert.strictEqual(holds(hintRange(n1), hint), Buffer.from(n1).equals(Buffer.from(n2)));
+        assert.strictEqual(holds(allHintsRange(), hint), true);
+        assert.strictEqual(holds(allHintsRange(), encodeObjectKey(p1, key)), false);
         const tomb = encodeTombKey(p2, key);
-        t.same(decodeTombKey(tomb), { partition: p2, key });
-        t.equal(holds(tombRange(p1), tomb), p1 === p2);
+        assert.deepStrictEqual(decodeTombKey(tomb), { partition: p2, key });
+        assert.strictEqual(holds(tombRange(p1), tomb), p1 === p2);
         const row = encodeTreeKey({ partition: p2, nVal: 3, segment: 0xffff });
-        t.equal(holds(treeRange(p1), row), p1 === p2);
-        t.equal(holds(treeRange(p1, 3), row), p1 === p2);
-        t.equal(holds(treeRange(p1, 4), row), false);
+        assert.strictEqual(holds(treeRange(p1), row), p1 === p2);
+        assert.strictEqual(holds(treeRange(p1, 3), row), p1 === p2);
+        assert.strictEqual(holds(treeRange(p1, 4), row), false);
       }),
       { numRuns: 300 },
     );
@@ -202,7 +225,7 @@ t.test('nothing lies between a key and the key after it', (t) => {
     fc.property(fc.uint8Array(), fc.uint8Array(), (left, right) => {
       const [key, other] = [Buffer.from(left), Buffer.from(right)];
       const after = keyAfter(key);
-      t.equal(Buffer.compare(other, key) > 0, Buffer.compare(other, after) >= 0);
+      assert.strictEqual(Buffer.compare(other, key) > 0, Buffer.compare(other, after) >= 0);
     }),
   );
   t.end();

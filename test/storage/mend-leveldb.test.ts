@@ -114,11 +114,11 @@ for (const [what, damage] of Object.entries(DAMAGES)) {
     t.ok(entryCount <= objects.length, 'no index entry without its object');
     const isWhole = !what.includes('table');
     if (isWhole) t.equal(objects.length, 1_200, 'nothing is lost with a manifest');
-    for (const { key, value } of after) {
-      const name = key.toString('latin1');
-      if (isWhole && key[0] !== 'v'.charCodeAt(0))
-        t.equal(value.toString('latin1'), before.get(name));
-    }
+    const changed = after.filter(({ key, value }) => {
+      const isOfLog = key[0] === 'v'.charCodeAt(0);
+      return !isOfLog && value.toString('latin1') !== before.get(key.toString('latin1'));
+    });
+    if (isWhole) t.same(changed, [], 'each entry is as it was');
     await store.endCopy();
     await store.close();
     const again = await openLevelDbStore(recordingHost(), { folder });
