@@ -15,6 +15,7 @@ function status(node: NodeService): unknown {
   const { isReady, reason } = node.readiness();
   return {
     node: node.id,
+    pid: process.pid,
     isReady,
     reason,
     cluster: state.clusterName,

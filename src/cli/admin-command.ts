@@ -11,6 +11,7 @@ import { addRepairCommands } from './admin-repair-command.ts';
 import { addTransfersCommand } from './admin-transfers-command.ts';
 import { adminSocketPath } from '../admin/admin-socket.ts';
 import type { RingReadiness } from '../admin/ring-commands.ts';
+import type { NodeConfig } from '../config/cluster-config.ts';
 import { readConfigFile } from '../config/config-file.ts';
 import { addClusterCommands } from './cluster-command.ts';
 import { addSecurityCommands } from './security-command.ts';
@@ -66,6 +67,11 @@ export function addAdminCommands(program: Command): void {
     .description('everything the node counts, as OpenMetrics text')
     .action(() => ask('metrics'));
 
+  admin
+    .command('diag')
+    .description('what this machine and its node lack; exits with 1 if something fails')
+    .action(() => diag(admin.opts<NodeOptions>(), query));
+
   addRingCommands(admin, { ask, answerTo });
   addClusterCommands(admin, ask);
   addKeyCommands(admin, ask);
@@ -99,6 +105,19 @@ export function addAdminCommands(program: Command): void {
     .command('list')
     .description('all types')
     .action(() => ask('bucket-type list'));
+}
+
+async function diag(
+  target: NodeOptions,
+  query: (command: string) => Promise<unknown>,
+): Promise<void> {
+  const config = readConfigFile(target.config);
+  const { diagnose } = await import('./diag/diagnose.ts');
+  const { findingsText } = await import('./diag/finding.ts');
+  const findings = await diagnose({ config, self: selfOf(config.nodes, target), query });
+  const isJson = target.json === true;
+  console.log(isJson ? JSON.stringify(findings, undefined, 2) : findingsText(findings));
+  if (findings.some(({ verdict }) => verdict === 'fail')) process.exitCode = 1;
 }
 
 function addRingCommands(
@@ -139,11 +158,14 @@ function printUnlessEmpty(text: string): void {
 }
 
 function socketOf(target: NodeOptions): string {
-  const { nodes } = readConfigFile(target.config);
+  return adminSocketPath(selfOf(readConfigFile(target.config).nodes, target).dataDir);
+}
+
+function selfOf(nodes: readonly NodeConfig[], target: NodeOptions): NodeConfig {
   const node =
     target.node === undefined ? nodes[0] : nodes.find(({ name }) => name === target.node);
   if (node === undefined) throw new Error(`${target.node} is not a node of ${target.config}`);
-  return adminSocketPath(node.dataDir);
+  return node;
 }
 
 /** Riak's form: an object with `props`. */

@@ -1,0 +1,74 @@
+/**
+ * What a running node says of itself and of its cluster, judged. Pure, as `machine-judge.ts`.
+ */
+
+import type { ClusterReport } from '../../admin/cluster-status.ts';
+import type { RingReadiness } from '../../admin/ring-commands.ts';
+import { fail, ok, warn, type Finding } from './finding.ts';
+
+export interface NodeAnswers {
+  readonly status: { readonly isReady: boolean; readonly reason: string };
+  readonly readiness: RingReadiness;
+  readonly cluster: ClusterReport;
+  readonly hints: { readonly total: number };
+  /** Everything that it counts, as OpenMetrics text. */
+  readonly metrics: string;
+}
+
+const BACKUP_AGE_MAX_DAYS = 7;
+
+export function judgeNode(answers: NodeAnswers, nowMs: number): Finding[] {
+  const { status, readiness, cluster, hints } = answers;
+  return [
+    status.isReady
+      ? ok('node', status.reason)
+      : fail('node', status.reason, 'it takes no clients until this has an end; see its log'),
+    judgeMembers(readiness),
+    judgeReleases(cluster),
+    hints.total === 0
+      ? ok('hints', 'nothing owed')
+      : warn('hints', `${hints.total} copies owed`, 'vertebra admin hints says to whom'),
+    judgeBackup(answers.metrics, nowMs),
+  ];
+}
+
+export function judgeAbsence(reason: string): Finding {
+  return fail('node', reason, 'start it, and ask again: what it would say was left out');
+}
+
+function judgeMembers({ nodes, down, behind, unreadable }: RingReadiness): Finding {
+  if (unreadable !== undefined) {
+    return fail('members', unreadable, 'upgrade this node (docs/upgrade.md)');
+  }
+  if (down.length > 0) {
+    const advice = 'start them, or see `vertebra admin ring-status` for why there is no link';
+    return fail('members', `${down.join(', ')} down`, advice);
+  }
+  if (behind.length > 0) {
+    return warn('members', `${behind.join(', ')} act on an older epoch`, 'ask again in a moment');
+  }
+  return ok('members', `${nodes.length} up, and agreed on the ring`);
+}
+
+function judgeReleases({ members }: ClusterReport): Finding {
+  const releases = new Set(members.flatMap(({ release }) => release ?? []));
+  const found = [...releases].sort().join(', ');
+  if (releases.size <= 1) return ok('releases', found);
+  return warn(
+    'releases',
+    found,
+    'end the upgrade: `vertebra admin member-status` says who runs what',
+  );
+}
+
+function judgeBackup(metrics: string, nowMs: number): Finding {
+  const [, seconds] =
+    /^vertebra_backup_last_success_timestamp_seconds(?:\{[^}]*\})? (\S+)/m.exec(metrics) ?? [];
+  const advice = 'vertebra admin backup create, by a timer';
+  if (seconds === undefined || !(Number(seconds) > 0)) {
+    return warn('backup', 'none since the node was started', advice);
+  }
+  const days = (nowMs / 1_000 - Number(seconds)) / 86_400;
+  const found = `${days.toFixed(1)} days old`;
+  return days > BACKUP_AGE_MAX_DAYS ? warn('backup', found, advice) : ok('backup', found);
+}

@@ -1,0 +1,64 @@
+/** A diagnosis of this machine, with a node that runs and with one that does not. */
+
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { AdminRefusal } from '../../../src/admin/admin-server.ts';
+import { diagnose } from '../../../src/cli/diag/diagnose.ts';
+import { findingsText, type Finding } from '../../../src/cli/diag/finding.ts';
+import { judgeNode, type NodeAnswers } from '../../../src/cli/diag/node-judge.ts';
+import { readConfigFile } from '../../../src/config/config-file.ts';
+
+function verdictOf(findings: readonly Finding[], check: string): string | undefined {
+  return findings.find((finding) => finding.check === check)?.verdict;
+}
+
+const WELL: NodeAnswers = {
+  status: { isReady: true, reason: 'serving' },
+  readiness: { isReady: true, nodes: [], down: [], behind: [], unreadable: undefined },
+  cluster: { members: [{ release: '0.1.0' }, { release: '0.1.0' }] } as never,
+  hints: { total: 0 },
+  metrics: '# TYPE x gauge\nvertebra_backup_last_success_timestamp_seconds 864000\n# EOF\n',
+};
+const NOW_MS = 11 * 86_400_000;
+
+t.test('a node that is well is called well, and each of its troubles is named', (t) => {
+  t.ok(judgeNode(WELL, NOW_MS).every(({ verdict }) => verdict === 'ok'));
+  const { readiness } = WELL;
+  const troubles: [check: string, verdict: string, answers: Partial<NodeAnswers>][] = [
+    ['node', 'fail', { status: { isReady: false, reason: 'the disk is nearly full' } }],
+    ['members', 'fail', { readiness: { ...readiness, down: ['b'] as never } }],
+    ['members', 'warn', { readiness: { ...readiness, behind: ['b'] as never } }],
+    ['members', 'fail', { readiness: { ...readiness, unreadable: 'it is of format 3' } }],
+    ['releases', 'warn', { cluster: { members: [{ release: '1' }, { release: '2' }] } as never }],
+    ['hints', 'warn', { hints: { total: 7 } }],
+    ['backup', 'warn', { metrics: '' }],
+  ];
+  for (const [check, verdict, answers] of troubles) {
+    t.equal(verdictOf(judgeNode({ ...WELL, ...answers }, NOW_MS), check), verdict, check);
+  }
+  t.equal(verdictOf(judgeNode(WELL, 3 * NOW_MS), 'backup'), 'warn', 'an old one');
+  t.end();
+});
+
+t.test('this machine is looked at, and nothing is left in the data folder', async (t) => {
+  const text = 'cluster: c\nnodes:\n  - { name: a@127.0.0.1, data_dir: data }\n';
+  const folder = t.testdir({ data: {}, 'broken.pem': 'no certificate', 'cluster.yml': text });
+  const config = readConfigFile(join(folder, 'cluster.yml'));
+  const [self] = config.nodes;
+  if (self === undefined) throw new Error('no node');
+  const query = (): Promise<never> => Promise.reject(new AdminRefusal('the node is not running'));
+  const findings = await diagnose({ config, self, query });
+  t.equal(verdictOf(findings, 'node'), 'fail');
+  t.ok(['free space', 'disk sync', 'ports'].every((check) => verdictOf(findings, check)));
+  t.same(readdirSync(join(folder, 'data')), []);
+  t.match(findingsText(findings), /^fail +node +the node is not running$/m);
+  t.match(findingsText(findings), /\n\nfail node: start it/);
+
+  const broken = join(folder, 'broken.pem');
+  const clientTls = { certFile: broken, keyFile: broken, caFile: undefined };
+  const lost = { ...self, dataDir: join(folder, 'nowhere') };
+  const worse = await diagnose({ config: { ...config, clientTls }, self: lost, query });
+  t.equal(verdictOf(worse, 'certificate'), 'fail');
+  t.equal(verdictOf(worse, 'data folder'), 'fail');
+});
