@@ -19,6 +19,8 @@ import { runCommand } from './command-line.ts';
 import { startCluster } from './local-cluster.ts';
 
 const DEADLINE_MS = 120_000;
+/** Of a lane between two writes: each of them is looked for through every node in the end. */
+const PAUSE_MS = 10;
 
 const { cluster, nodes, close } = await startCluster(3);
 const [first, second, third] = nodes as readonly [DevNode, DevNode, DevNode];
@@ -37,8 +39,8 @@ class Writer {
   readonly #ended: Promise<unknown>;
   #isStopped = false;
 
-  /** `pauseMs`: of each of its four lanes between two writes; default none. */
-  constructor(client: VertebraClient, prefix: string, pauseMs = 0) {
+  /** `pauseMs`: of each of its four lanes between two writes. */
+  constructor(client: VertebraClient, prefix: string, pauseMs: number) {
     this.#client = client;
     this.#ended = Promise.all(
       [0, 1, 2, 3].map((lane) => this.#write(`${prefix}-${lane}`, pauseMs)),
@@ -65,7 +67,7 @@ class Writer {
       } catch (error) {
         this.failures.push(error);
       }
-      if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   }
 }
@@ -99,7 +101,7 @@ async function isReadyForNext(): Promise<boolean> {
 }
 
 t.test('a node is killed and comes back: every acknowledged write is found', async (t) => {
-  const writer = new Writer(all, 'killed');
+  const writer = new Writer(all, 'killed', PAUSE_MS);
   await writer.more(100);
   const victim = cluster.mustChild(second.name);
   victim.kill('SIGKILL');
@@ -114,7 +116,7 @@ t.test('a node is killed and comes back: every acknowledged write is found', asy
 
 t.test('a node that hangs does not hold up the others', async (t) => {
   const others = clientOf(first, second);
-  const writer = new Writer(others, 'paused');
+  const writer = new Writer(others, 'paused', PAUSE_MS);
   await writer.more(50);
   const paused = cluster.mustChild(third.name);
   paused.kill('SIGSTOP');
@@ -215,6 +217,6 @@ async function until(what: string, isTrue: () => boolean | Promise<boolean>): Pr
   const deadlineMs = performance.now() + DEADLINE_MS;
   while (!(await isTrue())) {
     if (performance.now() > deadlineMs) throw new Error(`not within ${DEADLINE_MS} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
