@@ -38,6 +38,7 @@ const SHELL = [
   'script',
   'hooks',
   'backup',
+  'audit',
   'api/http',
   'api/pbc',
   'admin',
@@ -77,6 +78,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
   // `coordinator` for the port only.
   hooks: { isPure: false, mayImport: ['coordinator', 'object', 'base'] },
   script: { isPure: false, mayImport: ['mapreduce', 'base'] },
+  // `security` for what is refused only.
+  audit: { isPure: false, mayImport: ['security', 'base'] },
   backup: { isPure: false, mayImport: ['repair', 'storage', 'base'] },
   'api/http': {
     isPure: false,
@@ -88,7 +91,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   admin: {
     isPure: false,
-    mayImport: ['node', 'backup', 'membership', 'ring', 'object', 'security', 'base'],
+    mayImport: ['node', 'backup', 'audit', 'membership', 'ring', 'object', 'security', 'base'],
   },
   client: { isPure: false, mayImport: ['api/pbc', 'object', 'base'] },
   // `bench` is no room of src; its commands are loaded when they are run.

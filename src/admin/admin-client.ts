@@ -3,6 +3,7 @@
  */
 
 import { createConnection } from 'node:net';
+import { userInfo } from 'node:os';
 import { AdminRefusal, type AdminReply } from './admin-server.ts';
 
 export interface AdminRequest {
@@ -24,7 +25,7 @@ export function askNode(
       socket.destroy(new AdminRefusal(`no answer from the node within ${timeoutMs} ms`));
     });
     socket.once('connect', () => {
-      socket.write(`${JSON.stringify(request)}\n`);
+      socket.write(`${JSON.stringify({ ...request, operator: operatorName() })}\n`);
     });
     socket.on('data', (text: string) => {
       received += text;
@@ -48,4 +49,19 @@ export function askNode(
       else reject(new AdminRefusal(reply.error));
     });
   });
+}
+
+/** For the node's records. */
+function operatorName(): string {
+  const login = process.env['SUDO_USER'];
+  return login === undefined ? userName() : `${userName()} (sudo by ${login})`;
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // In a container a user may have no name.
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
 }

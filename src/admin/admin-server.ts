@@ -1,16 +1,23 @@
 /**
  * The admin server: an operator's commands to a running node.
  *
- * One request a connection: a line of JSON `{"command": "bucket-type create", "arguments": {…}}`, one
- * line of JSON back: `{"ok": true, "result": …}` or `{"ok": false, "error": "one sentence"}`. The CLI
- * prints results as text or JSON. Requests are bounded in size and time.
+ * One request a connection: a line of JSON `{"command": "bucket-type create", "arguments": {…},
+ * "operator": "who asks"}`, one line of JSON back: `{"ok": true, "result": …}` or
+ * `{"ok": false, "error": "one sentence"}`. The CLI prints results as text or JSON. Requests are
+ * bounded in size and time.
  */
 
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 
-/** Its result is printed; a thrown `AdminRefusal` is the sentence the operator sees. */
-export type AdminCommand = (options: Readonly<Record<string, unknown>>) => Promise<unknown>;
+/**
+ * Its result is printed; a thrown `AdminRefusal` is the sentence the operator sees. `operator` is whom
+ * the other end says it is: the socket's permissions tell no more than that it may.
+ */
+export type AdminCommand = (
+  options: Readonly<Record<string, unknown>>,
+  operator?: string,
+) => Promise<unknown>;
 
 export class AdminRefusal extends Error {
   override readonly name = 'AdminRefusal';
@@ -21,6 +28,7 @@ export type AdminReply =
 
 const REQUEST_MAX_BYTES = 1 << 20;
 const IDLE_TIMEOUT_MS = 10_000;
+const OPERATOR_MAX_LENGTH = 256;
 
 export class AdminServer {
   readonly #commands: ReadonlyMap<string, AdminCommand>;
@@ -87,10 +95,11 @@ export class AdminServer {
     try {
       const request: unknown = JSON.parse(line);
       if (typeof request !== 'object' || request === null) throw new AdminRefusal('not a request');
-      const { command, arguments: options } = request as Record<string, unknown>;
+      const { command, arguments: options, operator } = request as Record<string, unknown>;
       const run = typeof command === 'string' ? this.#commands.get(command) : undefined;
       if (run === undefined) throw new AdminRefusal(`unknown command ${JSON.stringify(command)}`);
-      return { ok: true, result: await run((options ?? {}) as Record<string, unknown>) };
+      const who = typeof operator === 'string' ? operator.slice(0, OPERATOR_MAX_LENGTH) : undefined;
+      return { ok: true, result: await run((options ?? {}) as Record<string, unknown>, who) };
     } catch (error) {
       return { ok: false, error: error instanceof Error ? error.message : String(error) };
     }

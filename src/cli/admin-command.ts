@@ -5,6 +5,7 @@
 import type { Command } from 'commander';
 import { locatedKeyText } from '../admin/key-commands.ts';
 import { askNode } from '../admin/admin-client.ts';
+import { addAuditCommand } from './admin-audit-command.ts';
 import { addBackupCommands } from './admin-backup-command.ts';
 import { addLoadCommands } from './admin-load-command.ts';
 import { addRepairCommands } from './admin-repair-command.ts';
@@ -33,7 +34,7 @@ export type Ask = (
 ) => Promise<void>;
 
 /** As `Ask`; resolves with what the node said. */
-type Answer = (...asked: Parameters<Ask>) => Promise<unknown>;
+export type Answer = (...asked: Parameters<Ask>) => Promise<unknown>;
 
 export function addAdminCommands(program: Command): void {
   const admin = program
@@ -76,6 +77,7 @@ export function addAdminCommands(program: Command): void {
   addClusterCommands(admin, ask);
   addKeyCommands(admin, ask);
   addLoadCommands(admin, ask);
+  addAuditCommand(admin, answerTo);
   addRepairCommands(admin, ask);
   addTransfersCommand(admin, ask);
   addBackupCommands(admin, { ask, query });

@@ -23,7 +23,7 @@ export function addLoadCommands(admin: Command, ask: Ask): void {
     });
 }
 
-function toCount(text: string): number {
+export function toCount(text: string): number {
   if (!/^[1-9]\d{0,4}$/.test(text)) throw new InvalidArgumentError('It must be a number.');
   return Number(text);
 }

@@ -5,7 +5,7 @@
  * from the top down: no new requests, then those under way, then the store.
  */
 
-import { AdminServer } from '../admin/admin-server.ts';
+import { AdminServer, type AdminCommand } from '../admin/admin-server.ts';
 import { adminSocketPath } from '../admin/admin-socket.ts';
 import { backupCommands } from '../admin/backup-commands.ts';
 import { bucketTypeCommands } from '../admin/bucket-type-commands.ts';
@@ -48,6 +48,7 @@ import { PeerGate } from '../transport/peer-gate.ts';
 import { PeerServer } from '../transport/peer-server.ts';
 import { WorkerScripts } from '../script/worker-scripts.ts';
 import { diskSpaceOf } from './disk-space.ts';
+import { NodeAudit } from './node-audit.ts';
 import { showNode } from './node-gauges.ts';
 import { nodeStats } from './node-stats.ts';
 import { RELEASE } from './release.ts';
@@ -80,6 +81,7 @@ export class NodeRuntime {
   readonly #backups: Backups;
   readonly #fingerprint: KeyFingerprint;
   readonly #slowLog: SlowLog;
+  readonly #audit: NodeAudit;
   #admin: AdminServer | undefined;
   #peersListening: Promise<unknown> | undefined;
 
@@ -102,6 +104,7 @@ export class NodeRuntime {
       calledStranger: (id) => this.node.calledStranger(id),
     });
     this.#scripts = config.hasScripts ? new WorkerScripts(host) : undefined;
+    this.#audit = new NodeAudit(host, config.audit, self);
     this.node = new VertebraNode(host, store, this.#peer, {
       id: self.name,
       ...(commitHooks === undefined ? {} : { commitHooks }),
@@ -112,6 +115,7 @@ export class NodeRuntime {
       inCoverage: self.inCoverage,
       stateChanged: (state) => this.#stateChanged(state),
       repair: { reaper: { deleteMode: deleteMode(config) }, transfers: config.transfers },
+      refused: this.#audit.refused,
       diskSpace: () => diskSpaceOf(self.dataDir),
       diskGuard: config.disk,
       limits: {
@@ -168,6 +172,7 @@ export class NodeRuntime {
       this.#backups.cancel(),
     ]);
     this.#scripts?.close();
+    await this.#audit.stop();
     await this.node.stop();
     this.#certificates.close();
     this.#clientCertificates?.close();
@@ -186,6 +191,7 @@ export class NodeRuntime {
     await this.node.start();
     // Its new identity and its doubts are on stable storage.
     await this.#store.endCopy();
+    await this.#audit.start();
     showNode(this.#options.metrics, this.node);
     this.#certificates.watch();
     this.#clientCertificates?.watch();
@@ -195,20 +201,24 @@ export class NodeRuntime {
     await this.#pbc.listen({ host: self.listenHost, port: self.pbcPort });
     this.#admin = await AdminServer.listen(
       adminSocketPath(self.dataDir),
-      new Map([
-        ...bucketTypeCommands(this.node),
-        ...clusterCommands(this.node, () => this.#peerReports()),
-        ...statusCommands(this.node),
-        ...ringCommands(this.node, this.node.operations(), () => this.#peerReports()),
-        ...keyCommands(this.node.operations(), this.#fingerprint),
-        ...slowLogCommands(this.#slowLog),
-        ...hotKeyCommands(this.node.hotKeys, this.#fingerprint),
-        ...repairCommands(this.node, this.node.operations()),
-        ...securityCommands(this.node, { hasClientTls: this.#clientCertificates !== undefined }),
-        ...backupCommands(this.#backups),
-        ['metrics', async () => snapshotToOpenMetrics(this.#options.metrics.snapshot())],
-      ]),
+      this.#audit.around(this.#commands()),
     );
+  }
+
+  #commands(): Map<string, AdminCommand> {
+    return new Map([
+      ...bucketTypeCommands(this.node),
+      ...clusterCommands(this.node, () => this.#peerReports()),
+      ...statusCommands(this.node),
+      ...ringCommands(this.node, this.node.operations(), () => this.#peerReports()),
+      ...keyCommands(this.node.operations(), this.#fingerprint),
+      ...slowLogCommands(this.#slowLog),
+      ...hotKeyCommands(this.node.hotKeys, this.#fingerprint),
+      ...repairCommands(this.node, this.node.operations()),
+      ...securityCommands(this.node, { hasClientTls: this.#clientCertificates !== undefined }),
+      ...backupCommands(this.#backups),
+      ['metrics', async () => snapshotToOpenMetrics(this.#options.metrics.snapshot())],
+    ]);
   }
 
   async #listenSecurely(): Promise<void> {

@@ -56,6 +56,11 @@ export interface ClusterDocument {
     readonly siblings: number;
     readonly entries: number;
   };
+  readonly audit: {
+    readonly file: string;
+    readonly files: number;
+    readonly when_failing: 'refuse' | 'allow';
+  };
   readonly tls: { readonly peer?: TlsDocument; readonly client?: ClientTlsDocument };
   readonly hooks: { readonly folder?: string; readonly timeout: string };
   readonly map_reduce: { readonly javascript: 'enabled' | 'disabled' };
@@ -172,6 +177,12 @@ export interface ClusterConfig {
     readonly siblings: number;
     readonly entriesMax: number;
   };
+  readonly audit: {
+    readonly fileMaxBytes: number;
+    readonly filesMax: number;
+    /** What cannot be recorded is done all the same. */
+    readonly isLenient: boolean;
+  };
   /** Absent: the links between nodes are not encrypted. */
   readonly peerTls: TlsConfig | undefined;
   /** Absent: clients cannot use TLS, and so security cannot be enabled. */
@@ -219,6 +230,11 @@ export function documentToConfig(document: ClusterDocument, folder: string): Clu
     },
     log: toLogConfig(document.log, folder),
     slowLog: toSlowLogConfig(document.slow_log),
+    audit: {
+      fileMaxBytes: bytes(document.audit.file),
+      filesMax: document.audit.files,
+      isLenient: document.audit.when_failing === 'allow',
+    },
     peerTls: tls.peer && toTlsConfig(tls.peer, folder),
     clientTls: tls.client && toClientTlsConfig(tls.client, folder),
     hooks: toHooksConfig(document.hooks, folder),

@@ -128,6 +128,21 @@ const slowLog = section('Which requests of clients `vertebra admin slowlog` show
   entries: count({ from: 1, to: 1_000, default: 128 }, 'How many are kept, in memory.'),
 });
 
+const audit = section(
+  'The record of who changed something on a node, and which clients were refused: `audit.log` in its data folder.',
+  {
+    file: size(
+      { from: '64KiB', to: '1GiB', default: '16MiB' },
+      'Size from which on a file is full, and the next is begun.',
+    ),
+    files: count({ from: 2, to: 10_000, default: 16 }, 'How many are kept; the oldest go.'),
+    when_failing: choice(
+      ['refuse', 'allow'],
+      "What becomes of an operator's change that cannot be recorded. Clients are served either way.",
+    ),
+  },
+);
+
 const log = section('Where the log goes.', {
   level: choice(['info', 'debug', 'warn', 'error', 'silent'], 'Least important line written.'),
   destination: text('`stdout`, or a file that is appended to.', { default: 'stdout' }),
@@ -231,6 +246,7 @@ export const CLUSTER_SCHEMA: SettingSchema = {
     transfers,
     log,
     slow_log: slowLog,
+    audit,
     tls: section('Encryption and authentication; off where a group is absent.', {
       peer: peerTls,
       client: clientTls,

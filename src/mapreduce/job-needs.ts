@@ -36,10 +36,14 @@ export function demandOfJob({ inputs, phases }: Job): Demand {
 }
 
 /** Later phases reach no further than jobs of the user may; undefined: security is off. */
-export function mayMapOf(gatekeeper: Gatekeeper, user: string | undefined): MayMap | undefined {
+export function mayMapOf(
+  gatekeeper: Gatekeeper,
+  { user, address }: { readonly user: string | undefined; readonly address: string },
+): MayMap | undefined {
   if (!gatekeeper.isEnabled()) return undefined;
   return (target) =>
-    user !== undefined && gatekeeper.denial(user, 'riak_kv.mapreduce', target) === undefined;
+    user !== undefined &&
+    gatekeeper.denial({ user, address }, 'riak_kv.mapreduce', target) === undefined;
 }
 
 /** Each once. Inputs that are no addresses are not read, so they are of no bucket. */

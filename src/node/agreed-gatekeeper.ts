@@ -9,7 +9,12 @@
 import type { Metrics } from '../base/host.ts';
 import type { ByteString } from '../base/bytes.ts';
 import { parseAddress } from '../security/address.ts';
-import { denialText, type Credentials, type Gatekeeper } from '../security/gatekeeper.ts';
+import {
+  denialText,
+  type Client,
+  type Credentials,
+  type Gatekeeper,
+} from '../security/gatekeeper.ts';
 import { GrantRules } from '../security/grant-rules.ts';
 import type { PasswordHasher } from '../security/password-hasher.ts';
 import type { Permission, Target } from '../security/permission.ts';
@@ -51,7 +56,7 @@ export class AgreedGatekeeper implements Gatekeeper {
     return false;
   }
 
-  denial(user: string, permission: Permission, target: Target | undefined): string | undefined {
+  denial({ user }: Client, permission: Permission, target: Target | undefined): string | undefined {
     const { security, grants } = this.#rules();
     if (!security.isEnabled || grants.allows(user, permission, target)) return undefined;
     this.#metrics.count('security_denied_total');

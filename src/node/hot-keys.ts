@@ -83,7 +83,7 @@ export class HotKeys {
         key: keyOf(heavy),
         perSecond: (heavy.count * SAMPLE_INTERVAL) / seconds,
         share: heavy.count / total,
-        margin: Math.min(1, (heavy.error + 2 * Math.sqrt(heavy.count)) / total),
+        margin: marginOf(heavy, total),
       })),
     };
   }
@@ -119,6 +119,12 @@ export class HotKeys {
     this.#halvedMs += due * HALF_LIFE_MS;
     return nowMs;
   }
+}
+
+/** Of a share: two standard errors of a binomial, at least two samples, beside the sketch's own. */
+function marginOf({ count, error }: HeavyItem, total: number): number {
+  const variance = Math.max(1, count * (1 - count / total));
+  return Math.min(1, (error + 2 * Math.sqrt(variance)) / total);
 }
 
 /** The reverse of `keyToString`. */

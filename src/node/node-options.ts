@@ -7,6 +7,7 @@ import type { NodeId } from '../base/names.ts';
 import type { ScriptEngine } from '../mapreduce/script.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
 import type { JoinPort } from '../peer/join.ts';
+import type { RefusalListener } from '../security/refusals.ts';
 import type { DiskGuardOptions, ReadDiskSpace } from './disk-guard.ts';
 import type { RepairOptions } from './repair-rounds.ts';
 
@@ -78,6 +79,8 @@ export interface NodeOptions {
   readonly commitHooks?: CommitHooks;
   /** Runs the JavaScript of MapReduce jobs on this node's objects; absent: others do, or nobody. */
   readonly scripts?: ScriptEngine | undefined;
+  /** Told of each login and each permission of a client that is refused; must not throw. */
+  readonly refused?: RefusalListener;
   /** How the room on the store's disk is told; absent: there is always enough. */
   readonly diskSpace?: ReadDiskSpace;
   readonly diskGuard?: Partial<DiskGuardOptions>;

@@ -47,6 +47,7 @@ import type { Peer, PeerHandler } from '../peer/peer.ts';
 import type { Gatekeeper } from '../security/gatekeeper.ts';
 import { RememberingGatekeeper } from '../security/known-credentials.ts';
 import { PasswordHasher } from '../security/password-hasher.ts';
+import { ReportingGatekeeper } from '../security/refusals.ts';
 import type { Store } from '../storage/store.ts';
 import { AgreedGatekeeper } from './agreed-gatekeeper.ts';
 import { Admission, type ClientWork } from './admission.ts';
@@ -120,11 +121,14 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
       waitMaxMs: this.#timings.entranceWaitMs,
       lengthMax: this.#limits.waitingMax,
     });
-    this.gatekeeper = new RememberingGatekeeper(
+    const gatekeeper = new RememberingGatekeeper(
       host,
       new AgreedGatekeeper(host.metrics, this.#passwords, () => this.state().security),
       () => this.state().epoch,
     );
+    const { refused } = options;
+    this.gatekeeper =
+      refused === undefined ? gatekeeper : new ReportingGatekeeper(gatekeeper, refused);
     const { diskSpace, diskGuard } = options;
     this.#disk =
       diskSpace && new DiskGuard(host, diskSpace, { ...DISK_GUARD_DEFAULTS, ...diskGuard });

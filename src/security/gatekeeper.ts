@@ -8,12 +8,16 @@
 
 import { targetText, type Permission, type Target } from './permission.ts';
 
-export interface Credentials {
+/** Who asks. */
+export interface Client {
   /** Compared as sent: Riak lower-cases only what is said to `security add-user`. */
   readonly user: string;
-  readonly password: string;
   /** Of the client's socket: IPv4, IPv6, or IPv4 mapped to IPv6. */
   readonly address: string;
+}
+
+export interface Credentials extends Client {
+  readonly password: string;
   /** The common name in the client's verified certificate, lower-cased. */
   readonly certificateName?: string;
 }
@@ -30,7 +34,7 @@ export interface Gatekeeper {
   authenticate(credentials: Credentials): Promise<boolean>;
 
   /** Undefined: allowed. Else the sentence that says what is missing. */
-  denial(user: string, permission: Permission, target: Target | undefined): string | undefined;
+  denial(client: Client, permission: Permission, target: Target | undefined): string | undefined;
 }
 
 /** Riak's words. */

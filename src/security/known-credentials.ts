@@ -9,7 +9,7 @@
 
 import { createHmac } from 'node:crypto';
 import type { Host } from '../base/host.ts';
-import type { Credentials, Gatekeeper } from './gatekeeper.ts';
+import type { Client, Credentials, Gatekeeper } from './gatekeeper.ts';
 import type { Permission, Target } from './permission.ts';
 
 /** Beyond it the oldest goes. */
@@ -51,8 +51,8 @@ export class RememberingGatekeeper implements Gatekeeper {
     return isAdmitted;
   }
 
-  denial(user: string, permission: Permission, target: Target | undefined): string | undefined {
-    return this.#gatekeeper.denial(user, permission, target);
+  denial(client: Client, permission: Permission, target: Target | undefined): string | undefined {
+    return this.#gatekeeper.denial(client, permission, target);
   }
 
   #forgetOutdated(): number {

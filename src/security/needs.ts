@@ -3,7 +3,7 @@
  * and the gatekeeper judges them; a request may be served when none of them is denied.
  */
 
-import type { Gatekeeper } from './gatekeeper.ts';
+import type { Client, Gatekeeper } from './gatekeeper.ts';
 import type { Permission, Target } from './permission.ts';
 
 export interface Need {
@@ -23,12 +23,12 @@ export const LINKS_REFUSED: Demand = {
 /** Why not; of several needs the first that is denied says so. Undefined: the request may be served. */
 export function findDenial(
   gatekeeper: Gatekeeper,
-  user: string,
+  client: Client,
   demand: Demand,
 ): string | undefined {
   if ('refusal' in demand) return demand.refusal;
   for (const { permission, target } of demand) {
-    const denial = gatekeeper.denial(user, permission, target);
+    const denial = gatekeeper.denial(client, permission, target);
     if (denial !== undefined) return denial;
   }
   return undefined;

@@ -13,6 +13,7 @@ export type MetricKind = 'counter' | 'gauge' | 'summary';
 export type Catalogue = Readonly<Record<string, string>>;
 
 const GAUGES: Catalogue = {
+  audit_failing: '1 when the last event could not be recorded in the audit log',
   backup_last_success_timestamp_seconds: 'When the last backup since the start was whole',
   build_info: 'Always 1; its label is the version',
   client_tls_certificate_expiry_timestamp_seconds: 'When the certificate shown to clients ends',

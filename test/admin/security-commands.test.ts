@@ -216,7 +216,8 @@ t.test('what one node is told, all act on when the command returns', async (t) =
   for (const node of cluster.ids.map((id) => cluster.node(id))) {
     const type = 't' as ByteString;
     t.ok(node.gatekeeper.isEnabled());
-    t.equal(node.gatekeeper.denial('ann', 'riak_kv.get', { type }), undefined);
-    t.match(node.gatekeeper.denial('ann', 'riak_kv.put', { type }), /^Permission denied/);
+    const ann = { user: 'ann', address: '10.0.0.1' };
+    t.equal(node.gatekeeper.denial(ann, 'riak_kv.get', { type }), undefined);
+    t.match(node.gatekeeper.denial(ann, 'riak_kv.put', { type }), /^Permission denied/);
   }
 });

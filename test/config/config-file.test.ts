@@ -56,6 +56,7 @@ t.test('a file with a name and a node gets every default, and paths beside the f
     timeouts: { requestMs: 60_000 },
     peer: { windowBytes: 64 * 1024 * 1024, keepaliveMs: 10_000 },
     log: { level: 'info', destination: 'stdout' },
+    audit: { fileMaxBytes: 16 * 1024 * 1024, filesMax: 16, isLenient: false },
     slowLog: { slowMs: 500, largeBytes: 1024 * 1024, siblings: 10, entriesMax: 128 },
     nodes: [
       {

@@ -99,8 +99,9 @@ t.test('a change counts from the next question on', (t) => {
   let security = SECURITY;
   const metrics = new Counts();
   const gatekeeper = new AgreedGatekeeper(metrics, new PasswordHasher(metrics), () => security);
-  const denial = (name: string): string | undefined =>
-    gatekeeper.denial(name, 'riak_kv.get', { type: 't' as ByteString, bucket: 'b' as ByteString });
+  const target = { type: 't' as ByteString, bucket: 'b' as ByteString };
+  const denial = (user: string): string | undefined =>
+    gatekeeper.denial({ user, address: '10.0.0.1' }, 'riak_kv.get', target);
   t.equal(denial('ann'), undefined);
   t.equal(denial('bob'), "Permission denied: User 'bob' does not have 'riak_kv.get' on t/b");
   security = { ...security, grants: [] };

@@ -5,7 +5,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { ByteString } from '../../src/base/bytes.ts';
-import { denialText, type Gatekeeper } from '../../src/security/gatekeeper.ts';
+import { denialText } from '../../src/security/gatekeeper.ts';
 import { GrantRules, rolesOf } from '../../src/security/grant-rules.ts';
 import { PERMISSIONS, type Permission, type Target } from '../../src/security/permission.ts';
 import { ALL, type Grant, type SecurityState } from '../../src/security/security-state.ts';
@@ -108,8 +108,7 @@ t.test('who is no user may do nothing, whatever all may', (t) => {
 
 t.test('a denial says what is missing in Riak’s words', (t) => {
   const type = 'records' as ByteString;
-  const denial: Gatekeeper['denial'] = denialText;
-  const denied = (target?: Target): string | undefined => denial('ann', 'riak_kv.get', target);
+  const denied = (target?: Target): string | undefined => denialText('ann', 'riak_kv.get', target);
   const start = "Permission denied: User 'ann' does not have 'riak_kv.get' on";
   t.equal(denied({ type, bucket: 'patients' as ByteString }), `${start} records/patients`);
   t.equal(denied({ type }), `${start} records`);

@@ -3,7 +3,7 @@
 import t from 'tap';
 import { RememberingGatekeeper } from '../../src/security/known-credentials.ts';
 import type { Host } from '../../src/base/host.ts';
-import type { Credentials } from '../../src/security/gatekeeper.ts';
+import type { Client, Credentials } from '../../src/security/gatekeeper.ts';
 
 const ANN: Credentials = { user: 'ann', password: 'right', address: '10.0.0.1' };
 
@@ -22,7 +22,7 @@ function remembering(delayed: Promise<void> = Promise.resolve()) {
       await delayed;
       return credentials.password === 'right';
     },
-    denial: (user: string) => `denied: ${user}`,
+    denial: ({ user }: Client) => `denied: ${user}`,
   };
   const gatekeeper = new RememberingGatekeeper(host, inner, () => state.epoch);
   return { gatekeeper, asked, counts, state };
@@ -38,7 +38,7 @@ t.test('the same credentials are judged once in an epoch', async (t) => {
   t.equal(await gatekeeper.authenticate(ANN), true);
   t.equal(asked.length, 2, 'another state is asked again');
   t.equal(gatekeeper.isEnabled(), true);
-  t.equal(gatekeeper.denial('ann', 'riak_kv.get', undefined), 'denied: ann');
+  t.equal(gatekeeper.denial(ANN, 'riak_kv.get', undefined), 'denied: ann');
 });
 
 t.test('whatever differs is judged by itself, and refusals every time', async (t) => {

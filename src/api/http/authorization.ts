@@ -29,7 +29,7 @@ export async function refuseStranger(
     return textAnswer(426, TRY_HTTPS);
   }
   const credentials = parseBasic(exchange.header('authorization'));
-  const address = exchange.request.socket.remoteAddress ?? '';
+  const { address } = exchange;
   const isAdmitted =
     credentials !== undefined &&
     (await service.gatekeeper.authenticate({ ...credentials, address }));
@@ -44,10 +44,14 @@ export async function refuseStranger(
 /** The refusal of a client that was admitted and lacks a permission. */
 export function refuseUser(exchange: Exchange, resource: Resource): Answer | undefined {
   if (ACCESS[resource.route].kind === 'open') return undefined;
-  const { user, method, context } = exchange;
+  const { user, address, method, context } = exchange;
   // Whoever gets here has been admitted; what has not is not served.
   if (user === undefined) return htmlAnswer(401);
-  const denial = findDenial(context.service.gatekeeper, user, demandOf(resource, method));
+  const denial = findDenial(
+    context.service.gatekeeper,
+    { user, address },
+    demandOf(resource, method),
+  );
   return denial === undefined ? undefined : textAnswer(403, denial);
 }
 

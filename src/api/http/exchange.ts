@@ -70,6 +70,11 @@ export class Exchange {
     return this.request.socket instanceof TLSSocket;
   }
 
+  /** The client's; IPv4 may be mapped to IPv6. */
+  get address(): string {
+    return this.request.socket.remoteAddress ?? '';
+  }
+
   /** A header by its name in lower case; repeated ones are joined with `, `. */
   header(name: string): string | undefined {
     const value = this.headers[name];

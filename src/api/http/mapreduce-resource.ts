@@ -84,7 +84,7 @@ export class MapReduceResource implements Resource {
     if (isRefusal(job)) return this.#refuseScript(job) ?? setupFault(job);
     const { service, host, options } = this.#exchange.context;
     const { clock, metrics } = host;
-    const mayMap = mayMapOf(service.gatekeeper, this.#exchange.user);
+    const mayMap = mayMapOf(service.gatekeeper, this.#exchange);
     const events = runJob(job, service, { clock, metrics, scripts: options.scripts, mayMap });
     if (!this.#isChunked) return wholeAnswer(job, events);
     const boundary = newBoundary(this.#exchange);

@@ -101,8 +101,9 @@ export function findRefusal<F extends Fields>(
 ): Reply | undefined {
   const { gatekeeper } = session.node;
   if (!gatekeeper.isEnabled()) return undefined;
-  if (session.user === undefined) return errorReply(strangerText(session));
-  const denial = findDenial(gatekeeper, session.user, demand(request, session));
+  const { user, address } = session;
+  if (user === undefined) return errorReply(strangerText(session));
+  const denial = findDenial(gatekeeper, { user, address }, demand(request, session));
   return denial === undefined ? undefined : errorReply(denial);
 }
 

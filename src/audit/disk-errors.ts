@@ -1,0 +1,20 @@
+/**
+ * The errors of the disk that the audit log lives with; all others are bugs.
+ */
+
+import { Fault, isFault } from '../base/fault.ts';
+
+export function isFileMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+/** What a refusal of the system is; bugs are thrown on. */
+export function toAuditFault(error: unknown): Fault {
+  if (isFault(error)) return error;
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (!(error instanceof Error) || typeof code !== 'string' || !/^E[A-Z0-9]+$/.test(code)) {
+    throw error;
+  }
+  const reason = `the audit log cannot be written: ${error.message}`;
+  return new Fault(code === 'ENOSPC' ? 'disk-full' : 'config', reason, { cause: error });
+}
