@@ -61,6 +61,8 @@ export async function takeRecords(
   const refused: number[] = [];
   const merges = await Promise.allSettled(
     records.map(async ({ key, record }) => {
+      // Who sends it has found that it is not here.
+      replica.doubt(key);
       await replica.merge(key, await place(key), record, undefined);
     }),
   );

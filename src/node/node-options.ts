@@ -29,6 +29,8 @@ export interface NodeLimits {
   readonly siblingsMax: number;
   /** Heads of copies that the write path remembers, at most 1 KiB each. */
   readonly recentHeadsMax: number;
+  /** Of the small records that were read last. */
+  readonly recentRecordsMaxBytes: number;
 }
 
 export interface NodeTimings {
@@ -97,6 +99,7 @@ export const NODE_LIMITS: NodeLimits = {
   objectSizeMaxBytes: 50 * 1024 * 1024,
   siblingsMax: 100,
   recentHeadsMax: 16_384,
+  recentRecordsMaxBytes: 16 * 1024 * 1024,
 };
 
 export const NODE_TIMINGS: NodeTimings = {

@@ -105,6 +105,7 @@ export async function openParts(ports: NodePorts): Promise<NodeParts> {
       objectSizeMaxBytes: limits.objectSizeMaxBytes,
       siblingsMax: limits.siblingsMax,
       recentHeadsMax: limits.recentHeadsMax,
+      recentRecordsMaxBytes: limits.recentRecordsMaxBytes,
     },
   );
   const { peer } = ports;

@@ -67,6 +67,7 @@ export class Healing {
 
   async #remedies(differing: readonly DifferingKey[]): Promise<Remedy[]> {
     const { partition } = this.#shared;
+    for (const { key } of differing) this.#ports.replica.doubt(key);
     const shared = differing.filter(({ local, remote }) => local && remote).map(({ key }) => key);
     const theirs = new Map<ObjectKey, FetchedCopy>();
     await this.#fetch(shared, true, async (key, head) => {

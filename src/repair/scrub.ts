@@ -157,6 +157,7 @@ export class Scrub {
     if (placement === undefined || placement.partition !== partition) return;
     const { replicas } = view.ring().preferenceList(partition, placement.properties.n_val);
     let isRepaired = false;
+    replica.doubt(key);
     // Each of them may hold what no other does.
     for (const { node } of replicas) {
       if (node === self || !view.isUp(node)) continue;

@@ -66,6 +66,8 @@ export interface Replica {
   check(partition: Partition): AsyncIterableIterator<CheckedCopies>;
   /** Whether a read found the copy damaged and nothing has overwritten it since. */
   isDamaged(key: ObjectKey): boolean;
+  /** There is reason to think that the store does not hold what it was told: its next use reads it. */
+  doubt(key: ObjectKey): void;
   /** Reads the copy, applies the write, issues its dot, and starts to store the result. */
   coordinate(
     key: ObjectKey,

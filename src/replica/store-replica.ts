@@ -16,7 +16,13 @@ import { keyToString } from '../base/names.ts';
 import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
 import type { DatatypeUpdate } from '../object/datatype-update.ts';
-import { decodeRecord, isSoundRecord, recordCausalHash, sliceSoundHead } from '../object/record.ts';
+import {
+  decodeRecord,
+  isSoundRecord,
+  recordCausalHash,
+  sliceHead,
+  sliceSoundHead,
+} from '../object/record.ts';
 import { isTombstone } from '../object/show.ts';
 import type { StoredObject } from '../object/stored-object.ts';
 import type {
@@ -60,6 +66,7 @@ import type {
   RecountOptions,
   Replica,
 } from './replica.ts';
+import { RecentRecords } from './recent-records.ts';
 import { scanRecords } from './record-scan.ts';
 import type { KeyRecord } from './record-scan.ts';
 import { fileMembers, scanHashes } from './segment-members.ts';
@@ -68,7 +75,10 @@ import { ContentWrite, DatatypeWrite, type WriteMaker } from './write-makers.ts'
 import { WritePath } from './write-path.ts';
 import type { WritePathOptions } from './write-path.ts';
 
-export interface StoreReplicaOptions extends ObjectLimits, WritePathOptions, GraveyardOptions {}
+export interface StoreReplicaOptions extends ObjectLimits, WritePathOptions, GraveyardOptions {
+  /** Of the records that were read last. */
+  readonly recentRecordsMaxBytes: number;
+}
 
 export const STORE_REPLICA_DEFAULTS: StoreReplicaOptions = {
   objectSizeMaxBytes: 50 * 1024 * 1024,
@@ -76,6 +86,7 @@ export const STORE_REPLICA_DEFAULTS: StoreReplicaOptions = {
   changesMax: 32_768,
   bytesMax: 256 * 1024 * 1024,
   recentHeadsMax: 16_384,
+  recentRecordsMaxBytes: 16 * 1024 * 1024,
   graveMs: 600_000,
   gravesMax: 65_536,
 };
@@ -91,6 +102,8 @@ export interface StoreReplicaPorts {
 
 /** Damaged copies that are remembered until they are overwritten. */
 const SUSPECTS_MAX = 4096;
+/** Of a record that is remembered: larger ones are in the value log as a rule. */
+const RECENT_RECORD_MAX_BYTES = 5 * 1024;
 
 export class StoreReplica implements Replica {
   readonly #host: Host;
@@ -104,6 +117,7 @@ export class StoreReplica implements Replica {
   readonly #graveyard: Graveyard;
   readonly #writePath: WritePath;
   readonly #indexSweep: IndexSweep;
+  readonly #recent: RecentRecords;
   readonly #suspects = new Set<ByteString>();
   #recounting: Promise<unknown> = Promise.resolve();
 
@@ -121,12 +135,17 @@ export class StoreReplica implements Replica {
     this.#trees = new HashTrees(ports.store);
     this.#chains = new OwnChains(ports.identity);
     this.#graveyard = new Graveyard(host, options);
+    const { recentRecordsMaxBytes: bytesMax } = options;
+    this.#recent = new RecentRecords({ bytesMax, recordMaxBytes: RECENT_RECORD_MAX_BYTES });
     const stored = { store: ports.store, trees: this.#trees };
     this.#writePath = new WritePath(host, stored, {
       options,
       operations: (slot, changes) => this.#operations(slot, changes),
       written: (slot, changes) => this.#onWritten(slot, changes),
-      lost: () => this.#chains.closeAll(),
+      lost: () => {
+        this.#chains.closeAll();
+        this.#recent.clear();
+      },
       graveOf: (id) => this.#graveyard.find(id),
       isSuspect: (id) => this.#suspects.has(id),
       damaged: (id) => this.#onDamaged(id),
@@ -166,11 +185,19 @@ export class StoreReplica implements Replica {
     partition: Partition,
     headOnly: boolean,
   ): Promise<Buffer | undefined> {
+    const id = keyToString(key);
+    const known = this.#recent.find(id, partition, headOnly);
+    if (known !== undefined) {
+      this.#host.metrics.count('replica_records_recalled_total');
+      return headOnly ? sliceHead(known) : known;
+    }
+    const mark = this.#recent.mark();
     const bytes = await this.#read(key, partition, headOnly);
     if (bytes === undefined) return undefined;
-    const sound = headOnly ? sliceSoundHead(bytes) : isSoundRecord(bytes) ? bytes : undefined;
-    if (sound === undefined) this.#onDamaged(keyToString(key));
-    return sound;
+    const record = headOnly ? sliceSoundHead(bytes) : isSoundRecord(bytes) ? bytes : undefined;
+    if (record === undefined) this.#onDamaged(id);
+    else this.#recent.keep(id, { partition, record, isWhole: !headOnly }, mark);
+    return record;
   }
 
   async trace(key: ObjectKey, partition: Partition): Promise<CopyTrace> {
@@ -189,6 +216,10 @@ export class StoreReplica implements Replica {
 
   isDamaged(key: ObjectKey): boolean {
     return this.#suspects.size > 0 && this.#suspects.has(keyToString(key));
+  }
+
+  doubt(key: ObjectKey): void {
+    this.#forget(keyToString(key));
   }
 
   coordinate(
@@ -443,14 +474,20 @@ export class StoreReplica implements Replica {
     if (changes.copy === undefined) return;
     this.#suspects.delete(slot.id);
     const { before, after, wasStored, reaped } = changes.copy;
+    this.#recent.changed(slot.id, after?.record);
     if (before === undefined && wasStored) this.#indexSweep.add(slot.place);
     if (after !== undefined) this.#graveyard.open(slot.id);
     else if (reaped !== undefined) this.#graveyard.bury(slot.id, reaped);
   }
 
+  #forget(id: ByteString): void {
+    this.#writePath.forgetHead(id);
+    this.#recent.forget(id);
+  }
+
   #onDamaged(id: ByteString): void {
     this.#host.metrics.count('replica_corrupt');
-    this.#writePath.distrust(id);
+    this.#forget(id);
     // Each copy is reported once, however often it is read.
     if (this.#suspects.has(id) || this.#suspects.size >= SUSPECTS_MAX) return;
     this.#suspects.add(id);

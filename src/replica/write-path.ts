@@ -107,8 +107,8 @@ export class WritePath {
     this.#advance(slot);
   }
 
-  /** The copy of this key may not be what the store was told. */
-  distrust(id: ByteString): void {
+  /** The next change of this key reads its copy. */
+  forgetHead(id: ByteString): void {
     this.#recent.take(id);
   }
 

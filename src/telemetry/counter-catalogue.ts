@@ -120,6 +120,7 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   replica_index_sweeps_failed: 'Such sweeps that failed',
   replica_malformed: 'Records of other nodes that could not be read',
   replica_overload: 'Writes refused here because too many were under way',
+  replica_records_recalled_total: 'Reads that found the record, or its head, in memory',
   replica_segments_corrected: 'Segments of hash trees that a recount corrected',
   requests_large_total: 'Requests of clients whose request or reply was large (`slow_log`)',
   requests_refused: 'Requests of clients refused for overload',

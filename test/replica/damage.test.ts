@@ -22,6 +22,9 @@ import {
 } from './replica-world.ts';
 import type { ShakyStore } from './shaky-store.ts';
 import { readTruth } from './store-truth.ts';
+/** A replica that finds damage at once, because it reads the store each time. */
+const FORGETFUL = { recentHeadsMax: 0, recentRecordsMaxBytes: 0 };
+
 /** A store damaged at one byte of the key's entry, counted from its end. */
 async function damage(store: ShakyStore, key: ObjectKey, fromEnd: number): Promise<void> {
   const entry = encodeObjectKey(partitionFor(key), key);
@@ -36,7 +39,7 @@ for (const [what, fromEnd] of [
   ['head', 60],
 ] as const) {
   t.test(`a copy with a damaged ${what} is absent until a merge brings it back`, async (t) => {
-    const { host, replica, store } = await openWorld();
+    const { host, replica, store } = await openWorld(FORGETFUL);
     const partition = partitionFor(KEY);
     const object = await write(replica, KEY, { content: content('v') });
     await damage(store, KEY, fromEnd);
@@ -51,7 +54,7 @@ for (const [what, fromEnd] of [
 }
 
 t.test('a value found damaged by a write itself does not pass for seen', async (t) => {
-  const { replica, store } = await openWorld();
+  const { replica, store } = await openWorld(FORGETFUL);
   const before = await write(replica, KEY, { content: content('before') });
   await damage(store, KEY, 1);
   // Its head is sound, so that only who needs the value beside its own notices.
@@ -60,7 +63,7 @@ t.test('a value found damaged by a write itself does not pass for seen', async (
 });
 
 t.test('index entries that a damaged head has left behind are swept away', async (t) => {
-  const { host, replica, store } = await openWorld({ recentHeadsMax: 0 });
+  const { host, replica, store } = await openWorld(FORGETFUL);
   const entry = (field: string, term: string) => ({ field: text(field), term: text(term) });
   const born = entry('born_int', '-7');
   const other = objectKey('another');
@@ -77,7 +80,7 @@ t.test('index entries that a damaged head has left behind are swept away', async
 });
 
 t.test('an entry that the store cannot read is absent, and is overwritten', async (t) => {
-  const { replica, store } = await openWorld();
+  const { replica, store } = await openWorld(FORGETFUL);
   const partition = partitionFor(KEY);
   const object = await write(replica, KEY, { content: content('v') });
   store.corruptKey = encodeObjectKey(partition, KEY);
@@ -88,7 +91,7 @@ t.test('an entry that the store cannot read is absent, and is overwritten', asyn
 });
 
 t.test('of an entry whose body cannot be read, index and tree stay exact', async (t) => {
-  const { replica, store } = await openWorld();
+  const { replica, store } = await openWorld(FORGETFUL);
   const partition = partitionFor(KEY);
   const object = await write(replica, KEY, { content: content('v') });
   store.bodilessKey = encodeObjectKey(partition, KEY);
@@ -100,7 +103,7 @@ t.test('of an entry whose body cannot be read, index and tree stay exact', async
 });
 
 t.test('a recount corrects the segments that are wrong, while writes go on', async (t) => {
-  const { replica, store } = await openWorld();
+  const { replica, store } = await openWorld(FORGETFUL);
   const keys = Array.from({ length: 400 }, (_, index) => objectKey(`key ${index}`)).filter(
     (key) => partitionFor(key) === partitionFor(KEY),
   );

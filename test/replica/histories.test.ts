@@ -17,6 +17,7 @@ import { mergeObjects } from '../../src/object/reconcile.ts';
 import { decodeRecord } from '../../src/object/record.ts';
 import type { StoredObject } from '../../src/object/stored-object.ts';
 import type { CoordinatedOutcome } from '../../src/replica/replica.ts';
+import type { StoreReplicaOptions } from '../../src/replica/store-replica.ts';
 import {
   content,
   objectKey,
@@ -109,10 +110,11 @@ class Player {
   #underWay: Promise<unknown>[] = [];
 
   /** Heads come from memory, from the store, or now one and now the other. */
-  readonly #options: { readonly recentHeadsMax: number };
+  readonly #options: Partial<StoreReplicaOptions>;
 
   constructor(seed: number) {
-    this.#options = { recentHeadsMax: [16, 1, 0][Math.abs(seed) % 3] ?? 0 };
+    const records = [16, 1, 0][Math.abs(seed) % 3] ?? 0;
+    this.#options = { recentHeadsMax: records, recentRecordsMaxBytes: records * 400 };
     this.host = new VirtualHost(seed);
     this.store = new ShakyStore(this.host.random);
   }

@@ -161,7 +161,7 @@ export class SimulatedNode {
           totalBytes: TERABYTE,
         }),
         repair: this.#cluster.repair,
-        limits: { recentHeadsMax: recentHeadsOf(this.id) },
+        limits: memoryOf(this.id),
         stateChanged: (state) => {
           this.#cluster.onState(this.id, state);
         },
@@ -267,7 +267,8 @@ export class SimulatedNode {
   }
 }
 
-/** Some nodes read every copy that they change, some hardly any. */
-function recentHeadsOf(id: NodeId): number {
-  return [0, 2, 1_000][id.charCodeAt(id.search(/\d/)) % 3] ?? 0;
+/** Some nodes read everything from the store, some remember little of it, some all. */
+function memoryOf(id: NodeId) {
+  const records = [0, 2, 1_000][id.charCodeAt(id.search(/\d/)) % 3] ?? 0;
+  return { recentHeadsMax: records, recentRecordsMaxBytes: records * 300 };
 }

@@ -1,0 +1,121 @@
+/**
+ * The records that were read last, for the next read of such a key: a lookup in LevelDB and the check
+ * of what it gave were a tenth of a node's work under reads.
+ *
+ * A record is what the store holds durably and was sound when it was read. The write path, which is
+ * the only writer of copies, says when one has changed; so a read that was on its way meanwhile must
+ * not bring back what it found: it shows the mark that it took when it began.
+ *
+ * Texts and not buffers, of which each small one would keep a whole slab in memory. Bounded in bytes;
+ * the one that was used longest ago goes first.
+ */
+
+import { byteStringToBytes, bytesToByteString, type ByteString } from '../base/bytes.ts';
+import type { Partition } from '../base/names.ts';
+
+export interface RecentRecordsOptions {
+  /** Of all that is kept. */
+  readonly bytesMax: number;
+  /** A larger record is not kept. */
+  readonly recordMaxBytes: number;
+}
+
+/** When a read began, told in writes. */
+export type ReadMark = number & { readonly __readMark: unique symbol };
+
+interface Kept {
+  readonly partition: Partition;
+  readonly record: ByteString;
+  /** Or its head alone. */
+  readonly isWhole: boolean;
+}
+
+/** What an entry takes beside its texts. */
+const OVERHEAD_BYTES = 150;
+
+export class RecentRecords {
+  readonly #options: RecentRecordsOptions;
+  /** The one that was used longest ago first. */
+  readonly #records = new Map<ByteString, Kept>();
+  #sizeBytes = 0;
+  #writeCount = 0;
+
+  constructor(options: RecentRecordsOptions) {
+    this.#options = options;
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  /** Taken before a read of the store; without it what was read is not kept. */
+  mark(): ReadMark {
+    return this.#writeCount as ReadMark;
+  }
+
+  /** The record of a key's copy, or at least its head. */
+  find(id: ByteString, partition: Partition, headOnly: boolean): Buffer | undefined {
+    const kept = this.#records.get(id);
+    if (kept === undefined || kept.partition !== partition) return undefined;
+    if (!kept.isWhole && !headOnly) return undefined;
+    this.#records.delete(id);
+    this.#records.set(id, kept);
+    return byteStringToBytes(kept.record);
+  }
+
+  /** Keeps what a read of the store found, if no copy has changed since. */
+  keep(
+    id: ByteString,
+    found: { readonly partition: Partition; readonly record: Buffer; readonly isWhole: boolean },
+    mark: ReadMark,
+  ): void {
+    if (mark !== this.#writeCount || !this.#fits(found.record)) return;
+    const before = this.#records.get(id);
+    if (before?.isWhole === true && !found.isWhole) return;
+    this.#set(id, { ...found, record: bytesToByteString(found.record) });
+  }
+
+  /** A key's copy has changed, durably; `record` undefined: it is gone. */
+  changed(id: ByteString, record: Buffer | undefined): void {
+    this.#writeCount += 1;
+    const before = this.#records.get(id);
+    if (before === undefined) return;
+    if (record === undefined || !this.#fits(record)) this.forget(id);
+    else {
+      const { partition } = before;
+      this.#set(id, { partition, record: bytesToByteString(record), isWhole: true });
+    }
+  }
+
+  forget(id: ByteString): void {
+    const kept = this.#records.get(id);
+    if (kept === undefined) return;
+    this.#records.delete(id);
+    this.#sizeBytes -= sizeOf(id, kept);
+  }
+
+  /** What the store holds is not known any more. */
+  clear(): void {
+    this.#writeCount += 1;
+    this.#records.clear();
+    this.#sizeBytes = 0;
+  }
+
+  #fits(record: Buffer): boolean {
+    return record.length <= this.#options.recordMaxBytes;
+  }
+
+  #set(id: ByteString, kept: Kept): void {
+    this.forget(id);
+    this.#records.set(id, kept);
+    this.#sizeBytes += sizeOf(id, kept);
+    for (const oldest of this.#records.keys()) {
+      if (this.#sizeBytes <= this.#options.bytesMax) return;
+      this.forget(oldest);
+    }
+  }
+}
+
+function sizeOf(id: ByteString, { record }: Kept): number {
+  return id.length + record.length + OVERHEAD_BYTES;
+}
