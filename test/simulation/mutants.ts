@@ -221,6 +221,7 @@ const REPAIRING: readonly Mutant[] = [
     file: 'repair/hinted-handoff',
     from: 'if (!(await this.#give(receiver, hint, record)))',
     to: 'if (false)',
+    by: 'repair/hinted-handoff.test',
   },
   {
     name: 'a hint takes away a copy that has changed since',
