@@ -7,7 +7,8 @@
  * not bring back what it found: it shows the mark that it took when it began.
  *
  * Texts and not buffers, of which each small one would keep a whole slab in memory. Bounded in bytes;
- * the one that was used longest ago goes first.
+ * the oldest goes first, but one that was used has a second chance (Corbató 1968), so that a hit
+ * costs no more than a lookup.
  */
 
 import { byteStringToBytes, bytesToByteString, type ByteString } from '../base/bytes.ts';
@@ -28,14 +29,18 @@ interface Kept {
   readonly record: ByteString;
   /** Or its head alone. */
   readonly isWhole: boolean;
+  /** Since it came, or had its last chance. */
+  isUsed: boolean;
 }
 
 /** What an entry takes beside its texts. */
 const OVERHEAD_BYTES = 150;
+/** For one that comes in; then the oldest goes, used or not. */
+const SECOND_CHANCES_MAX = 8;
 
 export class RecentRecords {
   readonly #options: RecentRecordsOptions;
-  /** The one that was used longest ago first. */
+  /** In the order in which they came or had a second chance. */
   readonly #records = new Map<ByteString, Kept>();
   #sizeBytes = 0;
   #writeCount = 0;
@@ -58,8 +63,7 @@ export class RecentRecords {
     const kept = this.#records.get(id);
     if (kept === undefined || kept.partition !== partition) return undefined;
     if (!kept.isWhole && !headOnly) return undefined;
-    this.#records.delete(id);
-    this.#records.set(id, kept);
+    kept.isUsed = true;
     return byteStringToBytes(kept.record);
   }
 
@@ -72,7 +76,13 @@ export class RecentRecords {
     if (mark !== this.#writeCount || !this.#fits(found.record)) return;
     const before = this.#records.get(id);
     if (before?.isWhole === true && !found.isWhole) return;
-    this.#set(id, { ...found, record: bytesToByteString(found.record) });
+    const { partition, isWhole } = found;
+    this.#set(id, {
+      partition,
+      record: bytesToByteString(found.record),
+      isWhole,
+      isUsed: before?.isUsed ?? false,
+    });
   }
 
   /** A key's copy has changed, durably; `record` undefined: it is gone. */
@@ -82,8 +92,8 @@ export class RecentRecords {
     if (before === undefined) return;
     if (record === undefined || !this.#fits(record)) this.forget(id);
     else {
-      const { partition } = before;
-      this.#set(id, { partition, record: bytesToByteString(record), isWhole: true });
+      const { partition, isUsed } = before;
+      this.#set(id, { partition, record: bytesToByteString(record), isWhole: true, isUsed });
     }
   }
 
@@ -109,9 +119,21 @@ export class RecentRecords {
     this.forget(id);
     this.#records.set(id, kept);
     this.#sizeBytes += sizeOf(id, kept);
-    for (const oldest of this.#records.keys()) {
+    this.#makeRoom(id);
+  }
+
+  /** Lets go of others first. */
+  #makeRoom(newest: ByteString): void {
+    let chances = SECOND_CHANCES_MAX;
+    for (const [id, kept] of this.#records) {
       if (this.#sizeBytes <= this.#options.bytesMax) return;
-      this.forget(oldest);
+      const isLast = this.#records.size === 1;
+      if (!isLast && (id === newest || (kept.isUsed && chances > 0))) {
+        chances -= 1;
+        kept.isUsed = false;
+        this.#records.delete(id);
+        this.#records.set(id, kept);
+      } else this.forget(id);
     }
   }
 }

@@ -28,7 +28,7 @@ function kept(text: string, isWhole = true) {
   return { partition: HERE, record: Buffer.from(text), isWhole };
 }
 
-t.test('what is kept stays within its bytes, and what was used last stays', async () => {
+t.test('what is kept stays within its bytes, and what came last stays', async () => {
   const uses = fc.array(fc.record({ id: fc.nat({ max: 9 }), size: fc.nat({ max: 300 }) }));
   fc.assert(
     fc.property(uses, fc.nat({ max: 2_000 }), (used, bytesMax) => {
@@ -45,6 +45,16 @@ t.test('what is kept stays within its bytes, and what was used last stays', asyn
       return records.sizeBytes === 0;
     }),
   );
+});
+
+t.test('what is used outlives what came after it', async (t) => {
+  const records = new RecentRecords({ bytesMax: 1_000, recordMaxBytes: 100 });
+  records.keep(ID, kept('used'), records.mark());
+  for (let other = 0; other < 50; other += 1) {
+    t.ok(records.find(ID, HERE, false), `after ${other} others`);
+    records.keep(`${other}` as ByteString, kept('unused'), records.mark());
+  }
+  t.equal(records.find('0' as ByteString, HERE, false), undefined);
 });
 
 t.test('a read that was on its way while a copy changed is not kept', async (t) => {
