@@ -25,12 +25,12 @@ const DEADLINE_SLACK_MS = 2_000;
 /** Undefined when the node died with the request: a client sees a closed connection. */
 export async function within<T>(
   { machine }: Asked,
-  request: Promise<T>,
+  request: () => Promise<T>,
   { world, requestTimeoutMs, violations }: Patience,
 ): Promise<T | undefined> {
   const startedMs = world.nowMs;
   let isAnswered = false;
-  const answered = request.finally(() => {
+  const answered = machine.ask(request).finally(() => {
     isAnswered = true;
   });
   return Promise.race([

@@ -30,6 +30,8 @@ export interface ClusterOptions {
 
 const TERABYTE = 2 ** 40;
 const RESTART_DELAY_MS = 500;
+/** How wrong the machines' wall clocks are from the beginning: not at all, minutes, days. */
+const WALL_OFFSETS_MS = [0, 0, 120_000, -600_000, 259_200_000, -259_200_000];
 
 export class SimulatedCluster {
   readonly world: World;
@@ -134,8 +136,8 @@ export class SimulatedNode {
     this.id = id;
     this.#firstState = firstState;
     this.disk = new SimulatedDisk(cluster.world, disk);
-    this.clock = new NodeClock(cluster.world);
     this.#random = cluster.world.random.fork();
+    this.clock = new NodeClock(cluster.world, this.#random.pick(WALL_OFFSETS_MS));
   }
 
   get isUp(): boolean {
@@ -144,17 +146,18 @@ export class SimulatedNode {
 
   async start(): Promise<void> {
     if (this.node !== undefined || this.#isScrap) return;
-    this.clock = new NodeClock(this.#cluster.world);
+    const clock = new NodeClock(this.#cluster.world, this.clock.wallOffsetMs);
+    this.clock = clock;
     this.interruptedMs = this.#cluster.world.nowMs;
     const host = this.#host();
     const node = new VertebraNode(
       host,
       await this.disk.open(host),
-      this.#cluster.network.peerOf(this.id),
+      this.#cluster.network.peerOf(this.id, clock),
       {
         id: this.id,
         initialState: this.#firstState,
-        joinPort: this.#cluster.network.joinPort,
+        joinPort: this.#cluster.network.joinPortOf(this.id, clock),
         mayHaveForgotten: this.#isRestored,
         diskSpace: async () => ({
           freeBytes: this.disk.isFull ? 0 : TERABYTE,
@@ -169,7 +172,7 @@ export class SimulatedNode {
     );
     this.node = node;
     this.#isRestored = false;
-    this.#cluster.network.attach(this.id, node, this.clock);
+    this.#cluster.network.attach(this.id, node, clock);
     try {
       await node.start();
     } catch (error) {
@@ -197,9 +200,19 @@ export class SimulatedNode {
     const { node } = this;
     if (node === undefined || this.#isStopping) return;
     this.#isStopping = true;
-    await node.stop();
+    await this.ask(() => node.stop());
     if (this.node !== node) return;
     this.crash();
+  }
+
+  /** A question to the process that runs now: a paused one hears it when it goes on, a dead one never. */
+  ask<T>(question: () => Promise<T>): Promise<T> {
+    const { clock } = this;
+    return new Promise((resolve, reject) => {
+      clock.whenRunning(() => {
+        question().then(resolve, reject);
+      });
+    });
   }
 
   /** The machine comes back with another disk; whoever put it in says so. */
@@ -248,7 +261,7 @@ export class SimulatedNode {
     return record === undefined ? undefined : decodeRecord(record);
   }
 
-  #host(): Host {
+  #host(): Host & { readonly clock: NodeClock } {
     const note =
       (level: string) =>
       (event: string, fields?: unknown): void => {

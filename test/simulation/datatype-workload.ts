@@ -94,7 +94,7 @@ export class DatatypeWorkload {
   async #fetch(asked: Asked, history: DatatypeHistory, { views }: Client): Promise<void> {
     const { requestTimeoutMs: timeoutMs } = this.#options;
     const { key } = history;
-    const outcome = await this.#within(asked, asked.node.fetchDatatype({ key, timeoutMs }));
+    const outcome = await this.#within(asked, () => asked.node.fetchDatatype({ key, timeoutMs }));
     if (outcome?.kind !== 'found' || outcome.shown.context === undefined) return;
     const { value, context } = outcome.shown;
     views.set(history, { context, parts: seenIn(value).parts, atMs: this.#ports.world.nowMs });
@@ -173,8 +173,7 @@ export class DatatypeWorkload {
     { key }: DatatypeHistory,
     update: { readonly operation: DatatypeOperation; readonly context?: VersionVector },
   ): Promise<boolean> {
-    const outcome = await this.#within(
-      asked,
+    const outcome = await this.#within(asked, () =>
       asked.node.updateDatatype({
         key,
         ...update,
@@ -188,7 +187,7 @@ export class DatatypeWorkload {
     return true;
   }
 
-  #within<T>(asked: Asked, request: Promise<T>): Promise<T | undefined> {
+  #within<T>(asked: Asked, request: () => Promise<T>): Promise<T | undefined> {
     const { world, violations } = this.#ports;
     const { requestTimeoutMs } = this.#options;
     return within(asked, request, { world, requestTimeoutMs, violations });

@@ -19,7 +19,7 @@ import type {
 } from '../../src/storage/store.ts';
 import { SimulatedFiles } from '../storage/simulated-files.ts';
 import type { FilesPass } from '../storage/simulated-files.ts';
-import type { SeededRandom, World } from './world.ts';
+import type { NodeClock, SeededRandom, World } from './world.ts';
 
 export interface DiskOptions {
   /** Longest time a write, or a read, takes. */
@@ -64,10 +64,10 @@ export class SimulatedDisk {
   }
 
   /** Takes no time: no event comes between. */
-  async open(host: Host): Promise<Store> {
+  async open(host: Host & { readonly clock: NodeClock }): Promise<Store> {
     this.#imageBefore = this.#imageNow;
     this.#imageNow = undefined;
-    const process = new DiskProcess(this);
+    const process = new DiskProcess(this, host.clock);
     this.#process = process;
     const ports = {
       database: this.#files.database(process),
@@ -132,15 +132,17 @@ export class SimulatedDisk {
   }
 }
 
-/** A process's time on the disk: it ends with the process, and its code must not run on. */
+/** A process's time on the disk: it ends with the process, whose code runs on only while it does. */
 class DiskProcess implements FilesPass {
   readonly isQuick = false;
   readonly #disk: SimulatedDisk;
+  readonly #clock: NodeClock;
   isOpening = true;
   isGone = false;
 
-  constructor(disk: SimulatedDisk) {
+  constructor(disk: SimulatedDisk, clock: NodeClock) {
     this.#disk = disk;
+    this.#clock = clock;
   }
 
   pass(kind: 'read' | 'write'): Promise<void> {
@@ -149,13 +151,15 @@ class DiskProcess implements FilesPass {
     const maxMs = kind === 'read' ? options.readLatencyMaxMs : options.writeLatencyMaxMs;
     return new Promise((resolve) => {
       world.after(random.integer(maxMs * 1000 + 1) / 1000, () => {
-        if (!this.isGone) resolve();
+        this.#clock.whenRunning(() => {
+          if (!this.isGone) resolve();
+        });
       });
     });
   }
 
   defer(run: () => void): void {
-    this.#disk.world.after(0, () => {
+    this.#clock.after(0, () => {
       if (!this.isGone) run();
     });
   }

@@ -34,8 +34,8 @@ export type FaultKind =
   | 'old-image'
   | 'disk-full';
 
-/** How far a wall clock jumps: a second, an hour, ten years; and back. */
-const JUMPS_MS = [1_000, -1_000, 3_600_000, -3_600_000, 315_576_000_000, -315_576_000_000];
+/** How far a wall clock jumps: a second, a minute, a day, ten years; and back. */
+const JUMPS_MS = [1_000, 60_000, 86_400_000, 315_576_000_000].flatMap((ms) => [ms, -ms]);
 const SLOW_LATENCY_MAX_MS = 300;
 /** An image is restored later than other faults end, so that processes come and go meanwhile. */
 const IMAGE_AGE_FACTOR = 5;
@@ -107,7 +107,7 @@ export class Faults {
         });
         return;
       case 'clock-jump':
-        node.clock.jumpWall(this.#random.pick(JUMPS_MS));
+        node.clock.wallOffsetMs += this.#random.pick(JUMPS_MS);
         return;
       case 'partition':
       case 'one-way-cut':

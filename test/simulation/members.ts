@@ -135,7 +135,8 @@ export class Members {
       const host = self?.host ?? '';
       const target = this.#random.pick(this.#cluster.nodes).id;
       const address = { host, port: 9_999 + Number(/\d+/.exec(target)?.[0]) };
-      const joining = this.#mustRun(machine).cluster().joining.join(address);
+      const { joining: door } = this.#mustRun(machine).cluster();
+      const joining = machine.ask(() => door.join(address));
       const outcome = await Promise.race([joining, world.sleep(PATIENCE_MS)]);
       if (outcome?.kind === 'joined') break;
       await world.sleep(RETRY_MS);
@@ -153,11 +154,12 @@ export class Members {
   async #untilDone(command: (node: VertebraNode) => Promise<ClusterChangeOutcome>): Promise<void> {
     const { world } = this.#cluster;
     for (;;) {
-      const node = this.#anyServing();
+      const machine = this.#anyServing();
+      const node = machine?.node;
       const outcome =
-        node === undefined
+        machine === undefined || node === undefined
           ? undefined
-          : await Promise.race([command(node), world.sleep(PATIENCE_MS)]);
+          : await Promise.race([machine.ask(() => command(node)), world.sleep(PATIENCE_MS)]);
       if (outcome?.kind === 'changed' || outcome?.kind === 'unchanged') return;
       if (outcome?.kind === 'not-staged') return;
       if (outcome?.kind === 'not-planned' && outcome.reason === 'nothing-staged') return;
@@ -190,10 +192,8 @@ export class Members {
     this.leftCount += 1;
   }
 
-  #anyServing(): VertebraNode | undefined {
-    const serving = this.#cluster.nodes.flatMap(({ node }) =>
-      node?.readiness().isReady === true ? [node] : [],
-    );
+  #anyServing(): SimulatedNode | undefined {
+    const serving = this.#cluster.nodes.filter(({ node }) => node?.readiness().isReady === true);
     return serving.length === 0 ? undefined : this.#random.pick(serving);
   }
 

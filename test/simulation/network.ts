@@ -3,7 +3,8 @@
  *
  * Messages go through the real encoding both ways, so that nothing but bytes crosses. Every message
  * takes its own random time, so they overtake each other. A cut is per direction. A request to a
- * process that is gone fails at once or never, as chance has it, like a refused or a silent port.
+ * process that is gone fails at once or never, as chance has it, like a refused or a silent port. Nothing
+ * reaches a process that is paused, and no deadline of its own ends for it, before it goes on.
  * Duplicates are harsher than real links, whose streams deliver once: the one request that must not
  * be carried out twice, an update of a data type, is spared.
  */
@@ -23,6 +24,8 @@ import {
   tupleToJoinRequest,
   type JoinHandler,
   type JoinPort,
+  type JoinReply,
+  type JoinRequest,
 } from '../../src/peer/join.ts';
 import type { Peer, PeerHandler } from '../../src/peer/peer.ts';
 import {
@@ -42,6 +45,20 @@ export interface NetworkOptions {
   /** Probability of each, 0 to 1, for each message. */
   dropRate: number;
   duplicateRate: number;
+}
+
+/** The process that asks. */
+interface Asker {
+  readonly node: NodeId;
+  readonly clock: NodeClock;
+}
+
+/** A question under way; it is answered or fails once, whatever comes after. */
+interface Link<T> {
+  readonly asker: Asker;
+  readonly target: NodeId;
+  resolve(this: void, value: T): void;
+  reject(this: void, error: unknown): void;
 }
 
 /** One incarnation of a node's process on the network. */
@@ -71,25 +88,6 @@ export class SimulatedNetwork {
     this.#random = world.random.fork();
   }
 
-  /** Each node listens where its name's number says: dev1 at 10,000. */
-  readonly joinPort: JoinPort = {
-    askToJoin: async ({ port }, request) => {
-      const latencyMs = (): number => 1 + this.#random.integer(this.options.latencyMaxMs);
-      await this.world.sleep(latencyMs());
-      const target = this.#ports.get(`dev${port - 9_999}@127.0.0.1` as NodeId);
-      if (target === undefined || this.#random.chance(this.options.dropRate)) {
-        throw new Fault('peer-unreachable', 'nobody listens there');
-      }
-      const reply = tupleToJoinReply(
-        joinReplyToTuple(
-          await target.handler.admit(tupleToJoinRequest(joinRequestToTuple(request))),
-        ),
-      );
-      await this.world.sleep(latencyMs());
-      return reply;
-    },
-  };
-
   attach(id: NodeId, handler: PeerHandler & JoinHandler, clock: NodeClock): void {
     this.#ports.set(id, { handler, clock, isGone: false });
   }
@@ -108,143 +106,194 @@ export class SimulatedNetwork {
     this.#cuts.clear();
   }
 
-  /** The port through which `source` asks its peers; it belongs to one incarnation. */
-  peerOf(source: NodeId): Peer {
+  /** The port through which one incarnation of `source` asks its peers. */
+  peerOf(source: NodeId, clock: NodeClock): Peer {
+    const from = { node: source, clock };
     return {
-      request: (target, request, timeoutMs) =>
-        this.#request(source, target, { request, timeoutMs }),
+      request: (target, request, timeoutMs) => this.#request(from, target, { request, timeoutMs }),
       stream: (target, request, idleTimeoutMs) =>
-        this.#stream(source, target, { request, idleTimeoutMs }),
+        this.#stream(from, target, { request, idleTimeoutMs }),
     };
   }
 
+  /** How `source` reaches clusters; each node listens where its name's number says: dev1 at 10,000. */
+  joinPortOf(source: NodeId, clock: NodeClock): JoinPort {
+    return {
+      askToJoin: (address, request, timeoutMs) => {
+        const target = `dev${address.port - 9_999}@127.0.0.1` as NodeId;
+        return this.#askToJoin({ node: source, clock }, target, { request, timeoutMs });
+      },
+    };
+  }
+
+  #askToJoin(
+    asker: Asker,
+    target: NodeId,
+    call: { readonly request: JoinRequest; readonly timeoutMs: number },
+  ): Promise<JoinReply> {
+    const request = tupleToJoinRequest(joinRequestToTuple(call.request));
+    return this.#ask<JoinReply>({ asker, target, timeoutMs: call.timeoutMs }, (link) => {
+      this.#carryOnce(asker.node, target, () => {
+        const port = this.#ports.get(target);
+        port?.handler.admit(request).then(
+          (reply) => {
+            const received = tupleToJoinReply(joinReplyToTuple(reply));
+            this.#carryBack(link, port, () => link.resolve(received));
+          },
+          (error: unknown) => this.#carryBack(link, port, () => link.reject(error)),
+        );
+      });
+    });
+  }
+
   #request(
-    source: NodeId,
+    asker: Asker,
     target: NodeId,
     call: { readonly request: PeerRequest; readonly timeoutMs: number },
   ): Promise<PeerReply> {
     const bytes = encodeRequest(call.request);
     this.onRequest(call.request);
-    return new Promise((resolve, reject) => {
-      const cancel = this.world.after(call.timeoutMs, () => {
-        reject(new Fault('timeout', `no reply from ${target} within ${call.timeoutMs} ms`));
-      });
-      const settle = (act: () => void): void => {
-        cancel();
-        act();
-      };
-      if (!this.#ports.has(target) && this.#random.chance(0.5)) {
-        settle(() => {
-          reject(new Fault('peer-unreachable', `${target} refuses connections`));
-        });
-        return;
-      }
+    return this.#ask<PeerReply>({ asker, target, timeoutMs: call.timeoutMs }, (link) => {
       const deliver = (): void => {
-        void this.#serve(source, target, { bytes, timeoutMs: call.timeoutMs }).then((reply) => {
-          this.#carry(target, source, () => {
-            settle(() => {
-              if (reply instanceof Fault) reject(reply);
-              else resolve(decodeReply(reply));
-            });
+        const port = this.#ports.get(target);
+        if (port === undefined) return;
+        void this.#serve(link, port, { bytes, timeoutMs: call.timeoutMs }).then((reply) => {
+          this.#carryBack(link, port, () => {
+            if (reply instanceof Fault) link.reject(reply);
+            else link.resolve(decodeReply(reply));
           });
         });
       };
-      if (call.request.verb !== 'update') this.#carry(source, target, deliver);
-      else {
-        this.#carryOnce(source, target, deliver);
-        if (this.repeatsUpdates) this.#carryOnce(source, target, deliver);
-      }
+      this.#carryOnce(asker.node, target, deliver);
+      if (call.request.verb !== 'update') this.#perhapsAgain(asker.node, target, deliver);
+      else if (this.repeatsUpdates) this.#carryOnce(asker.node, target, deliver);
     });
   }
 
-  /** Runs the handler; never settles if its process goes away meanwhile. */
-  #serve(
-    source: NodeId,
-    target: NodeId,
-    call: { readonly bytes: Buffer; readonly timeoutMs: number },
-  ): Promise<Buffer | Fault> {
-    const port = this.#ports.get(target);
-    const request = decodeRequest(call.bytes);
-    return new Promise((resolve) => {
-      if (port === undefined) return;
-      const lie = this.impostor(target, request);
-      if (lie !== undefined) {
-        resolve(encodeReply(lie));
+  /** A question and its deadline, which is a timer of the process that asks. */
+  #ask<T>(
+    {
+      asker,
+      target,
+      timeoutMs,
+    }: Pick<Link<T>, 'asker' | 'target'> & { readonly timeoutMs: number },
+    send: (link: Link<T>) => void,
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (!this.#ports.has(target) && this.#random.chance(0.5)) {
+        reject(new Fault('peer-unreachable', `${target} refuses connections`));
         return;
       }
-      void port.handler.handle(source, request, call.timeoutMs).then(
-        (reply) => {
-          if (!port.isGone) resolve(encodeReply(reply));
+      const cancel = asker.clock.after(timeoutMs, () => {
+        reject(new Fault('timeout', `no reply from ${target} within ${timeoutMs} ms`));
+      });
+      send({
+        asker,
+        target,
+        resolve(value) {
+          cancel();
+          resolve(value);
         },
-        (error: unknown) => {
-          if (port.isGone) return;
-          // Only faults travel; anything else is a bug in the node and must be seen.
-          if (!(error instanceof Fault)) throw error;
-          resolve(error);
+        reject(error) {
+          cancel();
+          reject(error);
         },
-      );
+      });
     });
+  }
+
+  /** Runs the handler; the reply, or the fault that travels. */
+  async #serve(
+    { asker, target }: Pick<Link<PeerReply>, 'asker' | 'target'>,
+    port: Port,
+    call: { readonly bytes: Buffer; readonly timeoutMs: number },
+  ): Promise<Buffer | Fault> {
+    const request = decodeRequest(call.bytes);
+    const lie = this.impostor(target, request);
+    if (lie !== undefined) return encodeReply(lie);
+    try {
+      return encodeReply(await port.handler.handle(asker.node, request, call.timeoutMs));
+    } catch (error) {
+      // Anything else is a bug in the node and must be seen.
+      if (error instanceof Fault) return error;
+      throw error;
+    }
+  }
+
+  /** An answer's way, which may be cut or lossy too; whoever has died says nothing and hears nothing. */
+  #carryBack<T>({ asker, target }: Link<T>, port: Port, hear: () => void): void {
+    if (port.isGone) return;
+    const deliver = (): void => {
+      asker.clock.whenRunning(hear);
+    };
+    this.#carryTo(target, asker.node, deliver);
+    if (this.#random.chance(this.options.duplicateRate)) {
+      this.#carryTo(target, asker.node, deliver);
+    }
   }
 
   async *#stream(
-    source: NodeId,
+    asker: Asker,
     target: NodeId,
     call: { readonly request: PeerStreamRequest; readonly idleTimeoutMs: number },
   ): AsyncIterableIterator<PeerStreamItem> {
     const request = decodeStreamRequest(encodeStreamRequest(call.request));
     const port = this.#ports.get(target);
     if (port === undefined) throw new Fault('peer-unreachable', `${target} is down`);
-    const items = port.handler.handleStream(source, request);
+    let items: AsyncIterableIterator<PeerStreamItem> | undefined;
+    const pull = (): Promise<IteratorResult<PeerStreamItem>> => {
+      items ??= port.handler.handleStream(asker.node, request);
+      return items.next();
+    };
     try {
       for (;;) {
-        const next = await this.#nextOf(items, { source, target, port }, call.idleTimeoutMs);
+        const ends = { asker, target, timeoutMs: call.idleTimeoutMs };
+        const next = await this.#ask<IteratorResult<PeerStreamItem>>(ends, (link) => {
+          this.#pull(link, port, pull);
+        });
         if (next.done === true) return;
         yield decodeStreamItem(encodeStreamItem(next.value));
       }
     } finally {
-      void items.return?.();
+      port.clock.whenRunning(() => void items?.return?.());
     }
   }
 
-  #nextOf(
-    items: AsyncIterableIterator<PeerStreamItem>,
-    link: { readonly source: NodeId; readonly target: NodeId; readonly port: Port },
-    idleTimeoutMs: number,
-  ): Promise<IteratorResult<PeerStreamItem>> {
-    return new Promise((resolve, reject) => {
-      const cancel = this.world.after(idleTimeoutMs, () => {
-        reject(new Fault('timeout', `${link.target} sent nothing for ${idleTimeoutMs} ms`));
+  /** Has the next item made and brought; a stream delivers in order, or stands still. */
+  #pull<T>(link: Link<T>, port: Port, pull: () => Promise<T>): void {
+    const { asker, target } = link;
+    const bring = (settle: () => void): void => {
+      if (port.isGone || this.#isCut(target, asker.node)) return;
+      this.world.after(this.#latency(), () => {
+        asker.clock.whenRunning(settle);
       });
-      const deliver = (settle: () => void): void => {
-        this.world.after(this.#latency(), () => {
-          cancel();
-          settle();
-        });
-      };
-      items.next().then(
-        (next) => {
-          if (link.port.isGone || this.#isCut(link.target, link.source)) return;
-          deliver(resolve.bind(undefined, next));
-        },
-        (error: unknown) => {
-          deliver(reject.bind(undefined, error));
-        },
+    };
+    if (this.#isCut(asker.node, target)) return;
+    port.clock.whenRunning(() => {
+      pull().then(
+        (next) => bring(link.resolve.bind(undefined, next)),
+        (error: unknown) => bring(link.reject.bind(undefined, error)),
       );
     });
   }
 
-  /** Delivers, later, once, twice or not at all. */
-  #carry(source: NodeId, target: NodeId, deliver: () => void): void {
-    this.#carryOnce(source, target, deliver);
+  /** Once more, as chance has it. */
+  #perhapsAgain(source: NodeId, target: NodeId, deliver: () => void): void {
     if (this.#random.chance(this.options.duplicateRate)) this.#carryOnce(source, target, deliver);
   }
 
-  /** Delivers, later, once or not at all. */
+  /** To the process that runs there by then, once or not at all. */
   #carryOnce(source: NodeId, target: NodeId, deliver: () => void): void {
+    this.#carryTo(source, target, () => {
+      this.#deliver(target, deliver);
+    });
+  }
+
+  #carryTo(source: NodeId, target: NodeId, arrive: () => void): void {
     if (this.#isCut(source, target) || this.#random.chance(this.options.dropRate)) return;
     this.world.after(this.#latency(), () => {
       // A cut holds what is on its way too.
-      if (!this.#isCut(source, target)) this.#deliver(target, deliver);
+      if (!this.#isCut(source, target)) arrive();
     });
   }
 

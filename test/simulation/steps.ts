@@ -44,15 +44,15 @@ export class Steps {
   }
 
   async #open(): Promise<void> {
-    const serving = this.#cluster.nodes.flatMap(({ node }) =>
-      node?.readiness().isReady === true ? [node] : [],
-    );
+    const serving = this.#cluster.nodes.filter(({ node }) => node?.readiness().isReady === true);
     if (serving.length === 0) return;
+    const machine = this.#random.pick(serving);
+    const changes = machine.node?.cluster().clusterChanges;
+    if (changes === undefined) return;
     const ids = this.#cluster.nodes.map(({ id }) => id);
     const chosen = ids.filter(() => this.#random.chance(0.6));
     const owning = chosen.length >= OWNERS_MIN ? chosen : ids;
-    const { clusterChanges } = this.#random.pick(serving).cluster();
-    const outcome = await clusterChanges.stage((state) => stepTo(state, owning));
+    const outcome = await machine.ask(() => changes.stage((state) => stepTo(state, owning)));
     if (outcome.kind === 'changed') this.openedCount += 1;
   }
 }

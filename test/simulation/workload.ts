@@ -84,7 +84,7 @@ export class Workload {
     contexts: Map<ObjectKey, VersionVector | undefined>,
   ): Promise<void> {
     const { requestTimeoutMs: timeoutMs } = this.#options;
-    const outcome = await this.#within(asked, asked.node.get({ key, timeoutMs }));
+    const outcome = await this.#within(asked, () => asked.node.get({ key, timeoutMs }));
     if (outcome === undefined) return;
     this.#ports.history.readCount += 1;
     if (outcome.kind === 'found') contexts.set(key, outcome.object.context);
@@ -106,8 +106,7 @@ export class Workload {
     // of the writes ask for two distinct nodes, and are held to that.
     const nodeConfirms = random.chance(0.5) ? 2 : 0;
     const write = this.#begin({ key, context, isDelete: false, needed: Math.max(1, nodeConfirms) });
-    const outcome = await this.#within(
-      asked,
+    const outcome = await this.#within(asked, () =>
       asked.node.put({
         nodeConfirms,
         key,
@@ -133,8 +132,7 @@ export class Workload {
     const context = contexts.get(key);
     if (context === undefined) return;
     const write = this.#begin({ key, context, isDelete: true, needed: 1 });
-    const outcome = await this.#within(
-      asked,
+    const outcome = await this.#within(asked, () =>
       asked.node.delete({ key, context, timeoutMs: this.#options.requestTimeoutMs }),
     );
     if (outcome?.kind === 'deleted') this.#acknowledge(write);
@@ -149,7 +147,7 @@ export class Workload {
     const change = topology.begin(type, bucket, world.nowMs);
     const changes = { [MARKER_PROPERTY]: change.marker };
     const outcome = await Promise.race([
-      asked.node.setBucketProperties(type, bucket, changes),
+      asked.machine.ask(() => asked.node.setBucketProperties(type, bucket, changes)),
       world.sleep(AGREEMENT_LIMIT_MS).then(() => undefined),
     ]);
     if (outcome?.kind === 'changed') change.ackedMs = world.nowMs;
@@ -165,7 +163,7 @@ export class Workload {
     this.#ports.onAcknowledged(write);
   }
 
-  #within<T>(asked: Asked, request: Promise<T>): Promise<T | undefined> {
+  #within<T>(asked: Asked, request: () => Promise<T>): Promise<T | undefined> {
     const { world, history } = this.#ports;
     const { requestTimeoutMs } = this.#options;
     return within(asked, request, { world, requestTimeoutMs, violations: history.violations });

@@ -136,23 +136,35 @@ function drain(eventCount: number): Promise<void> {
   });
 }
 
+/** What a stopped process will find when it goes on. */
+interface Held {
+  /** Timers that came due, in that order. */
+  readonly timers: (() => void)[];
+  /** What came meanwhile from sockets and the disk. */
+  readonly arrivals: (() => void)[];
+}
+
 /**
- * One process's clock: a wall that may jump, and timers that die with the process and wait while it
- * is paused. The monotonic clock goes on during a pause, as a real one does.
+ * One process's time: its clocks, and what makes it run at all. A paused one (SIGSTOP) does nothing;
+ * when it goes on its clock has jumped, its timers that came due fire late and all at once, and what
+ * waits at its sockets comes in one burst, before or after them: it was stopped in the one or the
+ * other part of its event loop.
  */
 export class NodeClock implements Clock {
   readonly #world: World;
-  readonly #held: (() => void)[] = [];
-  #wallOffsetMs = 0;
+  readonly #held: Held = { timers: [], arrivals: [] };
+  /** How far the wall clock is off; the machine's, which outlives the process. */
+  wallOffsetMs: number;
   #isStopped = false;
   #isPaused = false;
 
-  constructor(world: World) {
+  constructor(world: World, wallOffsetMs: number) {
     this.#world = world;
+    this.wallOffsetMs = wallOffsetMs;
   }
 
   wallMicros(): number {
-    return Math.round((1_700_000_000_000 + this.#world.nowMs + this.#wallOffsetMs) * 1000);
+    return Math.round((1_700_000_000_000 + this.#world.nowMs + this.wallOffsetMs) * 1000);
   }
 
   monotonicMs(): number {
@@ -160,20 +172,22 @@ export class NodeClock implements Clock {
   }
 
   after(delayMs: number, run: () => void): () => void {
-    return this.#world.after(delayMs, () => {
-      this.whenRunning(run);
+    let isCancelled = false;
+    const fire = (): void => {
+      if (!isCancelled) run();
+    };
+    const cancel = this.#world.after(delayMs, () => {
+      this.#whenRunning(fire, this.#held.timers);
     });
+    return () => {
+      isCancelled = true;
+      cancel();
+    };
   }
 
   /** Now, when the pause ends, or never if the process is gone. */
   whenRunning(run: () => void): void {
-    if (this.#isStopped) return;
-    if (this.#isPaused) this.#held.push(run);
-    else run();
-  }
-
-  jumpWall(byMs: number): void {
-    this.#wallOffsetMs += byMs;
+    this.#whenRunning(run, this.#held.arrivals);
   }
 
   pause(): void {
@@ -181,14 +195,34 @@ export class NodeClock implements Clock {
   }
 
   resume(): void {
+    if (!this.#isPaused) return;
     this.#isPaused = false;
-    for (const run of this.#held.splice(0)) this.whenRunning(run);
+    const timers = this.#held.timers.splice(0);
+    const arrivals = this.#held.arrivals.splice(0);
+    const isTimersFirst = this.#world.random.chance(0.5);
+    // An event each: the promises that one of them frees go on before the next.
+    for (const run of isTimersFirst ? timers : arrivals) this.#soon(run, isTimersFirst);
+    for (const run of isTimersFirst ? arrivals : timers) this.#soon(run, !isTimersFirst);
   }
 
   /** The process is gone: none of its timers fires again. */
   stop(): void {
     this.#isStopped = true;
-    this.#held.length = 0;
+    this.#held.timers.length = 0;
+    this.#held.arrivals.length = 0;
+  }
+
+  #soon(run: () => void, isTimer: boolean): void {
+    const { timers, arrivals } = this.#held;
+    this.#world.after(0, () => {
+      this.#whenRunning(run, isTimer ? timers : arrivals);
+    });
+  }
+
+  #whenRunning(run: () => void, held: (() => void)[]): void {
+    if (this.#isStopped) return;
+    if (this.#isPaused) held.push(run);
+    else run();
   }
 }
 
