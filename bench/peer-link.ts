@@ -13,6 +13,7 @@ import type { ByteString } from '../src/base/bytes.ts';
 import type { Epoch, NodeId } from '../src/base/names.ts';
 import type { PeerReply, PeerRequest, PeerStreamItem } from '../src/peer/messages.ts';
 import { MetricsRegistry } from '../src/telemetry/metrics-registry.ts';
+import { LogLevels } from '../src/base/log-levels.ts';
 import { PinoLog } from '../src/telemetry/pino-log.ts';
 import { SystemClock, systemHost } from '../src/telemetry/system-host.ts';
 import { GrpcPeer } from '../src/transport/grpc-peer.ts';
@@ -29,7 +30,7 @@ const NAMES: PeerStreamItem = {
 
 function gateOf(node: NodeId) {
   const clock = new SystemClock();
-  const log = new PinoLog({ node, level: 'error' });
+  const log = new PinoLog({ node, levels: new LogLevels(clock, 'error') });
   const host = systemHost(log, new MetricsRegistry(clock));
   const introduce = () => ({
     clusterName: 'bench',

@@ -23,6 +23,8 @@ export const LOOKING_COMMANDS: ReadonlySet<string> = new Set([
   'ring-status',
   'ringready',
   'key locate',
+  'log show',
+  'log tail',
   'audit show',
   'audit verify',
   'backup status',

@@ -8,6 +8,7 @@ import { askNode } from '../admin/admin-client.ts';
 import { addAuditCommand } from './admin-audit-command.ts';
 import { addBackupCommands } from './admin-backup-command.ts';
 import { addLoadCommands } from './admin-load-command.ts';
+import { addLogCommands } from './admin-log-command.ts';
 import { addRepairCommands } from './admin-repair-command.ts';
 import { addTransfersCommand } from './admin-transfers-command.ts';
 import { adminSocketPath } from '../admin/admin-socket.ts';
@@ -77,6 +78,7 @@ export function addAdminCommands(program: Command): void {
   addClusterCommands(admin, ask);
   addKeyCommands(admin, ask);
   addLoadCommands(admin, ask);
+  addLogCommands(admin, ask);
   addAuditCommand(admin, answerTo);
   addRepairCommands(admin, ask);
   addTransfersCommand(admin, ask);

@@ -61,6 +61,7 @@ export interface RuntimeOptions {
   readonly self: NodeConfig;
   readonly host: Host;
   readonly metrics: MetricsRegistry;
+  readonly logCommands: ReadonlyMap<string, AdminCommand>;
   /** The data folder was restored from a copy; the store cannot tell that by itself. */
   readonly isRestored: boolean;
   /** Told of a bug: the node must not go on. */
@@ -217,6 +218,7 @@ export class NodeRuntime {
       ...repairCommands(this.node, this.node.operations()),
       ...securityCommands(this.node, { hasClientTls: this.#clientCertificates !== undefined }),
       ...backupCommands(this.#backups),
+      ...this.#options.logCommands,
       ['metrics', async () => snapshotToOpenMetrics(this.#options.metrics.snapshot())],
     ]);
   }

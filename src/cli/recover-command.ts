@@ -5,6 +5,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
+import { LogLevels } from '../base/log-levels.ts';
 import type { NodeId } from '../base/names.ts';
 import { decodeRecord, encodeRecord } from '../membership/agreement-codec.ts';
 import { recover, type RecoveryOutcome } from '../membership/recovery.ts';
@@ -23,8 +24,9 @@ export interface RecoverOptions {
 
 /** Resolves with what was done, or would be; rejects with one sentence. */
 export async function recoverCluster(options: RecoverOptions): Promise<string> {
-  const metrics = new MetricsRegistry(new SystemClock());
-  const log = new PinoLog({ node: 'recover', level: 'error' });
+  const clock = new SystemClock();
+  const metrics = new MetricsRegistry(clock);
+  const log = new PinoLog({ node: 'recover', levels: new LogLevels(clock, 'error') });
   const store = await openLevelDbStore(systemHost(log, metrics), {
     folder: `${options.data}/store`,
     durability: 'fsync',

@@ -9,6 +9,8 @@
 
 import { resolve } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
+import { logCommands } from '../admin/log-commands.ts';
+import { LogLevels } from '../base/log-levels.ts';
 import type { NodeConfig } from '../config/cluster-config.ts';
 import { readConfigFile } from '../config/config-file.ts';
 import { MetricsRegistry } from '../telemetry/metrics-registry.ts';
@@ -48,8 +50,10 @@ async function serve(options: StartOptions): Promise<void> {
   setFlagsFromString(HEAP_GROWTH_FLAG);
   const config = readConfigFile(options.config);
   const self = selfIn(config.nodes, options);
-  const log = new PinoLog({ ...config.log, node: self.name });
   const clock = new SystemClock();
+  const logLevels = new LogLevels(clock, config.log.level);
+  const { destination } = config.log;
+  const log = new PinoLog({ levels: logLevels, destination, node: self.name });
   const metrics = new MetricsRegistry(clock);
   measureProcess(metrics, clock);
   const host = systemHost(log, metrics);
@@ -64,6 +68,7 @@ async function serve(options: StartOptions): Promise<void> {
     self,
     host,
     metrics,
+    logCommands: logCommands(logLevels, log),
     isRestored: options.restored === true,
     onBug: (error) => {
       throw error;

@@ -3,22 +3,21 @@
  *
  * Each line has the time, the level, the node, a stable dotted event name and its fields. Writing
  * never waits for the reader: lines are buffered up to a bound, and what does not fit is dropped and
- * counted, because a full pipe must not stop a node. A level that is off costs one comparison.
+ * counted, because a full pipe must not stop a node. A level that is off costs one comparison;
+ * `LogLevels` says which are on.
  */
 
 import { pino } from 'pino';
 import type { DestinationStream, Logger } from 'pino';
 import type { Log, LogFields } from '../base/host.ts';
-
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+import type { LogLevels } from '../base/log-levels.ts';
+import { NewestLines } from './newest-lines.ts';
 
 /** How much may wait for a slow reader. */
 const BUFFER_MAX_BYTES = 8 * 1024 * 1024;
 
 export interface LogOptions {
-  /** Default `info`. */
-  readonly level?: LogLevel;
+  readonly levels: LogLevels;
   /** `stdout`, or the path of a file that is appended to. Default `stdout`. */
   readonly destination?: string;
   /** The node's name, on every line. */
@@ -32,43 +31,51 @@ export interface LogDestination extends DestinationStream {
 
 export class PinoLog implements Log {
   readonly #logger: Logger;
+  readonly #levels: LogLevels;
   readonly #destination: LogDestination;
+  readonly #newestLines = new NewestLines();
   #dropped = 0;
 
   /** `destination` replaces the one that the options name. */
   constructor(options: LogOptions, destination?: LogDestination) {
     this.#destination = destination ?? this.#openDestination(options.destination ?? 'stdout');
+    this.#levels = options.levels;
     this.#logger = pino(
       {
-        level: options.level ?? 'info',
+        level: 'debug',
         base: { node: options.node },
         messageKey: 'event',
         timestamp: pino.stdTimeFunctions.isoTime,
         formatters: { level: (label) => ({ level: label }) },
         serializers: { error: describeError, reason: describeError },
       },
-      this.#destination,
+      { write: (line) => this.#write(line) },
     );
+    // Whatever the level is: a log must say itself why it says more or less from here on.
+    options.levels.changed = (subsystem, level) => {
+      this.#logger.info({ subsystem, to: level }, 'node.log-level');
+    };
   }
 
   debug(event: string, fields: LogFields = {}): void {
-    this.#logger.debug(fields, event);
+    if (this.#levels.admits('debug', event)) this.#logger.debug(fields, event);
   }
 
   info(event: string, fields: LogFields = {}): void {
-    this.#logger.info(fields, event);
+    if (this.#levels.admits('info', event)) this.#logger.info(fields, event);
   }
 
   warn(event: string, fields: LogFields = {}): void {
-    this.#logger.warn(fields, event);
+    if (this.#levels.admits('warn', event)) this.#logger.warn(fields, event);
   }
 
   error(event: string, fields: LogFields = {}): void {
-    this.#logger.error(fields, event);
+    if (this.#levels.admits('error', event)) this.#logger.error(fields, event);
   }
 
-  setLevel(level: LogLevel): void {
-    this.#logger.level = level;
+  /** The newest lines that were written, each a JSON object; the last is the newest. */
+  newest(count: number): readonly string[] {
+    return this.#newestLines.newest(count);
   }
 
   /** Lines that found no room since the start. */
@@ -79,6 +86,11 @@ export class PinoLog implements Log {
   /** Writes out what is buffered, at once: for the last words of a process. */
   flush(): void {
     this.#destination.flushSync?.();
+  }
+
+  #write(line: string): void {
+    this.#newestLines.note(line);
+    this.#destination.write(line);
   }
 
   #openDestination(name: string): LogDestination {

@@ -84,13 +84,19 @@ t.test('a cluster starts, serves, is administered, stops, and finds its data aga
   const socket = adminSocketPath(join(data, 'dev1'));
   const ask = (command: string, options = {}) =>
     askNode(socket, { command, arguments: options }, 60_000);
+  const forAMinute = ['set', 'debug', '--subsystem', 'membership', '--for', '1m'];
+  const quieter = await admin('log', ...forAMinute);
+  t.match(quieter.stdout, /^info, as configured\nbut\n  membership: debug for another (1m|59s) /);
+  t.match((await admin('log', 'tail')).stdout, /"event":"node.log-level".*\n$/);
+  refuses(t, await admin('log', 'set', 'loud'), /the level is one of debug, info/);
   t.match(await ask('hotkeys', { revealKeys: true }), { reads: { keys: Array } });
   const audit = (await ask('audit show')) as readonly Record<string, unknown>[];
   const recorded = audit.filter(({ event }) => event === 'command').map((each) => each['command']);
-  t.match(recorded.slice(-4), [
-    'bucket-type create',
+  t.match(recorded.slice(-5), [
     'bucket-type activate',
     'bucket-type activate',
+    'log set',
+    'log set',
     'hotkeys',
   ]);
   t.match(audit.at(-1), { event: 'command-ended', outcome: 'done' });

@@ -7,6 +7,7 @@ import type { Clock, Host } from '../../src/base/host.ts';
 import type { Epoch, NodeId } from '../../src/base/names.ts';
 import type { PeerHandler } from '../../src/peer/peer.ts';
 import { MetricsRegistry } from '../../src/telemetry/metrics-registry.ts';
+import { LogLevels } from '../../src/base/log-levels.ts';
 import { PinoLog } from '../../src/telemetry/pino-log.ts';
 import { SystemClock, SystemRandom } from '../../src/telemetry/system-host.ts';
 import { PeerCertificates } from '../../src/transport/peer-certificates.ts';
@@ -41,7 +42,7 @@ export class End {
     const clock = new SystemClock({ isHoldingProcess: true });
     this.metrics = new MetricsRegistry(new SystemClock());
     const log = new PinoLog(
-      { node, level: 'debug' },
+      { node, levels: new LogLevels(clock, 'debug') },
       { write: (line) => this.lines.push(JSON.parse(line) as LogLine) },
     );
     this.host = { clock, random: new SystemRandom(), log, metrics: this.metrics };
