@@ -172,9 +172,16 @@ function judgeExistence(
   return emptyAnswer(304, validators === undefined ? [] : ['ETag', `"${validators.etag}"`]);
 }
 
-/** Names what was negotiated, and compresses where that was asked for. */
+/**
+ * Names what was negotiated, and compresses where that was asked for. An answer without a body names
+ * its type too, as Riak's does: there are clients that read the header of each answer unasked.
+ */
 function finish(answer: Answer, offer: Offer, form: Form): Answer | Promise<Answer> {
-  if (answer.status >= 400 || answer.status === 204) return answer;
+  const { status, body } = answer;
+  if (status >= 400) return answer;
+  if (body === undefined && (status === 201 || status === 204)) {
+    answer.headers.push('Content-Type', form.mediaType);
+  }
   const hasTypes = offer.mediaTypes.length > 1;
   const hasEncodings = offer.encodings.length > 1;
   if (hasTypes || hasEncodings) {

@@ -74,6 +74,25 @@ t.test('an empty value that is returned is no body', async (t) => {
   t.equal(made.status, 201);
 });
 
+t.test('an answer without a body names the type that was negotiated', async (t) => {
+  const ask = await asking(t);
+  const json = { headers: JSON_TYPE, body: '{}' };
+  const answers: readonly [Reply, number, string][] = [
+    [await put(ask, KEY), 204, 'text/plain'],
+    [await ask(`PUT ${KEY}`, json), 204, 'application/json'],
+    [await ask('POST /buckets/b/keys', json), 201, 'application/json'],
+    [await ask(`PUT ${KEY}?returnbody=true`, { headers: TEXT }), 204, 'text/plain'],
+    [await ask('PUT /buckets/b/props', { ...json, body: '{"props":{}}' }), 204, 'application/json'],
+    [await ask('DELETE /buckets/b/props'), 204, 'application/json'],
+    [await ask(`DELETE ${KEY}`), 204, 'text/html'],
+  ];
+  for (const [{ status, headers, body }, expected, mediaType] of answers) {
+    t.same([status, headers['content-type'], body.length], [expected, mediaType, 0]);
+  }
+  const { headers } = await put(ask, KEY, { 'Accept-Encoding': 'gzip' });
+  t.same([headers.vary, headers['content-encoding']], ['Accept-Encoding', undefined]);
+});
+
 t.test('a DELETE answers in HTML, and no one has to take that', async (t) => {
   const ask = await asking(t);
   await put(ask, KEY);
