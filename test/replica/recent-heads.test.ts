@@ -8,14 +8,19 @@ import { RecentHeads } from '../../src/replica/recent-heads.ts';
 import { encodeObjectKey } from '../../src/storage/keys.ts';
 import {
   content,
+  foreignObject,
   KEY,
   objectKey,
   openWorld,
   partitionFor,
+  placementOf,
+  propertiesOf,
+  record,
   text,
   valuesOf,
   write,
 } from './replica-world.ts';
+import { readTruth } from './store-truth.ts';
 
 const RECALLED = 'replica_heads_recalled_total';
 const HEAD = { context: new Map(), siblings: [] };
@@ -70,4 +75,26 @@ t.test('a copy that was found damaged is read again', async (t) => {
   store.corruptKey = undefined;
   await write(replica, KEY, { content: content('w') });
   t.equal(host.counters.get(RECALLED), undefined);
+});
+
+t.test('a head whose values a refused write found damaged is read again', async (t) => {
+  const { host, replica, store } = await openWorld({ objectSizeMaxBytes: 1_000 });
+  const first = await write(replica, KEY, { content: content('v') });
+  store.bodilessKey = encodeObjectKey(partitionFor(KEY), KEY);
+  await t.rejects(write(replica, KEY, { content: content('w'.repeat(2_000)) }), /too-large/);
+  t.equal(replica.isDamaged(KEY), true);
+  t.equal(host.counters.get(RECALLED), 1);
+  await write(replica, KEY, { content: content('x'), context: first.context });
+  t.equal(host.counters.get(RECALLED), 1);
+});
+
+t.test('of a key whose partition has changed each copy has a head of its own', async (t) => {
+  const { host, replica, store } = await openWorld();
+  const { partition, properties } = placementOf(KEY);
+  const elsewhere = { partition: ((partition + 1) % 8) as Partition, properties };
+  await write(replica, KEY, { content: content('v') });
+  await replica.merge(KEY, elsewhere, record(await foreignObject('theirs')), undefined);
+  t.equal(host.counters.get(RECALLED), undefined);
+  t.same(valuesOf(await replica.get(KEY, elsewhere.partition)), ['theirs']);
+  await readTruth(store.memory, propertiesOf);
 });

@@ -89,6 +89,33 @@ t.test('the second read of a key needs no store, and sees what was written since
   t.equal(host.counters.get(RECALLED), 3);
 });
 
+t.test('what was found damaged on the disk is not served from memory', async (t) => {
+  const { replica, store } = await openWorld();
+  const partition = partitionFor(KEY);
+  await write(replica, KEY, { content: content('v') });
+  await replica.getRecord(KEY, partition, false);
+  const entry = encodeObjectKey(partition, KEY);
+  const rotten = Buffer.from((await store.memory.get(entry)) ?? []);
+  rotten.writeUInt8(rotten.readUInt8(rotten.length - 1) ^ 1, rotten.length - 1);
+  await store.memory.write([{ kind: 'put', key: entry, head: rotten }]);
+  t.match(await replica.trace(KEY, partition), { state: 'damaged' });
+  t.equal(await replica.getRecord(KEY, partition, false), undefined);
+});
+
+t.test('after a failed write each read asks the store, which may hold it or not', async (t) => {
+  const { replica, store } = await openWorld();
+  const partition = partitionFor(KEY);
+  const first = await write(replica, KEY, { content: content('v') });
+  await replica.getRecord(KEY, partition, false);
+  store.fenceAfter(0);
+  const change = { content: content('w'), context: first.context };
+  await t.rejects(write(replica, KEY, change), { code: 'store-fenced' });
+  const reached = record(await foreignObject('w'));
+  const entry = encodeObjectKey(partition, KEY);
+  await store.memory.write([{ kind: 'put', key: entry, head: reached }]);
+  t.same(await replica.getRecord(KEY, partition, false), reached);
+});
+
 const KEYS = [KEY, objectKey('another'), objectKey('a third')];
 const step = fc.record({
   kind: fc.constantFrom('write', 'large', 'delete', 'merge', 'read', 'head', 'wait'),

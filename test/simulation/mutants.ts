@@ -145,6 +145,79 @@ const STORING: readonly Mutant[] = [
   },
 ];
 
+const REMEMBERING: readonly Mutant[] = [
+  {
+    name: 'a head is remembered while its copy changes',
+    file: 'replica/recent-heads',
+    from: 'if (stored !== undefined)',
+    to: 'if (false)',
+    by: 'replica/histories.test',
+  },
+  {
+    name: 'a copy is let go of before it is durable',
+    file: 'replica/write-path',
+    from: 'slot.isWriting || slot.queue.length > 0 || slot.isAbandoned)',
+    to: 'slot.queue.length > 0 || slot.isAbandoned)',
+    by: 'replica/store-replica.test',
+  },
+  {
+    name: 'the head of a copy in another partition passes for this one’s',
+    file: 'replica/write-path',
+    from: 'if (stored?.partition !== partition || this.#ports.isSuspect(slot.id))',
+    to: 'if (stored === undefined || this.#ports.isSuspect(slot.id))',
+    by: 'replica/recent-heads.test',
+  },
+  {
+    name: 'the head of a damaged copy is trusted',
+    file: 'replica/write-path',
+    from: 'if (stored?.partition !== partition || this.#ports.isSuspect(slot.id))',
+    to: 'if (stored?.partition !== partition)',
+    by: 'replica/recent-heads.test',
+  },
+  {
+    name: 'a head is remembered though its copy has changed since',
+    file: 'replica/write-path',
+    from: 'if (recalled !== undefined && recalled.head === storedHead)',
+    to: 'if (recalled !== undefined)',
+    by: 'replica/histories.test',
+  },
+  {
+    name: 'a record outlives the copy',
+    file: 'replica/store-replica',
+    from: 'this.#recent.changed(slot.id, after?.record);',
+    to: '',
+    by: 'replica/recent-records.test',
+  },
+  {
+    name: 'a read brings back the record of before',
+    file: 'replica/recent-records',
+    from: 'if (mark !== this.#writeCount || !this.#fits(found.record))',
+    to: 'if (!this.#fits(found.record))',
+    by: 'replica/recent-records.test',
+  },
+  {
+    name: 'a failed commit leaves what was remembered of it',
+    file: 'replica/store-replica',
+    from: 'this.#recent.clear();',
+    to: '',
+    by: 'replica/recent-records.test',
+  },
+  {
+    name: 'what was found damaged is remembered all the same',
+    file: 'replica/store-replica',
+    from: 'this.#forget(id);',
+    to: '',
+    by: 'replica/recent-records.test',
+  },
+  {
+    name: 'what repair doubts is remembered all the same',
+    file: 'replica/store-replica',
+    from: 'this.#forget(keyToString(key));',
+    to: '',
+    by: 'repair/scrub.test',
+  },
+];
+
 const MOVING: readonly Mutant[] = [
   {
     name: 'a node says that it is full before it is',
@@ -305,6 +378,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...MERGING,
   ...IDENTITY,
   ...STORING,
+  ...REMEMBERING,
   ...MOVING,
   ...COUNTING,
   ...COORDINATING,
