@@ -19,6 +19,9 @@ t.test('nothing acknowledged is lost, and all replicas are equal in the end', as
   t.equal(wasCut, run.noHosts === undefined, run.noHosts ?? 'a link was cut');
   const wasFull = await run.fillDisk(WRITES);
   t.equal(wasFull, run.hasSmallDisk, wasFull ? 'a disk was full' : 'no small disk on this machine');
+  const readOnly = await run.turnReadOnly(WRITES);
+  if (run.hasLoopDisk) t.match(readOnly, { reason: /^the store takes no writes/, found: 'found' });
+  else t.equal(readOnly, undefined, 'no loop device on this machine');
   await run.untilNothingOwed();
   await run.replaceDisk(0, WRITES);
   const verdict = await run.verdict();

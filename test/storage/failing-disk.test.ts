@@ -52,7 +52,7 @@ for (const { what, writableMib, harm, isKept } of [
 ]) {
   t.test(`${what} fences the store`, async (t) => {
     const below = mkdtempSync(join(tmpdir(), 'vertebra-disk-'));
-    const disk = LoopDisk.mount(below, writableMib);
+    const disk = LoopDisk.mount(below, { sizeMib: 64, writableMib });
     t.teardown(() => {
       disk?.unmount();
       rmSync(below, { recursive: true, force: true });

@@ -8,27 +8,38 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-const SIZE_MIB = 64;
+export interface LoopDiskSize {
+  readonly sizeMib: number;
+  /** Of its blocks only so many can be written. Default: all. */
+  readonly writableMib?: number;
+}
 
 export class LoopDisk {
   readonly folder: string;
+  readonly #sizeMib: number;
   readonly #image: string;
   readonly #room: string;
 
-  private constructor(below: string) {
+  private constructor(below: string, sizeMib: number) {
+    this.#sizeMib = sizeMib;
     this.#room = join(below, 'room');
     this.#image = join(this.#room, 'image');
-    this.folder = join(below, 'disk');
+    this.folder = join(this.#room, 'disk');
   }
 
-  /** Of its blocks only so many can be written; undefined: the machine does not allow it. */
-  static mount(below: string, writableMib: number): LoopDisk | undefined {
-    const disk = new LoopDisk(below);
+  /** Undefined: the machine does not allow it. */
+  static mount(
+    below: string,
+    { sizeMib, writableMib = 2 * sizeMib }: LoopDiskSize,
+  ): LoopDisk | undefined {
+    const disk = new LoopDisk(below, sizeMib);
     mkdirSync(disk.#room, { recursive: true });
-    mkdirSync(disk.folder, { recursive: true });
     try {
       run('mount', '-t', 'tmpfs', '-o', `size=${writableMib}m`, 'tmpfs', disk.#room);
-      run('truncate', '-s', `${SIZE_MIB}M`, disk.#image);
+      // So that it can be taken from processes in mount namespaces of their own too.
+      run('mount', '--make-shared', disk.#room);
+      mkdirSync(disk.folder);
+      run('truncate', '-s', `${sizeMib}M`, disk.#image);
       run('mkfs.ext4', '-q', disk.#image);
       disk.#mount();
       return disk;
@@ -50,7 +61,7 @@ export class LoopDisk {
   /** As after a repair of the device and a restart of the machine. Nobody may use it. */
   repair(): void {
     run('umount', this.folder);
-    run('mount', '-o', `remount,size=${2 * SIZE_MIB}m`, this.#room);
+    run('mount', '-o', `remount,size=${2 * this.#sizeMib}m`, this.#room);
     try {
       run('e2fsck', '-fy', this.#image);
     } catch (error) {

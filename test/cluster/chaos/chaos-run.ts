@@ -5,20 +5,25 @@
  * primary replicas that hold what the others of their key hold, as each node's own copies say.
  */
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { VertebraClient } from '../../../src/client/client.ts';
 import { devNodes, writeDevConfig } from '../../../src/cli/dev-command.ts';
 import type { LocatedKey } from '../../../src/admin/key-commands.ts';
+import { LoopDisk } from '../../storage/loop-disk.ts';
+import { runCommand } from '../command-line.ts';
 import { freeBasePort } from '../local-cluster.ts';
 import { Hosts, SmallDisk } from './machine.ts';
 import { NodeProcess } from './node-process.ts';
-import { keyNamed, Recorder } from './recorder.ts';
+import { keyNamed, Recorder, valueNamed } from './recorder.ts';
 
 export const NODE_COUNT = 5;
 const SMALL_DISK_MIB = 192;
+/** Who has a file system that can turn read-only. */
+const ON_LOOP_DISK = NODE_COUNT - 2;
+const LOOP_DISK_MIB = 192;
 const DEADLINE_MS = 240_000;
 const LOOKS_AT_ONCE = 32;
 
@@ -38,6 +43,7 @@ export class ChaosRun {
   readonly #folder: string;
   readonly #hosts: Hosts | undefined;
   readonly #disk: SmallDisk | undefined;
+  readonly #loopDisk: LoopDisk | undefined;
   readonly #clients: readonly VertebraClient[];
 
   private constructor(parts: {
@@ -45,12 +51,14 @@ export class ChaosRun {
     readonly processes: readonly NodeProcess[];
     readonly hosts: Hosts | { readonly reason: string };
     readonly disk: SmallDisk | undefined;
+    readonly loopDisk: LoopDisk | undefined;
   }) {
     this.#folder = parts.folder;
     this.processes = parts.processes;
     this.#hosts = parts.hosts instanceof Hosts ? parts.hosts : undefined;
     this.noHosts = parts.hosts instanceof Hosts ? undefined : parts.hosts.reason;
     this.#disk = parts.disk;
+    this.#loopDisk = parts.loopDisk;
     const addresses = parts.processes.map(({ node }) => ({ host: node.host, port: node.pbcPort }));
     this.#clients = [addresses, ...addresses.map((one) => [one])].map(
       (nodes) => new VertebraClient({ nodes }),
@@ -67,6 +75,9 @@ export class ChaosRun {
     const nodes = devNodes(configPath);
     const last = nodes.at(-1);
     const disk = last && SmallDisk.mount(last.dataFolder, SMALL_DISK_MIB);
+    const loopDisk = LoopDisk.mount(join(folder, 'loop'), { sizeMib: LOOP_DISK_MIB });
+    const onLoopDisk = nodes[ON_LOOP_DISK];
+    if (loopDisk && onLoopDisk) symlinkSync(loopDisk.folder, onLoopDisk.dataFolder);
     mkdirSync(join(folder, 'logs'));
     const processes = nodes.map((node, index) => {
       const prefix = hosts instanceof Hosts ? hosts.prefix(index) : [];
@@ -75,17 +86,22 @@ export class ChaosRun {
     });
     try {
       await Promise.all(processes.map((process) => process.start()));
-      return new ChaosRun({ folder, processes, hosts, disk });
+      return new ChaosRun({ folder, processes, hosts, disk, loopDisk });
     } catch (error) {
       await Promise.all(processes.map((process) => process.kill()));
       if (hosts instanceof Hosts) hosts.close();
       disk?.unmount();
+      loopDisk?.unmount();
       throw error;
     }
   }
 
   get hasSmallDisk(): boolean {
     return this.#disk !== undefined;
+  }
+
+  get hasLoopDisk(): boolean {
+    return this.#loopDisk !== undefined;
   }
 
   /** Until so many more writes have been acknowledged. */
@@ -134,6 +150,47 @@ export class ChaosRun {
     this.#disk.free();
     await until('the node takes data again', () => isReady(full));
     return true;
+  }
+
+  /**
+   * The kernel turns one node's file system read-only, and an operator mends it and starts the node
+   * again. What it says meanwhile of itself, and of a key that was acknowledged; undefined: no node
+   * has such a file system here.
+   */
+  async turnReadOnly(writes: number): Promise<{ reason: string; found: string } | undefined> {
+    if (this.#loopDisk === undefined) return undefined;
+    const process = this.#process(ON_LOOP_DISK);
+    this.#loopDisk.turnReadOnly();
+    await until('the node says that it takes no writes', async () => !(await isReady(process)));
+    const reason = (await statusOf(process))?.reason ?? '';
+    await this.more(writes);
+    const key = keyNamed(this.recorder.acknowledged.at(-1) ?? '');
+    const { kind: found } = await (this.#clients[1 + ON_LOOP_DISK] as VertebraClient).get(key);
+    await process.kill();
+    this.#loopDisk.repair();
+    await process.start();
+    return { reason, found };
+  }
+
+  /**
+   * Bytes of a stopped node's tables and value log change; it is mended as its words say, and what
+   * cannot be read is looked for. Everything must have healed before. How many files were harmed.
+   */
+  async damageFiles(index: number, writes: number): Promise<number> {
+    const process = this.#process(index);
+    await process.stop();
+    const count = process.damageStore();
+    await this.more(writes);
+    const { code, stderr } = await runCommand('repair-store', process.node.dataFolder);
+    if (code !== 0) throw new Error(`the store is not mended: ${stderr}`);
+    await process.start();
+    await this.untilNothingOwed();
+    await process.ask('repair scrub');
+    await until('every copy is checked', async () => {
+      const { scrub } = (await process.ask('repair status')) as { scrub: { isRunning: boolean } };
+      return !scrub.isRunning;
+    });
+    return count;
   }
 
   /** A new node with the old name and an empty disk. Everything must have healed before. */
@@ -192,7 +249,7 @@ export class ChaosRun {
       await eachOf(keys, async (key) => {
         const found = await client.get(keyNamed(key));
         const value = found.kind === 'found' ? found.siblings[0]?.value.toString() : undefined;
-        if (value !== key) lost.add(key);
+        if (value !== valueNamed(key)) lost.add(key);
       });
     }
     let [replicaCount, equalReplicas] = [0, 0];
@@ -217,6 +274,7 @@ export class ChaosRun {
     await Promise.all(this.processes.map((process) => process.kill()));
     this.#hosts?.close();
     this.#disk?.unmount();
+    this.#loopDisk?.unmount();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
@@ -246,6 +304,7 @@ function moveNodes(configPath: string, addresses: readonly string[]): void {
 
 interface Status {
   readonly isReady: boolean;
+  readonly reason: string;
   readonly members: readonly { readonly isUp: boolean }[];
 }
 

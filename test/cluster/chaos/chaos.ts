@@ -13,6 +13,7 @@ const run = await ChaosRun.start();
 try {
   if (run.noHosts !== undefined) console.log(`no links can be cut here: ${run.noHosts}`);
   if (!run.hasSmallDisk) console.log('no small file system can be mounted here: no disk fills up');
+  if (!run.hasLoopDisk) console.log('no loop device can be mounted here: no disk turns read-only');
   const all = Array.from({ length: NODE_COUNT }, (_, index) => index);
   const errorFreeTimes: number[] = [];
   const faults: Readonly<Record<string, (index: number) => Promise<unknown>>> = {
@@ -20,6 +21,13 @@ try {
     pause: (index) => run.pauseProcess(index, WRITES),
     'cut link': (index) => run.cutLink(index, WRITES),
     'full disk': () => run.fillDisk(WRITES),
+    'read-only disk': () => run.turnReadOnly(WRITES),
+    'damaged files': async (index) => {
+      // What is gone with them must be with others.
+      await run.heal();
+      await run.damageFiles(index % (NODE_COUNT - 1), WRITES);
+      await run.heal();
+    },
     'empty disk': async (index) => {
       // The disk of a second replica must not go before the first is filled again.
       await run.heal();

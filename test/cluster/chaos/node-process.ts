@@ -3,7 +3,15 @@
  */
 
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { askNode } from '../../../src/admin/admin-client.ts';
 import { adminSocketPath } from '../../../src/admin/admin-socket.ts';
@@ -11,6 +19,7 @@ import type { DevNode } from '../../../src/cli/dev-cluster.ts';
 import { ENTRY_POINT } from '../local-cluster.ts';
 
 const ADMIN_TIMEOUT_MS = 20_000;
+const DAMAGES_PER_FILE = 8;
 
 export interface NodePlace {
   readonly configPath: string;
@@ -85,6 +94,21 @@ export class NodeProcess {
   /** All that it has stored, as a new disk would have it. */
   loseDisk(): void {
     rmSync(join(this.node.dataFolder, 'store'), { recursive: true, force: true });
+  }
+
+  /** Changes bytes in every table and every value-log segment; how many there were. */
+  damageStore(): number {
+    const store = join(this.node.dataFolder, 'store');
+    const files = readdirSync(store, { recursive: true, encoding: 'utf8' });
+    const harmed = files.filter((name) => /\.(ldb|vlog)$/.test(name));
+    for (const name of harmed) {
+      const path = join(store, name);
+      const bytes = readFileSync(path);
+      const step = Math.ceil(bytes.length / DAMAGES_PER_FILE);
+      for (let at = step >> 1; at < bytes.length; at += step) bytes[at] = ~(bytes[at] ?? 0) & 0xff;
+      writeFileSync(path, bytes);
+    }
+    return harmed.length;
   }
 
   ask(command: string, options: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
