@@ -10,7 +10,8 @@ import { join, resolve } from 'node:path';
 import { Fault } from '../src/base/fault.ts';
 import { textTable } from '../src/cli/text-table.ts';
 import { overridden, runWorkload } from './run-command.ts';
-import { countFrom } from './report/event-loops.ts';
+import { STALL_MS, countFrom } from './report/event-loops.ts';
+import type { DelayCounts } from './report/event-loops.ts';
 import { mergeHistograms, percentileMs, phaseRate, phaseUsage } from './report/result.ts';
 import { writeReport } from './report/write-report.ts';
 import { findWorkload } from './workload/find-workload.ts';
@@ -49,8 +50,7 @@ const PARTS: readonly Part[] = [
 
 const LATENCY_HEADING = ['p50 ms', 'p99', 'p99.9'];
 const USAGE_HEADING = ['node µs/op', 'written B/op', 'MiB a node'];
-const STALL_MS = 50;
-const STALL_HEADING = `stalls ≥ ${STALL_MS} ms`;
+const STALL_HEADING = `stalls ≥ ${STALL_MS} ms, own`;
 const HEADING = [
   '',
   'phase',
@@ -123,9 +123,15 @@ function rowsOf(name: string, result: RunResult): string[][] {
     });
 }
 
-/** Of the event loops of all nodes. */
+/** Of the event loops of all nodes; after the comma those that were their own work. */
 function stalls({ eventLoops = [] }: PhaseResult): string {
-  return String(eventLoops.reduce((sum, delays) => sum + countFrom(delays, STALL_MS), 0));
+  const sumOf = (counts: readonly DelayCounts[]): number =>
+    counts.reduce((sum, one) => sum + countFrom(one, STALL_MS), 0);
+  const own = eventLoops
+    .map(({ ownCounts }) => ownCounts)
+    .filter((counts): counts is DelayCounts => counts !== undefined);
+  const ownText = own.length < eventLoops.length ? '' : `, ${sumOf(own)}`;
+  return `${sumOf(eventLoops.map(({ counts }) => counts))}${ownText}`;
 }
 
 /** Of all operations together, from when they were due. */

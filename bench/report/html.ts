@@ -203,7 +203,8 @@ function eventLoopSection(result: RunResult): string {
   if (rows.length === 0) return '<p>no node tells: they do where their HTTP API is known</p>';
   const about =
     '<p>Each node looks at its event loop 100 times a second and counts how late it came; ' +
-    'a stall is seen at most 10 ms shorter than it was.</p>';
+    'a stall is seen at most 10 ms shorter than it was. What is its own was spent working by the ' +
+    'thread of the loop; the rest it waited for a processor or a disk.</p>';
   const charts = phases.map(({ name, eventLoops = [] }) =>
     lineChart({
       title: `${name}: share of the looks that came so late or later, %`,
@@ -212,7 +213,7 @@ function eventLoopSection(result: RunResult): string {
         points: delays.counts
           .filter(([fromMs, count]) => fromMs > 0 && count > 0)
           .map(([fromMs, count]) => {
-            return [Math.log10(fromMs), (100 * count) / countFrom(delays, 0)] as const;
+            return [Math.log10(fromMs), (100 * count) / countFrom(delays.counts, 0)] as const;
           }),
       })),
       xTicks: DELAY_TICKS_MS.map(Math.log10),

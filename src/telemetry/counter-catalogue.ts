@@ -23,6 +23,7 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   disk_refused_total: 'Writes refused here for want of room',
   event_loop_delays_total:
     'Looks at the event loop, 100 a second, at least so late; from_ms 0: all',
+  event_loop_own_delays_total: "The same by what the loop's own thread worked; the rest it waited",
   handoff_broken_off: 'Times that handing over what is owed was broken off',
   handoff_bytes: 'Bytes handed over that were owed to others',
   handoff_objects: 'Objects handed over that were owed to others',

@@ -343,6 +343,10 @@ vertebra_event_loop_delays_total{from_ms="50"} 2
 vertebra_event_loop_delays_total{from_ms="75"} 0
 `;
 const LATER = EARLIER.replace('1000', '3000').replace(' 2\n', ' 5\n');
+const withOwn = (text: string, all: number, stalls: number): string =>
+  `${text}vertebra_event_loop_own_delays_total{from_ms="0"} ${all}
+vertebra_event_loop_own_delays_total{from_ms="50"} ${stalls}
+`;
 
 t.test('how late event loops were in a phase is the difference of two readings', (t) => {
   const before = parseReading(EARLIER)!;
@@ -353,11 +357,19 @@ t.test('how late event loops were in a phase is the difference of two readings',
     [50, 3],
     [75, 0],
   ]);
-  t.equal(longestText(delays), '50 to 75');
+  t.equal(longestText(delays.counts), '50 to 75');
   const [phase] = resultOf(measured([batchOf(10)])).phases;
   const [row] = eventLoopRows([{ ...phase!, eventLoops: [delays] }]);
   // Three of 2,000 are more than a thousandth.
   t.same(row?.slice(0, 8), ['open 60%', 'one', '2000', '50 to 75', '50 to 75', '3', '3', '3']);
+  t.same(row?.slice(-2), ['', ''], 'a system may not tell which of them were its own');
+  const telling = delaysBetween(
+    'one',
+    parseReading(withOwn(EARLIER, 900, 1))!,
+    parseReading(withOwn(LATER, 2_900, 2))!,
+  );
+  const [toldRow] = eventLoopRows([{ ...phase!, eventLoops: [telling] }]);
+  t.same(toldRow?.slice(-2), ['50 or more', '1']);
   const again = parseReading(LATER.replace('seconds 100', 'seconds 160'))!;
   t.match(delaysBetween('one', before, again), { isRestarted: true, counts: [[0, 3_000]] });
   t.equal(parseReading('<html>not found</html>'), undefined);
