@@ -214,6 +214,8 @@ t.test('credentials are right or wrong, and nothing between', async (t) => {
   t.equal(await statusOf('nobody:'), 401);
   t.equal(await statusOf('eve@example:'), 401, 'certificates prove nothing over HTTP');
   t.equal(counts.get('http_auth_failed_total'), 3);
+  const page = (await overTls('GET /ping')).body.toString();
+  t.match(page, '<title>401 Unauthorized</title></head><body><h1>Unauthorized</h1>');
   t.same(parseBasic('basic YTpi'), { user: 'a', password: 'b' });
   for (const header of ['', 'Basic', 'Basic YQ==', 'Basic !!', 'Bearer YTpi', undefined]) {
     t.equal(parseBasic(header), undefined, header ?? 'none');
