@@ -12,7 +12,13 @@ import { textTable } from '../src/cli/text-table.ts';
 import { overridden, runWorkload } from './run-command.ts';
 import { STALL_MS, countFrom } from './report/event-loops.ts';
 import type { DelayCounts } from './report/event-loops.ts';
-import { mergeHistograms, percentileMs, phaseRate, phaseUsage } from './report/result.ts';
+import {
+  memoryText,
+  mergeHistograms,
+  percentileMs,
+  phaseRate,
+  phaseUsage,
+} from './report/result.ts';
 import { writeReport } from './report/write-report.ts';
 import { findWorkload } from './workload/find-workload.ts';
 import type { RunArguments } from './run-command.ts';
@@ -49,7 +55,7 @@ const PARTS: readonly Part[] = [
 ];
 
 const LATENCY_HEADING = ['p50 ms', 'p99', 'p99.9'];
-const USAGE_HEADING = ['node µs/op', 'written B/op', 'MiB a node'];
+const USAGE_HEADING = ['node µs/op', 'written B/op', 'MiB a node, own'];
 const STALL_HEADING = `stalls ≥ ${STALL_MS} ms, own`;
 const HEADING = [
   '',
@@ -116,7 +122,7 @@ function rowsOf(name: string, result: RunResult): string[][] {
         String(phase.series.reduce((sum, one) => sum + (one.isPart ? 0 : one.errors), 0)),
         usage?.cpuMicros.toFixed(0) ?? '',
         usage?.writtenBytes.toFixed(0) ?? '',
-        usage === undefined ? '' : (usage.residentBytes / 1024 / 1024).toFixed(0),
+        usage === undefined ? '' : memoryText(usage),
         stalls(phase),
         verdict === undefined ? '' : `${verdict.lost} of ${verdict.followed}`,
       ];

@@ -6,7 +6,7 @@
  */
 
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
-import { cpuMicrosOf, residentBytesOf } from '../process-costs.ts';
+import { cpuMicrosOf, ownBytesOf, residentBytesOf } from '../process-costs.ts';
 import type { ResourceSample } from '../report/result.ts';
 
 export interface WatchedProcess {
@@ -58,6 +58,7 @@ interface Reading {
   readonly atMs: number;
   readonly cpuMicros: number;
   readonly residentBytes: number;
+  readonly ownBytes: number;
   readonly writtenBytes: number;
 }
 
@@ -80,6 +81,7 @@ export class UsageWatch {
           process: name,
           cores: (reading.cpuMicros - before.cpuMicros) / 1e6 / seconds,
           residentBytes: reading.residentBytes,
+          ownBytes: reading.ownBytes,
           writtenBytesPerSecond: (reading.writtenBytes - before.writtenBytes) / seconds,
         },
       ];
@@ -94,6 +96,7 @@ function read(pid: number, atMs: number): Reading | undefined {
       atMs,
       cpuMicros: cpuMicrosOf([pid]),
       residentBytes: residentBytesOf(pid),
+      ownBytes: ownBytesOf(pid),
       writtenBytes: Number(written ?? 0),
     };
   } catch {

@@ -7,6 +7,7 @@ import { lineChart, escapeHtml } from './line-chart.ts';
 import { EVENT_LOOP_HEADING, countFrom, eventLoopRows } from './event-loops.ts';
 import {
   countedPhases,
+  memoryText,
   percentileMs,
   phaseRate,
   phaseTotals,
@@ -178,6 +179,7 @@ function resourceCharts(result: RunResult): string[] {
   return [
     chart('Processor, cores', ({ cores }) => cores),
     chart('Resident memory, MiB', ({ residentBytes }) => residentBytes / MIB),
+    chart('Of it without pages of files, MiB', ({ ownBytes = 0 }) => ownBytes / MIB),
     chart('Written to disk, MiB/s', ({ writtenBytesPerSecond }) => writtenBytesPerSecond / MIB),
   ];
 }
@@ -186,13 +188,12 @@ function usageTable(result: RunResult): string {
   const rows = countedPhases(result).flatMap((phase) => {
     const usage = phaseUsage(result, phase);
     if (usage === undefined) return [];
-    const { cpuMicros, writtenBytes, residentBytes } = usage;
-    const memory = (residentBytes / MIB).toFixed(0);
-    return [[phase.name, cpuMicros.toFixed(0), writtenBytes.toFixed(0), memory]];
+    const { cpuMicros, writtenBytes } = usage;
+    return [[phase.name, cpuMicros.toFixed(0), writtenBytes.toFixed(0), memoryText(usage)]];
   });
   if (rows.length === 0) return '';
   return table(
-    ['phase', 'CPU, µs/operation', 'written, bytes/operation', 'memory at most, MiB'],
+    ['phase', 'CPU, µs/operation', 'written, bytes/operation', 'memory at most, own, MiB'],
     rows,
   );
 }

@@ -81,6 +81,8 @@ export interface ResourceSample {
   readonly process: string;
   readonly cores: number;
   readonly residentBytes: number;
+  /** Of them, without pages of files, which the kernel may take back; older results do not say. */
+  readonly ownBytes?: number;
   readonly writtenBytesPerSecond: number;
 }
 
@@ -220,6 +222,7 @@ export interface UsagePerOperation {
   readonly writtenBytes: number;
   /** Of one node, at most. */
   readonly residentBytes: number;
+  readonly ownBytes: number | undefined;
 }
 
 /** Undefined where no node was seen, or nothing was done. */
@@ -238,5 +241,17 @@ export function phaseUsage(
     cpuMicros: (1e6 * total(({ cores }) => cores)) / perSecond,
     writtenBytes: total(({ writtenBytesPerSecond }) => writtenBytesPerSecond) / perSecond,
     residentBytes: Math.max(...within.map(({ residentBytes }) => residentBytes)),
+    ownBytes: most(within.flatMap(({ ownBytes }) => ownBytes ?? [])),
   };
+}
+
+function most(values: readonly number[]): number | undefined {
+  return values.length === 0 ? undefined : Math.max(...values);
+}
+
+/** Resident memory and after the comma what of it is not pages of files, in MiB. */
+export function memoryText({ residentBytes, ownBytes }: UsagePerOperation): string {
+  return [residentBytes, ...(ownBytes === undefined ? [] : [ownBytes])]
+    .map((bytes) => (bytes / 2 ** 20).toFixed(0))
+    .join(', ');
 }

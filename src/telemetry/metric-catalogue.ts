@@ -34,6 +34,7 @@ const GAUGES: Catalogue = {
   pbc_connections: 'Open connections of Protocol Buffers clients',
   process_heap_used_bytes: 'Of the JavaScript heap',
   process_open_fds: 'File descriptors that are open',
+  process_own_memory_bytes: 'Memory in RAM without pages of files, which the kernel may take back',
   process_resident_memory_bytes: 'Memory of the process that is in RAM',
   process_start_time_seconds: 'When the process was started',
   queries_under_way: 'Queries of the query API under way',

@@ -6,7 +6,7 @@
  * the start (`event-loop-delays.ts`).
  */
 
-import { readdirSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import type { Clock } from '../base/host.ts';
 import { countEventLoopDelays, mainThreadTime } from './event-loop-delays.ts';
@@ -23,6 +23,8 @@ export function measureProcess(metrics: MetricsRegistry, clock: Clock): void {
   metrics.beforeSnapshot(() => {
     const { rss, heapUsed } = process.memoryUsage();
     metrics.gauge('process_resident_memory_bytes', rss);
+    const ownBytes = ownMemory();
+    if (ownBytes !== undefined) metrics.gauge('process_own_memory_bytes', ownBytes);
     metrics.gauge('process_heap_used_bytes', heapUsed);
     const descriptorCount = openDescriptors();
     if (descriptorCount !== undefined) metrics.gauge('process_open_fds', descriptorCount);
@@ -56,6 +58,17 @@ function openDescriptors(): number | undefined {
   try {
     // One of them is the folder being read.
     return readdirSync('/proc/self/fd').length - 1;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Resident memory without pages of files; undefined where the system does not tell. */
+function ownMemory(): number | undefined {
+  try {
+    const status = readFileSync('/proc/self/status', 'latin1');
+    const kibibytes = /^RssAnon:\s+(\d+) kB$/m.exec(status)?.[1];
+    return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
   } catch {
     return undefined;
   }

@@ -14,7 +14,8 @@ import { longestText, parseReading } from '../../bench/report/event-loops.ts';
 import { lineChart } from '../../bench/report/line-chart.ts';
 import { Measurements } from '../../bench/report/measurements.ts';
 import { compareMeans, isSignificant } from '../../bench/report/statistics.ts';
-import { decodeHistogram, percentileMs, phaseRate, phaseUsage } from '../../bench/report/result.ts';
+import { decodeHistogram, memoryText, percentileMs } from '../../bench/report/result.ts';
+import { phaseRate, phaseUsage } from '../../bench/report/result.ts';
 import { phaseTotals, seriesTotals } from '../../bench/report/result.ts';
 import { readResult, writeReport } from '../../bench/report/write-report.ts';
 import type { Batch } from '../../bench/load/recorder.ts';
@@ -190,6 +191,11 @@ t.test('what nodes use is divided by the operations', (t) => {
   // 0.6 cores on average for 50 operations a second.
   t.equal(Math.round(phaseUsage(result, phase!)?.cpuMicros ?? 0), 12_000);
   t.equal(phaseUsage(result, phase!)?.residentBytes, 2 ** 27);
+  const own = result.resources.map((sample, at) => ({ ...sample, ownBytes: 2 ** (25 - at) }));
+  const texts = [result.resources, own].map((resources) =>
+    memoryText(phaseUsage({ resources }, phase!)!),
+  );
+  t.same(texts, ['128', '128, 32'], 'an older result does not say what was its own');
   t.equal(phaseUsage({ resources: [] }, phase!), undefined);
   t.end();
 });
