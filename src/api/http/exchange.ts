@@ -3,6 +3,7 @@
  */
 
 import { TLSSocket } from 'node:tls';
+import { parseTarget } from './request-target.ts';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Host } from '../../base/host.ts';
 import type { NodeService } from '../../node/node-service.ts';
@@ -30,6 +31,8 @@ export class Exchange {
   readonly context: HttpContext;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** As it came, not decoded; without the query. */
+  readonly path: string;
   readonly query: Query;
   readonly method: string;
   readonly headers: IncomingHttpHeaders;
@@ -54,11 +57,13 @@ export class Exchange {
   /** Of an answer that was handed over whole. */
   status: number | undefined;
 
-  constructor(context: HttpContext, call: Call, query: Query) {
+  constructor(context: HttpContext, call: Call) {
+    const { path, query } = parseTarget(call.request.url ?? '/');
     this.context = context;
     this.request = call.request;
     this.response = call.response;
     this.isContinueExpected = call.isContinueExpected;
+    this.path = path;
     this.query = query;
     this.method = call.request.method ?? '';
     this.headers = call.request.headers;

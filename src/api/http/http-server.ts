@@ -15,7 +15,6 @@ import { htmlAnswer } from './answer.ts';
 import { decide } from './decision.ts';
 import { Exchange } from './exchange.ts';
 import { faultToAnswer } from './failure-answer.ts';
-import { Query } from './query.ts';
 import { BodyBudget, announcedSizeBytes } from './request-body.ts';
 import { noteServed } from './request-account.ts';
 import { findResource, splitPath } from './routes.ts';
@@ -170,12 +169,9 @@ export class HttpServer {
   /** Always resolves, when the answer has been handed over or the client is gone. */
   async #serveOne(call: Call): Promise<void> {
     const { response } = call;
-    const url = call.request.url ?? '/';
-    const mark = url.indexOf('?');
-    const query = new Query(mark < 0 ? '' : url.slice(mark + 1));
-    const exchange = new Exchange(this.#context, call, query);
+    const exchange = new Exchange(this.#context, call);
     try {
-      const answer = await this.#answer(exchange, mark < 0 ? url : url.slice(0, mark));
+      const answer = await this.#answer(exchange);
       if (answer === undefined) {
         response.destroy();
         return;
@@ -195,15 +191,15 @@ export class HttpServer {
   }
 
   /** Undefined: the client is gone. */
-  async #answer(exchange: Exchange, path: string): Promise<Answer | undefined> {
+  async #answer(exchange: Exchange): Promise<Answer | undefined> {
     const { options, host } = this.#context;
-    const unreadable = this.#findUnreadable(exchange, path);
+    const unreadable = this.#findUnreadable(exchange);
     if (unreadable !== undefined) return unreadable;
     const announced = announcedSizeBytes(exchange.request);
     // An answer that does not need the body must not mean reading on without end.
     if (announced !== undefined && announced > options.bodyLimitBytes) exchange.mustClose = true;
     try {
-      exchange.resource = findResource(exchange, splitPath(path));
+      exchange.resource = findResource(exchange, splitPath(exchange.path));
       return await decide(exchange, exchange.resource, this.#budget);
     } catch (error) {
       if (isFault(error)) return faultToAnswer(error);
@@ -213,11 +209,10 @@ export class HttpServer {
     }
   }
 
-  #findUnreadable(exchange: Exchange, path: string): Answer | undefined {
+  #findUnreadable(exchange: Exchange): Answer | undefined {
     const { headerCountLimit } = this.#context.options;
-    if (exchange.rawHeaders.length < headerCountLimit * 2 && path.length <= URL_LENGTH_MAX) {
-      return undefined;
-    }
+    const isShort = exchange.path.length <= URL_LENGTH_MAX;
+    if (isShort && exchange.rawHeaders.length < headerCountLimit * 2) return undefined;
     exchange.mustClose = true;
     return htmlAnswer(400);
   }

@@ -193,8 +193,7 @@ function isWanted(link: Link, step: Step): boolean {
 
 /** The pieces of the path as they came: a comma within a name is written `%2C`. */
 function rawPieces(exchange: Exchange): readonly string[] {
-  const [path = ''] = (exchange.request.url ?? '').split('?', 1);
-  return path.split('/').filter((piece) => piece !== '');
+  return exchange.path.split('/').filter((piece) => piece !== '');
 }
 
 /** The last step is kept unless it says 0, the others are if they say 1; one alone always. */

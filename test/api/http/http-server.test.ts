@@ -52,6 +52,27 @@ t.test('a connection with too many requests waiting is cut', async (t) => {
   t.equal(counts.get('http_pipelines_cut_total'), 1);
 });
 
+t.test('a whole URL asks for the same as its path and query', async (t) => {
+  const { port } = await serving(t);
+  await ask(port, 'PUT /buckets/b/keys/k', {
+    headers: { 'content-type': 'text/plain' },
+    body: 'x',
+  });
+  for (const [target, status] of [
+    ['http://other:80/buckets/b/keys/k', 200],
+    ['HTTP://other/buckets/b/keys/k?r=3', 200],
+    ['https://u@other/buckets/b/keys/k?r=x', 400],
+    ['http://other', 200],
+    ['http://other?x', 200],
+    ['http://other/buckets/b/keys/k/_,_,1', 200],
+    ['ftp://other/ping', 404],
+  ] as const) {
+    const raw = await connected(t, port);
+    raw.socket.write(`GET ${target} HTTP/1.1\r\nHost: other\r\nConnection: close\r\n\r\n`);
+    t.match(await raw.closed(), `HTTP/1.1 ${status} `, target);
+  }
+});
+
 t.test('header lines are counted', async (t) => {
   const { port } = await serving(t);
   const headers = (count: number): Record<string, string> =>

@@ -1,0 +1,25 @@
+/**
+ * What a request line asks for: a path and a query.
+ *
+ * A server is asked for a path. A whole URL is what a proxy is asked for, but every server has to
+ * understand it (RFC 9112, section 3.2.2), and a client that was told of a proxy may send it. Which
+ * host it names is not looked at, as with the header: a node answers for itself whatever it is called.
+ */
+
+import { Query } from './query.ts';
+
+export interface RequestTarget {
+  /** As it came, not decoded. */
+  readonly path: string;
+  readonly query: Query;
+}
+
+export function parseTarget(text: string): RequestTarget {
+  const origin = text.startsWith('/') ? text : text.replace(SCHEME_AND_HOST, '');
+  const mark = origin.indexOf('?');
+  return mark < 0
+    ? { path: origin, query: new Query('') }
+    : { path: origin.slice(0, mark), query: new Query(origin.slice(mark + 1)) };
+}
+
+const SCHEME_AND_HOST = /^https?:\/\/[^/?]*/i;
