@@ -16,6 +16,7 @@ import type { AuditSink } from '../audit/refusal-record.ts';
 export const LOOKING_COMMANDS: ReadonlySet<string> = new Set([
   'status',
   'metrics',
+  'capacity',
   'slowlog',
   'hotkeys',
   'hints',

@@ -7,6 +7,7 @@ import { locatedKeyText } from '../admin/key-commands.ts';
 import { askNode } from '../admin/admin-client.ts';
 import { addAuditCommand } from './admin-audit-command.ts';
 import { addBackupCommands } from './admin-backup-command.ts';
+import { addCapacityCommand } from './admin-capacity-command.ts';
 import { addLoadCommands } from './admin-load-command.ts';
 import { addLogCommands } from './admin-log-command.ts';
 import { addRepairCommands } from './admin-repair-command.ts';
@@ -74,6 +75,7 @@ export function addAdminCommands(program: Command): void {
     .description('what this machine and its node lack; exits with 1 if something fails')
     .action(() => diag(admin.opts<NodeOptions>(), query));
 
+  addCapacityCommand(admin, query);
   addRingCommands(admin, { ask, answerTo });
   addClusterCommands(admin, ask);
   addKeyCommands(admin, ask);

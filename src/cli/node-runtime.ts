@@ -50,6 +50,7 @@ import { WorkerScripts } from '../script/worker-scripts.ts';
 import { diskSpaceOf } from './disk-space.ts';
 import { NodeAudit } from './node-audit.ts';
 import { showNode } from './node-gauges.ts';
+import { NodeGrowth } from './node-growth.ts';
 import { nodeStats } from './node-stats.ts';
 import { RELEASE } from './release.ts';
 
@@ -83,6 +84,7 @@ export class NodeRuntime {
   readonly #fingerprint: KeyFingerprint;
   readonly #slowLog: SlowLog;
   readonly #audit: NodeAudit;
+  readonly #growth: NodeGrowth;
   #admin: AdminServer | undefined;
   #peersListening: Promise<unknown> | undefined;
 
@@ -127,6 +129,10 @@ export class NodeRuntime {
       timings: timingsOf(config),
     });
     this.#backups = this.#newBackups();
+    this.#growth = new NodeGrowth(host, {
+      storeBytes: () => store.sizeBytes(),
+      diskSpace: () => diskSpaceOf(self.dataDir),
+    });
     this.#peerServer = new PeerServer({ host, gate }, this.node, {
       credentials: certificates.server,
       joins: this.node,
@@ -172,6 +178,7 @@ export class NodeRuntime {
       this.#pbc.close(),
       this.#backups.cancel(),
     ]);
+    this.#growth.stop();
     this.#scripts?.close();
     await this.#audit.stop();
     await this.node.stop();
@@ -194,6 +201,7 @@ export class NodeRuntime {
     await this.#store.endCopy();
     await this.#audit.start();
     showNode(this.#options.metrics, this.node);
+    await this.#growth.start();
     this.#certificates.watch();
     this.#clientCertificates?.watch();
     await this.#peersListening;
@@ -219,6 +227,7 @@ export class NodeRuntime {
       ...securityCommands(this.node, { hasClientTls: this.#clientCertificates !== undefined }),
       ...backupCommands(this.#backups),
       ...this.#options.logCommands,
+      ['capacity', () => this.node.operations().holdings()],
       ['metrics', async () => snapshotToOpenMetrics(this.#options.metrics.snapshot())],
     ]);
   }

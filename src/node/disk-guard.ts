@@ -84,6 +84,7 @@ export class DiskGuard {
     else this.#state = freeBytes < reserveBytes * LOW_FACTOR ? 'low' : 'ample';
     metrics.gauge('disk_free_bytes', freeBytes);
     metrics.gauge('disk_total_bytes', totalBytes);
+    metrics.gauge('disk_reserve_bytes', reserveBytes);
     metrics.gauge('disk_full', this.isFull ? 1 : 0);
     if (before === this.#state) return;
     const fields = { freeBytes, totalBytes, reserveBytes };

@@ -128,7 +128,7 @@ export async function openParts(ports: NodePorts): Promise<NodeParts> {
     heardPing: (source) => heartbeats.heardPing(source),
     fillBytesPerSecond: () => repair.fillBytesPerSecond,
   });
-  const operations = new Operations({ peer, topology, repair, keeper });
+  const operations = new Operations({ clock: host.clock, peer, topology, repair, keeper });
   return { identity, replica, repair, requests, operations, ...membership, ...coordinators };
 }
 

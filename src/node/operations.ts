@@ -5,6 +5,7 @@
  * have stored.
  */
 
+import type { Clock } from '../base/host.ts';
 import type { NodeId, ObjectKey } from '../base/names.ts';
 import type { RingStep } from '../membership/cluster-state.ts';
 import type { StateKeeper } from '../membership/state-keeper.ts';
@@ -14,6 +15,7 @@ import type { HintStatus } from '../repair/hinted-handoff.ts';
 import type { JobStatus } from '../repair/job.ts';
 import type { ReapProgress } from '../repair/reaper.ts';
 import type { TransferStatus } from '../repair/transfer-progress.ts';
+import { holdingsOf, type Holdings } from './capacity.ts';
 import { traceKey, type KeyTrace } from './key-trace.ts';
 import type { RepairRounds, RepairStatus, TombstoneCount } from './repair-rounds.ts';
 import type { Topology } from './topology.ts';
@@ -27,6 +29,8 @@ export interface OperatorService {
   unreadableState(): string | undefined;
   /** What this node moves, and the step of the ring that it is for. */
   transfers(): TransferReport;
+  /** How much the cluster holds, and what the loss of a member would ask of the others. */
+  holdings(): Promise<Holdings>;
 
   repairStatus(): RepairStatus;
   /** Compares this node with the others now. False: one that was asked for is under way. */
@@ -53,6 +57,7 @@ export interface TransferReport extends TransferStatus {
 }
 
 export interface OperationsPorts {
+  readonly clock: Clock;
   readonly peer: Peer;
   readonly topology: Topology;
   readonly repair: RepairRounds;
@@ -71,6 +76,10 @@ export class Operations implements OperatorService {
 
   locate(key: ObjectKey): Promise<KeyTrace | undefined> {
     return traceKey({ ...this.#ports, timeoutMs: TRACE_TIMEOUT_MS }, key);
+  }
+
+  holdings(): Promise<Holdings> {
+    return holdingsOf(this.#ports);
   }
 
   repairStatus(): RepairStatus {

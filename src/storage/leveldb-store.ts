@@ -174,6 +174,12 @@ export class LevelDbStore implements Store {
     return this.#reader.approximateSizeBytes(range);
   }
 
+  /** About what its tables and the value log take on disk; what waits in the write buffer is left out. */
+  async sizeBytes(): Promise<number> {
+    const range = { from: Buffer.of(0), to: Buffer.alloc(16, 0xff) };
+    return (await this.#reader.approximateSizeBytes(range)) + this.#ledger.sizeBytes;
+  }
+
   /**
    * Takes away the mark of a copy: whoever started from it has drawn the consequences, durably. Who
    * only looks, or mends, leaves it.

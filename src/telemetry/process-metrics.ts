@@ -7,12 +7,16 @@
  */
 
 import { readFileSync, readdirSync } from 'node:fs';
-import { performance } from 'node:perf_hooks';
+import { freemem, totalmem } from 'node:os';
+import { performance, type EventLoopUtilization } from 'node:perf_hooks';
 import type { Clock } from '../base/host.ts';
 import { countEventLoopDelays, mainThreadTime } from './event-loop-delays.ts';
 import type { MetricsRegistry } from './metrics-registry.ts';
 
 const SAMPLE_MS = 100;
+/** The last minute of the event loop is known in steps of this. */
+const BUSY_SAMPLE_MS = 10_000;
+const BUSY_SAMPLES = 6;
 
 /** For as long as the process lives. */
 export function measureProcess(metrics: MetricsRegistry, clock: Clock): void {
@@ -32,8 +36,34 @@ export function measureProcess(metrics: MetricsRegistry, clock: Clock): void {
     countCpu((user + system) / 1_000_000);
     countBusy(performance.eventLoopUtilization().active / 1_000);
   });
+  showMemory(metrics);
+  sampleBusy(metrics, clock);
   sampleDelay(metrics, clock);
   countEventLoopDelays(metrics, clock, mainThreadTime());
+}
+
+function showMemory(metrics: MetricsRegistry): void {
+  // A group without a limit says 0, or more than there is.
+  const groupBytes = process.constrainedMemory() || Infinity;
+  metrics.gauge('memory_limit_bytes', Math.min(totalmem(), groupBytes));
+  metrics.beforeSnapshot(() => metrics.gauge('memory_available_bytes', freemem()));
+}
+
+/** Asked for with the metrics: between then and a minute ago, or the start. */
+function sampleBusy(metrics: MetricsRegistry, clock: Clock): void {
+  const samples: EventLoopUtilization[] = [performance.eventLoopUtilization()];
+  const look = (): void => {
+    clock.after(BUSY_SAMPLE_MS, () => {
+      samples.push(performance.eventLoopUtilization());
+      if (samples.length > BUSY_SAMPLES) samples.shift();
+      look();
+    });
+  };
+  look();
+  metrics.beforeSnapshot(() => {
+    const { utilization } = performance.eventLoopUtilization(samples[0]);
+    metrics.gauge('process_event_loop_busy_ratio', utilization);
+  });
 }
 
 /** Counts how far a sum has come since it was last told. */

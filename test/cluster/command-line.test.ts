@@ -60,6 +60,19 @@ t.test('a cluster starts, serves, is administered, stops, and finds its data aga
   const located = await admin('key', 'locate', 'default', 'patients', '999%30000018', '--json');
   t.match(JSON.parse(located.stdout), { verdict: 'agree', key: '9990000018', copies: [{}, {}] });
   t.match((await admin('slowlog', '--limit', '5')).stdout, /500 ms or 1048576 bytes/);
+  const capacity = await admin('capacity', '--check', '--json');
+  const bytes = { storeBytes: Number, diskFreeBytes: Number, memoryHeadroomBytes: Number };
+  t.match(JSON.parse(capacity.stdout), {
+    keys: 1,
+    nVal: 3,
+    nodes: [
+      { node: 'dev1@127.0.0.1', isUp: true, keys: 1, ...bytes },
+      { node: 'dev2@127.0.0.1', isUp: true, keys: 1, ...bytes },
+    ],
+    losses: [{ copies: 1, gains: [] }, { copies: 1 }],
+  });
+  t.equal(capacity.code, JSON.parse(capacity.stdout).warnings.length > 0 ? 1 : 0);
+  t.match((await admin('capacity')).stdout, /2 of 2 nodes answered; about 1 keys, n_val 3/);
   t.equal((await admin('hints')).stdout, 'nothing is owed to any node\n');
   t.match((await admin('repair', 'run', '--partition', '3')).stdout, 'partition 3 has begun');
   t.match(JSON.parse((await admin('repair', 'status')).stdout), { job: { state: /./ } });

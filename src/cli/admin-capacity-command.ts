@@ -1,0 +1,69 @@
+/**
+ * `vertebra admin capacity`: what room the cluster has, how long it lasts, and whether it would do without
+ * any one node. The asked node knows the members and sizes; what room each has, `/metrics` of each tells.
+ */
+
+import type { Command } from 'commander';
+import type { Holdings, MemberShare } from '../node/capacity.ts';
+import { judgeCapacity } from './capacity/capacity-judge.ts';
+import { capacityText } from './capacity/capacity-text.ts';
+import { figuresOf, type NodeFigures } from './capacity/node-figures.ts';
+
+const METRICS_TIMEOUT_MS = 5_000;
+const METRICS_MAX_BYTES = 8 * 1024 * 1024;
+
+interface Target {
+  readonly json?: boolean;
+}
+
+type Query = (command: string) => Promise<unknown>;
+
+export function addCapacityCommand(admin: Command, query: Query): void {
+  admin
+    .command('capacity')
+    .description('what room the nodes have, when it is full, and whether one can be lost')
+    .option('--check', 'exit with 1 if there is anything to see to')
+    .action(async ({ check }: { check?: boolean }) => {
+      const holdings = (await query('capacity')) as Holdings;
+      const { node: asked } = (await query('status')) as { readonly node: string };
+      const figures = await figuresOfAll(holdings.members, { asked, query });
+      const report = judgeCapacity(holdings, figures);
+      const isJson = admin.opts<Target>().json === true;
+      console.log(isJson ? JSON.stringify(report, undefined, 2) : capacityText(report));
+      if (check === true && report.warnings.length > 0) process.exitCode = 1;
+    });
+}
+
+async function figuresOfAll(
+  members: readonly MemberShare[],
+  { asked, query }: { readonly asked: string; readonly query: Query },
+): Promise<ReadonlyMap<string, NodeFigures>> {
+  const texts = await Promise.all(
+    members.map(async (member) => {
+      const text = member.node === asked ? await query('metrics') : await fetchMetrics(member);
+      return [member.node, text] as const;
+    }),
+  );
+  return new Map(
+    texts.flatMap(([node, text]) => (typeof text === 'string' ? [[node, figuresOf(text)]] : [])),
+  );
+}
+
+/** Undefined: it does not answer, or not as a node would. */
+async function fetchMetrics({ host, httpPort }: MemberShare): Promise<string | undefined> {
+  const place = host.includes(':') ? `[${host}]` : host;
+  try {
+    const signal = AbortSignal.timeout(METRICS_TIMEOUT_MS);
+    const reply = await fetch(`http://${place}:${httpPort}/metrics`, { signal });
+    if (!reply.ok || reply.body === null) return undefined;
+    let [text, sizeBytes] = ['', 0];
+    for await (const chunk of reply.body) {
+      sizeBytes += chunk.length;
+      if (sizeBytes > METRICS_MAX_BYTES) return undefined;
+      text += Buffer.from(chunk).toString('latin1');
+    }
+    return text;
+  } catch {
+    return undefined;
+  }
+}
