@@ -6,11 +6,14 @@
  * takes effect once: before it is made again the newest state must show, by its ancestors, that the
  * earlier result lost. Proposals of one node wait for each other; those of different nodes outbid each
  * other, and a random pause, longer after each failure, lets one of them through.
+ *
+ * That a change is none (`unchanged`) is taken for success by whoever asked for it, so it must be true of
+ * the newest state of all: a majority promises first, as for a change, and nothing is put to the vote.
  */
 
 import { assert, Fault } from '../base/fault.ts';
 import { sleep, type Host } from '../base/host.ts';
-import type { NodeId } from '../base/names.ts';
+import type { Epoch, NodeId } from '../base/names.ts';
 import type { AgreementRequest, Ballot } from './agreement.ts';
 import { BallotRound, type RoundStep } from './ballot-round.ts';
 import type { ClusterState } from './cluster-state.ts';
@@ -23,7 +26,10 @@ export interface Changed {
   readonly state: ClusterState;
 }
 
-/** Made more than once if need be; anything but `changed` ends the proposal and is its outcome. */
+/**
+ * Made more than once if need be; anything but `changed` ends the proposal and is its outcome. Only
+ * `unchanged` is sure to be of the newest state: the rest refuses, and may be of one that is behind.
+ */
 export type StateChange<Refusal> = (state: ClusterState) => Changed | Refusal;
 
 export type ProposalOutcome<Refusal> =
@@ -45,6 +51,13 @@ interface Attempt {
   readonly base: ClusterState;
   readonly state: ClusterState;
   mayTakeEffect: boolean;
+}
+
+interface BallotResult {
+  /** The highest ballot that was preferred to it, if any. */
+  readonly seen: Ballot | undefined;
+  /** A majority promised that there is nothing after the base yet. */
+  readonly isNewest: boolean;
 }
 
 /** Proposals that wait for their turn at most. */
@@ -91,6 +104,7 @@ export class Proposer {
   ): Promise<ProposalOutcome<Refusal>> {
     let attempt: Attempt | undefined;
     let seen: Ballot | undefined;
+    let newestOfAll: ClusterState | undefined;
     for (let failures = 0; ; failures += 1) {
       const newest = this.#keeper.state();
       if (attempt !== undefined && attempt.base !== newest) {
@@ -106,31 +120,36 @@ export class Proposer {
       }
       if (attempt === undefined) {
         const outcome = change(newest);
-        if (!isChanged(outcome)) return outcome;
-        assert(succeeds(outcome.state, newest), 'a change makes the successor of its state');
-        attempt = { base: newest, state: outcome.state, mayTakeEffect: false };
+        if (isChanged(outcome)) {
+          assert(succeeds(outcome.state, newest), 'a change makes the successor of its state');
+          attempt = { base: newest, state: outcome.state, mayTakeEffect: false };
+        } else if (outcome.kind !== 'unchanged' || newest === newestOfAll) return outcome;
       }
       if (failures > 0) await this.#backOff(failures, deadlineMs);
-      if (this.#keeper.state() !== attempt.base) continue;
-      seen = await this.#ballot(attempt, { seen, deadlineMs });
+      if (this.#keeper.state() !== newest) continue;
+      const ballot = await this.#ballot(newest, attempt, { seen, deadlineMs });
+      seen = ballot.seen;
+      if (ballot.isNewest) newestOfAll = newest;
     }
   }
 
-  /** One ballot for `attempt`; returns the highest ballot that was preferred to it, if any. */
+  /** One ballot for `attempt`, or without one to see whether `base` is the newest state of all. */
   async #ballot(
-    attempt: Attempt,
+    base: ClusterState,
+    attempt: Attempt | undefined,
     limits: { readonly seen: Ballot | undefined; readonly deadlineMs: number },
-  ): Promise<Ballot | undefined> {
+  ): Promise<BallotResult> {
     const ballot = await this.#keeper.beginBallot(limits.seen);
-    const { base } = attempt;
-    if (this.#keeper.state() !== base) return undefined;
+    if (this.#keeper.state() !== base) return { seen: undefined, isNewest: false };
     this.#host.metrics.count('membership.ballot');
-    const round = new BallotRound(base, attempt.state);
-    const { epoch } = attempt.state;
+    const round = new BallotRound(base, attempt?.state ?? base);
+    const epoch = (base.epoch + 1) as Epoch;
     const prepare = { kind: 'prepare', epoch, parent: hashState(base), ballot } as const;
     let step = await this.#ask(round, prepare, limits.deadlineMs);
-    if (step.kind === 'accept') {
-      attempt.mayTakeEffect ||= round.mayTakeEffect;
+    // What was chosen, a majority has accepted, and one of it would have said so.
+    const isNewest = step.kind === 'accept' && step.state === base;
+    if (step.kind === 'accept' && !isNewest) {
+      if (attempt !== undefined) attempt.mayTakeEffect ||= round.mayTakeEffect;
       const accept = { kind: 'accept', ballot, state: step.state } as const;
       step = await this.#ask(round, accept, limits.deadlineMs);
     }
@@ -146,7 +165,7 @@ export class Proposer {
       this.#host.metrics.count('membership.diverged');
       this.#host.log.error('membership.diverged', { epoch: base.epoch });
     }
-    return round.highestRefusal;
+    return { seen: round.highestRefusal, isNewest };
   }
 
   /** Asks every voter and resolves with the first step that decides this half of the round. */

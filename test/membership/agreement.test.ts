@@ -123,6 +123,41 @@ t.test(
   },
 );
 
+t.test(
+  'that there is nothing to change is said of the newest state, and by a majority',
+  async (t) => {
+    const world = await calmWorld(3);
+    const [a, b, c] = world.nodes as [WorldNode, WorldNode, WorldNode];
+    t.match(await outcomeOf(world, a, 'granted', 1_000), { kind: 'changed' });
+    world.exchangeEpochs();
+    await world.run(500);
+    for (const other of [a, b]) {
+      world.cut(c, other);
+      world.cut(other, c);
+    }
+    t.match(await outcomeOf(world, a, 'since', 1_000), { kind: 'changed' });
+    const seen: string[][] = [];
+    const nothing = async (node: WorldNode): Promise<unknown> => {
+      let outcome: unknown;
+      void node.proposer
+        ?.propose((state) => {
+          seen.push(tokensOf(state));
+          return { kind: 'unchanged' } as const;
+        }, 1_000)
+        .then((settled) => {
+          outcome = settled;
+        });
+      await world.run(30_000, () => outcome !== undefined);
+      return outcome;
+    };
+    t.same(await nothing(c), { kind: 'timeout', mayTakeEffect: false }, 'it may be behind');
+    world.healLinks();
+    t.same(await nothing(c), { kind: 'unchanged' });
+    t.same(seen.at(-1), ['granted', 'since'], 'it has caught up before it says so');
+    t.equal(c.keeper?.state().epoch, 3, 'and no epoch was spent');
+  },
+);
+
 t.test('a change that was voted on without a majority may yet take effect', async (t) => {
   const world = await calmWorld(3);
   const [a, b, c] = world.nodes as [WorldNode, WorldNode, WorldNode];
