@@ -9,13 +9,14 @@ export async function judgeSeeds(t: Test, firstSeed: number, count: number): Pro
   runUntraced(t);
   const faultCounts = new Map<FaultKind, number>();
   let ackedCount = 0;
-  let ackedUpdateCount = 0;
+  let [ackedUpdateCount, ackedAccessCount] = [0, 0];
   for (let seed = firstSeed; seed < firstSeed + count; seed += 1) {
     // Data types are judged on every fourth seed, for the time it takes.
     const datatypeClientCount = seed % 4 === 0 ? 2 : 0;
     const verdict = await simulate({ seed, datatypeClientCount });
     ackedCount += verdict.ackedCount;
     ackedUpdateCount += verdict.ackedUpdateCount;
+    ackedAccessCount += verdict.ackedAccessCount;
     for (const [kind, times] of verdict.faultCounts) {
       faultCounts.set(kind, (faultCounts.get(kind) ?? 0) + times);
     }
@@ -26,5 +27,6 @@ export async function judgeSeeds(t: Test, firstSeed: number, count: number): Pro
   }
   t.ok(ackedCount > count * 20, `${ackedCount} acknowledged writes were judged`);
   t.ok(ackedUpdateCount > count * 8, `${ackedUpdateCount} updates of data types were judged`);
+  t.ok(4 * ackedAccessCount > 6 * count, `${ackedAccessCount} changes of access were judged`);
   t.equal(faultCounts.size, ALL_FAULTS.length, 'every kind of fault happened');
 }

@@ -353,6 +353,19 @@ const JOINING: readonly Mutant[] = [
 
 const AGREEING: readonly Mutant[] = [
   {
+    name: 'that there is nothing to change is said of a state that is behind',
+    file: 'membership/proposer',
+    from: "else if (outcome.kind !== 'unchanged' || newest === newestOfAll)",
+    to: 'else',
+    by: 'membership/agreement.test',
+  },
+  {
+    name: 'a gatekeeper goes by the rules of before',
+    file: 'node/agreed-gatekeeper',
+    from: 'if (this.#kept?.security !== security)',
+    to: 'if (this.#kept === undefined)',
+  },
+  {
     name: 'a voter forgets its promise in a crash',
     file: 'membership/state-keeper',
     from: 'await this.#log.save(encodeRecord(record));',

@@ -42,7 +42,8 @@ for (; seed <= last && Date.now() < deadlineMs; seed += 1) {
     const { writeCount, readCount, failureCount, stepCount, fingerprint } = verdict;
     console.log(
       `seed ${seed}: ${verdict.ackedCount} of ${writeCount} writes acknowledged, ` +
-        `${verdict.ackedUpdateCount} updates, ${stepCount} steps, ` +
+        `${verdict.ackedUpdateCount} updates, ${verdict.ackedAccessCount} of access, ` +
+        `${stepCount} steps, ` +
         `${verdict.joinedCount} joined, ${verdict.leftCount} left (${verdict.forcedCount} by force), ` +
         `${readCount} reads, ${failureCount} failures, ${fingerprint}`,
     );

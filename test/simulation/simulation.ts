@@ -13,6 +13,7 @@ import { decodeRecord } from '../../src/object/record.ts';
 import type { StoredObject } from '../../src/object/stored-object.ts';
 import type { NodeService } from '../../src/node/node-service.ts';
 import { readTruth } from '../replica/store-truth.ts';
+import { Access } from './access.ts';
 import { SimulatedCluster, type SimulatedNode } from './cluster.ts';
 import type { DatatypeHistory } from './datatype-history.ts';
 import { judgeCount, judgeEstimate, judgeParts } from './datatype-judges.ts';
@@ -64,6 +65,8 @@ export interface Verdict {
   readonly ackedCount: number;
   /** Updates of data types. */
   readonly ackedUpdateCount: number;
+  /** Commands that changed who may do what. */
+  readonly ackedAccessCount: number;
   readonly readCount: number;
   readonly failureCount: number;
   readonly faultCounts: ReadonlyMap<FaultKind, number>;
@@ -112,6 +115,7 @@ const HEAL_LIMIT_MS = 200_000;
 const SETTLE_MS = 10_000;
 const STEP_INTERVAL_MS = 4_000;
 const MEMBERS_INTERVAL_MS = 3_000;
+const ACCESS_INTERVAL_MS = 1_200;
 const REQUEST_TIMEOUT_MS = 3_000;
 
 export async function simulate(options: SimulationOptions): Promise<Verdict> {
@@ -140,6 +144,7 @@ class Run {
   readonly #topology = new TopologyWitness();
   readonly #pendingChecks: Promise<void>[] = [];
   readonly #datatypes: DatatypeWorkload;
+  readonly #access: Access;
   #hadDamage = false;
 
   constructor(cluster: SimulatedCluster, options: SimulationOptions) {
@@ -148,6 +153,7 @@ class Run {
     cluster.onState = (node, state) => {
       this.#topology.observe(node, state);
     };
+    this.#access = new Access(cluster, ACCESS_INTERVAL_MS);
     const { violations } = this.#history;
     this.#datatypes = new DatatypeWorkload(
       { world: cluster.world, violations, anyNode: () => this.#anyMachine() },
@@ -188,10 +194,12 @@ class Run {
         ? new Members(this.#cluster, { intervalMs: MEMBERS_INTERVAL_MS, victim: faults.victim })
         : undefined;
     members?.start();
+    if (changesAccess(this.#options)) this.#access.start();
     await this.#work(faults);
     steps.end();
     await world.drive(faults.end(), HEAL_LIMIT_MS);
     if (members !== undefined) await world.drive(members.end(), HEAL_LIMIT_MS);
+    await world.drive(this.#access.end(), HEAL_LIMIT_MS);
     const { nodes, departed } = this.#cluster;
     this.#hadDamage = [...nodes, ...departed].some(
       ({ hasDamage, hasForgotten }) => hasDamage || hasForgotten,
@@ -203,13 +211,20 @@ class Run {
     }
     const findings = await this.#judgeWhenHealed();
     const history = this.#history;
-    const violations = [...history.violations, ...this.#topology.violations, ...findings];
+    const { violations: ofAccess } = this.#access;
+    const violations = [
+      ...history.violations,
+      ...this.#topology.violations,
+      ...ofAccess,
+      ...findings,
+    ];
     return {
       seed: this.#options.seed,
       violations,
       writeCount: history.writes.length,
       ackedCount: history.writes.filter(({ ackedMs }) => ackedMs !== undefined).length,
       ackedUpdateCount: this.#datatypes.ackedCount,
+      ackedAccessCount: this.#access.ackedCount,
       readCount: history.readCount,
       failureCount: history.failureCount,
       faultCounts: faults.counts,
@@ -304,6 +319,7 @@ class Run {
 
   async #judge(): Promise<string[]> {
     const findings = this.#topology.judge(this.#mustNode().state());
+    findings.push(...this.#access.judge());
     const healed: HealedKey[] = [];
     for (const [id, key] of this.#history.keys) {
       const copies = await this.#primaryCopies(key);
@@ -440,6 +456,11 @@ class Run {
     if (serving.length === 0) throw new Error('no node serves');
     return this.#cluster.world.random.pick(serving);
   }
+}
+
+/** Users and grants change in every fourth seed: each change is an epoch. */
+function changesAccess({ seed }: SimulationOptions): boolean {
+  return seed % 4 === 1;
 }
 
 function movesRing({ seed, steps, changesMembers }: SimulationOptions): boolean {
