@@ -18,7 +18,8 @@ import { DevCluster } from '../src/cli/dev-cluster.ts';
 import { devNodes, writeDevConfig } from '../src/cli/dev-command.ts';
 import { textTable } from '../src/cli/text-table.ts';
 import { measureLoop, repeat, type MeasuredLoop } from './closed-loop.ts';
-import { formatSubstrate, measureSubstrate } from './substrate.ts';
+import { GET_MANY, THREE_DATABASES, formatSubstrate, measureSubstrate } from './substrate.ts';
+import type { SubstrateFigure } from './substrate.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -44,17 +45,15 @@ interface Measured extends MeasuredLoop {
   readonly label: string;
 }
 
+let substrate: readonly SubstrateFigure[] = [];
 if (!options['skip-substrate']) {
   console.log('(a) the substrate\n');
-  console.log(
-    formatSubstrate(
-      await measureSubstrate({
-        folder: tmpdir(),
-        durationMs: Math.min(2_000, DURATION_MS),
-        valueSizeBytes: VALUE.length,
-      }),
-    ),
-  );
+  substrate = await measureSubstrate({
+    folder: tmpdir(),
+    durationMs: Math.min(2_000, DURATION_MS),
+    valueSizeBytes: VALUE.length,
+  });
+  console.log(formatSubstrate(substrate));
 }
 console.log('\n(b) one node, n=1, and (c) three nodes, n=3 r=2 w=2\n');
 const rows = [...(await measureCluster(1, 1)), ...(await measureCluster(3, 3))];
@@ -74,6 +73,24 @@ console.log(
     rows.map(toRow),
   ),
 );
+printShare(
+  'GET of one node',
+  rows.find(({ label }) => label === '1 node, n=1: GET'),
+  GET_MANY,
+);
+printShare(
+  'PUT',
+  rows.find(({ label }) => label === '3 nodes, n=3: PUT'),
+  THREE_DATABASES,
+);
+
+/** How much of what LevelDB alone can do is left at the client. */
+function printShare(what: string, measured: Measured | undefined, figureName: string): void {
+  const figure = substrate.find(({ name }) => name === figureName);
+  if (measured === undefined || figure === undefined) return;
+  const share = (100 * measured.operationsPerSecond) / figure.operationsPerSecond;
+  console.log(`${what}: ${share.toFixed(0)} % of '${figureName}'`);
+}
 
 async function measureCluster(nodeCount: number, n: number): Promise<Measured[]> {
   const data = mkdtempSync(join(tmpdir(), 'vertebra-bench-'));
