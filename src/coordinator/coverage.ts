@@ -31,10 +31,17 @@ export interface CoverageOptions {
   readonly timeoutMs: number;
 }
 
+/** In how many replicas there are what is asked for. */
+export interface ReplicaCounts {
+  /** Of all of it: who holds this is asked wherever that is possible. */
+  readonly least: number;
+  /** Of most of it: who serves where no node that holds the least is to be had. */
+  readonly usual: number;
+}
+
 /** One kind of question: how to ask it, and how its answers are ordered. */
 interface Question<T> {
-  /** Replicas of each key. */
-  readonly n: number;
+  readonly n: ReplicaCounts;
   readonly order: Order<T>;
   /** Items at most; no limit if undefined. */
   readonly limit: number | undefined;
@@ -53,10 +60,13 @@ export class CoverageCoordinator {
     this.#ports = ports;
   }
 
-  /** Names in order, without duplicates. `n`: the least n_val of the type's buckets. */
+  /**
+   * Names in order, without duplicates. `n`: the least n_val of the type's buckets, and the type's own.
+   * While a node is down, a bucket of fewer replicas than usual is listed if some of it can be reached.
+   */
   listBuckets(
     type: ByteString,
-    n: number,
+    n: ReplicaCounts,
     options: CoverageOptions,
   ): AsyncIterableIterator<readonly ByteString[]> {
     return this.#ask(
@@ -80,7 +90,7 @@ export class CoverageCoordinator {
     const { type, bucket: name } = bucket;
     return this.#ask(
       {
-        n,
+        n: { least: n, usual: n },
         order: compareBytes,
         limit: undefined,
         request: (share) => ({ verb: 'list-keys', share, type, bucket: name }),
@@ -98,7 +108,7 @@ export class CoverageCoordinator {
   ): AsyncIterableIterator<readonly IndexMatch[]> {
     return this.#ask(
       {
-        n,
+        n: { least: n, usual: n },
         order: indexOrder(scan.field),
         limit: scan.limit,
         request: (share, after) => ({
@@ -261,8 +271,8 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
     const { view, peer, host, self } = this.#ports;
     const wanted = partitions === undefined ? undefined : new Set(partitions);
     const seed = host.random.integer(view.ring().nodes.length);
-    const planOf = (mayAsk: (node: NodeId) => boolean): CoveragePlan => {
-      return coveragePlan(view.ring(), this.#question.n, {
+    const planOf = (n: number, mayAsk: (node: NodeId) => boolean): CoveragePlan => {
+      return coveragePlan(view.ring(), n, {
         mayAsk: (node) => {
           return mayAsk(node) && view.isInCoverage(node) && !this.#lost.has(node);
         },
@@ -273,9 +283,14 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
     const isMissed = ({ uncovered }: CoveragePlan): boolean => {
       return uncovered.some((partition) => wanted?.has(partition) ?? true);
     };
-    let plan = planOf((node) => view.mayCover(node));
-    // Who is being refilled knows some of it, which is more than nothing.
-    if (isMissed(plan)) plan = planOf((node) => view.isUp(node));
+    const bestPlan = (n: number): CoveragePlan => {
+      const plan = planOf(n, (node) => view.mayCover(node));
+      // Who is being refilled knows some of it, which is more than nothing.
+      return isMissed(plan) ? planOf(n, (node) => view.isUp(node)) : plan;
+    };
+    const { least, usual } = this.#question.n;
+    let plan = bestPlan(least);
+    if (isMissed(plan) && usual > least) plan = completed(plan, bestPlan(usual));
     if (isMissed(plan)) {
       throw new Fault('peer-unreachable', 'of some partitions no replica answers');
     }
@@ -288,6 +303,15 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
       this.#hungry.push(new Cursor({ node: share.node, partitions: asked }, batches));
     }
   }
+}
+
+/** `plan`, and what it does not cover as in `spare`. */
+function completed(plan: CoveragePlan, spare: CoveragePlan): CoveragePlan {
+  const missing = new Set(plan.uncovered);
+  const shares = spare.shares.map(({ node, partitions }) => {
+    return { node, partitions: partitions.filter((partition) => missing.has(partition)) };
+  });
+  return { shares: [...plan.shares, ...shares], uncovered: spare.uncovered };
 }
 
 /** The items of one node's stream, without those up to `after`. */

@@ -64,15 +64,22 @@ export function createdTypeProperties(bucketType: BucketType): BucketProperties 
   return effectiveProperties(CREATED_TYPE_PROPERTIES, bucketType.properties);
 }
 
-/** The least n_val of an active type's buckets; undefined where the type is unknown or not active. */
-export function leastReplicaCount(state: ClusterState, type: ByteString): number | undefined {
-  let least = effectiveTypeProperties(state, type)?.n_val;
-  if (least === undefined) return undefined;
+/**
+ * The n_val of an active type, and the least that one of its buckets has; undefined where the type is
+ * unknown or not active.
+ */
+export function replicaCountsOfType(
+  state: ClusterState,
+  type: ByteString,
+): { readonly least: number; readonly usual: number } | undefined {
+  const usual = effectiveTypeProperties(state, type)?.n_val;
+  if (usual === undefined) return undefined;
+  let least = usual;
   const prefix = `${type.length}:${type}`;
   for (const [id, { n_val: own }] of state.bucketProperties) {
     if (own !== undefined && own < least && id.startsWith(prefix)) least = own;
   }
-  return least;
+  return { least, usual };
 }
 
 /** Each n_val that some bucket has or may get from its type, the least first. */

@@ -16,7 +16,7 @@ import type { ClusterState } from '../membership/cluster-state.ts';
 import {
   createdTypeProperties,
   effectiveTypeProperties,
-  leastReplicaCount,
+  replicaCountsOfType,
 } from '../membership/effective-properties.ts';
 import { findMember, present } from '../membership/staging.ts';
 import type { BucketProperties, PartialProperties } from '../object/bucket-properties.ts';
@@ -283,8 +283,8 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     options: CoverageOptions,
   ): AsyncIterableIterator<readonly ByteString[]> {
     const { coverage } = this.#mustServe();
-    // A plan for it covers all buckets of the type, whatever their own n_val.
-    const n = mustKnow(leastReplicaCount(this.state(), type));
+    // A plan for the least covers all buckets of the type, whatever their own n_val.
+    const n = mustKnow(replicaCountsOfType(this.state(), type));
     return this.#coverageAdmission.admit('list_fsm', () => coverage.listBuckets(type, n, options));
   }
 

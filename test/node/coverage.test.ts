@@ -121,6 +121,25 @@ t.test('nothing is missed while a node is down', async (t) => {
   t.same(await all(cluster, query), keys);
 });
 
+t.test('a bucket of fewer replicas does not keep the others from being listed', async (t) => {
+  const { teller } = await filled(10);
+  const { cluster } = teller;
+  const node = cluster.node(N1);
+  const lone = utf8ToByteString('lone');
+  await cluster.settle(node.setBucketProperties(DEFAULT_BUCKET_TYPE, lone, { n_val: 1 }));
+  for (let index = 0; index < 30; index += 1) {
+    const key = utf8ToByteString(`${index}`);
+    await teller.put(N1, { type: DEFAULT_BUCKET_TYPE, bucket: lone, key }, { text: 'x', w: 1 });
+  }
+  cluster.crash(N2);
+  const unnoticed = node.listBuckets(DEFAULT_BUCKET_TYPE, OPTIONS);
+  t.same(await all(cluster, unnoticed), [BUCKET, lone]);
+  await cluster.untilUp(...cluster.ids.filter((id) => id !== N2));
+  t.same(await all(cluster, node.listBuckets(DEFAULT_BUCKET_TYPE, OPTIONS)), [BUCKET, lone]);
+  const query = node.listKeys(DEFAULT_BUCKET_TYPE, lone, OPTIONS);
+  await t.rejects(all(cluster, query), { code: 'peer-unreachable' });
+});
+
 t.test('a node that dies on the way is replaced, and nothing comes twice', async (t) => {
   const { teller, keys } = await filled(1_500);
   const { cluster } = teller;
