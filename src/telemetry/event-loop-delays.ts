@@ -53,7 +53,8 @@ class DelayCounts {
       let count = 0;
       for (let bound = BOUNDS_MS.length - 1; bound >= 0; bound -= 1) {
         count += this.#untold[bound] as number;
-        metrics.count(`${name}{from_ms="${BOUNDS_MS[bound] as number}"}`, count);
+        const ms = BOUNDS_MS[bound] as number;
+        metrics.count(`${name}{from_ms="${ms}"}`, count);
       }
       this.#untold.fill(0);
     });
