@@ -8,9 +8,7 @@ import type { Holdings, MemberShare } from '../node/capacity.ts';
 import { judgeCapacity } from './capacity/capacity-judge.ts';
 import { capacityText } from './capacity/capacity-text.ts';
 import { figuresOf, type NodeFigures } from './capacity/node-figures.ts';
-
-const METRICS_TIMEOUT_MS = 5_000;
-const METRICS_MAX_BYTES = 8 * 1024 * 1024;
+import { fetchText } from './fetch-text.ts';
 
 interface Target {
   readonly json?: boolean;
@@ -49,20 +47,10 @@ async function figuresOfAll(
   );
 }
 
-/** Undefined: it does not answer, or not as a node would. */
-async function fetchMetrics({ host, httpPort }: MemberShare): Promise<string | undefined> {
-  const place = host.includes(':') ? `[${host}]` : host;
+/** Undefined: it does not answer. */
+async function fetchMetrics(member: MemberShare): Promise<string | undefined> {
   try {
-    const signal = AbortSignal.timeout(METRICS_TIMEOUT_MS);
-    const reply = await fetch(`http://${place}:${httpPort}/metrics`, { signal });
-    if (!reply.ok || reply.body === null) return undefined;
-    let [text, sizeBytes] = ['', 0];
-    for await (const chunk of reply.body) {
-      sizeBytes += chunk.length;
-      if (sizeBytes > METRICS_MAX_BYTES) return undefined;
-      text += Buffer.from(chunk).toString('latin1');
-    }
-    return text;
+    return await fetchText(member, '/metrics');
   } catch {
     return undefined;
   }

@@ -11,6 +11,7 @@ import { addCapacityCommand } from './admin-capacity-command.ts';
 import { addLoadCommands } from './admin-load-command.ts';
 import { addLogCommands } from './admin-log-command.ts';
 import { addRepairCommands } from './admin-repair-command.ts';
+import { addSupportCommand } from './admin-support-command.ts';
 import { addTransfersCommand } from './admin-transfers-command.ts';
 import { adminSocketPath } from '../admin/admin-socket.ts';
 import type { RingReadiness } from '../admin/ring-commands.ts';
@@ -76,6 +77,11 @@ export function addAdminCommands(program: Command): void {
     .action(() => diag(admin.opts<NodeOptions>(), query));
 
   addCapacityCommand(admin, query);
+  addSupportCommand(admin, () => {
+    const target = admin.opts<NodeOptions>();
+    const config = readConfigFile(target.config);
+    return { configPath: target.config, config, self: selfOf(config.nodes, target), query };
+  });
   addRingCommands(admin, { ask, answerTo });
   addClusterCommands(admin, ask);
   addKeyCommands(admin, ask);
@@ -86,31 +92,7 @@ export function addAdminCommands(program: Command): void {
   addTransfersCommand(admin, ask);
   addBackupCommands(admin, { ask, query });
   addSecurityCommands(admin, ask);
-  const types = admin.command('bucket-type').description('bucket types');
-  types
-    .command('create <type> [properties]')
-    .description('create a type; properties are JSON, {"props":{…}}')
-    .action((type: string, text?: string) =>
-      ask('bucket-type create', { type, properties: propertiesOf(type, text) }),
-    );
-  types
-    .command('update <type> <properties>')
-    .description('change properties of a type')
-    .action((type: string, text: string) =>
-      ask('bucket-type update', { type, properties: propertiesOf(type, text) }),
-    );
-  types
-    .command('activate <type>')
-    .description('let a created type be used')
-    .action((type: string) => ask('bucket-type activate', { type }));
-  types
-    .command('status <type>')
-    .description('the state and properties of a type')
-    .action((type: string) => ask('bucket-type status', { type }));
-  types
-    .command('list')
-    .description('all types')
-    .action(() => ask('bucket-type list'));
+  addBucketTypeCommands(admin, ask);
 }
 
 async function diag(
@@ -156,6 +138,34 @@ function addKeyCommands(admin: Command, ask: Ask): void {
     .action((type: string, bucket: string, key: string) =>
       ask('key locate', { type, bucket, key }, locatedKeyText),
     );
+}
+
+function addBucketTypeCommands(admin: Command, ask: Ask): void {
+  const types = admin.command('bucket-type').description('bucket types');
+  types
+    .command('create <type> [properties]')
+    .description('create a type; properties are JSON, {"props":{…}}')
+    .action((type: string, text?: string) =>
+      ask('bucket-type create', { type, properties: propertiesOf(type, text) }),
+    );
+  types
+    .command('update <type> <properties>')
+    .description('change properties of a type')
+    .action((type: string, text: string) =>
+      ask('bucket-type update', { type, properties: propertiesOf(type, text) }),
+    );
+  types
+    .command('activate <type>')
+    .description('let a created type be used')
+    .action((type: string) => ask('bucket-type activate', { type }));
+  types
+    .command('status <type>')
+    .description('the state and properties of a type')
+    .action((type: string) => ask('bucket-type status', { type }));
+  types
+    .command('list')
+    .description('all types')
+    .action(() => ask('bucket-type list'));
 }
 
 /** Riak says nothing where there is nothing to say. */

@@ -4,6 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { askNode } from '../../src/admin/admin-client.ts';
 import { adminSocketPath } from '../../src/admin/admin-socket.ts';
@@ -115,10 +116,43 @@ t.test('a cluster starts, serves, is administered, stops, and finds its data aga
   t.match(audit.at(-1), { event: 'command-ended', outcome: 'done' });
   t.match((await admin('audit', '--verify')).stdout, /^whole: \d+ lines in 1 files/);
 
+  // What must not leave the machine: keys, values and passwords, wherever the node remembers them.
+  const secretKey = url.replace('9990000018', '9990000026');
+  const large = 'Nwosu'.repeat(300_000);
+  t.equal((await fetch(secretKey, { method: 'PUT', headers, body: large })).status, 204);
+  for (let i = 0; i < 300; i += 1) await fetch(url);
+  await admin('security', 'add-user', 'ann', 'password=geheim');
+  const bundle = join(folder, 'bundle.gz');
+  const bundled = await admin('support-bundle', bundle);
+  t.match(bundled, { code: 0, stdout: /bundle.gz: \d+ parts, / });
+  t.notMatch(bundled.stdout, /missing/);
+  const lines = gunzipSync(readFileSync(bundle)).toString();
+  t.notMatch(lines, /9990000018|9990000026|Okafor|Nwosu|geheim/);
+  const contents = new Map<string, unknown>(
+    lines
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .map(({ part, node, content }) => [`${part} ${node}`, content]),
+  );
+  t.match(contents.get('slowlog dev1@127.0.0.1'), { entries: [{ keyFingerprint: /^\w{12}$/ }] });
+  t.match(contents.get('hotkeys dev1@127.0.0.1'), { reads: { keys: [{ bucket: 'patients' }] } });
+  t.match(
+    JSON.stringify(contents.get('audit dev1@127.0.0.1')),
+    /security add-user.*password=\*\*\*/,
+  );
+  t.match(contents.get('/metrics dev2@127.0.0.1'), /^vertebra_node_ready 1$/m);
+  refuses(t, await admin('support-bundle', bundle), /bundle\.gz.*exist|EEXIST/);
+
   first.child.kill('SIGTERM');
   t.equal((await first.ended).code, 0);
   t.same(children.filter(isAlive), [], 'no child is left');
   refuses(t, await admin('status'), /the node is not running/);
+  const post = await admin('support-bundle', join(folder, 'post.gz'), '--json');
+  t.match(JSON.parse(post.stdout), {
+    parts: ['about', 'config', 'diag', 'audit'],
+    missing: [{ part: 'status of dev1@127.0.0.1', why: /not running/ }],
+  });
 
   const again = new RunningCommand(parameters);
   t.teardown(() => again.child.kill('SIGKILL'));
