@@ -13,6 +13,7 @@ export interface NodeFigures {
   readonly diskFreeBytes: number | undefined;
   readonly diskTotalBytes: number | undefined;
   readonly diskReserveBytes: number | undefined;
+  /** Without pages of files, which the kernel takes back when it needs them, where that is told. */
   readonly memoryUsedBytes: number | undefined;
   readonly memoryLimitBytes: number | undefined;
   /** Of the whole machine. */
@@ -36,7 +37,8 @@ export function figuresOf(metrics: string): NodeFigures {
     diskFreeBytes: values.get('disk_free_bytes'),
     diskTotalBytes: values.get('disk_total_bytes'),
     diskReserveBytes: values.get('disk_reserve_bytes'),
-    memoryUsedBytes: values.get('process_resident_memory_bytes'),
+    memoryUsedBytes:
+      values.get('process_own_memory_bytes') ?? values.get('process_resident_memory_bytes'),
     memoryLimitBytes: values.get('memory_limit_bytes'),
     memoryAvailableBytes: values.get('memory_available_bytes'),
     busyRatio: values.get('process_event_loop_busy_ratio'),

@@ -129,10 +129,12 @@ t.test('figures are read from what a node says, and what it does not say is not 
     'vertebra_event_loop_delay_ms{quantile="0.95"} 1',
     'vertebra_event_loop_delay_ms{quantile="0.99"} 7.5',
     'vertebra_memory_limit_bytes NaN',
+    'vertebra_process_resident_memory_bytes 900',
+    'vertebra_process_own_memory_bytes 300',
     '# EOF',
   ].join('\n');
   const found = figuresOf(text);
-  t.match(found, { storeBytes: 1234, storeGrowth: -25, delayMs: 7.5 });
+  t.match(found, { storeBytes: 1234, storeGrowth: -25, delayMs: 7.5, memoryUsedBytes: 300 });
   t.equal(found.memoryLimitBytes, undefined);
   t.equal(found.diskGrowth, undefined);
   t.end();
