@@ -142,6 +142,7 @@ const STORING: readonly Mutant[] = [
     file: 'object/record',
     from: 'if (crc32(body) !== opened.bodyCrc)',
     to: 'if (false)',
+    by: 'replica/damage.test',
   },
 ];
 
