@@ -10,7 +10,7 @@ import { connect } from 'node:net';
 import { Fault, isFault } from '../base/fault.ts';
 import { FrameDecoder, writeFrames } from '../api/pbc/framing.ts';
 import type { Socket } from 'node:net';
-import type { FlushRound, Flushable } from '../api/pbc/flush-round.ts';
+import type { FlushRound, Flushable } from '../base/flush-round.ts';
 import type { Frame } from '../api/pbc/framing.ts';
 
 export interface NodeAddress {

@@ -4,7 +4,7 @@
  */
 
 import { Connection } from './connection.ts';
-import type { FlushRound } from '../api/pbc/flush-round.ts';
+import type { FlushRound } from '../base/flush-round.ts';
 import type { Fault } from '../base/fault.ts';
 import type { NodeAddress } from './connection.ts';
 

@@ -8,7 +8,7 @@
  */
 
 import { Fault, assert, isFault } from '../base/fault.ts';
-import { FlushRound } from '../api/pbc/flush-round.ts';
+import { FlushRound } from '../base/flush-round.ts';
 import { encodeFrame } from '../api/pbc/framing.ts';
 import { ProtoWriter } from '../api/pbc/messages/proto-writer.ts';
 import { decodeReply, isTransient, isUnsent } from './error-reply.ts';
@@ -88,7 +88,7 @@ export class Requester {
       replySizeMaxBytes: 128 * 1024 * 1024,
       ...options,
     };
-    const round = new FlushRound();
+    const round = new FlushRound(setImmediate);
     this.#pools = options.nodes.map(
       (address) => new NodePool({ ...this.#options, address, round, onChange: this.#serveWaiting }),
     );

@@ -8,6 +8,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import type { Host } from '../../base/host.ts';
 import type { NodeService } from '../../node/node-service.ts';
 import type { QueryHolds } from '../../query/query-holds.ts';
+import type { FlushRound } from '../../base/flush-round.ts';
 import type { HttpOptions } from './http-options.ts';
 import type { Query } from './query.ts';
 import type { Resource } from './resource.ts';
@@ -18,6 +19,8 @@ export interface HttpContext {
   readonly service: NodeService;
   readonly options: HttpOptions;
   readonly queries: QueryHolds;
+  /** In which answers leave. */
+  readonly round: FlushRound;
 }
 
 /** A request as it comes from node:http. */

@@ -11,6 +11,7 @@ import { createServer } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import { Fault, assert, isFault } from '../../base/fault.ts';
 import { QueryHolds } from '../../query/query-holds.ts';
+import { FlushRound } from '../../base/flush-round.ts';
 import { htmlAnswer } from './answer.ts';
 import { decide } from './decision.ts';
 import { Exchange } from './exchange.ts';
@@ -51,7 +52,7 @@ export class HttpServer {
 
   constructor(host: Host, service: NodeService, options: HttpOptions) {
     const queries = new QueryHolds(options.queryLimits, host.metrics);
-    this.#context = { host, service, options, queries };
+    this.#context = { host, service, options, queries, round: new FlushRound(setImmediate) };
     this.#budget = new BodyBudget(options.bodyBudgetBytes);
     this.#server = createServer(serverOptions(options));
     this.#equip(this.#server);

@@ -47,7 +47,10 @@ export async function transmit(exchange: Exchange, answer: Answer): Promise<void
     else response.flushHeaders();
     await awaitClient(exchange, linger(exchange));
     response.end();
-  } else if (isSent) response.end(body, 'latin1');
+    return;
+  }
+  await exchange.context.round.join();
+  if (isSent) response.end(body, 'latin1');
   else response.end();
 }
 

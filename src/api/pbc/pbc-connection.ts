@@ -25,7 +25,7 @@ import type { Place, Waiter } from '../../node/entrance.ts';
 import type { Socket } from 'node:net';
 import type { Host } from '../../base/host.ts';
 import type { ByteBudget } from './byte-budget.ts';
-import type { FlushRound } from './flush-round.ts';
+import type { FlushRound } from '../../base/flush-round.ts';
 import type { Frame } from './framing.ts';
 import type { Answer, Reply, Session } from './handler.ts';
 import type { ProtoWriter } from './messages/proto-writer.ts';

@@ -10,7 +10,7 @@ import { createServer as createTlsServer } from 'node:tls';
 import { utf8ToByteString } from '../../base/bytes.ts';
 import { Fault } from '../../base/fault.ts';
 import { ByteBudget } from './byte-budget.ts';
-import { FlushRound } from './flush-round.ts';
+import { FlushRound } from '../../base/flush-round.ts';
 import { ProtoWriter } from './messages/proto-writer.ts';
 import { PbcConnection } from './pbc-connection.ts';
 import { PBC_DEFAULTS } from './pbc-options.ts';
@@ -52,7 +52,7 @@ export class PbcServer {
       host,
       options: complete,
       writer: new ProtoWriter(),
-      round: new FlushRound(),
+      round: new FlushRound(setImmediate),
       budget: new ByteBudget(complete.receiveBudgetBytes),
       startTls: (socket, connection) => this.#startTls(socket, connection),
     };

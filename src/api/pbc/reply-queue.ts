@@ -7,7 +7,7 @@
 
 import { encodeFrame, totalLength, writeFrames } from './framing.ts';
 import type { Socket } from 'node:net';
-import type { FlushRound, Flushable } from './flush-round.ts';
+import type { FlushRound, Flushable } from '../../base/flush-round.ts';
 import type { Reply } from './handler.ts';
 import type { ProtoWriter } from './messages/proto-writer.ts';
 

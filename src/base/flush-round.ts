@@ -12,12 +12,23 @@ export interface Flushable {
 }
 
 export class FlushRound {
+  readonly #defer: (run: () => void) => void;
   #due: Flushable[] = [];
+
+  /** `defer` runs what it is given when this turn of the event loop is over, as `setImmediate`. */
+  constructor(defer: (run: () => void) => void) {
+    this.#defer = defer;
+  }
 
   /** Calls `queue.flush` at the end of this turn; once for each call. */
   add(queue: Flushable): void {
     this.#due.push(queue);
-    if (this.#due.length === 1) setImmediate(this.#flush);
+    if (this.#due.length === 1) this.#defer(this.#flush);
+  }
+
+  /** Resolves at the end of this turn, when the others of the round go too. */
+  join(): Promise<void> {
+    return new Promise((resolve) => this.add({ flush: resolve }));
   }
 
   readonly #flush = (): void => {
