@@ -24,7 +24,7 @@ import { PbcServer } from '../api/pbc/pbc-server.ts';
 import type { BackupOrigin } from '../backup/backup-manifest.ts';
 import { Backups } from '../backup/backups.ts';
 import { Fault } from '../base/fault.ts';
-import type { Host } from '../base/host.ts';
+import { sleep, type Host } from '../base/host.ts';
 import type { NodeId } from '../base/names.ts';
 import type { ClusterConfig, NodeConfig } from '../config/cluster-config.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
@@ -167,6 +167,16 @@ export class NodeRuntime {
       throw error;
     }
     return runtime;
+  }
+
+  /**
+   * Before `stop`: serves on for the configured time while `/readyz` sends clients elsewhere, so that
+   * who balances the load has looked before the ports close.
+   */
+  async drain(): Promise<void> {
+    const { config, host } = this.#options;
+    this.node.notice = 'the node is about to stop';
+    await sleep(host.clock, config.timeouts.drainMs);
   }
 
   /** Idempotent; what is under way is finished within the configured time. */

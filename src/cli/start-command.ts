@@ -79,6 +79,8 @@ async function serve(options: StartOptions): Promise<void> {
   if (config.durability === 'os') log.warn('store.durability_os');
   tellParent({ kind: 'ready' });
   await stopAsked;
+  // Who asks again does not want to wait.
+  await Promise.race([runtime.drain(), waitForStop()]);
   await runtime.stop();
   log.info('node.gone');
   // Nothing may hold the process once the store is closed.

@@ -28,7 +28,7 @@ export interface ClusterDocument {
     readonly connections: number;
     readonly requests: number;
   };
-  readonly timeouts: Readonly<Record<'request' | 'idle' | 'shutdown', string>>;
+  readonly timeouts: Readonly<Record<'request' | 'idle' | 'drain' | 'shutdown', string>>;
   readonly peer: {
     readonly heartbeat: string;
     readonly down_after: string;
@@ -159,6 +159,7 @@ export interface ClusterConfig {
   readonly timeouts: {
     readonly requestMs: number;
     readonly idleMs: number;
+    readonly drainMs: number;
     readonly shutdownMs: number;
   };
   readonly peer: PeerConfig;
@@ -215,6 +216,7 @@ export function documentToConfig(document: ClusterDocument, folder: string): Clu
     timeouts: {
       requestMs: milliseconds(timeouts.request),
       idleMs: milliseconds(timeouts.idle),
+      drainMs: milliseconds(timeouts.drain),
       shutdownMs: milliseconds(timeouts.shutdown),
     },
     peer: toPeerConfig(document.peer),

@@ -41,6 +41,10 @@ const timeouts = section('How long things may take.', {
     { from: '1s', to: '7d', default: '10m' },
     'A client connection that asks nothing, or stops in the middle of a request.',
   ),
+  drain: duration(
+    { from: '0s', to: '1h', default: '0s' },
+    'How long a node that is to stop serves on while /readyz says that it is not ready.',
+  ),
   shutdown: duration(
     { from: '0s', to: '1h', default: '30s' },
     'How long requests under way may take to end when a node is stopped.',

@@ -99,6 +99,8 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   #stopped: Promise<void> | undefined;
   /** Why the cluster does not count on this node any more. */
   #removal: string | undefined;
+  /** Why clients should go elsewhere, though they are served. */
+  notice: string | undefined;
   #isPresenting = false;
 
   /** `peer` reaches the other nodes; the store is this node's, and closed when it stops. */
@@ -331,6 +333,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   readiness(): { readonly isReady: boolean; readonly reason: string } {
     if (this.#life !== 'serving') return { isReady: false, reason: `the node is ${this.#life}` };
     if (this.#removal !== undefined) return { isReady: false, reason: this.#removal };
+    if (this.notice !== undefined) return { isReady: false, reason: this.notice };
     const health = this.#store.health();
     if (health.kind === 'fenced') {
       return { isReady: false, reason: `the store takes no writes: ${health.reason}` };

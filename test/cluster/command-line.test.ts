@@ -262,7 +262,8 @@ t.test('a copy of a stopped node is a backup, and so is what a running one makes
   const basePort = await freeBasePort(1);
   const [data, copy] = [join(folder, 'backed-up'), join(folder, 'copy')];
   const path = join(folder, 'backed-up.yml');
-  writeFileSync(path, devConfigText({ nodes: 1, basePort, dataDir: data }));
+  const config = devConfigText({ nodes: 1, basePort, dataDir: data });
+  writeFileSync(path, `${config}\ntimeouts: { drain: 10m }\n`);
   const node = 'dev1@127.0.0.1';
   const url = `http://127.0.0.1:${basePort + 18}`;
   const key = `${url}/buckets/patients/keys/k1`;
@@ -280,7 +281,13 @@ t.test('a copy of a stopped node is a backup, and so is what a running one makes
     const headers = { 'Content-Type': 'text/plain', ...(vclock && { 'X-Riak-Vclock': vclock }) };
     t.equal((await fetch(key, { method: 'PUT', headers, body: text })).status, 204);
   };
+  // It serves on for those who have not looked yet, until it is told again.
   const stop = async (running: RunningCommand): Promise<void> => {
+    running.child.kill('SIGTERM');
+    let ready = await fetch(`${url}/readyz`);
+    for (; ready.ok; ready = await fetch(`${url}/readyz`)) await ready.text();
+    t.same([ready.status, await ready.text()], [503, 'the node is about to stop\n']);
+    t.equal((await fetch(key)).status, 200);
     running.child.kill('SIGTERM');
     t.equal((await running.ended).code, 0);
   };
