@@ -11,7 +11,7 @@ import { simulate, type FaultKind } from './simulation.ts';
 const SEEDS_MAX = 20;
 /** A sound cluster has healed long before: what is found then does not go away. */
 const HEAL_LIMIT_MS = 40_000;
-const STEPS_SEEDS_MAX = 60;
+const STEPS_SEEDS_MAX = 200;
 
 /** What is found with a bug planted, up to the first seed at which `isFound`. */
 async function seedsUntil(
@@ -86,7 +86,8 @@ t.test('replicas that stay apart are found', async (t) => {
 
 /**
  * Whether `bug`, in the place of a method, is found while the ring moves without faults. Few writes fall
- * into a step, and those of the seeds before `firstSeed` meet no quorum that would show it.
+ * into a step, and those of the seeds before `firstSeed` meet no quorum that would show it. Whatever draws
+ * another number moves that seed: one in ten to forty shows it.
  */
 async function isFoundInSteps<T extends object, K extends keyof T>(
   [prototype, method]: readonly [T, K],
@@ -109,12 +110,12 @@ async function isFoundInSteps<T extends object, K extends keyof T>(
 
 t.test('a quorum that holds only in the ring of reads is found', async (t) => {
   runUntraced(t);
-  t.ok(await isFoundInSteps([ActiveLists.prototype, 'jointLists'], () => undefined, 28));
+  t.ok(await isFoundInSteps([ActiveLists.prototype, 'jointLists'], () => undefined, 38));
 });
 
 t.test('a node that calls itself full before it is, is found', async (t) => {
   runUntraced(t);
-  t.ok(await isFoundInSteps([Fill.prototype, 'run'], () => Promise.resolve(true), 60));
+  t.ok(await isFoundInSteps([Fill.prototype, 'run'], () => Promise.resolve(true), 132));
 });
 
 function confirmUnmade(request: PeerRequest): PeerReply | undefined {
