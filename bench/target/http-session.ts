@@ -3,35 +3,21 @@
  * Buffers, as basho_bench's NHS driver has them.
  */
 
-import { Agent, request } from 'node:http';
 import { byteStringToBytes, utf8ToByteString } from '../../src/base/bytes.ts';
 import { DEFAULT_BUCKET_TYPE } from '../../src/base/names.ts';
 import { Fault, isFault } from '../../src/base/fault.ts';
+import { HttpConnection, headerOf } from './http-connection.ts';
 import { multipartBodies } from './multipart.ts';
 import { NodeChoice } from './node-choice.ts';
 import { addressText } from './target.ts';
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import type { ByteString } from '../../src/base/bytes.ts';
 import type { ObjectKey } from '../../src/base/names.ts';
 import type { NodeAddress } from '../../src/client/client.ts';
+import type { Answer, Ask } from './http-connection.ts';
 import type { BucketName, Driver, QueryRequest, ReadAnswer } from './session.ts';
 import type { Session, WriteContent } from './session.ts';
 
 const SAID_MAX_BYTES = 160;
-const ANSWER_SIZE_MAX_BYTES = 256 * 1024 * 1024;
-
-interface Ask {
-  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
-  readonly path: string;
-  readonly headers?: OutgoingHttpHeaders;
-  readonly body?: Buffer;
-}
-
-interface Answer {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: Buffer;
-}
 
 export function httpDriver(nodes: readonly NodeAddress[], timeoutMs: number): Driver {
   return {
@@ -78,17 +64,15 @@ export function withQueriesOver(objects: Driver, queries: Driver): Driver {
 }
 
 class HttpSession implements Session {
-  readonly #nodes: readonly NodeAddress[];
-  readonly #timeoutMs: number;
+  /** Each is opened when it is first asked. */
+  readonly #connections: readonly HttpConnection[];
   readonly #choice: NodeChoice;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
 
   constructor(
     nodes: readonly NodeAddress[],
     options: { readonly preferred: number; readonly timeoutMs: number },
   ) {
-    this.#nodes = nodes;
-    this.#timeoutMs = options.timeoutMs;
+    this.#connections = nodes.map((node) => new HttpConnection(node, options.timeoutMs));
     this.#choice = new NodeChoice(options.preferred, nodes.length);
   }
 
@@ -103,22 +87,19 @@ class HttpSession implements Session {
     if (answer.status === 404) return { values: [], context };
     if (answer.status === 200) return { values: [answer.body], context };
     if (answer.status !== 300) throw refusal(answer);
-    return { values: multipartBodies(answer.headers['content-type'], answer.body), context };
+    return { values: multipartBodies(headerOf(answer, 'content-type'), answer.body), context };
   }
 
   async put(key: ObjectKey, content: WriteContent): Promise<'stored' | 'modified'> {
     const { value, indexes = [], context, isConditional } = content;
-    const headers: Record<string, string | string[]> = {
-      'content-type': 'application/octet-stream',
-      'content-length': String(value.length),
-    };
+    const headers: Record<string, string> = { 'content-type': 'application/octet-stream' };
     const clock = context?.toString('base64');
     if (clock !== undefined) headers['x-riak-vclock'] = clock;
     if (isConditional === true && clock !== undefined) headers['x-riak-if-not-modified'] = clock;
     for (const { field, term } of indexes) {
       const name = `x-riak-index-${field}`;
       const before = headers[name];
-      headers[name] = before === undefined ? term : `${String(before)}, ${term}`;
+      headers[name] = before === undefined ? term : `${before}, ${term}`;
     }
     const answer = await this.#ask({ method: 'PUT', path: objectPath(key), headers, body: value });
     if (isConditional === true && (answer.status === 409 || answer.status === 412)) {
@@ -186,7 +167,7 @@ class HttpSession implements Session {
   }
 
   close(): void {
-    this.#agent.destroy();
+    for (const connection of this.#connections) connection.close();
   }
 
   /** Asks the next node only where the one before was never reached. */
@@ -194,7 +175,7 @@ class HttpSession implements Session {
     let last = new Fault('peer-unreachable', 'there is no node');
     for (const node of this.#choice.candidates(performance.now())) {
       try {
-        const answer = await this.#exchange(ask, this.#nodes[node] as NodeAddress);
+        const answer = await (this.#connections[node] as HttpConnection).ask(ask);
         this.#choice.settle(node, performance.now());
         return answer;
       } catch (error) {
@@ -203,34 +184,6 @@ class HttpSession implements Session {
       }
     }
     throw last;
-  }
-
-  #exchange(
-    { method, path, headers = {}, body }: Ask,
-    { host, port }: NodeAddress,
-  ): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      const asked = request({ host, port, method, path, headers, agent: this.#agent });
-      asked.setTimeout(this.#timeoutMs, () => {
-        asked.destroy(new Fault('timeout', 'no answer in time'));
-      });
-      asked.on('error', (error) => reject(faultOf(error)));
-      asked.on('response', (response) => {
-        const pieces: Buffer[] = [];
-        let size = 0;
-        response.on('data', (piece: Buffer) => {
-          pieces.push(piece);
-          size += piece.length;
-          if (size > ANSWER_SIZE_MAX_BYTES) asked.destroy(new Fault('malformed', 'a huge answer'));
-        });
-        response.on('error', (error) => reject(faultOf(error)));
-        response.on('end', () => {
-          const { statusCode: status = 0, headers } = response;
-          resolve({ status, headers, body: Buffer.concat(pieces) });
-        });
-      });
-      asked.end(body);
-    });
   }
 }
 
@@ -250,9 +203,9 @@ function escaped(name: ByteString): string {
     .join('');
 }
 
-function contextOf({ headers }: Answer): Buffer | undefined {
-  const clock = headers['x-riak-vclock'];
-  return typeof clock === 'string' ? Buffer.from(clock, 'base64') : undefined;
+function contextOf(answer: Answer): Buffer | undefined {
+  const clock = headerOf(answer, 'x-riak-vclock');
+  return clock === undefined ? undefined : Buffer.from(clock, 'base64');
 }
 
 /** With the beginning of what was said, which is the same for the same trouble. */
@@ -260,10 +213,4 @@ function refusal({ status, body }: Answer): Fault {
   const said = body.toString('utf8', 0, SAID_MAX_BYTES).replaceAll(/\s+/g, ' ').trim();
   const text = said === '' || said.startsWith('<') ? '' : `: ${said}`;
   return new Fault(status === 503 ? 'overload' : 'peer-refused', `status ${status}${text}`);
-}
-
-function faultOf(error: Error): Fault {
-  if (isFault(error)) return error;
-  const isUnsent = 'code' in error && error.code === 'ECONNREFUSED';
-  return new Fault(isUnsent ? 'peer-unreachable' : 'peer-closed', error.message);
 }

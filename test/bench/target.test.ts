@@ -5,10 +5,12 @@
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t from 'tap';
 import { utf8ToByteString } from '../../src/base/bytes.ts';
 import { findListener, UsageWatch } from '../../bench/load/process-usage.ts';
+import { HttpConnection } from '../../bench/target/http-connection.ts';
 import { httpDriver } from '../../bench/target/http-session.ts';
 import { multipartBodies } from '../../bench/target/multipart.ts';
 import { NodeChoice } from '../../bench/target/node-choice.ts';
@@ -63,6 +65,72 @@ t.test('a target without the query API is named, and a refusal says why', async 
   await t.rejects(ask(), /status 404, the target has no query API: Riak has it from 3\.4 on/);
   await t.rejects(ask(), { message: 'status 400: {"error": "Malformed json request"}' });
   await ask();
+});
+
+t.test('what goes wrong over HTTP is told apart, and nothing is sent twice', async (t) => {
+  const asked: string[] = [];
+  const server = createHttpServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    if (request.url === '/cut') request.socket.destroy();
+    else if (request.url === '/huge') response.end(Buffer.alloc(2_000));
+    else if (request.url !== '/silent') response.end('well');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const connection = new HttpConnection({ host: '127.0.0.1', port }, 500, 1_000);
+  t.teardown(() => {
+    connection.close();
+    server.closeAllConnections();
+  });
+  const ask = (path: string) => connection.ask({ method: 'GET', path });
+  t.equal((await ask('/well')).body.toString(), 'well');
+  await t.rejects(ask('/cut'), { code: 'peer-closed' });
+  await t.rejects(ask('/huge'), { code: 'malformed' });
+  await t.rejects(ask('/silent'), { code: 'timeout' });
+  t.equal((await ask('/well')).status, 200, 'a connection that was lost is opened again');
+  t.same(asked, ['GET /well', 'GET /cut', 'GET /huge', 'GET /silent', 'GET /well']);
+  server.closeAllConnections();
+  server.close();
+  await once(server, 'close');
+  const late = new HttpConnection({ host: '127.0.0.1', port }, 500);
+  t.teardown(() => late.close());
+  await t.rejects(late.ask({ method: 'PUT', path: '/' }), { code: 'peer-unreachable' });
+});
+
+t.test('a session over HTTP sends all requests on one connection, with its headers', async (t) => {
+  const heads: IncomingHttpHeaders[] = [];
+  const sockets = new Set<unknown>();
+  const server = createHttpServer((request, response) => {
+    heads.push(request.headers);
+    sockets.add(request.socket);
+    response.writeHead(request.method === 'GET' ? 200 : 204, { 'X-Riak-Vclock': 'a85h' });
+    response.end(request.method === 'GET' ? 'value' : undefined);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const session = httpDriver([{ host: '127.0.0.1', port }], 5_000).open(0);
+  t.teardown(() => {
+    session.close();
+    server.close();
+  });
+  const name = utf8ToByteString;
+  const key = { type: name('default'), bucket: name('b'), key: name('ü') };
+  const { values, context } = await session.get(key);
+  t.same([values.map(String), context], [['value'], Buffer.from('a85h', 'base64')]);
+  const indexes = ['one', 'two'].map((term) => ({ field: name('f_bin'), term: name(term) }));
+  await session.put(key, { value: Buffer.from('new'), indexes, ...(context && { context }) });
+  await session.put(key, { value: Buffer.alloc(0) });
+  t.equal(heads[0]?.accept, 'multipart/mixed, */*;q=0.9');
+  t.match(heads[1], {
+    'content-type': 'application/octet-stream',
+    'content-length': '3',
+    'x-riak-vclock': 'a85h',
+    'x-riak-index-f_bin': 'one, two',
+  });
+  t.equal(heads[2]?.['content-length'], '0');
+  t.equal(sockets.size, 1);
 });
 
 t.test('the siblings of a multipart answer are its bodies', (t) => {

@@ -1,0 +1,134 @@
+/**
+ * One HTTP connection with one request under way, as a client of the load has it.
+ *
+ * On undici and not node:http, which costs twice as much: the generator shares its machine with the
+ * nodes, and what it costs itself is taken from them. Requests are never pipelined. A connection that
+ * is lost is opened again by the next request.
+ */
+
+import { Client } from 'undici';
+import { Fault } from '../../src/base/fault.ts';
+import type { Dispatcher } from 'undici';
+import type { NodeAddress } from '../../src/client/client.ts';
+
+const ANSWER_SIZE_MAX_BYTES = 256 * 1024 * 1024;
+/** A node may name a shorter time. */
+const IDLE_MAX_MS = 600_000;
+
+export interface Ask {
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Buffer;
+}
+
+export interface Answer {
+  readonly status: number;
+  /** Names as they came, each followed by its value. */
+  readonly headers: readonly Buffer[];
+  readonly body: Buffer;
+}
+
+export class HttpConnection {
+  readonly #client: Client;
+
+  /** `timeoutMs`, kept to within a second, is for connecting, and for each silence of the node. */
+  constructor(
+    { host, port }: NodeAddress,
+    timeoutMs: number,
+    answerSizeMaxBytes = ANSWER_SIZE_MAX_BYTES,
+  ) {
+    this.#client = new Client(`http://${host.includes(':') ? `[${host}]` : host}:${port}`, {
+      connectTimeout: timeoutMs,
+      headersTimeout: timeoutMs,
+      bodyTimeout: timeoutMs,
+      keepAliveTimeout: IDLE_MAX_MS,
+      maxResponseSize: answerSizeMaxBytes,
+      pipelining: 1,
+    });
+  }
+
+  /**
+   * Rejects with `peer-unreachable` where nothing was sent; with `timeout`, `peer-closed` or
+   * `malformed` the request may have been carried out.
+   */
+  ask(ask: Ask): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      this.#client.dispatch(ask, new Awaited(resolve, reject));
+    });
+  }
+
+  close(): void {
+    void this.#client.destroy();
+  }
+}
+
+/** The first value of a header by its name in lower case. */
+export function headerOf({ headers }: Answer, name: string): string | undefined {
+  for (let at = 0; at < headers.length; at += 2) {
+    const header = headers[at] as Buffer;
+    if (header.length === name.length && header.toString('latin1').toLowerCase() === name) {
+      return headers[at + 1]?.toString('latin1');
+    }
+  }
+  return undefined;
+}
+
+/** Gathers the pieces of one answer. */
+class Awaited implements Dispatcher.DispatchHandlers {
+  readonly #resolve: (answer: Answer) => void;
+  readonly #reject: (reason: Error) => void;
+  readonly #pieces: Buffer[] = [];
+  #status = 0;
+  #headers: readonly Buffer[] = [];
+
+  constructor(resolve: (answer: Answer) => void, reject: (reason: Error) => void) {
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  /** Told how to abort, which a time-out and the limit of size do by themselves. */
+  onConnect(): void {}
+
+  onHeaders(status: number, headers: Buffer[]): boolean {
+    this.#status = status;
+    this.#headers = headers;
+    return true;
+  }
+
+  onData(piece: Buffer): boolean {
+    this.#pieces.push(piece);
+    return true;
+  }
+
+  onComplete(): void {
+    const [first = EMPTY, ...more] = this.#pieces;
+    const body = more.length === 0 ? first : Buffer.concat(this.#pieces);
+    this.#resolve({ status: this.#status, headers: this.#headers, body });
+  }
+
+  onError(error: Error): void {
+    this.#reject(reasonOf(error));
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/** What undici would not send is a bug here, and stays what it is. */
+function reasonOf(error: Error): Error {
+  const code = 'code' in error ? error.code : undefined;
+  switch (code) {
+    case 'UND_ERR_INVALID_ARG':
+      return error;
+    case 'ECONNREFUSED':
+    case 'UND_ERR_CONNECT_TIMEOUT':
+      return new Fault('peer-unreachable', error.message);
+    case 'UND_ERR_HEADERS_TIMEOUT':
+    case 'UND_ERR_BODY_TIMEOUT':
+      return new Fault('timeout', 'no answer in time');
+    case 'UND_ERR_RES_EXCEEDED_MAX_SIZE':
+      return new Fault('malformed', 'a huge answer');
+    default:
+      return new Fault('peer-closed', error.message);
+  }
+}
