@@ -228,3 +228,19 @@ t.test('files are named in kebab-case and there are no barrels', (t) => {
   t.same(wrong, []);
   t.end();
 });
+
+t.test('npm ci finds in the lock what other platforms need', (t) => {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+    readonly packages: Readonly<
+      Record<string, { readonly optionalDependencies?: Readonly<Record<string, string>> }>
+    >;
+  };
+  const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies).filter((name) => {
+      const nested = path === '' ? '' : `${path}/`;
+      return !(`node_modules/${name}` in packages || `${nested}node_modules/${name}` in packages);
+    }),
+  );
+  t.same(missing, []);
+  t.end();
+});
