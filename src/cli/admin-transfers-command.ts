@@ -4,6 +4,7 @@
 
 import type { Command } from 'commander';
 import type { TransferReport } from '../node/operations.ts';
+import type { Standstill } from '../repair/standstill.ts';
 import type { ActiveTransfer, TransferTotals } from '../repair/transfer-progress.ts';
 import type { Ask } from './admin-command.ts';
 import { textTable } from './text-table.ts';
@@ -18,8 +19,8 @@ export function addTransfersCommand(admin: Command, ask: Ask): void {
 }
 
 function transfersText(report: TransferReport): string {
-  const { active, totals, lastFailure, nowMs, isFilled } = report;
-  const lines = [stepText(report)];
+  const { active, totals, lastFailure, nowMs, isFilled, stalled } = report;
+  const lines = [stepText(report), ...stalled.map(stalledText)];
   if (!isFilled) lines.push('this node is being refilled after the loss of its disk');
   for (const total of totals) lines.push(totalsText(total));
   if (active.length > 0) lines.push(rateText(report), '', activeText(active, nowMs));
@@ -38,6 +39,10 @@ function stepText({ step }: TransferReport): string {
   if (step === undefined) return 'no step of the ring is open';
   if (step.phase === 'turning') return 'the ring is turning: all are filled, reads follow';
   return `the ring is being filled; not full yet: ${step.unfilled.join(', ')}`;
+}
+
+function stalledText({ work, forMs }: Standstill): string {
+  return `STANDS STILL: ${work}, no nearer to its end for ${seconds(forMs)}`;
 }
 
 function totalsText({ kind, trees, treesDone, keys, bytes, remainingMs }: TransferTotals): string {

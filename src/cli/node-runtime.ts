@@ -228,7 +228,7 @@ export class NodeRuntime {
     return new Map([
       ...bucketTypeCommands(this.node),
       ...clusterCommands(this.node, () => this.#peerReports()),
-      ...statusCommands(this.node),
+      ...statusCommands(this.node, this.node.operations()),
       ...ringCommands(this.node, this.node.operations(), () => this.#peerReports()),
       ...keyCommands(this.node.operations(), this.#fingerprint),
       ...slowLogCommands(this.#slowLog),

@@ -1,7 +1,8 @@
 /**
  * Heartbeats: one ping to each member every interval, and what they tell.
  *
- * A ping carries this node's epoch, a pong the peer's: so each learns who is up and who is behind.
+ * A ping carries this node's epoch, a pong the peer's: so each learns who is up and who is behind. A
+ * pong tells the time too, and how long it took to come.
  * O(members) a heartbeat, and nothing on the way of requests.
  */
 
@@ -11,6 +12,7 @@ import type { Epoch, NodeId } from '../base/names.ts';
 import { awaitedMembers } from '../membership/staging.ts';
 import type { Evidence, Liveness, LivenessChange } from '../membership/liveness.ts';
 import type { Peer } from '../peer/peer.ts';
+import { PeerClocks } from './peer-clocks.ts';
 import type { Topology } from './topology.ts';
 
 export interface HeartbeatOptions {
@@ -35,6 +37,8 @@ export interface HeartbeatPorts {
 const SPREAD_POLL_MS = 20;
 
 export class Heartbeats {
+  /** Of those that are up. */
+  readonly peerClocks = new PeerClocks();
   readonly #ports: HeartbeatPorts;
   readonly #options: HeartbeatOptions;
   #returned: (node: NodeId) => void = () => {};
@@ -85,7 +89,10 @@ export class Heartbeats {
       host.metrics.count(isUp ? 'nodes_returned_total' : 'nodes_lost_total');
       host.log.info(isUp ? 'node.up' : 'node.down', { node });
       if (isUp) this.#returned(node);
-      else lost(node);
+      else {
+        this.peerClocks.forget(node);
+        lost(node);
+      }
     }
   }
 
@@ -120,7 +127,8 @@ export class Heartbeats {
   }
 
   #ping(node: NodeId): void {
-    const { peer, topology, incarnation } = this.#ports;
+    const { host, peer, topology, incarnation } = this.#ports;
+    const sentMs = host.clock.monotonicMs();
     const ping = { verb: 'ping', epoch: topology.epoch, incarnation } as const;
     peer.request(node, ping, this.#options.timeoutMs).then(
       (reply) => {
@@ -129,6 +137,7 @@ export class Heartbeats {
         this.#ports.heardEpoch(node, reply.epoch);
         topology.setInCoverage(node, reply.inCoverage);
         this.#observe(node, 'round-trip');
+        this.#noteTime(node, sentMs, reply.wallMicros);
       },
       (error: unknown) => {
         if (!isFault(error)) throw error;
@@ -136,6 +145,14 @@ export class Heartbeats {
         this.#observe(node, isLost ? 'link-lost' : 'request-failed');
       },
     );
+  }
+
+  #noteTime(node: NodeId, sentMs: number, theirWallMicros: number | undefined): void {
+    const { host, topology } = this.#ports;
+    if (!topology.isUp(node)) return;
+    const rttMs = host.clock.monotonicMs() - sentMs;
+    const wallMicros = host.clock.wallMicros();
+    this.peerClocks.note(node, { rttMs, wallMicros, theirWallMicros });
   }
 
   #observe(node: NodeId, evidence: Evidence): void {

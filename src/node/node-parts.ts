@@ -128,7 +128,9 @@ export async function openParts(ports: NodePorts): Promise<NodeParts> {
     heardPing: (source) => heartbeats.heardPing(source),
     fillBytesPerSecond: () => repair.fillBytesPerSecond,
   });
-  const operations = new Operations({ clock: host.clock, peer, topology, repair, keeper });
+  const { peerClocks } = heartbeats;
+  const watched = { topology, repair, keeper, peerClocks };
+  const operations = new Operations({ clock: host.clock, peer, ...watched });
   return { identity, replica, repair, requests, operations, ...membership, ...coordinators };
 }
 

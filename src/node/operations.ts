@@ -6,7 +6,8 @@
  */
 
 import type { Clock } from '../base/host.ts';
-import type { NodeId, ObjectKey } from '../base/names.ts';
+import { assert } from '../base/fault.ts';
+import { DEFAULT_BUCKET_TYPE, type NodeId, type ObjectKey } from '../base/names.ts';
 import type { RingStep } from '../membership/cluster-state.ts';
 import type { StateKeeper } from '../membership/state-keeper.ts';
 import type { Peer } from '../peer/peer.ts';
@@ -15,8 +16,11 @@ import type { HintStatus } from '../repair/hinted-handoff.ts';
 import type { JobStatus } from '../repair/job.ts';
 import type { ReapProgress } from '../repair/reaper.ts';
 import type { TransferStatus } from '../repair/transfer-progress.ts';
+import { effectiveTypeProperties } from '../membership/effective-properties.ts';
+import { unsafePartitions, type UnsafePartitions } from '../ring/unsafe-partitions.ts';
 import { holdingsOf, type Holdings } from './capacity.ts';
 import { traceKey, type KeyTrace } from './key-trace.ts';
+import type { PeerClock, PeerClocks } from './peer-clocks.ts';
 import type { RepairRounds, RepairStatus, TombstoneCount } from './repair-rounds.ts';
 import type { Topology } from './topology.ts';
 
@@ -27,6 +31,10 @@ export interface OperatorService {
   behind(): readonly NodeId[];
   /** Why this node cannot act on the newest state, in a sentence: a later release has written it. */
   unreadableState(): string | undefined;
+  /** How far the members that are up are away, and their clocks. */
+  peerClocks(): readonly PeerClock[];
+  /** For the n_val of the default type. O(ring size): not for each request. */
+  unsafePartitions(): UnsafePartitions;
   /** What this node moves, and the step of the ring that it is for. */
   transfers(): TransferReport;
   /** How much the cluster holds, and what the loss of a member would ask of the others. */
@@ -62,6 +70,7 @@ export interface OperationsPorts {
   readonly topology: Topology;
   readonly repair: RepairRounds;
   readonly keeper: Pick<StateKeeper, 'unreadable'>;
+  readonly peerClocks: Pick<PeerClocks, 'readings'>;
 }
 
 /** For a member to say what it holds. */
@@ -125,6 +134,17 @@ export class Operations implements OperatorService {
 
   unreadableState(): string | undefined {
     return this.#ports.keeper.unreadable;
+  }
+
+  peerClocks(): readonly PeerClock[] {
+    return this.#ports.peerClocks.readings();
+  }
+
+  unsafePartitions(): UnsafePartitions {
+    const { topology } = this.#ports;
+    const properties = effectiveTypeProperties(topology.state(), DEFAULT_BUCKET_TYPE);
+    assert(properties !== undefined, 'the default type is always there');
+    return unsafePartitions(topology.ring(), properties.n_val, (id) => topology.mayCover(id));
   }
 
   transfers(): TransferReport {

@@ -168,13 +168,14 @@ export class PeerRequests implements PeerHandler {
   }
 
   #pong(source: NodeId, ping: Extract<PeerRequest, { verb: 'ping' }>): PeerReply {
-    const { store, topology, catchUp, incarnation, inCoverage, heardPing } = this.#ports;
+    const { host, store, topology, catchUp, incarnation, inCoverage, heardPing } = this.#ports;
     catchUp.heard(source, ping.epoch);
     const health = store.health();
     if (health.kind !== 'ready') throw new Fault('store-fenced', health.reason);
     heardPing(source);
     const { epoch, isFilled } = topology;
-    return { kind: 'pong', epoch, incarnation, inCoverage, isFilled };
+    const wallMicros = host.clock.wallMicros();
+    return { kind: 'pong', epoch, incarnation, inCoverage, isFilled, wallMicros };
   }
 
   async #put(source: NodeId, request: PutRequest, timeoutMs: number): Promise<PeerReply> {

@@ -71,7 +71,8 @@ export interface KeyHash {
 export type PeerReply =
   /**
    * `inCoverage`: listings and queries may ask this node. `isFilled`: it holds what it should, and
-   * has lost no disk that is yet to be refilled.
+   * has lost no disk that is yet to be refilled. `wallMicros`: its wall clock, in microseconds since
+   * 1970; undefined from a node of the release before this field.
    */
   | {
       readonly kind: 'pong';
@@ -79,6 +80,7 @@ export type PeerReply =
       readonly incarnation: number;
       readonly inCoverage: boolean;
       readonly isFilled: boolean;
+      readonly wallMicros: number | undefined;
     }
   /** Absent: no readable copy. */
   | { readonly kind: 'object'; readonly record: Buffer | undefined }

@@ -40,6 +40,10 @@ export class TupleReader {
     if (this.remaining !== 0) throw malformed('fields too many');
   }
 
+  safeInteger(): number {
+    return this.integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+  }
+
   /** A safe integer from 0. */
   count(): number {
     return this.integer(0, Number.MAX_SAFE_INTEGER);

@@ -233,7 +233,7 @@ export function readOptions(reader: TupleReader): WriteOptions {
 }
 
 function readInteger(reader: TupleReader): number {
-  return reader.integer(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+  return reader.safeInteger();
 }
 
 function readQuorum(reader: TupleReader): Quorum {

@@ -144,7 +144,7 @@ function readRequest(reader: TupleReader): PeerRequest {
 export function replyToTuple(reply: PeerReply): WireTuple {
   switch (reply.kind) {
     case 'pong':
-      return [1, reply.epoch, reply.incarnation, reply.inCoverage, reply.isFilled];
+      return pongToTuple(reply);
     case 'object':
       return [2, reply.record ?? null];
     case 'done':
@@ -180,6 +180,13 @@ export function replyToTuple(reply: PeerReply): WireTuple {
   }
 }
 
+/** The clock came last: who does not know it passes it over. */
+function pongToTuple(pong: Extract<PeerReply, { kind: 'pong' }>): WireTuple {
+  const { epoch, incarnation, inCoverage, isFilled, wallMicros } = pong;
+  const known = [1, epoch, incarnation, inCoverage, isFilled];
+  return wallMicros === undefined ? known : [...known, wallMicros];
+}
+
 export function tupleToReply(tuple: unknown): PeerReply {
   return readReply(new TupleReader(tuple));
 }
@@ -193,6 +200,7 @@ function readReply(reader: TupleReader): PeerReply {
         incarnation: reader.count(),
         inCoverage: reader.boolean(),
         isFilled: reader.boolean(),
+        wallMicros: reader.remaining === 0 ? undefined : reader.safeInteger(),
       };
     case 2:
       return { kind: 'object', record: reader.optional(readBytes) };

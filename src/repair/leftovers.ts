@@ -88,7 +88,7 @@ export class Leftovers {
       if (await replica.holdsAny(tree.partition, tree.nVal)) held.push(tree);
     }
     this.#ports.host.metrics.gauge('transfer_leftover_trees', held.length);
-    if (held.length > 0) this.#progress.beginWork('hand-over', held.length);
+    this.#noteWork(held);
     let isClean = true;
     for (const tree of held) {
       if (halt.isSet) return;
@@ -96,6 +96,17 @@ export class Leftovers {
       else isClean = false;
     }
     if (isClean) await this.#leave();
+  }
+
+  #noteWork(held: readonly TreeName[]): void {
+    const { standstills } = this.#progress;
+    if (held.length === 0) {
+      standstills.end('hand-over');
+      return;
+    }
+    const owners = new Set(held.flatMap((tree) => replicasOf(this.#ports.view, tree)));
+    standstills.begin('hand-over', `${held.length}`, [...owners]);
+    this.#progress.beginWork('hand-over', held.length);
   }
 
   /** Whether nothing is left of the tree. */

@@ -94,7 +94,10 @@ export class Refill {
       },
       halt,
     );
+    const { standstills } = this.#means.progress;
+    standstills.begin('refill', '', [...new Set(trees.flatMap(({ sources }) => sources))]);
     if (!(await fill.run(trees))) return;
+    standstills.end('refill');
     await store.write([{ kind: 'remove', key: NOTE_KEY }]);
     this.#note = undefined;
     this.#ports.filled();

@@ -9,6 +9,7 @@
 import { replicaCountsInUse } from '../membership/effective-properties.ts';
 import type { RingStep } from '../membership/cluster-state.ts';
 import { closeStep, reportFilled } from '../membership/ring-steps.ts';
+import { awaitedMembers } from '../membership/staging.ts';
 import { Background } from './background.ts';
 import { Fill, type FillMeans } from './fill.ts';
 import { FillLog } from './fill-log.ts';
@@ -61,8 +62,20 @@ export class StepTransfer {
     if (step?.phase !== 'turning') this.#closableSinceMs = undefined;
     if (this.#isOpen && step === undefined) this.#means.closed();
     this.#isOpen = step !== undefined;
+    this.#watch(step);
     if (step?.phase === 'turning') await this.#close(step);
     else if (step?.unfilled.includes(self) === true) await this.#fill(step, halt);
+  }
+
+  /** What other nodes are to do yet, they watch themselves. */
+  #watch(step: RingStep | undefined): void {
+    const { self, view } = this.#ports;
+    const { standstills } = this.#means.progress;
+    if (step === undefined || (step.phase === 'filling' && !step.unfilled.includes(self))) {
+      standstills.end('step');
+    } else {
+      standstills.begin('step', `${step.since} ${step.phase}`, awaitedMembers(view.state()));
+    }
   }
 
   async #fill(step: RingStep, halt: Halt): Promise<void> {

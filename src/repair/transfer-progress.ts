@@ -8,6 +8,7 @@ import type { Clock } from '../base/host.ts';
 import type { FaultCode } from '../base/fault.ts';
 import type { NodeId, Partition } from '../base/names.ts';
 import type { TreeName } from './replica-sets.ts';
+import { Standstills, type Standstill, type WatchedWork } from './standstill.ts';
 
 export type TransferKind =
   /** Replicas gained by a step of the ring. */
@@ -58,6 +59,7 @@ export interface TransferStatus {
   readonly keysPerSecond: number;
   readonly bytesPerSecond: number;
   readonly lastFailure: TransferFailure | undefined;
+  readonly stalled: readonly Standstill[];
 }
 
 /** One tree on its way, as its mover sees it. */
@@ -77,10 +79,17 @@ interface Totals {
 /** Seconds over which the rate is taken. */
 const RATE_SECONDS = 10;
 
+const WORK_OF_KIND: Readonly<Record<TransferKind, WatchedWork>> = {
+  fill: 'step',
+  refill: 'refill',
+  'hand-over': 'hand-over',
+};
+
 /** What must have moved for the rate of a whole work to mean something. */
 const MEASURED_BYTES_MIN = 1024 * 1024;
 
 export class TransferProgress {
+  readonly standstills: Standstills;
   readonly #clock: Clock;
   readonly #active = new Set<{ -readonly [F in keyof ActiveTransfer]: ActiveTransfer[F] }>();
   readonly #totals = new Map<TransferKind, Totals>();
@@ -89,8 +98,10 @@ export class TransferProgress {
   #lastFailure: TransferFailure | undefined;
   #fillBytesPerSecond: number | undefined;
 
-  constructor(clock: Clock) {
+  /** `stallMs`: as of `Standstills`. */
+  constructor(clock: Clock, stallMs: number) {
     this.#clock = clock;
+    this.standstills = new Standstills(clock, stallMs);
   }
 
   /** A piece of work over so many trees begins. */
@@ -101,7 +112,9 @@ export class TransferProgress {
 
   treeDone(kind: TransferKind): void {
     const totals = this.#totals.get(kind);
-    if (totals !== undefined) totals.treesDone += 1;
+    if (totals === undefined) return;
+    totals.treesDone += 1;
+    this.standstills.reached(WORK_OF_KIND[kind], totals.treesDone);
   }
 
   begin(kind: TransferKind, { partition, nVal }: TreeName, peers: readonly NodeId[]): TransferNote {
@@ -130,7 +143,7 @@ export class TransferProgress {
     this.#lastFailure = { ...failure, atMs: this.#clock.monotonicMs() };
   }
 
-  status(): TransferStatus {
+  status(isUp: (node: NodeId) => boolean): TransferStatus {
     const nowMs = this.#clock.monotonicMs();
     this.#forgetOld(nowMs);
     let [keys, bytes] = [0, 0];
@@ -152,6 +165,7 @@ export class TransferProgress {
       keysPerSecond: keys / RATE_SECONDS,
       bytesPerSecond: bytes / RATE_SECONDS,
       lastFailure: this.#lastFailure,
+      stalled: this.standstills.stalled(isUp),
     };
   }
 
@@ -168,6 +182,8 @@ export class TransferProgress {
       totals.keys += keys;
       totals.bytes += bytes;
     }
+    // What an exchange pulls, of which only keys are told, may be new writes at every try.
+    if (bytes > 0 || kind === 'hand-over') this.standstills.moved(WORK_OF_KIND[kind]);
     const nowMs = this.#clock.monotonicMs();
     this.#forgetOld(nowMs);
     const second = Math.floor(nowMs / 1_000);

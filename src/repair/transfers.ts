@@ -25,6 +25,8 @@ export interface TransferOptions extends StepTransferOptions, LeftoversOptions {
   readonly batchMax: number;
   /** Between two looks at hash trees that differ. */
   readonly settleMs: number;
+  /** Work that has come no nearer to its end for so long stands still. */
+  readonly stallMs: number;
 }
 
 export const TRANSFER_DEFAULTS: TransferOptions = {
@@ -32,6 +34,7 @@ export const TRANSFER_DEFAULTS: TransferOptions = {
   treesMax: 2,
   idleTimeoutMs: 30_000,
   settleMs: 500,
+  stallMs: 15 * 60_000,
   objectsMax: 16,
   batchMax: 256,
   requestTimeoutMs: 10_000,
@@ -42,6 +45,7 @@ export const TRANSFER_DEFAULTS: TransferOptions = {
 };
 
 export class Transfers {
+  readonly #ports: TransferPorts;
   readonly #progress: TransferProgress;
   readonly #step: StepTransfer;
   readonly #refill: Refill;
@@ -50,7 +54,8 @@ export class Transfers {
 
   /** `refill`: what was found of this node's disk at its start. */
   constructor(ports: TransferPorts, options: TransferOptions, refill: RefillNote | undefined) {
-    this.#progress = new TransferProgress(ports.host.clock);
+    this.#ports = ports;
+    this.#progress = new TransferProgress(ports.host.clock, options.stallMs);
     const pace = new Pace(ports.host.clock, options.bytesPerSecond);
     const progress = this.#progress;
     const exchanges = new Exchanges(ports, pace, options);
@@ -74,7 +79,7 @@ export class Transfers {
   }
 
   status(): TransferStatus {
-    return this.#progress.status();
+    return this.#progress.status((node) => this.#ports.view.isUp(node));
   }
 
   /** As `TransferProgress.fillBytesPerSecond`. */

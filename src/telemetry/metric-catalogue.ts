@@ -15,7 +15,7 @@ export type Catalogue = Readonly<Record<string, string>>;
 const GAUGES: Catalogue = {
   audit_failing: '1 when the last event could not be recorded in the audit log',
   backup_last_success_timestamp_seconds: 'When the last backup since the start was whole',
-  build_info: 'Always 1; its label is the version',
+  build_info: 'Always 1; its labels are the release and the version of Node.js',
   client_tls_certificate_expiry_timestamp_seconds: 'When the certificate shown to clients ends',
   disk_free_bytes: 'Room on the file system of the data folder',
   disk_full: '1 while new data is refused for want of room',
@@ -37,9 +37,13 @@ const GAUGES: Catalogue = {
   node_get_fsm_active: 'Reads under way that this node coordinates',
   node_put_fsm_active: 'Writes under way that this node coordinates',
   node_ready: '1 while clients are served, as /readyz says',
+  peer_clock_offset_seconds: "A peer's clock less this node's, right to half a round trip",
+  peer_rtt_seconds: 'Round trip of heartbeats to a peer that is up, the median of the last eight',
+  peer_up: '1 while a peer answers this node',
   pbc_connections: 'Open connections of Protocol Buffers clients',
   process_event_loop_busy_ratio: 'Part of the last minute that the event loop had work, 0 to 1',
   process_heap_used_bytes: 'Of the JavaScript heap',
+  process_max_fds: 'File descriptors that may be open',
   process_open_fds: 'File descriptors that are open',
   process_own_memory_bytes: 'Memory in RAM without pages of files, which the kernel may take back',
   process_resident_memory_bytes: 'Memory of the process that is in RAM',
@@ -49,6 +53,7 @@ const GAUGES: Catalogue = {
   reaper_members_awaited: 'Members that are away: while there are any no tombstone is reaped',
   requests_limit: 'Requests of clients that may be under way at once, as it has been found',
   requests_waiting: 'Requests of clients that wait for room',
+  ring_unsafe_partitions: 'Partitions whose keys have too few places now, by reason',
   script_sessions: 'MapReduce jobs that use JavaScript',
   security_hashes_under_way: 'Passwords that are being hashed',
   store_bytes: 'What the store takes on disk, about',
@@ -62,6 +67,7 @@ const GAUGES: Catalogue = {
   store_scans: 'Scans of the store that are open',
   tls_certificate_expiry_timestamp_seconds: 'When the certificate for the links between nodes ends',
   transfer_leftover_trees: 'Hash trees of copies that this node holds and does not own',
+  transfers_stalled: 'Pieces of work on transfers that came no nearer to their end for 15 minutes',
 };
 
 const SUMMARIES: Catalogue = {

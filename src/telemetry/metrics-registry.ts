@@ -69,6 +69,18 @@ export class MetricsRegistry implements Metrics {
     this.#gauges.set(name, value);
   }
 
+  /**
+   * A gauge for each value of the label, `name{label="…"}`, in place of those that it had before: what
+   * is not in `values` has no series any more.
+   */
+  gaugeEach(name: string, label: string, values: ReadonlyMap<string, number>): void {
+    const wanted = new Map([...values].map(([of, value]) => [series(name, label, of), value]));
+    for (const known of this.#gauges.keys()) {
+      if (known.startsWith(`${name}{`) && !wanted.has(known)) this.#gauges.delete(known);
+    }
+    for (const [each, value] of wanted) this.gauge(each, value);
+  }
+
   observe(name: string, value: number): void {
     let histogram = this.#histograms.get(name);
     if (histogram === undefined) {
@@ -113,6 +125,12 @@ export class MetricsRegistry implements Metrics {
     for (const histogram of this.#histograms.values()) histogram.rotate();
     this.#cancelRotation = this.#clock.after(SLICE_MS, () => this.#rotate());
   }
+}
+
+/** As OpenMetrics writes it. */
+function series(name: string, label: string, value: string): string {
+  const escaped = value.replace(/["\\]/g, '\\$&').replaceAll('\n', '\\n');
+  return `${name}{${label}="${escaped}"}`;
 }
 
 class WindowedCounter {

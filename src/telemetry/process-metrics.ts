@@ -22,6 +22,8 @@ const BUSY_SAMPLES = 6;
 export function measureProcess(metrics: MetricsRegistry, clock: Clock): void {
   const startedSeconds = Math.round((Date.now() - performance.now()) / 1000);
   metrics.gauge('process_start_time_seconds', startedSeconds);
+  const descriptorsMax = maxDescriptors();
+  if (descriptorsMax !== undefined) metrics.gauge('process_max_fds', descriptorsMax);
   const countCpu = rising(metrics, 'process_cpu_seconds_total');
   const countBusy = rising(metrics, 'process_event_loop_busy_seconds_total');
   metrics.beforeSnapshot(() => {
@@ -88,6 +90,17 @@ function openDescriptors(): number | undefined {
   try {
     // One of them is the folder being read.
     return readdirSync('/proc/self/fd').length - 1;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Undefined where the system does not tell, or there is no limit. */
+function maxDescriptors(): number | undefined {
+  try {
+    const limits = readFileSync('/proc/self/limits', 'latin1');
+    const soft = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1]);
+    return Number.isNaN(soft) ? undefined : soft;
   } catch {
     return undefined;
   }

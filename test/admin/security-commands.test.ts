@@ -191,7 +191,7 @@ t.test('no report of the cluster shows a hash', async (t) => {
   t.same(node.state().security.users.get(user.name)?.password, password);
   const commands = [
     ...clusterCommands(node),
-    ...statusCommands(node),
+    ...statusCommands(node, node.operations()),
     ...ringCommands(node, node.operations()),
   ];
   for (const [command, carryOut] of commands) {

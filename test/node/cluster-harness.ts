@@ -153,6 +153,8 @@ export class TestCluster {
   readonly unknownVerbs = new Set<PeerRequest['verb']>();
   /** Where nodes are configured to be; of a node that is not in it, where all are. */
   readonly hostByNode = new Map<NodeId, string>();
+  /** How far wall clocks are ahead; of a node that is not in it, not at all. */
+  readonly clockAheadMsByNode = new Map<NodeId, number>();
   /** Room on the disks; of a node that is not in it, plenty. */
   readonly freeBytesByNode = new Map<NodeId, number>();
   readonly #options: ClusterOptions;
@@ -294,7 +296,7 @@ export class TestCluster {
   }
 
   async #boot(id: NodeId): Promise<void> {
-    const clock = new ProcessClock(this.time);
+    const clock = new ProcessClock(this.time, () => this.clockAheadMsByNode.get(id) ?? 0);
     const store = new KeptStore(this.#stores.get(id) ?? new MemoryStore());
     const metrics = this.metrics.get(id) ?? new CountedMetrics();
     const { limits = {}, timings = {}, repair = {}, notInCoverage = [] } = this.#options;

@@ -80,14 +80,17 @@ export class VirtualTime {
 /** One process's clock; when the process is gone its timers are too. */
 export class ProcessClock implements Clock {
   readonly #time: VirtualTime;
+  readonly #aheadMs: () => number;
   #isGone = false;
 
-  constructor(time: VirtualTime) {
+  /** `aheadMs`: of the wall clock, how far it is ahead of the others'. */
+  constructor(time: VirtualTime, aheadMs = () => 0) {
     this.#time = time;
+    this.#aheadMs = aheadMs;
   }
 
   wallMicros(): number {
-    return 1_700_000_000_000_000 + Math.round(this.#time.nowMs * 1_000);
+    return 1_700_000_000_000_000 + Math.round((this.#time.nowMs + this.#aheadMs()) * 1_000);
   }
 
   monotonicMs(): number {

@@ -211,7 +211,13 @@ const copyTrace: fc.Arbitrary<CopyTrace> = fc.oneof(
 export const peerReplies: fc.Arbitrary<PeerReply> = fc.oneof(
   kind(
     'pong',
-    plain({ epoch, incarnation: count, inCoverage: fc.boolean(), isFilled: fc.boolean() }),
+    plain({
+      epoch,
+      incarnation: count,
+      inCoverage: fc.boolean(),
+      isFilled: fc.boolean(),
+      wallMicros: orUndefined(fc.maxSafeInteger()),
+    }),
   ),
   kind('object', plain({ record: orUndefined(bytes) })),
   fc.constant({ kind: 'done' } as const),

@@ -57,7 +57,9 @@ export function ping(number: number): PeerRequest {
 export function pong(request: PeerRequest): PeerReply {
   const number = request.verb === 'ping' ? request.incarnation : 0;
   const inCoverage = number % 2 === 0;
-  return { kind: 'pong', epoch: number as Epoch, incarnation: number, inCoverage, isFilled: true };
+  const epoch = number as Epoch;
+  const said = { epoch, incarnation: number, inCoverage, isFilled: true, wallMicros: number };
+  return { kind: 'pong', ...said };
 }
 
 /** A handler of which a test gives only what it needs. */

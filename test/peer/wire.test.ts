@@ -16,6 +16,7 @@ import {
   encodeRequest,
   encodeStreamItem,
   encodeStreamRequest,
+  replyToTuple,
   tupleToReply,
   tupleToRequest,
   tupleToStreamItem,
@@ -141,6 +142,15 @@ t.test('fields of a later release behind the known ones are passed over', (t) =>
   const get = [2, 'default', 'bucket', 'key', true];
   t.same(tupleToRequest([...get, 7, ['new']]), tupleToRequest(get));
   t.equal(tupleToStreamItem([1, ['a'], true]).kind, 'names');
+  t.end();
+});
+
+t.test('a pong of the release before tells no time, and ours is read by it', (t) => {
+  const told = { epoch: 7, incarnation: 2, inCoverage: true, isFilled: false };
+  t.same(tupleToReply([1, 7, 2, true, false]), { kind: 'pong', ...told, wallMicros: undefined });
+  const early = tupleToReply([1, 7, 2, true, false, -1]);
+  t.match(early, { ...told, wallMicros: -1 }, 'a clock of before 1970 is wrong, and no fault');
+  t.same(replyToTuple(early).slice(0, 5), [1, 7, 2, true, false]);
   t.end();
 });
 

@@ -269,7 +269,7 @@ t.test('progress says what moves, how fast, and what went wrong', async (t) => {
 
 t.test('the rate of a fill is known when it has moved enough', async (t) => {
   const host = new VirtualHost();
-  const progress = new TransferProgress(host.clock);
+  const progress = new TransferProgress(host.clock, 60_000);
   progress.beginWork('fill', 1);
   const note = progress.begin('fill', { partition: 0 as Partition, nVal: 3 }, [A]);
   await host.advance(2_000);

@@ -13,15 +13,21 @@ const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf
   .map((file) => readFileSync(join(root, 'src', file), 'utf8'))
   .join('\n');
 
-const KIND_BY_CALL = { count: 'counter', gauge: 'gauge', observe: 'summary' } as const;
+const KIND_BY_CALL = {
+  count: 'counter',
+  gauge: 'gauge',
+  gaugeEach: 'gauge',
+  observe: 'summary',
+} as const;
 
 /** Each literal name, or pattern of names, that is counted, set or observed, and as what. */
-const uses = [...sources.matchAll(/[mM]etrics\s*\.(count|gauge|observe)\(([^,;]*)/g)].flatMap(
-  ([, call = '', parameter = '']) =>
-    [...parameter.matchAll(/'([a-z][a-z0-9_.]*)'|`([^`]+)`/g)].map(([, literal, template]) => ({
-      kind: KIND_BY_CALL[call as keyof typeof KIND_BY_CALL],
-      names: literal ?? (template ?? '').replace(/\{\w+="\$\{\w+\}"\}$/, ''),
-    })),
+const uses = [
+  ...sources.matchAll(/[mM]etrics\s*\.(count|gauge|gaugeEach|observe)\(([^,;]*)/g),
+].flatMap(([, call = '', parameter = '']) =>
+  [...parameter.matchAll(/'([a-z][a-z0-9_.]*)'|`([^`]+)`/g)].map(([, literal, template]) => ({
+    kind: KIND_BY_CALL[call as keyof typeof KIND_BY_CALL],
+    names: literal ?? (template ?? '').replace(/\{\w+="\$\{\w+\}"\}$/, ''),
+  })),
 );
 
 /** What is scraped. */

@@ -149,3 +149,25 @@ t.test('Riak names: counters with their total, histograms with five numbers', (t
   });
   t.end();
 });
+
+t.test('a gauge for each of many drops those that are gone', (t) => {
+  const metrics = new MetricsRegistry(steppedClock());
+  metrics.gauge('peers', 1);
+  metrics.gaugeEach(
+    'peer',
+    'name',
+    new Map([
+      ['a"\\', 1],
+      ['b', 2],
+    ]),
+  );
+  metrics.gaugeEach('peer', 'name', new Map([['a"\\', 3]]));
+  t.same(
+    [...metrics.snapshot().gauges],
+    [
+      ['peers', 1],
+      ['peer{name="a\\"\\\\"}', 3],
+    ],
+  );
+  t.end();
+});

@@ -26,7 +26,7 @@ import {
   judgeSyncs,
   type ClockFacts,
 } from './machine-judge.ts';
-import { judgeAbsence, judgeNode, type NodeAnswers } from './node-judge.ts';
+import { clocksOfStatus, judgeAbsence, judgeNode, type NodeAnswers } from './node-judge.ts';
 
 export interface Patient {
   readonly config: ClusterConfig;
@@ -40,11 +40,12 @@ const PROBE_BYTES = 4_096;
 const PEER_TIMEOUT_MS = 2_000;
 
 export async function diagnose(patient: Patient): Promise<Finding[]> {
-  const { pid, findings } = await findingsOfNode(patient);
+  const { status, findings } = await findingsOfNode(patient);
+  const measured = status === undefined ? [] : clocksOfStatus(status);
   return [
     ...findings,
-    judgeClocks(await clocksOf(patient)),
-    ...(await findingsOfProcess(patient, pid)),
+    judgeClocks(measured.length > 0 ? measured : await clocksOf(patient)),
+    ...(await findingsOfProcess(patient, status?.pid)),
     ...(await findingsOfDisk(patient)),
     judgePorts(patient.config.nodes, {
       self: patient.self,
@@ -56,17 +57,16 @@ export async function diagnose(patient: Patient): Promise<Finding[]> {
 
 async function findingsOfNode({
   query,
-}: Patient): Promise<{ pid: number | undefined; findings: Finding[] }> {
+}: Patient): Promise<{ status: NodeAnswers['status'] | undefined; findings: Finding[] }> {
   try {
     const [status, readiness, cluster, hints, metrics] = await Promise.all(
       ['status', 'ringready', 'cluster status', 'hints', 'metrics'].map(query),
     );
     const answers = { status, readiness, cluster, hints, metrics } as NodeAnswers;
-    const { pid } = status as { readonly pid: number };
-    return { pid, findings: judgeNode(answers, Date.now()) };
+    return { status: answers.status, findings: judgeNode(answers, Date.now()) };
   } catch (error) {
     if (!(error instanceof AdminRefusal)) throw error;
-    return { pid: undefined, findings: [judgeAbsence(error.message)] };
+    return { status: undefined, findings: [judgeAbsence(error.message)] };
   }
 }
 
@@ -151,7 +151,7 @@ async function findingsOfCertificates({ peerTls, clientTls }: ClusterConfig): Pr
   );
 }
 
-/** By the dates that the others put on their answers to /ping. */
+/** By the dates that the others put on their answers to /ping: where the node says nothing. */
 function clocksOf({ config, self }: Patient): Promise<ClockFacts[]> {
   const others = config.nodes.filter(({ name }) => name !== self.name);
   return Promise.all(

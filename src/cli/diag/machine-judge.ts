@@ -164,22 +164,29 @@ export interface ClockFacts {
   readonly uncertainMs: number;
 }
 
-/** Dates in HTTP are whole seconds, so less than two cannot be told. */
+/** Beyond this, writes of one second may be ordered otherwise than they were made. */
+const OFFSET_MAX_MS = 500;
+const OFFSET_FAR_MS = 10_000;
+
+/** Each is judged by the least that its offset may be. */
 export function judgeClocks(peers: readonly ClockFacts[]): Finding {
-  const known = peers.filter(({ offsetMs }) => offsetMs !== undefined);
+  const known = peers.flatMap(({ node, offsetMs, uncertainMs }) =>
+    offsetMs === undefined
+      ? []
+      : [{ node, leastMs: Math.max(0, Math.abs(offsetMs) - uncertainMs), uncertainMs }],
+  );
   if (known.length === 0) return ok('clocks', 'no other node to compare with');
-  const off = known
-    .map(({ node, offsetMs = 0, uncertainMs }) => ({
-      node,
-      seconds: Math.max(0, Math.abs(offsetMs) - uncertainMs) / 1_000,
-    }))
-    .filter(({ seconds }) => seconds >= 1);
-  if (off.length === 0) return ok('clocks', `compared with ${known.length}, all within 2 s`);
+  const off = known.filter(({ leastMs }) => leastMs > OFFSET_MAX_MS);
+  if (off.length === 0) {
+    const widestMs = Math.max(...known.map(({ uncertainMs }) => uncertainMs));
+    const within = ((OFFSET_MAX_MS + 2 * widestMs) / 1_000).toFixed(1);
+    return ok('clocks', `compared with ${known.length}, all within ${within} s`);
+  }
   const found = off
-    .map(({ node, seconds }) => `${node} is off by ${seconds.toFixed(0)} s`)
+    .map(({ node, leastMs }) => `${node} is off by ${(leastMs / 1_000).toFixed(1)} s`)
     .join('; ');
   const advice = 'run NTP everywhere: where a bucket keeps one value, the newest stamp wins';
-  const isFar = off.some(({ seconds }) => seconds >= 10);
+  const isFar = off.some(({ leastMs }) => leastMs >= OFFSET_FAR_MS);
   return isFar ? fail('clocks', found, advice) : warn('clocks', found, advice);
 }
 

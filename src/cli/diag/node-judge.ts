@@ -3,11 +3,16 @@
  */
 
 import type { ClusterReport } from '../../admin/cluster-status.ts';
+import type { NodeStatus } from '../../admin/status-commands.ts';
 import type { RingReadiness } from '../../admin/ring-commands.ts';
 import { fail, ok, warn, type Finding } from './finding.ts';
+import type { ClockFacts } from './machine-judge.ts';
+
+/** A node of the release before says less. */
+type ToldStatus = Partial<NodeStatus> & Pick<NodeStatus, 'isReady' | 'reason'>;
 
 export interface NodeAnswers {
-  readonly status: { readonly isReady: boolean; readonly reason: string };
+  readonly status: ToldStatus;
   readonly readiness: RingReadiness;
   readonly cluster: ClusterReport;
   readonly hints: { readonly total: number };
@@ -24,6 +29,8 @@ export function judgeNode(answers: NodeAnswers, nowMs: number): Finding[] {
       ? ok('node', status.reason)
       : fail('node', status.reason, 'it takes no clients until this has an end; see its log'),
     judgeMembers(readiness),
+    judgePartitions(status),
+    judgeTransfers(status),
     judgeReleases(cluster),
     hints.total === 0
       ? ok('hints', 'nothing owed')
@@ -48,6 +55,41 @@ function judgeMembers({ nodes, down, behind, unreadable }: RingReadiness): Findi
     return warn('members', `${behind.join(', ')} act on an older epoch`, 'ask again in a moment');
   }
   return ok('members', `${nodes.length} up, and agreed on the ring`);
+}
+
+function judgePartitions({ unsafePartitions, ringSize }: ToldStatus): Finding {
+  const check = 'partitions';
+  if (unsafePartitions === undefined) return ok(check, 'the node does not say');
+  const { nodes, down, locations } = unsafePartitions;
+  const of = `of ${ringSize}`;
+  if (nodes > 0) {
+    const found = `${nodes} ${of} have replicas that share a node`;
+    return warn(check, found, 'add nodes: the n_val of the default type asks for more');
+  }
+  if (down > 0) {
+    const found = `${down} ${of} have a replica on a node that is down or being refilled`;
+    return warn(check, found, 'see to the members; do not stop another one meanwhile');
+  }
+  if (locations > 0) {
+    const found = `${locations} ${of} have replicas that share a location needlessly`;
+    return warn(check, found, '`vertebra admin cluster plan` shows what a change would make of it');
+  }
+  return ok(check, `all ${ringSize} have their replicas apart and up`);
+}
+
+function judgeTransfers({ transfersStalled = 0 }: ToldStatus): Finding {
+  if (transfersStalled === 0) return ok('transfers', 'none stands still');
+  const advice = '`vertebra admin transfers` says for how long, and what failed last';
+  return warn('transfers', `${transfersStalled} come no nearer to their end`, advice);
+}
+
+/** What the node itself has measured of the others that are up. */
+export function clocksOfStatus({ members = [] }: ToldStatus): ClockFacts[] {
+  return members.flatMap(({ id, clockOffsetMs, clockUncertainMs = 0 }) =>
+    clockOffsetMs === undefined
+      ? []
+      : [{ node: id, offsetMs: clockOffsetMs, uncertainMs: clockUncertainMs }],
+  );
 }
 
 function judgeReleases({ members }: ClusterReport): Finding {

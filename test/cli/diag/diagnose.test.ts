@@ -13,8 +13,15 @@ function verdictOf(findings: readonly Finding[], check: string): string | undefi
   return findings.find((finding) => finding.check === check)?.verdict;
 }
 
+const STATUS: NodeAnswers['status'] = {
+  isReady: true,
+  reason: 'serving',
+  ringSize: 8,
+  unsafePartitions: { nodes: 0, down: 0, locations: 0 },
+  transfersStalled: 0,
+};
 const WELL: NodeAnswers = {
-  status: { isReady: true, reason: 'serving' },
+  status: STATUS,
   readiness: { isReady: true, nodes: [], down: [], behind: [], unreadable: undefined },
   cluster: { members: [{ release: '0.1.0' }, { release: '0.1.0' }] } as never,
   hints: { total: 0 },
@@ -25,11 +32,16 @@ const NOW_MS = 11 * 86_400_000;
 t.test('a node that is well is called well, and each of its troubles is named', (t) => {
   t.ok(judgeNode(WELL, NOW_MS).every(({ verdict }) => verdict === 'ok'));
   const { readiness } = WELL;
-  const troubles: [check: string, verdict: string, answers: Partial<NodeAnswers>][] = [
+  const troubles: (readonly [check: string, verdict: string, answers: Partial<NodeAnswers>])[] = [
     ['node', 'fail', { status: { isReady: false, reason: 'the disk is nearly full' } }],
     ['members', 'fail', { readiness: { ...readiness, down: ['b'] as never } }],
     ['members', 'warn', { readiness: { ...readiness, behind: ['b'] as never } }],
     ['members', 'fail', { readiness: { ...readiness, unreadable: 'it is of format 3' } }],
+    ...(['nodes', 'down', 'locations'] as const).map((reason) => {
+      const unsafePartitions = { nodes: 0, down: 0, locations: 0, [reason]: 3 };
+      return ['partitions', 'warn', { status: { ...STATUS, unsafePartitions } }] as const;
+    }),
+    ['transfers', 'warn', { status: { ...STATUS, transfersStalled: 1 } }],
     ['releases', 'warn', { cluster: { members: [{ release: '1' }, { release: '2' }] } as never }],
     ['hints', 'warn', { hints: { total: 7 } }],
     ['backup', 'warn', { metrics: '' }],
@@ -38,6 +50,11 @@ t.test('a node that is well is called well, and each of its troubles is named', 
     t.equal(verdictOf(judgeNode({ ...WELL, ...answers }, NOW_MS), check), verdict, check);
   }
   t.equal(verdictOf(judgeNode(WELL, 3 * NOW_MS), 'backup'), 'warn', 'an old one');
+  const before = { ...WELL, status: { isReady: true, reason: 'serving' } };
+  t.ok(
+    judgeNode(before, NOW_MS).every(({ verdict }) => verdict === 'ok'),
+    'an older release',
+  );
   t.end();
 });
 

@@ -111,5 +111,8 @@ t.test('ports, certificates and clocks', (t) => {
   const peer = (offsetMs: number | undefined) => ({ node: 'b', offsetMs, uncertainMs: 600 });
   const clocks = [[], [peer(undefined)], [peer(-900)], [peer(900), peer(-3_000)], [peer(60_000)]];
   t.same(verdicts(clocks.map(judgeClocks)), ['ok', 'ok', 'ok', 'warn', 'fail']);
+  const exact = (offsetMs: number) => judgeClocks([{ node: 'b', offsetMs, uncertainMs: 1 }]);
+  t.same(verdicts([exact(490), exact(-510)]), ['ok', 'warn']);
+  t.equal(exact(1_501).found, 'b is off by 1.5 s');
   t.end();
 });
