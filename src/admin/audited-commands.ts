@@ -17,6 +17,7 @@ export const LOOKING_COMMANDS: ReadonlySet<string> = new Set([
   'status',
   'metrics',
   'capacity',
+  'config',
   'slowlog',
   'hotkeys',
   'hints',

@@ -62,7 +62,8 @@ export interface RuntimeOptions {
   readonly self: NodeConfig;
   readonly host: Host;
   readonly metrics: MetricsRegistry;
-  readonly logCommands: ReadonlyMap<string, AdminCommand>;
+  /** Of what the process has beside its node: the log, the configuration. */
+  readonly commands: ReadonlyMap<string, AdminCommand>;
   /** The data folder was restored from a copy; the store cannot tell that by itself. */
   readonly isRestored: boolean;
   /** Told of a bug: the node must not go on. */
@@ -236,7 +237,7 @@ export class NodeRuntime {
       ...repairCommands(this.node, this.node.operations()),
       ...securityCommands(this.node, { hasClientTls: this.#clientCertificates !== undefined }),
       ...backupCommands(this.#backups),
-      ...this.#options.logCommands,
+      ...this.#options.commands,
       ['capacity', () => this.node.operations().holdings()],
       ['metrics', async () => snapshotToOpenMetrics(this.#options.metrics.snapshot())],
     ]);

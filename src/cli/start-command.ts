@@ -12,7 +12,7 @@ import { setFlagsFromString } from 'node:v8';
 import { logCommands } from '../admin/log-commands.ts';
 import { LogLevels } from '../base/log-levels.ts';
 import type { NodeConfig } from '../config/cluster-config.ts';
-import { readConfigFile } from '../config/config-file.ts';
+import { openConfigFile } from '../config/config-file.ts';
 import { MetricsRegistry } from '../telemetry/metrics-registry.ts';
 import { PinoLog } from '../telemetry/pino-log.ts';
 import { measureProcess } from '../telemetry/process-metrics.ts';
@@ -48,7 +48,7 @@ export async function runNode(options: StartOptions): Promise<void> {
 
 async function serve(options: StartOptions): Promise<void> {
   setFlagsFromString(HEAP_GROWTH_FLAG);
-  const config = readConfigFile(options.config);
+  const { document, config } = openConfigFile(options.config);
   const self = selfIn(config.nodes, options);
   const clock = new SystemClock();
   const logLevels = new LogLevels(clock, config.log.level);
@@ -68,7 +68,7 @@ async function serve(options: StartOptions): Promise<void> {
     self,
     host,
     metrics,
-    logCommands: logCommands(logLevels, log),
+    commands: new Map([...logCommands(logLevels, log), ['config', async () => document]]),
     isRestored: options.restored === true,
     onBug: (error) => {
       throw error;

@@ -22,13 +22,21 @@ import { YamlDocument } from './yaml-document.ts';
 
 /** Rejects with a `config` fault whose message is fit for an operator. */
 export function readConfigFile(path: string): ClusterConfig {
+  return openConfigFile(path).config;
+}
+
+/** As `readConfigFile`, and the document that it is made of. */
+export function openConfigFile(path: string): {
+  readonly document: ClusterDocument;
+  readonly config: ClusterConfig;
+} {
   const document = parseClusterDocument(basename(path), readText(path));
-  return documentToConfig(document, dirname(resolve(path)));
+  return { document, config: documentToConfig(document, dirname(resolve(path))) };
 }
 
 /** The document of a file with everything that is in force, defaults included, as YAML. */
 export function effectiveConfig(path: string): string {
-  return stringify(parseClusterDocument(basename(path), readText(path)));
+  return stringify(openConfigFile(path).document);
 }
 
 /** Checks `text`; `name` is how messages call it. */

@@ -2,7 +2,9 @@
  * Every setting in one table: for `vertebra config describe` and the documentation.
  */
 
+import { Fault } from '../base/fault.ts';
 import { CLUSTER_SCHEMA } from './cluster-schema.ts';
+import { findNearestName } from './nearest-name.ts';
 import type { SettingSchema } from './setting.ts';
 
 export interface SettingDescription {
@@ -21,6 +23,25 @@ export function describeSettings(): SettingDescription[] {
   return describeProperties(CLUSTER_SCHEMA, '');
 }
 
+/**
+ * The settings that `key` names: one, or all of a group. Rejects with a `config` fault that says which
+ * name was meant.
+ */
+export function describeSetting(key: string): SettingDescription[] {
+  const settings = describeSettings();
+  // As a file's own path has it: nodes[0].host, or without the brackets.
+  const wanted = key.replace(/\[[^\]]*\]/, '').replace(/^nodes(?=\.|$)/, 'nodes[]');
+  const found = settings.filter(
+    ({ key: each }) => each === wanted || each.startsWith(`${wanted}.`),
+  );
+  if (found.length > 0) return found;
+  const known = settings.map((setting) => setting.key);
+  const last = known.filter((each) => each.split('.').at(-1) === key);
+  const nearest = last.length > 0 ? last.join(' or ') : findNearestName(wanted, known);
+  const meant = nearest === undefined ? '' : `; did you mean ${nearest}?`;
+  throw new Fault('config', `there is no setting ${key}${meant}`);
+}
+
 function describeProperties(schema: SettingSchema, prefix: string): SettingDescription[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, setting]) => {
     const key = `${prefix}${name}`;
@@ -28,11 +49,11 @@ function describeProperties(schema: SettingSchema, prefix: string): SettingDescr
     const isGroup = setting.properties !== undefined && setting.additionalProperties === false;
     if (isGroup) return describeProperties(setting, `${key}.`);
     if (setting.items !== undefined) return describeProperties(setting.items, `${key}[].`);
-    return [describeSetting(key, setting)];
+    return [describedAs(key, setting)];
   });
 }
 
-function describeSetting(key: string, setting: SettingSchema): SettingDescription {
+function describedAs(key: string, setting: SettingSchema): SettingDescription {
   return {
     key,
     type: typeOf(setting),

@@ -99,7 +99,7 @@ t.test('what is called looking is a command that there is', (t) => {
   const sources = readdirSync(join(folder, 'admin'))
     .map((name) => `admin/${name}`)
     .filter((name) => name !== 'admin/audited-commands.ts')
-    .concat('cli/node-runtime.ts')
+    .concat('cli/node-runtime.ts', 'cli/start-command.ts')
     .map((name) => readFileSync(join(folder, name), 'utf8'))
     .join('');
   t.same(

@@ -77,6 +77,11 @@ t.test('a cluster starts, serves, is administered, stops, and finds its data aga
   t.equal((await admin('hints')).stdout, 'nothing is owed to any node\n');
   t.match((await admin('repair', 'run', '--partition', '3')).stdout, 'partition 3 has begun');
   t.match(JSON.parse((await admin('repair', 'status')).stdout), { job: { state: /./ } });
+  writeFileSync(config, `${readFileSync(config, 'utf8')}limits: { siblings: 50 }\n`);
+  const diff = ['config', 'diff', config, '--node', 'dev1@127.0.0.1', '--check'];
+  const differences = await runCommand(...diff);
+  t.equal(differences.code, 1);
+  t.match(differences.stdout, /^\* limits\.siblings +100 +50 +100$/m);
   t.match((await admin('bucket-type', 'list')).stdout, /^siblings \(active\)$/m);
   const created = await admin('bucket-type', 'create', 'pairs', '{"props":{"n_val":2}}');
   t.equal(created.stdout, 'pairs created\n');

@@ -13,6 +13,11 @@ const CREDENTIALS_IN_URL = /(\w:\/\/)[^\s/@]+@/g;
 const ASSIGNED = /((?:passw\w*|secret|token)["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s,;}]+)/gi;
 const DEPTH_MAX = 32;
 
+/** Whether what goes by this name is not to be shown. */
+export function isSecretName(name: string): boolean {
+  return SECRET_NAME.test(name);
+}
+
 /** A copy, deep. */
 export function redacted(value: unknown, depth = 0): unknown {
   if (typeof value === 'string') return redactedText(value);
@@ -22,7 +27,7 @@ export function redacted(value: unknown, depth = 0): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([name, each]) => [
       name,
-      SECRET_NAME.test(name) && typeof each !== 'boolean' ? HIDDEN : redacted(each, depth + 1),
+      isSecretName(name) && typeof each !== 'boolean' ? HIDDEN : redacted(each, depth + 1),
     ]),
   );
 }
