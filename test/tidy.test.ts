@@ -43,6 +43,7 @@ const SHELL = [
   'api/pbc',
   'admin',
   'client',
+  'migrate',
   'cli',
 ];
 
@@ -93,7 +94,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
     isPure: false,
     mayImport: ['node', 'backup', 'audit', 'membership', 'ring', 'object', 'security', 'base'],
   },
-  client: { isPure: false, mayImport: ['api/pbc', 'object', 'base'] },
+  client: { isPure: false, mayImport: ['api/pbc', 'object', 'datatype', 'base'] },
+  migrate: { isPure: false, mayImport: ['client', 'object', 'datatype', 'base'] },
   // `bench` is no room of src; its commands are loaded when they are run.
   cli: { isPure: false, mayImport: [...ALL_PURE, ...SHELL, 'bench'] },
 };

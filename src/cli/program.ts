@@ -10,6 +10,7 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { addAdminCommands } from './admin-command.ts';
 import { addBenchCommands } from './bench-command.ts';
 import { addConfigCommands } from './config-command.ts';
+import { addMigrateCommands } from './migrate-command.ts';
 import { RELEASE } from './release.ts';
 import type { StartOptions } from './start-command.ts';
 
@@ -87,6 +88,7 @@ function createProgram(entryPoint: string): Command {
 
   addBenchCommands(program, entryPoint);
   addConfigCommands(program);
+  addMigrateCommands(program);
   addAdminCommands(program);
   return program;
 }

@@ -32,6 +32,7 @@ import {
   RpbPingResp,
 } from '../api/pbc/messages/server-messages.ts';
 import { BucketClient } from './bucket-client.ts';
+import { DatatypeClient } from './datatype-client.ts';
 import { deleteFields, getFields, indexFields, putFields } from './request-fields.ts';
 import { Requester } from './requester.ts';
 import type { ByteString } from '../base/bytes.ts';
@@ -60,11 +61,13 @@ export type { NodeAddress };
 export class VertebraClient {
   /** Properties of buckets and bucket types. */
   readonly buckets: BucketClient;
+  readonly datatypes: DatatypeClient;
   readonly #requester: Requester;
 
   constructor(options: ClientOptions) {
     this.#requester = new Requester(options);
     this.buckets = new BucketClient(this.#requester);
+    this.datatypes = new DatatypeClient(this.#requester);
   }
 
   async get(key: ObjectKey, options: GetOptions = {}): Promise<GetResult> {

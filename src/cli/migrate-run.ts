@@ -1,0 +1,146 @@
+/**
+ * Runs the commands of `vertebra migrate`: opens the ends, and says what came of it.
+ */
+
+import { utf8ToByteString } from '../base/bytes.ts';
+import { Fault } from '../base/fault.ts';
+import type { NodeAddress } from '../client/client.ts';
+import { ClusterEnd } from '../migrate/cluster-end.ts';
+import { compare } from '../migrate/compare.ts';
+import { copy } from '../migrate/copy.ts';
+import { KeyFile } from '../migrate/key-file.ts';
+import { Ledger } from '../migrate/ledger.ts';
+import { plan } from '../migrate/plan.ts';
+import { scopeOf } from '../migrate/walk.ts';
+import type { Scope } from '../migrate/walk.ts';
+import type { CopyArguments, PlanArguments } from './migrate-command.ts';
+import { compareText, copyText, planText } from './migrate-text.ts';
+
+export interface EndArguments {
+  readonly from: string;
+  readonly to: string;
+  readonly type?: readonly string[];
+  readonly bucket?: readonly string[];
+  readonly timeout: number;
+  readonly patience: number;
+  readonly json?: boolean;
+}
+
+export interface RunArguments extends EndArguments {
+  readonly rate?: number;
+  readonly concurrency: number;
+  readonly expect?: number;
+  readonly keysTo?: string;
+  readonly quiet?: boolean;
+}
+
+export async function runPlan(options: PlanArguments): Promise<void> {
+  await withEnds({ ...options, concurrency: 1 }, async (ends) => {
+    const found = await plan(ends, { scope: scopeIn(options), sets: options.set === true });
+    print(options, found, planText);
+    const isDone = found.items.every((item) => item.kind === 'bucket-differs' && item.isSet);
+    if (!isDone) process.exitCode = 1;
+  });
+}
+
+export async function runCopy(options: CopyArguments): Promise<void> {
+  await withEnds(options, async (ends) => {
+    const ledger = await Ledger.open({
+      folder: options.ledger,
+      from: placesIn(options.from),
+      to: placesIn(options.to),
+      isReverse: options.reverse === true,
+    });
+    const keyFile = await KeyFile.open(options.keysTo);
+    try {
+      const summary = await copy(
+        { ...ends, ledger, keyFile },
+        {
+          ...runOptions(options),
+          carriesDeletes: options.deletes === true,
+          onConflict: options.onConflict,
+          failuresMax: options.failuresMax,
+        },
+      );
+      print(options, summary, copyText);
+      if (!summary.isSettled) process.exitCode = 1;
+    } finally {
+      await keyFile.close();
+      await ledger.close();
+    }
+  });
+}
+
+export async function runCompare(options: RunArguments): Promise<void> {
+  await withEnds(options, async (ends) => {
+    const keyFile = await KeyFile.open(options.keysTo);
+    try {
+      const summary = await compare({ ...ends, keyFile }, runOptions(options));
+      print(options, summary, compareText);
+      if (!summary.isSame) process.exitCode = 1;
+    } finally {
+      await keyFile.close();
+    }
+  });
+}
+
+function runOptions(options: RunArguments) {
+  return {
+    scope: scopeIn(options),
+    concurrency: options.concurrency,
+    rate: options.rate,
+    expected: options.expect,
+    isQuiet: options.quiet === true,
+  };
+}
+
+async function withEnds(
+  options: EndArguments & { readonly concurrency: number },
+  work: (ends: { readonly source: ClusterEnd; readonly target: ClusterEnd }) => Promise<void>,
+): Promise<void> {
+  const { timeout: timeoutMs, patience: patienceMs, concurrency } = options;
+  const shared = placesIn(options.from).find((place) => placesIn(options.to).includes(place));
+  if (shared !== undefined) throw new Fault('config', `${shared} cannot be both ends`);
+  const open = (nodes: string): ClusterEnd => {
+    return new ClusterEnd({
+      nodes: placesIn(nodes).map(addressOf),
+      concurrency,
+      timeoutMs,
+      patienceMs,
+    });
+  };
+  const [source, target] = [open(options.from), open(options.to)];
+  try {
+    // Somebody has to be there at the start; later they may be away for a while.
+    await Promise.all([source.release(), target.release()]);
+    await work({ source, target });
+  } finally {
+    source.close();
+    target.close();
+  }
+}
+
+function placesIn(nodes: string): readonly string[] {
+  return nodes.split(',').map((place) => place.trim());
+}
+
+function addressOf(place: string): NodeAddress {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(place);
+  const port = Number(match?.[3]);
+  const host = match?.[1] ?? match?.[2];
+  if (host !== undefined && port >= 1 && port <= 65_535) return { host, port };
+  throw new Fault('config', `${place} is no host:port`);
+}
+
+function scopeIn({ type, bucket }: EndArguments): Scope {
+  const types = (type ?? ['default']).map(utf8ToByteString);
+  return scopeOf(types, bucket?.map(utf8ToByteString));
+}
+
+function print<T>(
+  { json }: Pick<EndArguments, 'json'>,
+  summary: T,
+  toText: (summary: T) => string,
+): void {
+  console.log(json === true ? JSON.stringify(summary, undefined, 2) : toText(summary));
+}

@@ -1,0 +1,100 @@
+/**
+ * What `vertebra migrate` says to people.
+ */
+
+import type { CompareSummary } from '../migrate/compare.ts';
+import type { CopySummary } from '../migrate/copy.ts';
+import type { Plan, PlanItem } from '../migrate/plan.ts';
+import { OUTCOMES } from '../migrate/tally.ts';
+import type { Outcome } from '../migrate/tally.ts';
+import { amountText } from './amount-text.ts';
+import { textTable } from './text-table.ts';
+
+const MEANINGS: Readonly<Record<Outcome, string>> = {
+  copied: 'written to the target',
+  completed: 'siblings added that a broken-off copy had left out',
+  deleted: 'deleted at the target, gone from the source',
+  same: 'both ends held the same',
+  unchanged: 'the source has not changed since it was copied',
+  'done-before': 'done in this pass before it was broken off',
+  gone: 'neither end has it any more',
+  left: 'gone from the source, left at the target (see --deletes)',
+  conflict: 'both ends hold their own; the target was left as it is',
+  'deleted-at-target': 'deleted at the target, and left so',
+  'not-carried': 'cannot be carried; see below',
+  failed: 'an end refused or did not answer; see below',
+};
+
+export function copyText(summary: CopySummary): string {
+  const { outcomes, reasons, bytes, seconds, objects } = summary;
+  const rows = OUTCOMES.flatMap((name) => {
+    const count = outcomes[name] ?? 0;
+    return count === 0 ? [] : [[String(count), name, MEANINGS[name]]];
+  });
+  return [
+    `pass ${summary.pass}${summary.isResumed ? ', gone on with' : ''}: ${objects} objects, ` +
+      `${amountText(bytes)} in ${seconds.toFixed(1)} s (${(objects / seconds).toFixed(0)}/s)`,
+    ...(rows.length > 0 ? [textTable(['objects', 'outcome', 'meaning'], rows)] : []),
+    ...reasonLines(reasons),
+    ...(summary.tombstoneSiblings > 0
+      ? [`${summary.tombstoneSiblings} deletions among siblings were left out`]
+      : []),
+    ...(summary.isWhole ? [] : ['too many failed: the pass was given up, and can be gone on with']),
+  ].join('\n');
+}
+
+export function compareText(summary: CompareSummary): string {
+  const { objects, seconds, isSame, reasons } = summary;
+  const rows = (['equal', 'missing', 'differing', 'extra', 'failed'] as const)
+    .filter((name) => name === 'equal' || summary[name] > 0)
+    .map((name) => [String(summary[name]), name]);
+  return [
+    `${objects} objects compared in ${seconds.toFixed(1)} s`,
+    textTable(['objects', 'finding'], rows),
+    ...reasonLines(reasons),
+    isSame ? 'the ends hold the same' : 'the ends differ',
+  ].join('\n');
+}
+
+export function planText({ types, buckets, items }: Plan): string {
+  return [
+    `${types} bucket types and ${buckets} buckets compared`,
+    ...items.flatMap(itemLines),
+    ...(items.length === 0 ? ['nothing is missing and nothing differs'] : []),
+  ].join('\n');
+}
+
+function itemLines(item: PlanItem): readonly string[] {
+  switch (item.kind) {
+    case 'type-missing': {
+      const props = JSON.stringify({ props: item.properties });
+      return [
+        `type ${item.type} is missing at the target:`,
+        `  vertebra admin bucket-type create ${item.type} '${props}'`,
+        `  vertebra admin bucket-type activate ${item.type}`,
+      ];
+    }
+    case 'type-differs':
+      return [`type ${item.type} differs:`, ...item.differences.map(differenceLine)];
+    case 'bucket-differs': {
+      const name = `${item.type}/${item.bucket}`;
+      const what = item.isSet ? 'differed, and was set' : 'differs';
+      return [`bucket ${name} ${what}:`, ...item.differences.map(differenceLine)];
+    }
+  }
+}
+
+function differenceLine(difference: {
+  readonly name: string;
+  readonly source: unknown;
+  readonly target: unknown;
+}): string {
+  const { name, source, target } = difference;
+  return `  ${name}: ${JSON.stringify(source) ?? '-'} at the source, ${JSON.stringify(target) ?? '-'} at the target`;
+}
+
+function reasonLines(reasons: Readonly<Record<string, number>>): readonly string[] {
+  return Object.entries(reasons)
+    .sort(([, left], [, right]) => right - left)
+    .map(([reason, count]) => `${count} ×  ${reason}`);
+}

@@ -1,0 +1,39 @@
+/**
+ * A file of keys that need a look: one JSON object a line. Keys are patients' data, so it is made
+ * only where an operator names it, and readable to nobody else.
+ */
+
+import { open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import type { ObjectKey } from '../base/names.ts';
+import { nameToJson } from './object-line.ts';
+
+export class KeyFile {
+  readonly #file: FileHandle | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  private constructor(file: FileHandle | undefined) {
+    this.#file = file;
+  }
+
+  /** Begun anew if it is there; without a path nothing is written. */
+  static async open(path: string | undefined): Promise<KeyFile> {
+    return new KeyFile(path === undefined ? undefined : await open(path, 'w', 0o600));
+  }
+
+  async add({ type, bucket, key }: ObjectKey, outcome: string, reason?: string): Promise<void> {
+    if (this.#file === undefined) return;
+    const names = { type: nameToJson(type), bucket: nameToJson(bucket), key: nameToJson(key) };
+    const line = `${JSON.stringify({ ...names, outcome, reason })}\n`;
+    // One behind another: lines must not get mixed.
+    const file = this.#file;
+    const written = this.#last.then(() => file.appendFile(line));
+    this.#last = written.catch(() => undefined);
+    await written;
+  }
+
+  async close(): Promise<void> {
+    await this.#last;
+    await this.#file?.close();
+  }
+}

@@ -1,0 +1,263 @@
+/**
+ * The ledger: what a migration remembers of each key, in a LevelDB folder of its own.
+ *
+ *   | 0x00                                        | → JSON: ends, pass, cursor |
+ *   | 0x01 | type length 2 | type | bucket length 2 | bucket | key | →
+ *       | state 1 | pass 4 | version at the first end 16 | version at the second end 16 |
+ *   state = 1 for `same`, 2 for `writing`; 4 more where the pass could not settle the key
+ *
+ * The ends are named once, by the first copy; a copy the other way reads each entry the other way
+ * round. Entries stand in the order of the keys, so a pass writes them one behind another. What is
+ * not on disk when the machine dies costs a second look at a key, never a wrong decision: the ends
+ * are then found to hold the same, or what is left is a conflict. It holds keys: patient data.
+ */
+
+import { chmod, mkdir } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { Level } from 'level';
+import { byteStringToBytes, bytesToByteString } from '../base/bytes.ts';
+import type { ByteString } from '../base/bytes.ts';
+import { Fault } from '../base/fault.ts';
+import type { ObjectKey } from '../base/names.ts';
+import type { Version } from './carried-object.ts';
+import type { Entry } from './decide.ts';
+import type { Cursor } from './walk.ts';
+
+export interface LedgerOptions {
+  readonly folder: string;
+  /** `host:port`, or a file. */
+  readonly from: readonly string[];
+  readonly to: readonly string[];
+  /** The copy goes the other way than the first one did. */
+  readonly isReverse: boolean;
+}
+
+interface Notes {
+  readonly format: 1;
+  readonly first: readonly string[];
+  readonly second: readonly string[];
+  readonly pass: number;
+  /** What the pass under way is about; absent: the last one came to its end. */
+  readonly scope?: string;
+  readonly cursor?: { readonly [name in keyof Cursor]: string };
+  /** Objects that the last whole pass met. */
+  readonly objects?: number;
+}
+
+export interface PassStart {
+  readonly cursor: Cursor | undefined;
+  readonly isResumed: boolean;
+  /** Of the last pass with the same scope, for an estimate. */
+  readonly objectsExpected: number | undefined;
+}
+
+const NOTES_KEY = Buffer.of(0);
+const ENTRY = 1;
+const ENTRY_SIZE_BYTES = 37;
+const UNMET_BATCH_COUNT = 1_000;
+const SAME = 1;
+const WRITING = 2;
+const OPEN = 4;
+
+export class Ledger {
+  readonly #database: Level<Buffer, Buffer>;
+  readonly #isReverse: boolean;
+  #notes: Notes;
+
+  private constructor(database: Level<Buffer, Buffer>, notes: Notes, isReverse: boolean) {
+    this.#database = database;
+    this.#notes = notes;
+    this.#isReverse = isReverse;
+  }
+
+  /** Makes it where there is none; rejects with `config` where it is of other ends. */
+  static async open({ folder, from, to, isReverse }: LedgerOptions): Promise<Ledger> {
+    const place = resolve(folder);
+    await mkdir(place, { recursive: true, mode: 0o700 });
+    await chmod(place, 0o700);
+    const database = new Level<Buffer, Buffer>(place, {
+      keyEncoding: 'buffer',
+      valueEncoding: 'buffer',
+    });
+    try {
+      await database.open();
+    } catch (error) {
+      const cause = error instanceof Error ? error.cause : undefined;
+      const why = cause instanceof Error ? cause.message : String(error);
+      throw new Fault('config', `the ledger ${folder} cannot be opened: ${why}`, { cause: error });
+    }
+    try {
+      const bytes = await database.get(NOTES_KEY);
+      const ends = isReverse ? { first: to, second: from } : { first: from, second: to };
+      const notes: Notes =
+        bytes === undefined ? { format: 1, ...ends, pass: 0 } : readNotes(bytes, folder);
+      mustFit(notes, { from, isReverse, isNew: bytes === undefined });
+      return new Ledger(database, notes, isReverse);
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
+  }
+
+  get pass(): number {
+    return this.#notes.pass;
+  }
+
+  /** Goes on with a pass over the same scope that did not come to its end, or begins one. */
+  async begin(scope: string): Promise<PassStart> {
+    const own = JSON.stringify([scope, this.#isReverse]);
+    const { scope: open, cursor, objects } = this.#notes;
+    if (open === own) {
+      return { cursor: cursor && readCursor(cursor), isResumed: true, objectsExpected: objects };
+    }
+    const { cursor: _cursor, ...rest } = this.#notes;
+    await this.#note({ ...rest, pass: this.#notes.pass + 1, scope: own });
+    return { cursor: undefined, isResumed: false, objectsExpected: objects };
+  }
+
+  /** All up to here has been looked at. */
+  async checkpoint(cursor: Cursor): Promise<void> {
+    await this.#note({ ...this.#notes, cursor: writeCursor(cursor) });
+  }
+
+  /** The pass has come to its end. */
+  async finish(objects: number): Promise<void> {
+    const { scope: _scope, cursor: _cursor, ...rest } = this.#notes;
+    await this.#note({ ...rest, objects });
+  }
+
+  async getMany(keys: readonly ObjectKey[]): Promise<readonly (Entry | undefined)[]> {
+    const found = await this.#database.getMany(keys.map(entryKey));
+    return found.map((bytes) => (bytes === undefined ? undefined : this.#read(bytes)));
+  }
+
+  async put(key: ObjectKey, entry: Entry): Promise<void> {
+    const { pass, source, target, isOpen = false } = entry;
+    const bytes = Buffer.allocUnsafe(ENTRY_SIZE_BYTES);
+    bytes[0] = (entry.state === 'same' ? SAME : WRITING) | (isOpen ? OPEN : 0);
+    bytes.writeUInt32BE(pass, 1);
+    const [first, second] = this.#isReverse ? [target, source] : [source, target];
+    bytes.write(first, 5, 'latin1');
+    bytes.write(second, 21, 'latin1');
+    await this.#database.put(entryKey(key), bytes);
+  }
+
+  /** The keys of a type that the pass under way has not met, with what is known of them. */
+  async *unmet(type: ByteString): AsyncGenerator<readonly (readonly [ObjectKey, Entry])[]> {
+    const start = Buffer.concat([Buffer.of(ENTRY), lengthAndBytes(type)]);
+    const entries = this.#database.iterator({ gte: start });
+    try {
+      for (;;) {
+        const batch = await entries.nextv(UNMET_BATCH_COUNT);
+        const ours = batch.filter(([key]) => key.subarray(0, start.length).equals(start));
+        const found = ours.map(([key, bytes]) => [readKey(key), this.#read(bytes)] as const);
+        yield found.filter(([, entry]) => entry.pass < this.pass);
+        if (batch.length === 0 || ours.length < batch.length) return;
+      }
+    } finally {
+      await entries.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#database.close();
+  }
+
+  #read(bytes: Buffer): Entry {
+    if (bytes.length !== ENTRY_SIZE_BYTES) {
+      throw new Fault('store-corrupt', 'the ledger holds an entry that is none');
+    }
+    const state = bytes.readUInt8(0);
+    const first = bytes.toString('latin1', 5, 21) as Version;
+    const second = bytes.toString('latin1', 21, 37) as Version;
+    return {
+      state: (state & SAME) === SAME ? 'same' : 'writing',
+      isOpen: (state & OPEN) === OPEN,
+      pass: bytes.readUInt32BE(1),
+      source: this.#isReverse ? second : first,
+      target: this.#isReverse ? first : second,
+    };
+  }
+
+  async #note(notes: Notes): Promise<void> {
+    // With it all entries before are on disk: LevelDB's log is one.
+    const value = Buffer.from(JSON.stringify(notes));
+    await this.#database.batch([{ type: 'put', key: NOTES_KEY, value }], { sync: true });
+    this.#notes = notes;
+  }
+}
+
+/** A ledger that is read the wrong way round would take every old copy for a change. */
+function mustFit(
+  notes: Notes,
+  use: { readonly from: readonly string[]; readonly isReverse: boolean; readonly isNew: boolean },
+): void {
+  if (use.isNew) {
+    if (use.isReverse) throw new Fault('config', 'a copy back needs the ledger of the copy');
+    return;
+  }
+  const source = use.isReverse ? notes.second : notes.first;
+  const target = use.isReverse ? notes.first : notes.second;
+  const isOurs = (place: string): boolean => source.includes(place) && !target.includes(place);
+  if (use.from.some(isOurs)) return;
+  const other = use.from.some((place) => target.includes(place));
+  const hint = other ? (use.isReverse ? ': leave out --reverse' : ': add --reverse') : '';
+  throw new Fault(
+    'config',
+    `the ledger is of a copy from ${notes.first.join(',')} to ${notes.second.join(',')}${hint}`,
+  );
+}
+
+function readNotes(bytes: Buffer, folder: string): Notes {
+  try {
+    const notes = JSON.parse(bytes.toString()) as Notes;
+    if (notes.format === 1) return notes;
+  } catch {
+    // Said below.
+  }
+  throw new Fault('config', `${folder} is no ledger that this release can read`);
+}
+
+function readCursor({ type, bucket, continuation }: NonNullable<Notes['cursor']>): Cursor {
+  const name = (text: string): ByteString => bytesToByteString(Buffer.from(text, 'base64'));
+  return {
+    type: name(type),
+    bucket: name(bucket),
+    continuation: Buffer.from(continuation, 'base64'),
+  };
+}
+
+function writeCursor({ type, bucket, continuation }: Cursor): NonNullable<Notes['cursor']> {
+  return {
+    type: byteStringToBytes(type).toString('base64'),
+    bucket: byteStringToBytes(bucket).toString('base64'),
+    continuation: continuation.toString('base64'),
+  };
+}
+
+function entryKey({ type, bucket, key }: ObjectKey): Buffer {
+  return Buffer.concat([
+    Buffer.of(ENTRY),
+    lengthAndBytes(type),
+    lengthAndBytes(bucket),
+    byteStringToBytes(key),
+  ]);
+}
+
+function lengthAndBytes(name: ByteString): Buffer {
+  const bytes = Buffer.allocUnsafe(2 + name.length);
+  bytes.writeUInt16BE(name.length, 0);
+  bytes.write(name, 2, 'latin1');
+  return bytes;
+}
+
+function readKey(bytes: Buffer): ObjectKey {
+  const typeEnd = 3 + bytes.readUInt16BE(1);
+  const bucketEnd = typeEnd + 2 + bytes.readUInt16BE(typeEnd);
+  const name = (start: number, end: number) => bytes.toString('latin1', start, end) as ByteString;
+  return {
+    type: name(3, typeEnd),
+    bucket: name(typeEnd + 2, bucketEnd),
+    key: name(bucketEnd, bytes.length),
+  };
+}

@@ -1,0 +1,129 @@
+/**
+ * A walk over all keys of the types and buckets that are asked for, a page at a time.
+ *
+ * Pages come from the `$bucket` index, in the order of the keys: nothing is held but one page and the
+ * one after it, and the walk can go on where it was broken off. A cluster whose backend has no
+ * indexes lists its keys as a stream in no order, at the pace at which they are taken.
+ */
+
+import type { ByteString } from '../base/bytes.ts';
+import { Fault, isFault } from '../base/fault.ts';
+import type { DatatypeName } from '../datatype/operation.ts';
+import type { PartialProperties } from '../object/bucket-properties.ts';
+import type { ClusterEnd } from './cluster-end.ts';
+
+export interface Scope {
+  /** Sorted. */
+  readonly types: readonly ByteString[];
+  /** Sorted; undefined: all that hold keys. */
+  readonly buckets: readonly ByteString[] | undefined;
+}
+
+/** A bucket, as one end has it. */
+export interface Place {
+  readonly type: ByteString;
+  readonly bucket: ByteString;
+  readonly datatype: DatatypeName | undefined;
+  readonly properties: PartialProperties;
+}
+
+/** Where a walk goes on. */
+export interface Cursor {
+  readonly type: ByteString;
+  readonly bucket: ByteString;
+  readonly continuation: Buffer;
+}
+
+export interface Page {
+  readonly place: Place;
+  readonly keys: readonly ByteString[];
+  /** Behind this page; undefined: the bucket has no more, or its pages are in no order. */
+  readonly next: Cursor | undefined;
+  readonly isOrdered: boolean;
+}
+
+/** Names of buckets are held: beyond this they are to be asked for. */
+const BUCKETS_MAX = 1_000_000;
+
+export function scopeOf(
+  types: readonly ByteString[],
+  buckets: readonly ByteString[] | undefined,
+): Scope {
+  return { types: sorted(types), buckets: buckets && sorted(buckets) };
+}
+
+/** The same text for the same scope. */
+export function scopeText({ types, buckets }: Scope): string {
+  return JSON.stringify([types, buckets ?? null]);
+}
+
+export async function* walk(end: ClusterEnd, scope: Scope, from?: Cursor): AsyncGenerator<Page> {
+  for (const type of scope.types) {
+    if (from !== undefined && type < from.type) continue;
+    const isFirst = type === from?.type;
+    for (const bucket of scope.buckets ?? (await bucketsOf(end, type))) {
+      if (isFirst && bucket < from.bucket) continue;
+      const continuation = isFirst && bucket === from.bucket ? from.continuation : undefined;
+      yield* pagesOf(end, await end.place(type, bucket), continuation);
+    }
+  }
+}
+
+/** As the pages come, with the next one already asked for. */
+export async function* ahead(pages: AsyncGenerator<Page>): AsyncGenerator<Page> {
+  let upcoming = pages.next();
+  try {
+    for (;;) {
+      const { value, done } = await upcoming;
+      if (done === true) return;
+      upcoming = pages.next();
+      // A failure is met when its turn comes.
+      upcoming.catch(() => undefined);
+      yield value;
+    }
+  } finally {
+    await pages.return(undefined);
+  }
+}
+
+/** Names in ascending order. */
+export async function bucketsOf(end: ClusterEnd, type: ByteString): Promise<readonly ByteString[]> {
+  const names = new Set<ByteString>();
+  for await (const batch of end.listBuckets(type)) {
+    for (const name of batch) names.add(name);
+    if (names.size > BUCKETS_MAX) {
+      throw new Fault('overload', `more than ${BUCKETS_MAX} buckets: name some with --bucket`);
+    }
+  }
+  return [...names].sort();
+}
+
+async function* pagesOf(
+  end: ClusterEnd,
+  place: Place,
+  start: Buffer | undefined,
+): AsyncGenerator<Page> {
+  const { type, bucket } = place;
+  let continuation = start;
+  try {
+    do {
+      const page = await end.keysPage(type, bucket, continuation);
+      continuation = page.continuation;
+      const next = continuation && { type, bucket, continuation };
+      yield { place, keys: page.keys, next, isOrdered: true };
+    } while (continuation !== undefined);
+  } catch (error) {
+    if (continuation !== undefined || !isUnindexed(error)) throw error;
+    for await (const keys of end.listKeys(type, bucket)) {
+      yield { place, keys, next: undefined, isOrdered: false };
+    }
+  }
+}
+
+function isUnindexed(error: unknown): boolean {
+  return isFault(error, 'peer-refused') && error.message.includes('indexes_not_supported');
+}
+
+function sorted(names: readonly ByteString[]): readonly ByteString[] {
+  return [...new Set(names)].sort();
+}

@@ -1,0 +1,103 @@
+/**
+ * Two clusters to move objects between: servers on ephemeral ports over nodes in memory, a client of
+ * each, and the migration's own view of them.
+ */
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { VertebraClient } from '../../src/client/client.ts';
+import { ClusterEnd } from '../../src/migrate/cluster-end.ts';
+import { copy } from '../../src/migrate/copy.ts';
+import { KeyFile } from '../../src/migrate/key-file.ts';
+import { Ledger } from '../../src/migrate/ledger.ts';
+import { scopeOf } from '../../src/migrate/walk.ts';
+import { name, serve } from '../api/pbc/served.ts';
+import type { Test } from 'tap';
+import type { CopyOptions, CopySummary } from '../../src/migrate/copy.ts';
+import type { ServeOptions } from '../api/pbc/served.ts';
+
+export const TYPE = name('siblings');
+export const BUCKET = name('patients');
+
+export function keyOf(text: string) {
+  return { type: TYPE, bucket: BUCKET, key: name(text) };
+}
+
+export interface OneEnd {
+  readonly client: VertebraClient;
+  readonly end: ClusterEnd;
+  readonly port: number;
+}
+
+export async function serveEnd(t: Test, options: ServeOptions = {}): Promise<OneEnd> {
+  const { server, port } = await serve(options);
+  t.teardown(() => server.close());
+  return { ...endAt(t, port), port };
+}
+
+export function endAt(t: Test, port: number): Pick<OneEnd, 'client' | 'end'> {
+  const nodes = [{ host: '127.0.0.1', port }];
+  const client = new VertebraClient({ nodes });
+  t.teardown(() => client.close());
+  const end = new ClusterEnd({ nodes, concurrency: 8, timeoutMs: 20_000, patienceMs: 20_000 });
+  t.teardown(() => end.close());
+  return { client, end };
+}
+
+export function newFolder(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'vertebra-migrate-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export interface CopyRun extends Partial<CopyOptions> {
+  readonly ledger: string;
+  readonly isReverse?: boolean;
+  readonly keysTo?: string;
+}
+
+/** One `vertebra migrate copy`. */
+export async function copyOnce(
+  source: Pick<OneEnd, 'end'>,
+  target: Pick<OneEnd, 'end'>,
+  { ledger: folder, isReverse = false, keysTo, ...options }: CopyRun,
+): Promise<CopySummary> {
+  const places = isReverse ? { from: ['b:1'], to: ['a:1'] } : { from: ['a:1'], to: ['b:1'] };
+  const ledger = await Ledger.open({ folder, ...places, isReverse });
+  const keyFile = await KeyFile.open(keysTo);
+  try {
+    const ends = { source: source.end, target: target.end, ledger, keyFile };
+    return await copy(ends, {
+      scope: scopeOf([TYPE], undefined),
+      carriesDeletes: false,
+      onConflict: 'keep',
+      concurrency: 8,
+      rate: undefined,
+      failuresMax: 10,
+      expected: undefined,
+      isQuiet: true,
+      ...options,
+    });
+  } finally {
+    await keyFile.close();
+    await ledger.close();
+  }
+}
+
+/** The values that a client sees, sorted. */
+export async function valuesOf({ client }: Pick<OneEnd, 'client'>, text: string) {
+  const got = await client.get(keyOf(text));
+  return got.kind === 'found' ? got.siblings.map(({ value }) => String(value)).sort() : [];
+}
+
+/** As a client writes that has read before. */
+export async function change({ client }: Pick<OneEnd, 'client'>, text: string, value: string) {
+  const { context } = await client.get(keyOf(text));
+  await client.put(keyOf(text), { value: Buffer.from(value) }, { context });
+}
+
+export async function remove({ client }: Pick<OneEnd, 'client'>, text: string) {
+  const { context } = await client.get(keyOf(text));
+  await client.delete(keyOf(text), { context });
+}
