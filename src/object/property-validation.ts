@@ -4,7 +4,8 @@
  * A change is taken as a whole or refused as a whole. Values that only look odd to Riak but would
  * stop its nodes (an n_val above the ring size, a commit hook that is no list) are refused too, in
  * our words. Names that mean nothing here are kept and shown. Properties that only say what something is
- * (`name`, `active`, `claimant`) are passed over, so that what was read can be written back.
+ * (`name`, `active`, `claimant`) are passed over where Riak takes them: in untyped buckets all three, so
+ * that what was read can be written back; of a type, and its buckets, not the claimant.
  *
  * Source: Riak KV's documentation on bucket properties, and answers recorded from Riak KV 3.2.
  */
@@ -100,7 +101,12 @@ export function validateProperties(
   if (valid['datatype'] === 'hll' && context.existing.hll_precision === undefined) {
     valid['hll_precision'] ??= DEFAULT_HLL_PRECISION;
   }
-  const refusals = [...conflicts(valid, context), ...wrong.toReversed(), ...forbidden];
+  const refusals = [
+    ...conflicts(valid, context),
+    ...wrong.toReversed(),
+    ...forbidden,
+    ...bookkeeping(changes, context),
+  ];
   return refusals.length > 0 ? { kind: 'invalid', refusals } : { kind: 'valid', changes: valid };
 }
 
@@ -191,6 +197,20 @@ function forbiddenToPlain(
     refuse('write_once', 'Cannot set existing bucket type to `write_once`');
   }
   return refusals;
+}
+
+/** What the cluster keeps about a type is no one's to set; that it is active may be repeated. */
+function* bookkeeping(
+  changes: Readonly<Record<string, unknown>>,
+  { level }: ValidationContext,
+): Iterable<PropertyRefusal> {
+  if (level === 'bucket' || level === 'type-create') return;
+  if ('claimant' in changes) {
+    yield { property: 'claimant', reason: 'Cannot update claimant property' };
+  }
+  if ('active' in changes && changes['active'] !== true) {
+    yield { property: 'active', reason: 'Cannot modify active property' };
+  }
 }
 
 function boolean(value: unknown): Checked {

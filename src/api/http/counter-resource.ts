@@ -30,6 +30,7 @@ export class CounterResource implements Resource {
   readonly #key: ObjectKey;
   #parameters: Exclude<ReturnType<typeof parseCounterParameters>, Answer> = NO_PARAMETERS;
   #increment = 0n;
+  #shown: ShownDatatype | undefined;
 
   constructor(exchange: Exchange, key: ObjectKey) {
     this.#exchange = exchange;
@@ -57,15 +58,9 @@ export class CounterResource implements Resource {
     return undefined;
   }
 
-  offer(): Offer {
-    return OFFER;
-  }
-
-  act(): Promise<Answer> {
-    return this.#exchange.method === 'POST' ? this.#change() : this.#read();
-  }
-
-  async #read(): Promise<Answer> {
+  /** A counter that is not there is told before what is wrong with the wish to see it. */
+  async refuse(): Promise<Answer | undefined> {
+    if (this.#exchange.method === 'POST') return undefined;
     const { service } = this.#exchange.context;
     const outcome = await service.fetchDatatype({
       key: this.#key,
@@ -73,10 +68,21 @@ export class CounterResource implements Resource {
       timeoutMs: TIMEOUT_MS,
     });
     const { kind } = outcome;
-    if (kind === 'found') return valueAnswer(outcome.shown);
+    if (kind === 'found') {
+      this.#shown = outcome.shown;
+      return undefined;
+    }
     return kind === 'not-found' || kind === 'siblings-off' || kind === 'no-datatype'
       ? textAnswer(404, 'not found\n')
       : failureToAnswer(outcome, 'GET');
+  }
+
+  offer(): Offer {
+    return OFFER;
+  }
+
+  act(): Answer | Promise<Answer> {
+    return this.#shown === undefined ? this.#change() : valueAnswer(this.#shown);
   }
 
   async #change(): Promise<Answer> {

@@ -75,11 +75,11 @@ export class DatatypeResource implements Resource {
     return undefined;
   }
 
-  /** The default type has counters only, at a place of their own. */
+  /** The default type has counters only, at a place of their own; Riak names it without a key too. */
   #redirect(): Answer {
     const { key, isMade } = this.#target;
-    const path = `/buckets/${encodeName(key.bucket)}/counters`;
-    const location = isMade ? path : `${path}/${encodeName(key.key)}`;
+    const name = isMade ? 'undefined' : encodeName(key.key);
+    const location = `/buckets/${encodeName(key.bucket)}/counters/${name}`;
     const text = 'Counters in the default bucket-type should use the legacy URL\n';
     return textAnswer(301, text, ['Location', location]);
   }
@@ -107,9 +107,10 @@ export class DatatypeResource implements Resource {
       this.#shown = outcome.shown;
       return { kind: 'present' };
     }
+    // No condition is looked at then, as with Riak: there is nothing that could be otherwise.
     if (outcome.kind === 'not-found') {
       const json = `{"type":"${outcome.datatype}","error":"notfound"}`;
-      return { kind: 'missing', answer: jsonAnswer(404, json) };
+      return { kind: 'failed', answer: jsonAnswer(404, json) };
     }
     return { kind: 'failed', answer: failureAnswer(outcome) };
   }

@@ -81,10 +81,7 @@ async function serve(exchange: Exchange, resource: Resource): Promise<Answer> {
   if (form === undefined) return htmlAnswer(406);
 
   const existence = (await resource.exists?.()) ?? { kind: 'present' };
-  const verdict = judgeExistence(exchange, resource, existence);
-  if (verdict !== undefined) return verdict;
-
-  const answer = await resource.act(form);
+  const answer = judgeExistence(exchange, resource, existence) ?? (await resource.act(form));
   return offer === undefined ? answer : finish(answer, offer, form);
 }
 
@@ -160,7 +157,7 @@ function judgeExistence(
   if (existence.kind === 'missing') {
     if (headers['if-match'] !== undefined) return htmlAnswer(412);
     const isMade = method === 'PUT' || (method === 'POST' && resource.isMadeByPost === true);
-    return isMade ? undefined : (existence.answer ?? htmlAnswer(404));
+    return isMade ? undefined : htmlAnswer(404);
   }
   const { validators } = existence;
   const status = checkConditions(headers, method, {
@@ -174,7 +171,8 @@ function judgeExistence(
 
 /**
  * Names what was negotiated, and compresses where that was asked for. An answer without a body names
- * its type too, as Riak's does: there are clients that read the header of each answer unasked.
+ * its type and its coding too, as Riak's does: there are clients that read the header of each answer
+ * unasked.
  */
 function finish(answer: Answer, offer: Offer, form: Form): Answer | Promise<Answer> {
   const { status, body } = answer;
@@ -188,5 +186,7 @@ function finish(answer: Answer, offer: Offer, form: Form): Answer | Promise<Answ
     const vary = `${hasTypes ? 'Accept' : ''}${hasTypes && hasEncodings ? ', ' : ''}`;
     answer.headers.push('Vary', hasEncodings ? `${vary}Accept-Encoding` : vary);
   }
-  return hasEncodings && form.encoding === 'gzip' ? gzipAnswer(answer) : answer;
+  if (form.encoding === 'identity') return answer;
+  answer.headers.push('Content-Encoding', form.encoding);
+  return hasEncodings ? gzipAnswer(answer) : answer;
 }

@@ -1,19 +1,19 @@
 /**
- * The `gzip` content coding of an answer, for whole bodies and for streams, off the main thread.
+ * The `gzip` content coding of an answer, for whole bodies and for streams, off the main thread. What a
+ * stream gives goes out at once, as it would uncoded: the coder holds nothing back.
  */
 
 import { Readable, pipeline } from 'node:stream';
 import { promisify } from 'node:util';
-import { createGzip, gzip } from 'node:zlib';
+import { constants, createGzip, gzip } from 'node:zlib';
 import type { Answer, Chunk } from './answer.ts';
 
 const compress = promisify(gzip);
 
-/** The same answer, coded; one without a body stays as it is. */
+/** The same answer, its body coded. */
 export async function gzipAnswer(answer: Answer): Promise<Answer> {
   const { status, headers, body } = answer;
   if (body === undefined) return answer;
-  headers.push('Content-Encoding', 'gzip');
   if (typeof body === 'string') return { status, headers, body: await compress(toBytes(body)) };
   if (Buffer.isBuffer(body)) return { status, headers, body: await compress(body) };
   return { status, headers, body: gzipStream(body) };
@@ -24,7 +24,7 @@ function toBytes(chunk: Chunk): Buffer {
 }
 
 async function* gzipStream(source: AsyncIterable<Chunk>): AsyncIterable<Buffer> {
-  const coder = createGzip();
+  const coder = createGzip({ flush: constants.Z_SYNC_FLUSH });
   // A failure of the source destroys the coder, and its reader below throws it.
   pipeline(Readable.from(bytesOf(source)), coder, () => {});
   for await (const chunk of coder) yield chunk as Buffer;

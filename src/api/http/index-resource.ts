@@ -12,7 +12,6 @@ import { parseIndexQuery } from './index-query.ts';
 import { refuseJob } from './job-switch.ts';
 import { joinItems, wholeListAnswer } from './json-listing.ts';
 import { quoteName } from './json-text.ts';
-import { STREAM_OFFER } from './list-buckets-resource.ts';
 import { JSON_OFFER } from './resource.ts';
 import { newBoundary } from './transmission.ts';
 import type { ByteString } from '../../base/bytes.ts';
@@ -69,7 +68,7 @@ export class IndexResource implements Resource {
 
   /** A stream is JSON in parts, and offered as JSON. */
   offer(): Offer {
-    return this.#isStreamed ? STREAM_OFFER : JSON_OFFER;
+    return JSON_OFFER;
   }
 
   exists(): Existence {

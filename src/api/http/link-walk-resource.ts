@@ -1,9 +1,10 @@
 /**
  * Link walking: `/buckets/B/keys/K/BUCKET,TAG,KEEP/…`, from an object along its links.
  *
- * Each step follows the links of all that the step before found, each target once; what is not there
- * is passed over. Kept steps come back in order, each a multipart within the multipart. The number of
- * objects a walk may touch is bounded, as a few steps can reach a whole bucket.
+ * Each step follows the links of all that the step before found, each target once for each tag that
+ * leads there; what is not there is passed over, but what was deleted and not reaped yet is shown as
+ * deleted, as in a map phase. Kept steps come back in order, each a multipart within the multipart. The
+ * number of objects a walk may touch is bounded, as a few steps can reach a whole bucket.
  */
 
 import { escapeControls, keyPath } from './address.ts';
@@ -18,7 +19,7 @@ import { newBoundary } from './transmission.ts';
 import { DEFAULT_BUCKET_TYPE } from '../../base/names.ts';
 import type { ByteString } from '../../base/bytes.ts';
 import type { ObjectKey } from '../../base/names.ts';
-import type { Link, StoredObject } from '../../object/stored-object.ts';
+import type { Link, ObjectHead, StoredObject } from '../../object/stored-object.ts';
 import type { BucketAddress } from './address.ts';
 import type { Answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
@@ -134,17 +135,17 @@ export class LinkWalkResource implements Resource {
       const { service } = this.#exchange.context;
       const outcomes = await Promise.all(keys.map((key) => service.get({ key })));
       for (const [position, outcome] of outcomes.entries()) {
-        if (outcome.kind === 'found') {
-          found.push({ key: keys[position] as ObjectKey, object: outcome.object });
-        } else if (outcome.kind !== 'not-found') {
+        if (outcome.kind !== 'found' && outcome.kind !== 'not-found') {
           return failureToAnswer(outcome, this.#exchange.method);
         }
+        const object = outcome.kind === 'found' ? outcome.object : deletedObject(outcome.tombstone);
+        if (object !== undefined) found.push({ key: keys[position] as ObjectKey, object });
       }
     }
     return { found };
   }
 
-  /** Each key that a fitting link names, once; links lead to untyped buckets. */
+  /** Each key that a fitting link names, once for each tag; links lead to untyped buckets. */
   #targets(sources: readonly Found[], step: Step): readonly ObjectKey[] {
     const targets = new Map<string, ObjectKey>();
     const { type } = this.#address;
@@ -153,7 +154,8 @@ export class LinkWalkResource implements Resource {
         for (const { bucket, key, tag } of metadata.links ?? []) {
           if (bucket === undefined || key === undefined) continue;
           if (!isWanted({ bucket, key, tag }, step)) continue;
-          targets.set(`${bucket.length}:${bucket}${key}`, { type, bucket, key });
+          const name = `${bucket.length}:${key.length}:${bucket}${key}${tag ?? ''}`;
+          targets.set(name, { type, bucket, key });
         }
       }
     }
@@ -182,6 +184,15 @@ export class LinkWalkResource implements Resource {
     headers.push(...partHeaders(shown, key.bucket, form));
     writer.part(headers, shown.value);
   }
+}
+
+const NO_VALUE = Buffer.alloc(0);
+
+/** What is left of it until it is reaped, if anything is. */
+function deletedObject(tombstone: ObjectHead | undefined): StoredObject | undefined {
+  if (tombstone === undefined) return undefined;
+  const siblings = tombstone.siblings.map((sibling) => ({ ...sibling, value: NO_VALUE }));
+  return { context: tombstone.context, siblings };
 }
 
 function isWanted(link: Link, step: Step): boolean {

@@ -15,9 +15,6 @@ import type { Target } from '../../security/permission.ts';
 
 const DEFAULT_TIMEOUT_MS = 300_000;
 
-/** A list that is streamed is not compressed: it would wait for the compressor. */
-export const STREAM_OFFER: Offer = { mediaTypes: ['application/json'], encodings: ['identity'] };
-
 export class ListBucketsResource implements Resource {
   readonly route = 'buckets';
   readonly target: Target;
@@ -47,7 +44,7 @@ export class ListBucketsResource implements Resource {
   }
 
   offer(): Offer {
-    return this.#mode === 'stream' ? STREAM_OFFER : JSON_OFFER;
+    return JSON_OFFER;
   }
 
   exists(): Existence {

@@ -8,7 +8,6 @@ import { emptyAnswer, jsonAnswer } from './answer.ts';
 import { unwritableNameAnswer } from './failure-answer.ts';
 import { refuseJob } from './job-switch.ts';
 import { quoteNames, streamedList, timedOut, wholeListAnswer } from './json-listing.ts';
-import { STREAM_OFFER } from './list-buckets-resource.ts';
 import { parseTimeout } from './object-parameters.ts';
 import { propertiesJson } from './properties-json.ts';
 import { JSON_OFFER } from './resource.ts';
@@ -51,7 +50,7 @@ export class ListKeysResource implements Resource {
   }
 
   offer(): Offer {
-    return this.#mode === 'stream' ? STREAM_OFFER : JSON_OFFER;
+    return JSON_OFFER;
   }
 
   exists(): Existence {

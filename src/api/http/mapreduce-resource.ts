@@ -75,8 +75,9 @@ export class MapReduceResource implements Resource {
     return mediaType.trim().toLowerCase() === 'application/json' ? undefined : htmlAnswer(415);
   }
 
-  offer(): Offer | undefined {
-    return this.#isChunked ? undefined : OFFER;
+  /** Results that come in parts are JSON, and offered as JSON. */
+  offer(): Offer {
+    return OFFER;
   }
 
   act(): Answer | Promise<Answer> {

@@ -17,7 +17,7 @@ import type { Existence, Offer, Resource } from './resource.ts';
 import type { Target } from '../../security/permission.ts';
 
 /** Of what DELETE answers with; as with Riak an `Accept` that excludes it is refused. */
-const OFFER: Offer = { mediaTypes: ['text/html'], encodings: ['identity'] };
+const OFFER: Offer = { mediaTypes: ['text/html'], encodings: ['identity', 'gzip'] };
 
 export class ObjectDeleteResource implements Resource {
   readonly route = 'object';

@@ -80,15 +80,15 @@ export class ObjectReadResource implements Resource {
     return headers['accept-encoding'] !== undefined || headers.range !== undefined;
   }
 
-  offer(): Offer | undefined {
-    const metadata = this.#sibling?.metadata;
-    if (metadata === undefined) {
-      return this.#parameters.vtag === undefined ? SIBLINGS_OFFER : undefined;
-    }
+  /** Also where no sibling has the vtag that was asked for: Riak negotiates before it looks. */
+  offer(): Offer {
+    const siblings = this.#object?.siblings ?? [];
+    const { metadata } = this.#sibling ?? (siblings.length === 1 ? siblings[0] : undefined) ?? {};
+    if (metadata === undefined) return SIBLINGS_OFFER;
     const coding = metadata.contentEncoding;
     return {
       mediaTypes: [mediaTypeOf(metadata)],
-      encodings: coding === undefined ? PLAIN_ENCODINGS : [coding],
+      encodings: coding === undefined ? PLAIN_ENCODINGS : [escapeControls(coding)],
       charset: metadata.charset,
     };
   }
@@ -110,11 +110,7 @@ export class ObjectReadResource implements Resource {
       const { mediaType } = form;
       return siblingsAnswer(this.#exchange, object, { status: 300, address, mediaType, isHead });
     }
-    const answer = siblingAnswer(object, sibling, { status: 200, address, isHead });
-    const coding = sibling.metadata.contentEncoding;
-    if (coding !== undefined && coding !== 'identity')
-      answer.headers.push('Content-Encoding', escapeControls(coding));
-    return answer;
+    return siblingAnswer(object, sibling, { status: 200, address, isHead });
   }
 }
 

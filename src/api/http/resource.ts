@@ -30,9 +30,8 @@ export type Existence =
   | { readonly kind: 'present'; readonly validators?: Validators }
   /** Nothing that a header asks for depends on it, or `act` looks itself. */
   | { readonly kind: 'unasked' }
-  /** `answer`: instead of the plain 404. */
-  | { readonly kind: 'missing'; readonly answer?: Answer }
-  /** It cannot be told. */
+  | { readonly kind: 'missing' }
+  /** It cannot be told, or what is missing is told whatever the conditions. */
   | { readonly kind: 'failed'; readonly answer: Answer };
 
 export interface Resource extends Guarded {

@@ -85,6 +85,23 @@ t.test('an update whose answer the client does not take is not done', async (t) 
   t.same(asked, []);
 });
 
+t.test('a data type that is not there is told whatever the conditions', async (t) => {
+  const { server, node, port } = await serve();
+  t.teardown(() => server.close(0));
+  const missing = { kind: 'not-found', datatype: 'set' };
+  Object.assign(node, { fetchDatatype: () => Promise.resolve(missing) });
+  const reply = await ask(port, `GET ${SET}`, { headers: { 'If-Match': '*' } });
+  t.match([reply.status, reply.body.toString()], [404, '{"type":"set","error":"notfound"}']);
+});
+
+t.test('the legacy place of a key that no one named is named all the same', async (t) => {
+  const { server, port } = await serve();
+  t.teardown(() => server.close(0));
+  const post = { headers: JSON_TYPE, body: '1' };
+  const reply = await ask(port, 'POST /types/default/buckets/a%20b/datatypes', post);
+  t.match([reply.status, reply.headers.location], [301, '/buckets/a+b/counters/undefined']);
+});
+
 t.test('a legacy counter checks its own parameters and passes over the others', async (t) => {
   const { port, asked } = await withSet(t);
   const counter = '/buckets/b/counters/k';

@@ -4,6 +4,7 @@
  */
 
 import t from 'tap';
+import { gunzipSync } from 'node:zlib';
 import { ask, serve } from './served.ts';
 import type { Test } from 'tap';
 import type { Reply } from './served.ts';
@@ -74,7 +75,7 @@ t.test('an empty value that is returned is no body', async (t) => {
   t.equal(made.status, 201);
 });
 
-t.test('an answer without a body names the type that was negotiated', async (t) => {
+t.test('an answer without a body names what was negotiated', async (t) => {
   const ask = await asking(t);
   const json = { headers: JSON_TYPE, body: '{}' };
   const answers: readonly [Reply, number, string][] = [
@@ -89,8 +90,72 @@ t.test('an answer without a body names the type that was negotiated', async (t) 
   for (const [{ status, headers, body }, expected, mediaType] of answers) {
     t.same([status, headers['content-type'], body.length], [expected, mediaType, 0]);
   }
-  const { headers } = await put(ask, KEY, { 'Accept-Encoding': 'gzip' });
-  t.same([headers.vary, headers['content-encoding']], ['Accept-Encoding', undefined]);
+  const coded = { 'Accept-Encoding': 'gzip' };
+  const coding = ({ status, headers }: Reply) => [status, headers['content-encoding']];
+  const stored = await put(ask, KEY, coded);
+  t.same([stored.headers.vary, ...coding(stored)], ['Accept-Encoding', 204, 'gzip']);
+  t.same(coding(await ask(`DELETE ${KEY}`, { headers: coded })), [204, 'gzip']);
+  await put(ask, KEY);
+  const any = { 'If-None-Match': '*' };
+  t.same(coding(await ask(`GET ${KEY}`, { headers: { ...any, ...coded } })), [304, 'gzip']);
+  t.same(coding(await ask(`GET ${KEY}`, { headers: any })), [304, undefined]);
+  await put(ask, KEY, { 'Content-Encoding': 'br' });
+  t.same(coding(await ask(`GET ${KEY}`, { headers: any })), [304, 'br']);
+});
+
+t.test('a streamed list is coded where that is asked for', async (t) => {
+  const ask = await asking(t);
+  await put(ask, KEY);
+  const headers = { 'Accept-Encoding': 'gzip' };
+  const stream = await ask('GET /buckets/b/keys?keys=stream', { headers });
+  t.same([stream.headers.vary, stream.headers['content-encoding']], ['Accept-Encoding', 'gzip']);
+  t.equal(String(gunzipSync(stream.body)), '{"keys":["k"]}{"keys":[]}');
+  const plain = await ask('GET /buckets/b/keys?keys=stream');
+  t.same([plain.headers.vary, plain.headers['content-encoding']], ['Accept-Encoding', undefined]);
+});
+
+t.test('what is not there is told before what is wrong with the wish to see it', async (t) => {
+  const ask = await asking(t);
+  const headers = { Accept: 'application/json', 'If-Match': '"e"' };
+  const counter = await ask('GET /buckets/b/counters/none', { headers });
+  t.match([counter.status, String(counter.body)], [404, 'not found\n']);
+  await put(ask, KEY);
+  t.equal((await ask(`GET ${KEY}?vtag=none`)).status, 404);
+  t.equal((await ask(`GET ${KEY}?vtag=none`, { headers })).status, 406, 'but for a vtag');
+});
+
+t.test('a job whose results come in parts is offered as JSON too', async (t) => {
+  const ask = await asking(t);
+  const send = (Accept: string) => {
+    return { headers: { ...JSON_TYPE, Accept }, body: '{"inputs":"b","query":[]}' };
+  };
+  const path = 'POST /mapred?chunked=true';
+  t.equal((await ask(path, send('multipart/mixed'))).status, 406);
+  t.match((await ask(path, send('*/*'))).headers['content-type'], /^multipart\/mixed;boundary=/);
+});
+
+t.test('a fragment is no part of a name', async (t) => {
+  const ask = await asking(t);
+  t.equal((await put(ask, `${KEY}#part?returnbody=true`)).status, 204);
+  t.equal(String((await ask(`GET ${KEY}?r=1#x`)).body), 'x');
+});
+
+t.test('a walk shows a target once for each tag, and what was just deleted', async (t) => {
+  const ask = await asking(t);
+  const to = (key: string, tag: string) => `</buckets/b/keys/${key}>; riaktag="${tag}"`;
+  await put(ask, KEY, { Link: [to('l', 'x'), to('l', 'x'), to('l', 'y')].join(', ') });
+  await put(ask, '/buckets/b/keys/l', { Link: to('gone', 'x') });
+  await put(ask, '/buckets/b/keys/gone');
+  await ask('DELETE /buckets/b/keys/gone');
+  const locations = async (steps: string) => {
+    const { body } = await ask(`GET ${KEY}/${steps}`);
+    return String(body).match(/Location: .*|X-Riak-Deleted: true/g);
+  };
+  const there = 'Location: /buckets/b/keys/l';
+  t.same(await locations('_,_,1'), [there, there]);
+  t.same(await locations('_,x,1'), [there]);
+  const gone = ['Location: /buckets/b/keys/gone', 'X-Riak-Deleted: true'];
+  t.same(await locations('_,_,0/_,_,1'), gone);
 });
 
 t.test('a DELETE answers in HTML, and no one has to take that', async (t) => {
