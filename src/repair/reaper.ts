@@ -18,6 +18,7 @@
 import { isFault } from '../base/fault.ts';
 import { keyToString } from '../base/names.ts';
 import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
+import { AgedMap } from '../base/aged-map.ts';
 import type { ByteString } from '../base/bytes.ts';
 import { decodeHead, recordCausalHash } from '../object/record.ts';
 import { isTombstone } from '../object/show.ts';
@@ -71,7 +72,7 @@ export class Reaper {
   readonly #requests: RepairRequests;
   readonly #sweeps: Background;
   /** The one that is due first comes first, for all wait equally long. */
-  readonly #queue = new Map<ByteString, Waiting>();
+  readonly #queue = new AgedMap<ByteString, Waiting>();
   #inFlight = 0;
   #cancelTimer: (() => void) | undefined;
   #isStopped = false;
@@ -199,13 +200,16 @@ export class Reaper {
   /** Those that are due wait on while an epoch spreads: a moment, and until then nobody may reap. */
   #setTimer(leastMs = 0): void {
     if (this.#cancelTimer !== undefined || this.#inFlight >= this.#options.inFlightMax) return;
-    const [next] = this.#queue.values();
+    const next = this.#queue.oldest();
     if (next === undefined) return;
     const { clock } = this.#ports.host;
-    this.#cancelTimer = clock.after(Math.max(next.dueMs - clock.monotonicMs(), leastMs), () => {
-      this.#cancelTimer = undefined;
-      this.#startDue();
-    });
+    this.#cancelTimer = clock.after(
+      Math.max(next.value.dueMs - clock.monotonicMs(), leastMs),
+      () => {
+        this.#cancelTimer = undefined;
+        this.#startDue();
+      },
+    );
   }
 
   #startDue(): void {
@@ -215,9 +219,11 @@ export class Reaper {
       return;
     }
     const nowMs = host.clock.monotonicMs();
-    for (const [id, { key, dueMs }] of this.#queue) {
-      if (dueMs > nowMs || this.#inFlight >= this.#options.inFlightMax) break;
-      this.#queue.delete(id);
+    while (this.#inFlight < this.#options.inFlightMax) {
+      const next = this.#queue.oldest();
+      if (next === undefined || next.value.dueMs > nowMs) break;
+      const { key } = next.value;
+      this.#queue.delete(next.key);
       this.#inFlight += 1;
       this.#reap(key).then(
         () => this.#end(),

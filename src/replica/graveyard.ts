@@ -11,6 +11,7 @@
  * Bounded: past its size the oldest are forgotten first, which is counted.
  */
 
+import { AgedMap } from '../base/aged-map.ts';
 import type { ByteString } from '../base/bytes.ts';
 import type { Host } from '../base/host.ts';
 import type { StoredObject } from '../object/stored-object.ts';
@@ -29,8 +30,7 @@ interface Grave {
 export class Graveyard {
   readonly #host: Host;
   readonly #options: GraveyardOptions;
-  /** The oldest first. */
-  readonly #graves = new Map<ByteString, Grave>();
+  readonly #graves = new AgedMap<ByteString, Grave>();
 
   constructor(host: Host, options: GraveyardOptions) {
     this.#host = host;
@@ -47,14 +47,14 @@ export class Graveyard {
 
   bury(id: ByteString, tombstone: StoredObject): void {
     const nowMs = this.#host.clock.monotonicMs();
-    // To the end of the order, where the newest are.
-    this.#graves.delete(id);
     this.#graves.set(id, { tombstone, endMs: nowMs + this.#options.graveMs });
-    for (const [oldest, { endMs }] of this.#graves) {
-      const isOver = endMs <= nowMs;
+    for (;;) {
+      const oldest = this.#graves.oldest();
+      if (oldest === undefined) break;
+      const isOver = oldest.value.endMs <= nowMs;
       if (!isOver && this.#graves.size <= this.#options.gravesMax) break;
       if (!isOver) this.#host.metrics.count('replica_graves_dropped');
-      this.#graves.delete(oldest);
+      this.#graves.delete(oldest.key);
     }
   }
 

@@ -12,6 +12,7 @@
  * ago goes first.
  */
 
+import { AgedMap } from '../base/aged-map.ts';
 import type { ByteString } from '../base/bytes.ts';
 import type { Partition } from '../base/names.ts';
 import type { ObjectHead } from '../object/stored-object.ts';
@@ -25,8 +26,7 @@ export interface StoredHead {
 
 export class RecentHeads {
   readonly #countMax: number;
-  /** The one that was used longest ago first. */
-  readonly #heads = new Map<ByteString, StoredHead>();
+  readonly #heads = new AgedMap<ByteString, StoredHead>();
 
   constructor(countMax: number) {
     this.#countMax = countMax;
@@ -40,10 +40,8 @@ export class RecentHeads {
   keep(id: ByteString, stored: StoredHead): void {
     this.#heads.set(id, stored);
     if (this.#heads.size <= this.#countMax) return;
-    for (const oldest of this.#heads.keys()) {
-      this.#heads.delete(oldest);
-      return;
-    }
+    const oldest = this.#heads.oldest();
+    if (oldest !== undefined) this.#heads.delete(oldest.key);
   }
 
   /** Takes out the head of a key's copy. */

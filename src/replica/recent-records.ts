@@ -11,7 +11,9 @@
  * costs no more than a lookup.
  */
 
+import { AgedMap } from '../base/aged-map.ts';
 import { byteStringToBytes, bytesToByteString, type ByteString } from '../base/bytes.ts';
+import { assert } from '../base/fault.ts';
 import type { Partition } from '../base/names.ts';
 
 export interface RecentRecordsOptions {
@@ -40,8 +42,8 @@ const SECOND_CHANCES_MAX = 8;
 
 export class RecentRecords {
   readonly #options: RecentRecordsOptions;
-  /** In the order in which they came or had a second chance. */
-  readonly #records = new Map<ByteString, Kept>();
+  /** The oldest: who came, or had a second chance, the longest ago. */
+  readonly #records = new AgedMap<ByteString, Kept>();
   #sizeBytes = 0;
   #writeCount = 0;
 
@@ -125,13 +127,14 @@ export class RecentRecords {
   /** Lets go of others first. */
   #makeRoom(newest: ByteString): void {
     let chances = SECOND_CHANCES_MAX;
-    for (const [id, kept] of this.#records) {
-      if (this.#sizeBytes <= this.#options.bytesMax) return;
+    while (this.#sizeBytes > this.#options.bytesMax) {
+      const oldest = this.#records.oldest();
+      assert(oldest !== undefined, 'what takes room is kept');
+      const { key: id, value: kept } = oldest;
       const isLast = this.#records.size === 1;
       if (!isLast && (id === newest || (kept.isUsed && chances > 0))) {
         chances -= 1;
         kept.isUsed = false;
-        this.#records.delete(id);
         this.#records.set(id, kept);
       } else this.forget(id);
     }
