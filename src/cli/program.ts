@@ -9,6 +9,7 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { addAdminCommands } from './admin-command.ts';
 import { addBenchCommands } from './bench-command.ts';
+import { addCompletionCommands } from './completion-command.ts';
 import { addConfigCommands } from './config-command.ts';
 import { addMigrateCommands } from './migrate-command.ts';
 import { RELEASE } from './release.ts';
@@ -29,7 +30,8 @@ export async function runProgram(argv: readonly string[], entryPoint: string): P
   }
 }
 
-function createProgram(entryPoint: string): Command {
+/** Nothing is run yet. */
+export function createProgram(entryPoint: string): Command {
   const program = new Command('vertebra')
     .description('A distributed key-value store that speaks Riak')
     .version(RELEASE)
@@ -90,6 +92,7 @@ function createProgram(entryPoint: string): Command {
   addConfigCommands(program);
   addMigrateCommands(program);
   addAdminCommands(program);
+  addCompletionCommands(program);
   return program;
 }
 
