@@ -16,17 +16,21 @@ import { addTransfersCommand } from './admin-transfers-command.ts';
 import { adminSocketPath } from '../admin/admin-socket.ts';
 import type { RingReadiness } from '../admin/ring-commands.ts';
 import type { NodeConfig } from '../config/cluster-config.ts';
+import { allNodesJson, allNodesText, askAllNodes, type NodeAnswer } from './all-nodes.ts';
 import { readConfigFile } from '../config/config-file.ts';
 import { addClusterCommands } from './cluster-command.ts';
 import { addSecurityCommands } from './security-command.ts';
 import { memberStatusText, ringReadyText, ringStatusText } from './ring-text.ts';
 
 const TIMEOUT_MS = 60_000;
+/** Of each node: one that hangs must not keep the others' answers. */
+const ALL_TIMEOUT_MS = 10_000;
 
 interface NodeOptions {
   readonly config: string;
   readonly node?: string;
   readonly json?: boolean;
+  readonly all?: boolean;
 }
 
 /** Asks the node and prints what it says: as JSON if that is wished, else as `toText` shows it. */
@@ -45,12 +49,14 @@ export function addAdminCommands(program: Command): void {
     .description('commands to a running node')
     .option('--config <file>', 'the cluster.yml', 'cluster.yml')
     .option('--node <name>', 'the node to ask; default the first of the file')
-    .option('--json', 'print JSON');
+    .option('--json', 'print JSON')
+    .option('--all', 'ask every node of the file, and print a table by node');
 
   const query = (command: string, options: Record<string, unknown> = {}): Promise<unknown> =>
     askNode(socketOf(admin.opts<NodeOptions>()), { command, arguments: options }, TIMEOUT_MS);
   const answerTo: Answer = async (command, options = {}, toText) => {
     const target = admin.opts<NodeOptions>();
+    if (target.all === true) return printAll(target, command, options);
     const result = await query(command, options);
     if (target.json === true) console.log(JSON.stringify(result, undefined, 2));
     else if (toText !== undefined) printUnlessEmpty(toText(result as never));
@@ -74,7 +80,7 @@ export function addAdminCommands(program: Command): void {
   admin
     .command('diag')
     .description('what this machine and its node lack; exits with 1 if something fails')
-    .action(() => diag(admin.opts<NodeOptions>(), query));
+    .action(() => diag(admin.opts<NodeOptions>()));
 
   addCapacityCommand(admin, query);
   addSupportCommand(admin, () => {
@@ -95,16 +101,37 @@ export function addAdminCommands(program: Command): void {
   addBucketTypeCommands(admin, ask);
 }
 
-async function diag(
+/** A node that does not answer is a row of the table. */
+async function printAll(
   target: NodeOptions,
-  query: (command: string) => Promise<unknown>,
-): Promise<void> {
-  const config = readConfigFile(target.config);
-  const { diagnose } = await import('./diag/diagnose.ts');
-  const { findingsText } = await import('./diag/finding.ts');
-  const findings = await diagnose({ config, self: selfOf(config.nodes, target), query });
+  command: string,
+  options: Record<string, unknown>,
+): Promise<NodeAnswer[]> {
+  const { nodes } = readConfigFile(target.config);
+  const answers = await askAllNodes(nodes, command, (node) =>
+    askNode(adminSocketPath(node.dataDir), { command, arguments: options }, ALL_TIMEOUT_MS),
+  );
   const isJson = target.json === true;
-  console.log(isJson ? JSON.stringify(findings, undefined, 2) : findingsText(findings));
+  console.log(
+    isJson ? JSON.stringify(allNodesJson(answers), undefined, 2) : allNodesText(command, answers),
+  );
+  return answers;
+}
+
+async function diag(target: NodeOptions): Promise<void> {
+  const config = readConfigFile(target.config);
+  const { diagnoseNodes, diagnosesText } = await import('./diag/diagnose-nodes.ts');
+  const nodes = target.all === true ? config.nodes : [selfOf(config.nodes, target)];
+  const diagnoses = await diagnoseNodes(config, nodes, (node, command) =>
+    askNode(adminSocketPath(node.dataDir), { command, arguments: {} }, TIMEOUT_MS),
+  );
+  const findings = diagnoses.flatMap((each) => each.findings ?? []);
+  const { findingsText } = await import('./diag/finding.ts');
+  if (target.json === true) {
+    console.log(JSON.stringify(target.all === true ? diagnoses : findings, undefined, 2));
+  } else {
+    console.log(target.all === true ? diagnosesText(diagnoses) : findingsText(findings));
+  }
   if (findings.some(({ verdict }) => verdict === 'fail')) process.exitCode = 1;
 }
 

@@ -38,11 +38,22 @@ function slowLogText({ thresholds, noted, entries }: SlowLogReport): string {
   if (from.length === 0) return 'the slow log is off (slow_log in cluster.yml)';
   const heading = `${noted} requests since the start took, had or met ${from.join(' or ')} and more`;
   if (entries.length === 0) return heading;
-  const columns = ['time', 'what', 'request', 'outcome', 'ms', 'in', 'out', 'siblings', 'about'];
-  return `${heading}\n\n${textTable(columns, entries.map(rowOf))}`;
+  return `${heading}\n\n${textTable(slowRequestColumns, entries.map(slowRequestRow))}`;
 }
 
-function rowOf(entry: ShownRequest): readonly string[] {
+export const slowRequestColumns = [
+  'time',
+  'what',
+  'request',
+  'outcome',
+  'ms',
+  'in',
+  'out',
+  'siblings',
+  'about',
+] as const;
+
+export function slowRequestRow(entry: ShownRequest): readonly string[] {
   const { type, bucket, keyFingerprint } = entry;
   const key = keyFingerprint === undefined ? undefined : `#${keyFingerprint}`;
   return [

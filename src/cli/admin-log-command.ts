@@ -49,7 +49,8 @@ function toTime(text: string): number {
   return timeMs;
 }
 
-function levelsText({ configured, subsystems, ...all }: LevelReport): string {
+/** A line for all, and one for each subsystem that has its own. */
+export function levelsText({ configured, subsystems, ...all }: LevelReport): string {
   const isConfigured = all.level === configured && all.leftMs === undefined;
   const own = subsystems.map((each) => `  ${each.subsystem}: ${levelText(each, configured)}`);
   return [

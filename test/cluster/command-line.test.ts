@@ -54,6 +54,8 @@ t.test('a cluster starts, serves, is administered, stops, and finds its data aga
 
   const status = await admin('status');
   t.match(JSON.parse(status.stdout), { isReady: true, members: [{ isUp: true }, { isUp: true }] });
+  const all = await admin('status', '--all');
+  t.match(all.stdout, /^dev1@127\.0\.0\.1 +yes +\d+ +2 of 2 .*\ndev2@127\.0\.0\.1 +yes /m);
   t.match((await admin('member-status')).stdout, 'Valid:2 / Leaving:0 / Exiting:0');
   const ready = await admin('ringready');
   t.equal(ready.stdout, "TRUE All nodes agree on the ring ['dev1@127.0.0.1','dev2@127.0.0.1']\n");

@@ -30,13 +30,18 @@ export function fail(check: string, found: string, advice: string): Finding {
 /** The table, and below it what to do, the worst first. */
 export function findingsText(findings: readonly Finding[]): string {
   const rows = findings.map(({ check, verdict, found }) => [verdict, check, found]);
-  const advice = (['fail', 'warn'] as const).flatMap((wanted) =>
-    findings
-      .filter(({ verdict }) => verdict === wanted)
-      .map(({ check, advice: text }) => `${wanted} ${check}: ${text}`),
-  );
+  const advice = adviceLines(findings);
   return [
     textTable(['', 'check', 'found'], rows),
     ...(advice.length > 0 ? ['', ...advice] : []),
   ].join('\n');
+}
+
+/** The worst first. */
+export function adviceLines(findings: readonly Finding[]): string[] {
+  return (['fail', 'warn'] as const).flatMap((wanted) =>
+    findings
+      .filter(({ verdict }) => verdict === wanted)
+      .map(({ check, advice }) => `${wanted} ${check}: ${advice}`),
+  );
 }

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import t from 'tap';
 import { AdminRefusal } from '../../../src/admin/admin-server.ts';
 import { diagnose } from '../../../src/cli/diag/diagnose.ts';
+import { diagnoseNodes, diagnosesText } from '../../../src/cli/diag/diagnose-nodes.ts';
 import { findingsText, type Finding } from '../../../src/cli/diag/finding.ts';
 import { judgeNode, type NodeAnswers } from '../../../src/cli/diag/node-judge.ts';
+import type { NodeId } from '../../../src/base/names.ts';
 import { readConfigFile } from '../../../src/config/config-file.ts';
 
 function verdictOf(findings: readonly Finding[], check: string): string | undefined {
@@ -71,6 +73,12 @@ t.test('this machine is looked at, and nothing is left in the data folder', asyn
   t.same(readdirSync(join(folder, 'data')), []);
   t.match(findingsText(findings), /^fail +node +the node is not running$/m);
   t.match(findingsText(findings), /\n\nfail node: start it/);
+
+  const elsewhere = { ...self, name: 'b@elsewhere' as NodeId, dataDir: join(folder, 'nowhere') };
+  const all = diagnosesText(await diagnoseNodes(config, [self, elsewhere], query));
+  t.match(all, /^a@127\.0\.0\.1 +fail +node +the node is not running$/m);
+  t.match(all, /^b@elsewhere +- +no answer$/m);
+  t.match(all, /\nb@elsewhere: its data folder is not on this machine/);
 
   const broken = join(folder, 'broken.pem');
   const clientTls = { certFile: broken, keyFile: broken, caFile: undefined };
