@@ -39,7 +39,13 @@ import type {
 } from './operation.ts';
 import { emptyStore, fieldKey, packDots, type PackedDot, type Seen } from './packed.ts';
 import { entryWithoutSeen, seenAt, type DeferredRemoval } from './removal.ts';
-import { joinDeferred, carryOutDeferred, type CausalState, type DatatypeState } from './state.ts';
+import {
+  joinDeferred,
+  carryOutDeferred,
+  type CausalName,
+  type CausalState,
+  type DatatypeState,
+} from './state.ts';
 
 export interface Application {
   /** The write's own dot; no other write has it. */
@@ -125,9 +131,14 @@ class Edit {
     return yield* carryOutDeferred({
       kind: 'causal',
       store: { kind: store.kind, bytes },
-      context: this.#hasAdded ? withDot(context, this.#application.dot) : context,
+      context: this.#hasOwnDot(store.kind) ? withDot(context, this.#application.dot) : context,
       deferred: joinDeferred(deferred, this.#deferred),
     });
+  }
+
+  /** As with Riak any update of a map is an event, of a set only one that adds. */
+  #hasOwnDot(kind: CausalName): boolean {
+    return kind === 'map' || this.#hasAdded;
   }
 
   /** `bytes`: a store of the operation's kind. */

@@ -1,10 +1,10 @@
 /**
  * The state of a data type: what a replica stores as an object's value, and the join of two of them.
  *
- * Counters, sets and maps are a packed store beside the context that its additions made; removals
- * change no context. A removal whose context names writes that have not arrived here is kept until
- * they have (`deferred`), so that a client's removal holds at whichever replica it lands. Grow-only
- * sets and HyperLogLogs need no causality: they only grow.
+ * Counters, sets and maps are a packed store beside the context that its additions made, and a map's
+ * removals too: removing from a set changes no context. A removal whose context names writes that have
+ * not arrived here is kept until they have (`deferred`), so that a client's removal holds at whichever
+ * replica it lands. Grow-only sets and HyperLogLogs need no causality: they only grow.
  *
  * States are immutable values. Whatever walks a whole state is `Sliced`, because it may be large.
  *

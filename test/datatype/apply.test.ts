@@ -70,13 +70,15 @@ t.test('an add that a remove had not seen wins', (t) => {
   t.end();
 });
 
-t.test('a removal changes no context, an addition does', (t) => {
+t.test("removing from a set changes no context, adding does, and a map's any update", (t) => {
   const base = applied(empty('set'), set(['a']));
   const context = contextOf(base) as VersionVector;
   const removed = applied(base, set([], ['a']), { context });
   t.same(contextOf(removed), context);
   t.same(elementsOf(removed), []);
   t.not(contextOf(applied(base, set(['b'])))?.get(actorOf(0)), context.get(actorOf(0)));
+  const nothing: DatatypeOperation = { kind: 'map', removes: [], updates: [] };
+  t.equal(contextOf(applied(empty('map'), nothing))?.get(actorOf(0)), counter);
   t.end();
 });
 
