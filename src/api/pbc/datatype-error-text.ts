@@ -13,7 +13,7 @@ import type {
   UpdateDatatypeOutcome,
 } from '../../object/datatype-requests.ts';
 
-type Refusal = Exclude<
+export type DatatypeRefusal = Exclude<
   FetchDatatypeOutcome | UpdateDatatypeOutcome,
   { readonly kind: 'found' | 'not-found' | 'updated' }
 >;
@@ -23,7 +23,7 @@ interface Asked {
   readonly action: 'fetch' | 'update';
 }
 
-export function datatypeErrorText(refusal: Refusal, { type, action }: Asked): string {
+export function datatypeErrorText(refusal: DatatypeRefusal, { type, action }: Asked): string {
   if (refusal.kind === 'unknown-bucket-type') {
     return `Error no bucket type \`${printBinary(refusal.type)}\``;
   }

@@ -92,8 +92,21 @@ t.test('a context that is none is an error, and nothing is changed', async (t) =
   const { client, updates } = await connected(t);
   const context = Buffer.from('rubbish');
   const request = { ...AT, context, op: { set_op: { removes: [name('a')] } } };
-  t.equal(errorText(await client.ask(DtUpdateReq, request)), 'timeout');
+  const refusal = async (changes: object) =>
+    errorText(await client.ask(DtUpdateReq, { ...request, ...changes }));
+  t.equal(await refusal({ type: name('sets') }), 'timeout');
+  // What is no update of the bucket's data type is told first.
+  t.equal(await refusal({}), 'Operation type is `set` but  bucket type is `map`.');
+  t.equal(await refusal({ type: name('nope') }), 'Error no bucket type `<<"nope">>`');
+  t.equal(await refusal({ type: name('lww') }), '"Bucket must be allow_mult=true"');
+  t.equal(
+    await refusal({ type: name('siblings') }),
+    'Bucket datatype `undefined` is not a supported type',
+  );
   t.same(updates, []);
+  // The counters of Riak 1.4 have no contexts.
+  t.equal(await refusal({ type: name('default'), op: { counter_op: {} } }), 'DtUpdateResp');
+  t.equal(updates[0]?.context, undefined);
 });
 
 t.test('the ends of 64 bits are said, and what is beyond them is an error', async (t) => {

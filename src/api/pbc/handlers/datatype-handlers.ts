@@ -18,13 +18,14 @@ import {
   messageToOperation,
   valueToMessage,
 } from '../datatype-values.ts';
-import { datatypeErrorText } from '../datatype-error-text.ts';
+import { datatypeErrorText, type DatatypeRefusal } from '../datatype-error-text.ts';
 import { encodeFrameInSlices } from '../framing.ts';
 import { errorReply, malformedReply, reply } from '../handler.ts';
 import { DtFetchResp, DtUpdateResp } from '../messages/datatype-messages.ts';
 import { contextOf, setQuorum, setRequestOptions } from '../request-values.ts';
 import type { ByteString } from '../../../base/bytes.ts';
 import type { Clock } from '../../../base/host.ts';
+import type { DatatypeOperation } from '../../../datatype/operation.ts';
 import type {
   FetchDatatypeOutcome,
   FetchDatatypeRequest,
@@ -100,9 +101,8 @@ export function updateDatatype(
   if (type === DEFAULT_BUCKET_TYPE && operation.kind !== 'counter') {
     return errorReply('"non-counter operation on default bucket"');
   }
-  const known = contextOf(message.context);
-  // Riak's replicas fail on it, and its client waits in vain; the same words, at once.
-  if (known.kind === 'refused') return errorReply('timeout');
+  const known = contextOf(type === DEFAULT_BUCKET_TYPE ? undefined : message.context);
+  if (known.kind === 'refused') return unreadableContextReply(message, operation, session);
 
   const isGenerated = message.key === undefined;
   const name = message.key ?? (randomKey(session.random) as ByteString);
@@ -120,6 +120,28 @@ export function updateDatatype(
     .then((outcome) =>
       updateReply(outcome, message, { session, key: isGenerated ? name : undefined }),
     );
+}
+
+/**
+ * Riak's replicas fail on such a context, and its client waits in vain; the same words, at once. But
+ * for what is no update of that bucket's data type at all.
+ */
+function unreadableContextReply(
+  { type, bucket }: MessageOf<typeof DtUpdateReq>,
+  { kind: operation }: DatatypeOperation,
+  { node }: Session,
+): Reply {
+  const properties = node.bucketProperties(type, bucket);
+  const refuse = (refusal: DatatypeRefusal): Reply => {
+    return errorReply(datatypeErrorText(refusal, { type, action: 'update' }));
+  };
+  if (properties === undefined) return refuse({ kind: 'unknown-bucket-type', type });
+  const { allow_mult, datatype } = properties;
+  if (!allow_mult) return refuse({ kind: 'siblings-off' });
+  if (datatype === undefined) return refuse({ kind: 'no-datatype', datatype });
+  return datatype === operation
+    ? refuse({ kind: 'timeout' })
+    : refuse({ kind: 'wrong-type', operation, datatype });
 }
 
 function updateReply(
