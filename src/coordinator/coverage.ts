@@ -27,7 +27,10 @@ import type { CoordinatorPorts } from './ports.ts';
 export type IndexMatch = readonly [term: ByteString, key: ByteString];
 
 export interface CoverageOptions {
-  /** No batch for this long ends the query with a `timeout` fault. */
+  /**
+   * No batch for this long ends the query with a `timeout` fault. 1 is never enough, as with Riak, so
+   * that a client that wants to see a time-out sees one however quick the nodes are.
+   */
   readonly timeoutMs: number;
 }
 
@@ -49,6 +52,9 @@ interface Question<T> {
   request(share: CoverageShare, after: T | undefined): PeerStreamRequest;
   items(item: PeerStreamItem): readonly T[];
 }
+
+/** What a question to the whole cluster takes at least. */
+const LEAST_TIME_MS = 1;
 
 /** Items handed on at once. */
 const BATCH_MAX = 1_000;
@@ -187,6 +193,7 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
   async #nextBatch(): Promise<readonly T[]> {
     if (!this.#hasBegun) {
       this.#hasBegun = true;
+      if (this.#options.timeoutMs <= LEAST_TIME_MS) throw tooLate();
       this.#open(undefined, undefined);
     }
     this.#deadlineMs = this.#ports.host.clock.monotonicMs() + this.#options.timeoutMs;
@@ -250,7 +257,6 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
   async #inTime<R>(wait: () => Promise<R>): Promise<R> {
     const { clock } = this.#ports.host;
     const leftMs = (): number => this.#deadlineMs - clock.monotonicMs();
-    const tooLate = (): Fault => new Fault('timeout', 'no batch came in time');
     let cancel = (): void => undefined;
     const overtime = new Promise<never>((_resolve, reject) => {
       cancel = clock.after(Math.max(leftMs(), 0), () => {
@@ -303,6 +309,10 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
       this.#hungry.push(new Cursor({ node: share.node, partitions: asked }, batches));
     }
   }
+}
+
+function tooLate(): Fault {
+  return new Fault('timeout', 'no batch came in time');
 }
 
 /** `plan`, and what it does not cover as in `spare`. */

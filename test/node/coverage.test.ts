@@ -74,6 +74,7 @@ t.test('a time-out is kept for what the asked node holds itself', async (t) => {
     all(cluster, cluster.node(N1).listKeys(DEFAULT_BUCKET_TYPE, BUCKET, { timeoutMs }));
   t.same(await list(5_000), keys);
   await t.rejects(list(0), { code: 'timeout' });
+  await t.rejects(list(1), { code: 'timeout' }, 'which nothing can be in time for');
 });
 
 t.test('every key is listed once, in order, from any node', async (t) => {
