@@ -44,7 +44,9 @@ export function planWrite(
   const { view, lists, host } = ports;
   const properties = view.properties(key.type, key.bucket);
   if (properties === undefined) return { kind: 'unknown-bucket-type', type: key.type };
-  const n = requestedN(options, properties);
+  // As with Riak the buckets of a write-once type have their own n and no time-out of 0.
+  const isWriteOnce = properties.write_once;
+  const n = isWriteOnce ? properties.n_val : requestedN(options, properties);
   if (typeof n !== 'number') return n;
   const isSloppy = options.sloppyQuorum ?? true;
   const partition = locate(key, properties, view.ring().ringSize);
@@ -55,7 +57,8 @@ export function planWrite(
     validateWrite(required, reachOf(participants)) ??
     (joint && validateWrite(required, reachOf(joint.each[1])));
   if (failure !== undefined) return failure;
-  const timeoutMs = options.timeoutMs ?? ports.requestTimeoutMs;
+  let { timeoutMs = ports.requestTimeoutMs } = options;
+  if (timeoutMs <= 0 && isWriteOnce) timeoutMs = ports.requestTimeoutMs;
   if (timeoutMs <= 0) return { kind: 'timeout' };
   const deadlineMs = host.clock.monotonicMs() + timeoutMs;
   return { key, properties, required, partition, participants, joint, isSloppy, deadlineMs };
