@@ -256,6 +256,11 @@ export function hostOfNodeName(name: string): string {
   return name.slice(name.indexOf('@') + 1);
 }
 
+/** Whether it stands for every address of the machine, whichever that is. */
+export function isAnyAddress(address: string): boolean {
+  return address === '0.0.0.0' || address === '::';
+}
+
 function toNodeConfig(node: NodeDocument, folder: string): NodeConfig {
   const host = node.host ?? hostOfNodeName(node.name);
   return {

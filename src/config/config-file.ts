@@ -12,7 +12,7 @@ import { stringify } from 'yaml';
 import { Fault } from '../base/fault.ts';
 import type { PartialProperties } from '../object/bucket-properties.ts';
 import { BUCKET_PROPERTIES_SCHEMA, BUCKET_TYPES_SCHEMA } from './bucket-property-schema.ts';
-import { documentToConfig, hostOfNodeName } from './cluster-config.ts';
+import { documentToConfig, hostOfNodeName, isAnyAddress } from './cluster-config.ts';
 import type { ClusterConfig, ClusterDocument, NodeDocument } from './cluster-config.ts';
 import { CLUSTER_SCHEMA } from './cluster-schema.ts';
 import { checkDocument } from './document-check.ts';
@@ -114,7 +114,7 @@ function checkNodes({ nodes, tls }: ClusterDocument): Problem[] {
     problems.push({ path: ['nodes', index, field], isAboutKey: false, sentence });
   };
   for (const [index, node] of nodes.entries()) {
-    const host = node.listen ?? node.host ?? hostOfNodeName(node.name);
+    const host = machineOf(node);
     claim(index, 'name', `name ${node.name}`);
     claim(index, 'http_port', `port ${host}:${node.http_port}`);
     if (node.https_port !== undefined) {
@@ -129,6 +129,11 @@ function checkNodes({ nodes, tls }: ClusterDocument): Problem[] {
     claim(index, 'data_dir', `folder ${host} ${resolve(node.data_dir)}`);
   }
   return problems;
+}
+
+/** What nodes share whose ports and folders must differ: an address that is bound, or the host itself. */
+function machineOf({ name, host = hostOfNodeName(name), listen = host }: NodeDocument): string {
+  return isAnyAddress(listen) ? host : listen;
 }
 
 function checkBucketType(name: string, properties: unknown): Problem[] {

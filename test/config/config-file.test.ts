@@ -173,6 +173,11 @@ const WRONG: readonly (readonly [fact: string, text: string, message: string])[]
     'c.yml, line 5: nodes[1].http_port must be unique, but dev1@127.0.0.1 has 8098 already',
   ],
   [
+    'two nodes of one host cannot share a port, whatever address they bind',
+    `${MINIMAL}  - { name: dev2@127.0.0.1, listen: 0.0.0.0, data_dir: b, pbc_port: 1, peer_port: 2 }\n`,
+    'c.yml, line 5: nodes[1].http_port must be unique, but dev1@127.0.0.1 has 8098 already',
+  ],
+  [
     'two nodes cannot share a folder or a name',
     `${MINIMAL}  - { name: dev1@127.0.0.1, data_dir: ./data, ${OTHER_PORTS} }\n`,
     'c.yml, line 5: nodes[1].name must be unique, but dev1@127.0.0.1 has dev1@127.0.0.1 already\n' +
@@ -216,6 +221,13 @@ for (const [fact, text, message] of WRONG) {
     t.end();
   });
 }
+
+t.test('nodes of different hosts may all bind every address with the same ports', (t) => {
+  const node = (host: string): string => `  - { name: n@${host}, listen: 0.0.0.0, data_dir: d }\n`;
+  const { nodes } = parseClusterDocument('c.yml', `cluster: c\nnodes:\n${node('a')}${node('b')}`);
+  t.equal(nodes.length, 2);
+  t.end();
+});
 
 t.test('bad YAML, a key twice and multiplying references are refused with a line', (t) => {
   const fault = (text: string) => configFault(() => parseClusterDocument('c.yml', text));

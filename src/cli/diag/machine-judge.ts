@@ -3,7 +3,7 @@
  * out, so that every verdict can be tested where the trouble is not at hand.
  */
 
-import type { ClusterConfig, NodeConfig } from '../../config/cluster-config.ts';
+import { isAnyAddress, type ClusterConfig, type NodeConfig } from '../../config/cluster-config.ts';
 import { fail, ok, warn, type Finding } from './finding.ts';
 
 const MIB = 1024 * 1024;
@@ -129,7 +129,8 @@ export function judgePorts(
   const users = new Map<string, string[]>();
   for (const node of nodes) {
     for (const port of portsOf(node)) {
-      const place = `${node.listenHost}:${port}`;
+      const host = isAnyAddress(node.listenHost) ? node.host : node.listenHost;
+      const place = `${host}:${port}`;
       users.set(place, [...(users.get(place) ?? []), node.name]);
     }
   }

@@ -93,13 +93,20 @@ t.test('where the data are, and how fast that is', (t) => {
 
 t.test('ports, certificates and clocks', (t) => {
   const node = (name: string, httpPort: number): NodeConfig =>
-    ({ name, listenHost: '::', httpPort, pbcPort: httpPort + 1, peerPort: httpPort + 2 }) as never;
+    ({
+      name,
+      host: 'h',
+      listenHost: '::',
+      httpPort,
+      pbcPort: httpPort + 1,
+      peerPort: httpPort + 2,
+    }) as never;
   const [first, second, third] = [node('a', 8000), node('b', 8002), node('c', 40_000)];
   const nodes = [first, second, third];
   const range = '32768\t60999\n';
   const ports = nodes.map((self) => judgePorts(nodes, { self, range }));
   t.same(verdicts(ports), ['fail', 'fail', 'warn']);
-  t.equal(ports[0]?.found, ':::8002 of a and b');
+  t.equal(ports[0]?.found, 'h:8002 of a and b');
   t.match(ports[2]?.advice, 'ip_local_reserved_ports=40000,40001,40002');
   t.same(verdicts([judgePorts([first], { self: first, range })]), ['ok']);
 
