@@ -29,6 +29,7 @@ export const LOG_SUBSYSTEMS = [
   'request',
   'security',
   'store',
+  'tracing',
 ] as const;
 export type LogSubsystem = (typeof LOG_SUBSYSTEMS)[number];
 

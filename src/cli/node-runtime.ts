@@ -52,6 +52,7 @@ import { NodeAudit } from './node-audit.ts';
 import { showNode } from './node-gauges.ts';
 import { NodeGrowth } from './node-growth.ts';
 import { nodeStats } from './node-stats.ts';
+import { NodeTracing } from './node-tracing.ts';
 import { RELEASE } from './release.ts';
 
 /** What a request takes beside the object in it. */
@@ -70,6 +71,14 @@ export interface RuntimeOptions {
   readonly onBug: (error: unknown) => void;
 }
 
+/** What a node is made of that takes a while to open. */
+interface OpenedFirst {
+  readonly store: LevelDbStore;
+  readonly commitHooks: NodeOptions['commitHooks'] | undefined;
+  readonly fingerprint: KeyFingerprint;
+  readonly tracing: NodeTracing | undefined;
+}
+
 export class NodeRuntime {
   readonly node: VertebraNode;
   readonly #options: RuntimeOptions;
@@ -86,16 +95,17 @@ export class NodeRuntime {
   readonly #slowLog: SlowLog;
   readonly #audit: NodeAudit;
   readonly #growth: NodeGrowth;
+  readonly #tracing: NodeTracing | undefined;
   #admin: AdminServer | undefined;
   #peersListening: Promise<unknown> | undefined;
 
-  private constructor(
-    options: RuntimeOptions,
-    { store, commitHooks }: { readonly store: LevelDbStore } & Pick<NodeOptions, 'commitHooks'>,
-  ) {
+  private constructor(options: RuntimeOptions, opened: OpenedFirst) {
     const { config, host, self } = options;
+    const { store, commitHooks, fingerprint, tracing } = opened;
     this.#options = options;
     this.#store = store;
+    this.#fingerprint = fingerprint;
+    this.#tracing = tracing;
     const gate = this.#newGate();
     const certificates = new PeerCertificates(host, config.peerTls);
     this.#certificates = certificates;
@@ -122,6 +132,7 @@ export class NodeRuntime {
       refused: this.#audit.refused,
       diskSpace: () => diskSpaceOf(self.dataDir),
       diskGuard: config.disk,
+      tracer: tracing?.tracer,
       limits: {
         requestsMax: config.limits.requests,
         objectSizeMaxBytes: config.limits.objectSizeBytes,
@@ -141,7 +152,6 @@ export class NodeRuntime {
       keepaliveMs,
       handshakeTimeoutMs,
     });
-    this.#fingerprint = new KeyFingerprint(host.random);
     this.#slowLog = new SlowLog(host, this.#fingerprint, config.slowLog);
     this.#http = this.#newHttp();
     this.#pbc = this.#newPbc();
@@ -152,15 +162,15 @@ export class NodeRuntime {
     const { config, host, self } = options;
     const { hooks } = config;
     const commitHooks = hooks && (await FolderHooks.load(host, hooks.folder, hooks));
+    const fingerprint = new KeyFingerprint(host.random);
+    const tracing =
+      config.tracing && (await NodeTracing.start(options, config.tracing, fingerprint));
     const store = await openLevelDbStore(host, {
       folder: `${self.dataDir}/store`,
       durability: config.durability,
       ...config.store,
     });
-    const runtime = new NodeRuntime(options, {
-      store,
-      ...(commitHooks === undefined ? {} : { commitHooks }),
-    });
+    const runtime = new NodeRuntime(options, { store, commitHooks, fingerprint, tracing });
     try {
       await runtime.#open();
     } catch (error) {
@@ -197,6 +207,7 @@ export class NodeRuntime {
     this.#clientCertificates?.close();
     this.#peerServer.close();
     this.#peer.close();
+    await this.#tracing?.close();
   }
 
   /** Takes new certificates for the links between nodes and for clients, if there are any. */
@@ -278,6 +289,7 @@ export class NodeRuntime {
       disabledJobs: config.disabledJobs,
       scripts: this.#scripts,
       slowLog: this.#slowLog,
+      tracer: this.#tracing?.tracer,
       stats: nodeStats({ ...this.#options, node: this.node, dataFolder: self.dataDir }),
       metrics: () => snapshotToOpenMetrics(metrics.snapshot()),
       onBug,
@@ -295,6 +307,7 @@ export class NodeRuntime {
       disabledJobs: config.disabledJobs,
       scripts: this.#scripts,
       slowLog: this.#slowLog,
+      tracer: this.#tracing?.tracer,
       onBug,
     });
   }

@@ -56,6 +56,13 @@ export interface ClusterDocument {
     readonly siblings: number;
     readonly entries: number;
   };
+  readonly tracing: {
+    readonly endpoint?: string;
+    readonly ratio: number;
+    readonly slow: string;
+    readonly clients: 'follow' | 'ratio';
+    readonly headers_file?: string;
+  };
   readonly audit: {
     readonly file: string;
     readonly files: number;
@@ -142,6 +149,15 @@ export interface ClientTlsConfig {
   readonly caFile: string | undefined;
 }
 
+export interface TracingConfig {
+  readonly endpoint: string;
+  readonly ratio: number;
+  /** 0: no request is slow. */
+  readonly slowMs: number;
+  readonly followsClients: boolean;
+  readonly headersFile: string | undefined;
+}
+
 export interface ClusterConfig {
   readonly clusterName: string;
   readonly ringSize: number;
@@ -178,6 +194,8 @@ export interface ClusterConfig {
     readonly siblings: number;
     readonly entriesMax: number;
   };
+  /** Absent: nothing is traced. */
+  readonly tracing: TracingConfig | undefined;
   readonly audit: {
     readonly fileMaxBytes: number;
     readonly filesMax: number;
@@ -232,6 +250,7 @@ export function documentToConfig(document: ClusterDocument, folder: string): Clu
     },
     log: toLogConfig(document.log, folder),
     slowLog: toSlowLogConfig(document.slow_log),
+    tracing: toTracingConfig(document.tracing, folder),
     audit: {
       fileMaxBytes: bytes(document.audit.file),
       filesMax: document.audit.files,
@@ -318,6 +337,20 @@ function toSlowLogConfig(slowLog: ClusterDocument['slow_log']): ClusterConfig['s
     largeBytes: bytes(slowLog.large),
     siblings: slowLog.siblings,
     entriesMax: slowLog.entries,
+  };
+}
+
+function toTracingConfig(
+  { endpoint, ratio, slow, clients, headers_file: file }: ClusterDocument['tracing'],
+  folder: string,
+): TracingConfig | undefined {
+  if (endpoint === undefined) return undefined;
+  return {
+    endpoint,
+    ratio,
+    slowMs: milliseconds(slow),
+    followsClients: clients === 'follow',
+    headersFile: file === undefined ? undefined : resolve(folder, file),
   };
 }
 

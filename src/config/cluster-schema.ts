@@ -8,7 +8,7 @@
 
 import { JOB_CLASSES } from '../object/job-class.ts';
 import { BUCKET_PROPERTIES_SCHEMA } from './bucket-property-schema.ts';
-import { choice, count, duration, section, size, text } from './setting.ts';
+import { choice, count, decimal, duration, section, size, text } from './setting.ts';
 import type { SettingSchema } from './setting.ts';
 
 const limits = section('What clients may ask for; past a limit they get an error at once.', {
@@ -132,6 +132,35 @@ const slowLog = section('Which requests of clients `vertebra admin slowlog` show
   entries: count({ from: 1, to: 1_000, default: 128 }, 'How many are kept, in memory.'),
 });
 
+const tracing = section(
+  'OpenTelemetry traces of requests, sent by OTLP over HTTP as JSON; see docs/tracing.md.',
+  {
+    endpoint: text(
+      'Where spans are sent: `http://HOST:4318/v1/traces`. Absent: nothing is traced.',
+      {
+        title: 'http(s)://HOST:PORT/PATH without a user',
+        pattern: '^https?://[^\\s@/]+(/[^\\s@]*)?$',
+      },
+    ),
+    ratio: decimal(
+      { from: 0, to: 1, default: 0.01 },
+      'Share of the requests whose trace is chosen at its beginning.',
+    ),
+    slow: duration(
+      { from: '0ms', to: '1h', default: '500ms' },
+      'A request that took so long or longer is traced whatever the ratio, as one that failed; 0ms: none.',
+    ),
+    clients: choice(
+      ['follow', 'ratio'],
+      'Of a request over HTTP that brings a `traceparent`: whether its own sampled flag decides, or the ratio.',
+    ),
+    headers_file: text(
+      'File of headers for the collector, such as a token: `NAME: VALUE` in each line; read anew for each ' +
+        'batch; relative to the configuration file.',
+    ),
+  },
+);
+
 const audit = section(
   'The record of who changed something on a node, and which clients were refused: `audit.log` in its data folder.',
   {
@@ -250,6 +279,7 @@ export const CLUSTER_SCHEMA: SettingSchema = {
     transfers,
     log,
     slow_log: slowLog,
+    tracing,
     audit,
     tls: section('Encryption and authentication; off where a group is absent.', {
       peer: peerTls,

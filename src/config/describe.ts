@@ -67,6 +67,7 @@ function typeOf(setting: SettingSchema): string {
   if (setting.measure !== undefined) return setting.measure.unit;
   if (setting.enum !== undefined) return 'choice';
   if (setting.type === 'object') return 'properties';
+  if (setting.type === 'number') return 'number';
   return setting.type === 'integer' ? 'count' : 'text';
 }
 
@@ -76,7 +77,9 @@ function rangeOf(setting: SettingSchema): string {
     return [...words, `${from} to ${to}`].join(', ');
   }
   if (setting.enum !== undefined) return setting.enum.join(', ');
-  if (setting.type === 'integer') return `${setting.minimum ?? ''} to ${setting.maximum ?? ''}`;
+  if (setting.type === 'integer' || setting.type === 'number') {
+    return `${setting.minimum ?? ''} to ${setting.maximum ?? ''}`;
+  }
   return '';
 }
 

@@ -68,7 +68,7 @@ export class DatatypeCoordinator {
     const { plan, kept } = planned;
     const routed = await routeWrite(this.#ports, plan, {
       coordinateHere: () => this.#coordinate(request, plan, kept),
-      request: { verb: 'update', request },
+      request: { verb: 'update', request, parentSpan: request.span },
     });
     if (routed.kind === 'forwarded') return this.#forwarded(request, routed.reply, kept);
     if (routed.kind !== 'stored') return routed;

@@ -17,6 +17,7 @@
 
 import { isFault } from '../base/fault.ts';
 import type { Partition } from '../base/names.ts';
+import type { Span } from '../base/span.ts';
 import { hasStatesToJoin } from '../object/sibling-states.ts';
 import { isTombstone, showHead } from '../object/show.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
@@ -119,6 +120,7 @@ class Read {
   #spare: readonly Participant[];
   readonly #wholeRequest: PeerRequest;
   readonly #headRequest: PeerRequest;
+  readonly #span: Span | undefined;
   readonly #startMs: number;
   /** How long to wait for those that are asked before others are. */
   readonly #spareDelayMs: number;
@@ -139,9 +141,11 @@ class Read {
     this.#replies = new ReadReplies(asked);
     this.#spare = spare;
     this.#tally = new ReadTally(plan.required, plan.participants);
-    const { key } = plan.request;
-    this.#wholeRequest = { verb: 'get', key, headOnly: false };
-    this.#headRequest = { verb: 'get', key, headOnly: true };
+    const { key, span } = plan.request;
+    this.#span = span?.child('coordinate read');
+    const parentSpan = this.#span;
+    this.#wholeRequest = { verb: 'get', key, headOnly: false, parentSpan };
+    this.#headRequest = { verb: 'get', key, headOnly: true, parentSpan };
     this.#startMs = ports.host.clock.monotonicMs();
     this.#spareDelayMs = asked.reduce((longestMs, { node }) => {
       return Math.max(longestMs, ports.answerTimes.usualMs(node));
@@ -385,6 +389,7 @@ class Read {
 
   #observe(outcome: GetOutcome): void {
     const { clock, metrics } = this.#ports.host;
+    if (this.#span !== undefined) endSpan(this.#span, outcome);
     metrics.count('node_gets');
     metrics.observe('node_get_fsm_time', (clock.monotonicMs() - this.#startMs) * 1_000);
     if (outcome.kind === 'found') {
@@ -395,6 +400,10 @@ class Read {
       metrics.observe('node_get_fsm_objsize', sizeBytes);
     } else if (outcome.kind !== 'not-found') metrics.count('node_get_fsm_errors');
   }
+}
+
+function endSpan(span: Span, { kind }: GetOutcome): void {
+  span.end(kind === 'found' || kind === 'not-found' ? undefined : kind);
 }
 
 const NO_VALUE = Buffer.alloc(0);

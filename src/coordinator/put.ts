@@ -38,7 +38,7 @@ export class PutCoordinator {
     if ('kind' in plan) return (await this.#findUnmet(request)) ?? plan;
     const routed = await routeWrite(this.#ports, plan, {
       coordinateHere: () => this.#coordinate(request, plan),
-      request: { verb: 'put', request },
+      request: { verb: 'put', request, parentSpan: request.span },
     });
     if (routed.kind === 'stored') return this.#stored(request, routed.object, plan.properties);
     return routed.kind === 'forwarded' ? this.#forwarded(request, routed.reply, plan) : routed;
@@ -79,7 +79,7 @@ export class PutCoordinator {
    * key must not be there and its n or r says that it cannot be read, the write has its say.
    */
   async #findUnmet(
-    { key, condition, sloppyQuorum, nVal }: PutRequest,
+    { key, condition, sloppyQuorum, nVal, span }: PutRequest,
     timeoutMs = this.#ports.requestTimeoutMs,
   ): Promise<Failure | undefined> {
     if (condition === undefined) return undefined;
@@ -87,6 +87,7 @@ export class PutCoordinator {
       key,
       headOnly: true,
       timeoutMs,
+      span,
       ...(sloppyQuorum === undefined ? {} : { sloppyQuorum }),
       ...(nVal === undefined ? {} : { nVal }),
     });

@@ -61,7 +61,8 @@ export function planWrite(
   if (timeoutMs <= 0 && isWriteOnce) timeoutMs = ports.requestTimeoutMs;
   if (timeoutMs <= 0) return { kind: 'timeout' };
   const deadlineMs = host.clock.monotonicMs() + timeoutMs;
-  return { key, properties, required, partition, participants, joint, isSloppy, deadlineMs };
+  const { span } = options;
+  return { key, properties, required, partition, participants, joint, isSloppy, deadlineMs, span };
 }
 
 /** Milliseconds until the plan's deadline; 0 or less: the time is up. */

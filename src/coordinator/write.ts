@@ -10,6 +10,7 @@
 
 import { assert, isFault } from '../base/fault.ts';
 import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
+import { failureOf, type Span } from '../base/span.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
 import type { Failure } from '../object/requests.ts';
 import type { StoredObject } from '../object/stored-object.ts';
@@ -34,6 +35,7 @@ export interface WritePlan {
   readonly isSloppy: boolean;
   /** By the monotonic clock. */
   readonly deadlineMs: number;
+  readonly span: Span | undefined;
 }
 
 /** `record` is the coordinating replica's whole object, as all replicas were sent it. */
@@ -57,6 +59,9 @@ export class Write {
   readonly #tally: WriteTally | JointWriteTally;
   readonly #participants: readonly Participant[];
   readonly #startMs: number;
+  readonly #span: Span | undefined;
+  /** Of what this node's own replica does. */
+  #ownSpan: Span | undefined;
   /** Every node that was sent the write. */
   readonly #tried: NodeId[] = [];
   #issued: Issued | undefined;
@@ -74,6 +79,7 @@ export class Write {
         ? new WriteTally(required, participants)
         : new JointWriteTally(required, joint.each);
     this.#startMs = ports.host.clock.monotonicMs();
+    this.#span = plan.span?.child('coordinate write');
   }
 
   /** `coordinate` asks the replica for the write, under its next dot. */
@@ -84,7 +90,9 @@ export class Write {
         this.#settle({ kind: 'timeout' });
       });
       const { partition, properties } = this.#plan;
-      coordinate({ partition, properties }).then(
+      const span = this.#span?.child('replica coordinate');
+      this.#ownSpan = span;
+      coordinate({ partition, properties, span }).then(
         (outcome) => this.#onCoordinated(outcome),
         (error: unknown) => this.#onRefused(error),
       );
@@ -93,10 +101,12 @@ export class Write {
 
   #onCoordinated(outcome: CoordinatedOutcome): void {
     if (outcome.kind !== 'issued') {
+      this.#ownSpan?.end(outcome.kind);
       this.#settle(outcome);
       return;
     }
     this.#issued = outcome;
+    if (this.#ownSpan !== undefined) endWith(this.#ownSpan, outcome.durable);
     for (const { node } of this.#participants) this.#tried.push(node);
     for (const participant of this.#participants) this.#send(participant);
   }
@@ -104,6 +114,7 @@ export class Write {
   /** The replica did nothing. */
   #onRefused(error: unknown): void {
     if (!isFault(error)) throw error;
+    this.#ownSpan?.end(error.code);
     this.#settle({
       kind: 'declined',
       reason: error.message,
@@ -145,7 +156,8 @@ export class Write {
   #merge(node: NodeId, hintFor: NodeId | undefined): Promise<unknown> {
     const { key } = this.#plan;
     const { record } = this.#mustIssued();
-    const request: PeerRequest = { verb: 'merge', key, record, hintFor };
+    const parentSpan = this.#span;
+    const request: PeerRequest = { verb: 'merge', key, record, hintFor, parentSpan };
     return this.#ports.peer.request(node, request, this.#remainingMs());
   }
 
@@ -210,6 +222,7 @@ export class Write {
     metrics.count('node_puts');
     if (this.#plan.properties.write_once) metrics.count('write_once_puts');
     metrics.observe('node_put_fsm_time', (clock.monotonicMs() - this.#startMs) * 1_000);
+    this.#span?.end(outcome.kind === 'stored' ? undefined : outcome.kind);
     resolve(outcome);
   }
 
@@ -221,4 +234,11 @@ export class Write {
     assert(this.#issued !== undefined, 'nothing is sent before the write is issued');
     return this.#issued;
   }
+}
+
+function endWith(span: Span, work: Promise<void>): void {
+  work.then(
+    () => span.end(),
+    (error: unknown) => span.end(failureOf(error)),
+  );
 }

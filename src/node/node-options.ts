@@ -4,6 +4,7 @@
 
 import type { CommitHooks } from '../coordinator/commit-hooks.ts';
 import type { NodeId } from '../base/names.ts';
+import type { Tracer } from '../base/span.ts';
 import type { ScriptEngine } from '../mapreduce/script.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
 import type { JoinPort } from '../peer/join.ts';
@@ -86,6 +87,8 @@ export interface NodeOptions {
   /** How the room on the store's disk is told; absent: there is always enough. */
   readonly diskSpace?: ReadDiskSpace;
   readonly diskGuard?: Partial<DiskGuardOptions>;
+  /** Goes on with the traces of requests; absent: they are not traced. */
+  readonly tracer?: Tracer | undefined;
 }
 
 export const NODE_LIMITS: NodeLimits = {

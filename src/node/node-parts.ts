@@ -122,6 +122,7 @@ export async function openParts(ports: NodePorts): Promise<NodeParts> {
     puts: coordinators.puts,
     datatypes: coordinators.datatypes,
     scripts: options.scripts,
+    tracer: options.tracer,
     incarnation: identity.incarnation,
     inCoverage: options.inCoverage ?? true,
     agree: (message) => keeper.handle(message),

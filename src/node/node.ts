@@ -72,6 +72,7 @@ import type {
 } from './node-service.ts';
 import type { OperatorService } from './operations.ts';
 import { RoutingPeer } from './routing-peer.ts';
+import { spannedPeer } from './spanned-peer.ts';
 
 /** By a node that is no member: what others need to see that, and it to hear of it. */
 const SERVED_WHEN_REMOVED: ReadonlySet<PeerRequest['verb']> = new Set(['ping', 'agree', 'state']);
@@ -108,7 +109,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     this.id = options.id;
     this.#host = host;
     this.#store = store;
-    this.#peer = new RoutingPeer(options.id, this, peer);
+    this.#peer = new RoutingPeer(options.id, this, spannedPeer(peer, options.tracer));
     this.#options = options;
     this.#limits = { ...NODE_LIMITS, ...options.limits };
     this.#timings = { ...NODE_TIMINGS, ...options.timings };

@@ -8,13 +8,14 @@
 
 import { Fault, unreachable } from '../base/fault.ts';
 import type { NodeId, ObjectKey } from '../base/names.ts';
+import { failureOf, type Span, type Tracer } from '../base/span.ts';
 import type { DatatypeCoordinator } from '../coordinator/datatype.ts';
 import type { PutCoordinator } from '../coordinator/put.ts';
 import type { CoordinatedPut } from '../coordinator/write.ts';
 import { encodeState } from '../membership/state-document.ts';
 import { sliceHead } from '../object/record.ts';
 import type { UpdateDatatypeRequest } from '../object/datatype-requests.ts';
-import type { PutRequest, RequestOptions } from '../object/requests.ts';
+import type { Failure, PutRequest, RequestOptions } from '../object/requests.ts';
 import type {
   PeerReply,
   PeerRequest,
@@ -40,6 +41,26 @@ export interface PeerRequestsPorts extends MapRequestsPorts {
   readonly heardPing: (source: NodeId) => void;
   /** What this node last filled in a second; undefined: never enough to tell. */
   readonly fillBytesPerSecond: () => number | undefined;
+  /** Undefined: nothing is traced. */
+  readonly tracer: Tracer | undefined;
+}
+
+/** Of a forwarded write, for its trace; other failures are the client's own doing. */
+const FAILED: ReadonlySet<Failure['kind']> = new Set<Failure['kind']>([
+  'unsatisfied',
+  'insufficient-replicas',
+  'insufficient-nodes',
+  'all-nodes-down',
+  'timeout',
+  'overload',
+  'unavailable',
+]);
+
+/** A request, and who asks. */
+interface Asked {
+  readonly source: NodeId;
+  readonly request: PeerRequest;
+  readonly timeoutMs: number;
 }
 
 export class PeerRequests implements PeerHandler {
@@ -51,7 +72,27 @@ export class PeerRequests implements PeerHandler {
     this.#maps = new MapRequests(ports);
   }
 
-  async handle(source: NodeId, request: PeerRequest, timeoutMs: number): Promise<PeerReply> {
+  handle(source: NodeId, request: PeerRequest, timeoutMs: number): Promise<PeerReply> {
+    const { tracer } = this.#ports;
+    const asked = { source, request, timeoutMs };
+    return tracer === undefined || request.parentSpan === undefined
+      ? this.#answer(asked, undefined)
+      : this.#answerSpanned(asked, tracer.answer(`replica ${request.verb}`, request.parentSpan));
+  }
+
+  async #answerSpanned(asked: Asked, span: Span): Promise<PeerReply> {
+    try {
+      const reply = await this.#answer(asked, span);
+      const failure = reply.kind === 'failed' ? reply.failure.kind : undefined;
+      span.end(failure !== undefined && FAILED.has(failure) ? failure : undefined);
+      return reply;
+    } catch (error) {
+      span.end(failureOf(error));
+      throw error;
+    }
+  }
+
+  async #answer({ source, request, timeoutMs }: Asked, span: Span | undefined): Promise<PeerReply> {
     const { replica, topology, host } = this.#ports;
     switch (request.verb) {
       case 'ping':
@@ -60,7 +101,7 @@ export class PeerRequests implements PeerHandler {
         const { key, headOnly } = request;
         const { partition } = topology.place(key) ?? (await this.#mustPlace(source, key));
         host.metrics.count(headOnly ? 'vnode_heads' : 'vnode_gets');
-        const record = await replica.getRecord(key, partition, headOnly);
+        const record = await replica.getRecord(key, partition, headOnly, span);
         if (record === undefined && replica.isDamaged(key)) {
           // It held something: its word that there is nothing must not count.
           throw new Fault('store-corrupt', 'the copy is damaged');
@@ -71,7 +112,8 @@ export class PeerRequests implements PeerHandler {
         const { key, record, hintFor } = request;
         const placement = topology.place(key) ?? (await this.#mustPlace(source, key));
         host.metrics.count('vnode_puts');
-        await replica.merge(key, placement, record, hintFor);
+        const place = span === undefined ? placement : { ...placement, span };
+        await replica.merge(key, place, record, hintFor);
         return { kind: 'done' };
       }
       case 'fetch': {
@@ -86,9 +128,9 @@ export class PeerRequests implements PeerHandler {
         return { kind: 'delivered', refused: await takeRecords(this.#copies(source), records) };
       }
       case 'put':
-        return this.#put(source, request.request, timeoutMs);
+        return this.#put(source, withinTime(request.request, timeoutMs, span));
       case 'update':
-        return this.#update(source, request.request, timeoutMs);
+        return this.#update(source, withinTime(request.request, timeoutMs, span));
       case 'reap': {
         const { key, tombstoneHash } = request;
         const placement = topology.place(key) ?? (await this.#mustPlace(source, key));
@@ -178,24 +220,20 @@ export class PeerRequests implements PeerHandler {
     return { kind: 'pong', epoch, incarnation, inCoverage, isFilled, wallMicros };
   }
 
-  async #put(source: NodeId, request: PutRequest, timeoutMs: number): Promise<PeerReply> {
+  async #put(source: NodeId, request: PutRequest): Promise<PeerReply> {
     const { puts } = this.#ports;
     await this.#learnType(source, request.key);
-    const outcome = await puts.coordinate(withinTime(request, timeoutMs));
+    const outcome = await puts.coordinate(request);
     if (outcome.kind !== 'stored') return refusalOf(outcome);
     const { record } = outcome;
     if (request.returning === 'nothing') return { kind: 'stored', record: undefined };
     return { kind: 'stored', record: request.returning === 'head' ? sliceHead(record) : record };
   }
 
-  async #update(
-    source: NodeId,
-    request: UpdateDatatypeRequest,
-    timeoutMs: number,
-  ): Promise<PeerReply> {
+  async #update(source: NodeId, request: UpdateDatatypeRequest): Promise<PeerReply> {
     const { datatypes } = this.#ports;
     await this.#learnType(source, request.key);
-    const outcome = await datatypes.coordinate(withinTime(request, timeoutMs));
+    const outcome = await datatypes.coordinate(request);
     if (outcome.kind === 'stored') {
       return { kind: 'stored', record: request.returning === 'value' ? outcome.record : undefined };
     }
@@ -224,8 +262,12 @@ export class PeerRequests implements PeerHandler {
 }
 
 /** The request with no more time than its asker waits. */
-function withinTime<R extends RequestOptions>(request: R, timeoutMs: number): R {
-  return { ...request, timeoutMs: Math.min(request.timeoutMs ?? timeoutMs, timeoutMs) };
+function withinTime<R extends RequestOptions>(
+  request: R,
+  timeoutMs: number,
+  span: Span | undefined,
+): R {
+  return { ...request, timeoutMs: Math.min(request.timeoutMs ?? timeoutMs, timeoutMs), span };
 }
 
 /** Throws where nothing was done, so that the asker tries another node. */

@@ -7,6 +7,7 @@
 
 import type { ByteString } from '../base/bytes.ts';
 import type { ObjectKey } from '../base/names.ts';
+import type { Span } from '../base/span.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import type { Quorum } from './bucket-properties.ts';
 import type { ApplicationRefusal } from '../datatype/apply.ts';
@@ -21,6 +22,8 @@ export interface RequestOptions {
   /** Use the first n replicas only, 1 <= n <= the bucket's n_val. */
   readonly nVal?: number;
   readonly nodeConfirms?: number;
+  /** What the request is traced by; undefined: it is not. Stays on this node. */
+  readonly span?: Span | undefined;
 }
 
 export interface ReadOptions extends RequestOptions {

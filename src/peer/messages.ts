@@ -8,10 +8,14 @@
 
 import type { ByteString } from '../base/bytes.ts';
 import type { Epoch, NodeId, ObjectKey, Partition } from '../base/names.ts';
+import type { SpanContext } from '../base/span.ts';
 import type { UpdateDatatypeRequest } from '../object/datatype-requests.ts';
 import type { Failure, PutRequest } from '../object/requests.ts';
 
-export type PeerRequest =
+/** Any request may say what it is traced as; a node that does not know that passes over it. */
+export type PeerRequest = PeerQuestion & { readonly parentSpan?: SpanContext | undefined };
+
+type PeerQuestion =
   /** Liveness both ways, and who is behind. */
   | { readonly verb: 'ping'; readonly epoch: Epoch; readonly incarnation: number }
   /** This node's copy of an object: the whole record or its head. */

@@ -14,6 +14,7 @@
 import { Packr, Unpackr } from 'msgpackr';
 import type { Epoch, ObjectKey, Partition } from '../base/names.ts';
 import { Fault, unreachable } from '../base/fault.ts';
+import { decodeTraceparent, encodeTraceparent } from '../base/traceparent.ts';
 import type {
   CoverageShare,
   IndexScan,
@@ -54,7 +55,14 @@ const SEGMENT_MAX = 0xffff_ffff;
 const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
 
+/** `parentSpan` follows the fields of any request, as a `traceparent`; what is added later, behind it. */
 export function requestToTuple(request: PeerRequest): WireTuple {
+  const { parentSpan } = request;
+  const tuple = questionToTuple(request);
+  return parentSpan === undefined ? tuple : [...tuple, encodeTraceparent(parentSpan)];
+}
+
+function questionToTuple(request: PeerRequest): WireTuple {
   switch (request.verb) {
     case 'ping':
       return [1, request.epoch, request.incarnation];
@@ -98,7 +106,12 @@ export function requestToTuple(request: PeerRequest): WireTuple {
 }
 
 export function tupleToRequest(tuple: unknown): PeerRequest {
-  return readRequest(new TupleReader(tuple));
+  const reader = new TupleReader(tuple);
+  const request = readRequest(reader);
+  if (reader.remaining === 0) return request;
+  // What is none is passed over: a trace is no reason to refuse work.
+  const parentSpan = decodeTraceparent(reader.raw());
+  return parentSpan === undefined ? request : { ...request, parentSpan };
 }
 
 function readRequest(reader: TupleReader): PeerRequest {

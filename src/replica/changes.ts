@@ -8,6 +8,7 @@
 import { assert } from '../base/fault.ts';
 import type { Metrics } from '../base/host.ts';
 import type { NodeId } from '../base/names.ts';
+import type { Span } from '../base/span.ts';
 import { covers, descends, merge } from '../clock/version-vector.ts';
 import { causalHash } from '../object/causality.ts';
 import { mergeHeads, mergeObjects } from '../object/reconcile.ts';
@@ -16,6 +17,7 @@ import { isTombstone } from '../object/show.ts';
 import { copyOf, objectOf } from './copy.ts';
 import type { Copy } from './copy.ts';
 import type { Change, KeySlot } from './key-slot.ts';
+import { ChangeSteps } from './change-steps.ts';
 import type { OwnChains } from './own-chains.ts';
 
 /** Whom a change answers to. */
@@ -38,6 +40,7 @@ export class MergeChange implements Change {
   readonly #metrics: Metrics;
   readonly #chains: OwnChains;
   readonly #settlement: Settlement<void>;
+  readonly #steps: ChangeSteps | undefined;
 
   constructor(
     source: { readonly record: Buffer; readonly object: StoredObject },
@@ -46,6 +49,7 @@ export class MergeChange implements Change {
       readonly metrics: Metrics;
       readonly chains: OwnChains;
       readonly settlement: Settlement<void>;
+      readonly span: Span | undefined;
     },
   ) {
     this.sizeBytes = source.record.length + OVERHEAD_BYTES;
@@ -55,12 +59,14 @@ export class MergeChange implements Change {
     this.#metrics = ports.metrics;
     this.#chains = ports.chains;
     this.#settlement = ports.settlement;
+    this.#steps = ports.span && new ChangeSteps(ports.span);
   }
 
   apply(slot: KeySlot): boolean {
     const local = slot.copy;
     if (local === undefined) this.#arrive(slot);
     else if (!this.#mergeInto(slot, local)) return false;
+    this.#steps?.applied();
     for (const target of this.hintTargets) slot.setHint(target, true);
     return true;
   }
@@ -94,10 +100,12 @@ export class MergeChange implements Change {
   }
 
   settle(): void {
+    this.#steps?.settled();
     this.#settlement.resolve();
   }
 
   fail(error: unknown): void {
+    this.#steps?.failed(error);
     this.#settlement.reject(error);
   }
 }

@@ -7,10 +7,12 @@
  */
 
 import type { Host } from '../base/host.ts';
+import type { Span } from '../base/span.ts';
 import type { StoredObject } from '../object/stored-object.ts';
 import { randomVtag } from '../object/vtag.ts';
 import { copyOf } from './copy.ts';
 import type { Copy } from './copy.ts';
+import { ChangeSteps } from './change-steps.ts';
 import type { Settlement } from './changes.ts';
 import type { Change, KeySlot } from './key-slot.ts';
 import type { OwnChains } from './own-chains.ts';
@@ -28,6 +30,7 @@ export interface ClientWritePorts {
   readonly chains: OwnChains;
   readonly limits: ObjectLimits;
   readonly settlement: Settlement<CoordinatedOutcome>;
+  readonly span: Span | undefined;
 }
 
 export class ClientWriteChange implements Change {
@@ -36,6 +39,7 @@ export class ClientWriteChange implements Change {
   readonly #maker: WriteMaker;
   readonly #ports: ClientWritePorts;
   readonly #vtag: string;
+  readonly #steps: ChangeSteps | undefined;
   #made: Made | undefined;
   #durable: Settlement<void> | undefined;
 
@@ -44,6 +48,7 @@ export class ClientWriteChange implements Change {
     this.#maker = maker;
     this.#ports = ports;
     this.#vtag = randomVtag(ports.host.random);
+    this.#steps = ports.span && new ChangeSteps(ports.span);
   }
 
   apply(slot: KeySlot): boolean | Promise<void> {
@@ -54,6 +59,7 @@ export class ClientWriteChange implements Change {
         this.#made = outcome;
       });
     }
+    this.#steps?.applied();
     if ('kind' in made) this.#refuse(made);
     else this.#place(slot, made);
     return true;
@@ -98,10 +104,12 @@ export class ClientWriteChange implements Change {
   }
 
   settle(): void {
+    this.#steps?.settled();
     this.#durable?.resolve();
   }
 
   fail(error: unknown): void {
+    this.#steps?.failed(error);
     // Before the dot is issued nothing is known to anyone; after it, only durability is in doubt.
     if (this.#durable === undefined) this.#ports.settlement.reject(error);
     else this.#durable.reject(error);

@@ -8,6 +8,7 @@
 
 import type { ByteString } from '../base/bytes.ts';
 import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
+import type { Span } from '../base/span.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
 import type { ApplicationRefusal } from '../datatype/apply.ts';
@@ -27,6 +28,8 @@ import type { CheckedCopies } from './copy-check.ts';
 export interface Placement {
   readonly partition: Partition;
   readonly properties: BucketProperties;
+  /** What the change of the copy is traced by. */
+  readonly span?: Span | undefined;
 }
 
 export interface CoordinatedWrite {
@@ -59,7 +62,12 @@ export interface Replica {
   /** Undefined: no readable copy (a damaged one is counted and treated as absent). */
   get(key: ObjectKey, partition: Partition): Promise<StoredObject | undefined>;
   /** The record's bytes, or just its head; both decode with `object/record.ts`. */
-  getRecord(key: ObjectKey, partition: Partition, headOnly: boolean): Promise<Buffer | undefined>;
+  getRecord(
+    key: ObjectKey,
+    partition: Partition,
+    headOnly: boolean,
+    span?: Span,
+  ): Promise<Buffer | undefined>;
   /** What an operator may know of the copy; reads and checks all of it. */
   trace(key: ObjectKey, partition: Partition): Promise<CopyTrace>;
   /** Reads and checks every copy of a partition; what is damaged is known as such from then on. */

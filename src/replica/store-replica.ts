@@ -12,8 +12,8 @@
 import type { ByteString } from '../base/bytes.ts';
 import { Fault, isFault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
-import { keyToString } from '../base/names.ts';
-import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
+import { keyToString, type NodeId, type ObjectKey, type Partition } from '../base/names.ts';
+import { spanned, type Span } from '../base/span.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
 import type { DatatypeUpdate } from '../object/datatype-update.ts';
 import {
@@ -32,8 +32,7 @@ import type {
   KeyHash,
   PartitionSize,
 } from '../peer/messages.ts';
-import { HashTrees } from '../storage/hash-tree.ts';
-import type { HashTree } from '../storage/hash-tree.ts';
+import { HashTrees, type HashTree } from '../storage/hash-tree.ts';
 import {
   decodeTombKey,
   encodeHintKey,
@@ -67,8 +66,7 @@ import type {
   Replica,
 } from './replica.ts';
 import { RecentRecords } from './recent-records.ts';
-import { scanRecords } from './record-scan.ts';
-import type { KeyRecord } from './record-scan.ts';
+import { scanRecords, type KeyRecord } from './record-scan.ts';
 import { fileMembers, scanHashes } from './segment-members.ts';
 import { recountTree } from './tree-recount.ts';
 import { ContentWrite, DatatypeWrite, type WriteMaker } from './write-makers.ts';
@@ -184,6 +182,7 @@ export class StoreReplica implements Replica {
     key: ObjectKey,
     partition: Partition,
     headOnly: boolean,
+    span?: Span,
   ): Promise<Buffer | undefined> {
     const id = keyToString(key);
     const known = this.#recent.find(id, partition, headOnly);
@@ -192,7 +191,8 @@ export class StoreReplica implements Replica {
       return headOnly ? sliceHead(known) : known;
     }
     const mark = this.#recent.mark();
-    const bytes = await this.#read(key, partition, headOnly);
+    const read = this.#read(key, partition, headOnly);
+    const bytes = await (span === undefined ? read : spanned(span.child('store read'), read));
     if (bytes === undefined) return undefined;
     const record = headOnly ? sliceSoundHead(bytes) : isSoundRecord(bytes) ? bytes : undefined;
     if (record === undefined) this.#onDamaged(id);
@@ -240,15 +240,16 @@ export class StoreReplica implements Replica {
     return this.#write(key, placement, new DatatypeWrite(update, this.#host.clock));
   }
 
-  #write(key: ObjectKey, placement: Placement, maker: WriteMaker): Promise<CoordinatedOutcome> {
+  #write(key: ObjectKey, place: Placement, maker: WriteMaker): Promise<CoordinatedOutcome> {
     return new Promise((resolve, reject) => {
       const change = new ClientWriteChange(maker, {
         host: this.#host,
         chains: this.#chains,
         limits: this.#options,
         settlement: { resolve, reject },
+        span: place.span,
       });
-      this.#writePath.submit({ key, ...placement }, change);
+      this.#writePath.submit({ key, ...place }, change);
     });
   }
 
@@ -266,7 +267,8 @@ export class StoreReplica implements Replica {
     if (this.#isDiskFull() && !isTombstone(object)) return this.#refuseData();
     return new Promise((resolve, reject) => {
       const { metrics } = this.#host;
-      const ports = { metrics, chains: this.#chains, settlement: { resolve, reject } };
+      const settlement = { resolve, reject };
+      const ports = { metrics, chains: this.#chains, settlement, span: placement.span };
       const change = new MergeChange({ record, object }, hintFor, ports);
       this.#writePath.submit({ key, ...placement }, change);
     });

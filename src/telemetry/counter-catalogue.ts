@@ -165,6 +165,12 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   store_writes_total: 'Writes stored',
   tls_renewals_failed_total: 'Certificates of the links between nodes that could not be taken over',
   tls_renewals_total: 'Changes of these certificates taken over',
+  tracing_kept_refused_total:
+    'Failed or slow requests whose traces were not kept: there were too many',
+  tracing_spans_cut_total: 'Spans of one request beyond those that are held until it ends',
+  tracing_spans_dropped_total:
+    'Spans that were not exported: the receiver was away, slow or refused them',
+  tracing_spans_exported_total: 'Spans that the receiver has taken',
   transfer_broken_off: 'Transfers of partitions broken off; they go on later',
   transfer_bytes: 'Bytes taken over from other nodes',
   transfer_dropped: 'Copies dropped because all who own the key have them',

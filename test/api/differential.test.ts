@@ -46,7 +46,7 @@ const step: fc.Arbitrary<Step> = fc.record({
   number: fc.integer({ min: -20, max: 20 }),
 });
 
-const cluster = await serveCluster({ deleteMode: 'keep' });
+const cluster = await serveCluster({ reaper: { deleteMode: 'keep' } });
 const clients = await Promise.all(cluster.pbcPorts.map((port) => BareClient.connect(port)));
 t.teardown(async () => {
   for (const client of clients) client.socket.destroy();

@@ -27,6 +27,7 @@ import { systemHost } from '../../src/telemetry/system-host.ts';
 import type { ByteString } from '../../src/base/bytes.ts';
 import type { Host } from '../../src/base/host.ts';
 import type { NodeId } from '../../src/base/names.ts';
+import type { Tracer } from '../../src/base/span.ts';
 import type { PartialProperties } from '../../src/object/bucket-properties.ts';
 import type { PeerStreamItem } from '../../src/peer/messages.ts';
 import type { Peer } from '../../src/peer/peer.ts';
@@ -45,8 +46,16 @@ export interface ServedCluster {
   close(): Promise<void>;
 }
 
-/** With the bucket types that the recorded scenarios need, active on every node. */
-export async function serveCluster(reaper: Partial<ReaperOptions> = {}): Promise<ServedCluster> {
+export interface ServedOptions {
+  readonly reaper?: Partial<ReaperOptions>;
+  /** Of the nodes, in their order. */
+  readonly tracers?: readonly Tracer[];
+  /** With the bucket types that the recorded scenarios need, active on every node. Default true. */
+  readonly hasTypes?: boolean;
+}
+
+export async function serveCluster(options: ServedOptions = {}): Promise<ServedCluster> {
+  const { reaper = {}, tracers = [], hasTypes = true } = options;
   const host = quietHost();
   const ids = Array.from({ length: NODE_COUNT }, (_, index) => {
     return `dev${index + 1}@127.0.0.1` as NodeId;
@@ -60,29 +69,29 @@ export async function serveCluster(reaper: Partial<ReaperOptions> = {}): Promise
     defaultProperties: {},
   });
   const nodeById = new Map<NodeId, VertebraNode>();
-  for (const id of ids) {
-    const options = { id, initialState: state, repair: { reaper } };
-    nodeById.set(
-      id,
-      new VertebraNode(host, new MemoryStore(), new DirectPeer(id, nodeById), options),
-    );
+  for (const [index, id] of ids.entries()) {
+    const peer = new DirectPeer(id, nodeById);
+    const told = { id, initialState: state, repair: { reaper }, tracer: tracers[index] };
+    nodeById.set(id, new VertebraNode(host, new MemoryStore(), peer, told));
   }
   const nodes = [...nodeById.values()];
   const bugs: unknown[] = [];
-  const servers = nodes.map((node) => {
+  const servers = nodes.map((node, index) => {
     const stats = (): Record<string, unknown> => ({});
     const onBug = (error: unknown): void => void bugs.push(error);
-    return new HttpServer(host, node, { ...HTTP_DEFAULTS, stats, metrics: () => '', onBug });
+    const told = { stats, metrics: () => '', onBug, tracer: tracers[index] };
+    return new HttpServer(host, node, { ...HTTP_DEFAULTS, ...told });
   });
-  const pbcServers = nodes.map((node) => {
-    return new PbcServer(host, node, { onBug: (error) => void bugs.push(error) });
+  const pbcServers = nodes.map((node, index) => {
+    const onBug = (error: unknown): void => void bugs.push(error);
+    return new PbcServer(host, node, { onBug, tracer: tracers[index] });
   });
   const listen = { host: '127.0.0.1', port: 0 };
   const ports = await Promise.all(servers.map((server) => server.listen(listen)));
   const pbcPorts = await Promise.all(pbcServers.map((server) => server.listen(listen)));
   // The listening servers keep the process alive; the nodes' own timers do not.
   await Promise.all(nodes.map((node) => node.start()));
-  await createTypes(nodes);
+  if (hasTypes) await createTypes(nodes);
   const close = async (): Promise<void> => {
     await Promise.all(servers.map((server) => server.close(0)));
     await Promise.all(pbcServers.map((server) => server.close()));

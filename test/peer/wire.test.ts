@@ -17,6 +17,7 @@ import {
   encodeStreamItem,
   encodeStreamRequest,
   replyToTuple,
+  requestToTuple,
   tupleToReply,
   tupleToRequest,
   tupleToStreamItem,
@@ -153,6 +154,24 @@ t.test('a pong of the release before tells no time, and ours is read by it', (t)
   t.same(replyToTuple(early).slice(0, 5), [1, 7, 2, true, false]);
   t.end();
 });
+
+t.test(
+  'what a request is traced as travels behind its fields; anything else there is passed over',
+  (t) => {
+    const parentSpan = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), isSampled: true };
+    fc.assert(
+      fc.property(peerRequests, fc.anything(), (request, hostile) => {
+        const plain = requestToTuple(request);
+        const traced = requestToTuple({ ...request, parentSpan });
+        // An older node reads what is before it.
+        assert.deepStrictEqual(traced.slice(0, plain.length), plain);
+        assert.deepStrictEqual(tupleToRequest(traced), { ...request, parentSpan });
+        assert.deepStrictEqual(tupleToRequest([...plain, hostile]), request);
+      }),
+    );
+    t.end();
+  },
+);
 
 t.test('a request that only a later release has is not supported, and not malformed', (t) => {
   t.throws(() => tupleToRequest([99, 'new']), { code: 'peer-unsupported' });

@@ -61,11 +61,12 @@ export class CounterResource implements Resource {
   /** A counter that is not there is told before what is wrong with the wish to see it. */
   async refuse(): Promise<Answer | undefined> {
     if (this.#exchange.method === 'POST') return undefined;
-    const { service } = this.#exchange.context;
-    const outcome = await service.fetchDatatype({
+    const { context, span } = this.#exchange;
+    const outcome = await context.service.fetchDatatype({
       key: this.#key,
       ...this.#parameters.read,
       timeoutMs: TIMEOUT_MS,
+      span,
     });
     const { kind } = outcome;
     if (kind === 'found') {
@@ -86,11 +87,12 @@ export class CounterResource implements Resource {
   }
 
   async #change(): Promise<Answer> {
-    const { service } = this.#exchange.context;
-    const outcome = await service.updateDatatype({
+    const { context, span } = this.#exchange;
+    const outcome = await context.service.updateDatatype({
       key: this.#key,
       ...this.#parameters.write,
       timeoutMs: TIMEOUT_MS,
+      span,
       operation: { kind: 'counter', increment: this.#increment },
       returning: this.#exchange.query.get('returnvalue') === 'true' ? 'value' : 'nothing',
     });

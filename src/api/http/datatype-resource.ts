@@ -96,12 +96,13 @@ export class DatatypeResource implements Resource {
   }
 
   async exists(): Promise<Existence> {
-    const { context, method } = this.#exchange;
+    const { context, method, span } = this.#exchange;
     if (method === 'POST') return { kind: 'present' };
     const outcome = await context.service.fetchDatatype({
       key: this.#target.key,
       ...this.#parameters.read,
       ...this.#timeout(),
+      span,
     });
     if (outcome.kind === 'found') {
       this.#shown = outcome.shown;
@@ -139,6 +140,7 @@ export class DatatypeResource implements Resource {
       ...this.#parameters.write,
       ...this.#timeout(),
       operation,
+      span: this.#exchange.span,
       ...(context === undefined ? {} : { context }),
       returning: this.#parameters.isValueReturned ? 'value' : 'nothing',
     });

@@ -6,6 +6,7 @@ import { TLSSocket } from 'node:tls';
 import { parseTarget } from './request-target.ts';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Host } from '../../base/host.ts';
+import type { Span } from '../../base/span.ts';
 import type { NodeService } from '../../node/node-service.ts';
 import type { QueryHolds } from '../../query/query-holds.ts';
 import type { FlushRound } from '../../base/flush-round.ts';
@@ -59,6 +60,8 @@ export class Exchange {
   siblings = 0;
   /** Of an answer that was handed over whole. */
   status: number | undefined;
+  /** What the request is traced by; undefined: it is not. */
+  readonly span: Span | undefined;
 
   constructor(context: HttpContext, call: Call) {
     const { path, query } = parseTarget(call.request.url ?? '/');
@@ -71,6 +74,7 @@ export class Exchange {
     this.method = call.request.method ?? '';
     this.headers = call.request.headers;
     this.startedMs = context.host.clock.monotonicMs();
+    this.span = context.options.tracer?.request('HTTP', this.header('traceparent'));
   }
 
   /** Over TLS. */

@@ -3,6 +3,7 @@
  */
 
 import { QUERY_LIMITS } from '../../query/query-holds.ts';
+import type { Tracer } from '../../base/span.ts';
 import type { SlowLog } from '../../node/slow-log.ts';
 import type { ScriptEngine } from '../../mapreduce/script.ts';
 import type { JobClass } from '../../object/job-class.ts';
@@ -38,6 +39,8 @@ export interface HttpOptions {
   readonly scripts: ScriptEngine | undefined;
   /** Is told of each request that has ended; undefined: nobody is. */
   readonly slowLog: SlowLog | undefined;
+  /** Traces requests; undefined: nobody does. */
+  readonly tracer: Tracer | undefined;
   /** What `/stats` shows. */
   readonly stats: () => Readonly<Record<string, unknown>>;
   /** What `/metrics` shows: OpenMetrics text, for Prometheus and its like. */
@@ -62,4 +65,5 @@ export const HTTP_DEFAULTS: Omit<HttpOptions, 'stats' | 'metrics' | 'onBug'> = {
   queryLimits: QUERY_LIMITS,
   scripts: undefined,
   slowLog: undefined,
+  tracer: undefined,
 };

@@ -89,7 +89,8 @@ export class LinkWalkResource implements Resource {
   }
 
   async exists(): Promise<Existence> {
-    const outcome = await this.#exchange.context.service.get({ key: this.#start });
+    const { context, span } = this.#exchange;
+    const outcome = await context.service.get({ key: this.#start, span });
     if (outcome.kind === 'found') {
       this.#origin = { key: this.#start, object: outcome.object };
       return { kind: 'present' };
@@ -132,8 +133,8 @@ export class LinkWalkResource implements Resource {
     const found: Found[] = [];
     for (let index = 0; index < targets.length; index += READS_AT_ONCE) {
       const keys = targets.slice(index, index + READS_AT_ONCE);
-      const { service } = this.#exchange.context;
-      const outcomes = await Promise.all(keys.map((key) => service.get({ key })));
+      const { context, span } = this.#exchange;
+      const outcomes = await Promise.all(keys.map((key) => context.service.get({ key, span })));
       for (const [position, outcome] of outcomes.entries()) {
         if (outcome.kind !== 'found' && outcome.kind !== 'not-found') {
           return failureToAnswer(outcome, this.#exchange.method);

@@ -26,11 +26,11 @@ export async function readForConditions(
   key: ObjectKey,
   read: ReadOptions,
 ): Promise<Existence> {
-  const { headers, method } = exchange;
+  const { headers, method, span } = exchange;
   // For PUT the coordinator looks at it; other methods do no more than read.
   const isReadAsked = method !== 'PUT' && headers['x-riak-if-not-modified'] !== undefined;
   if (!isReadAsked && !isConditional(headers)) return UNASKED;
-  const outcome = await exchange.context.service.get({ key, ...read });
+  const outcome = await exchange.context.service.get({ key, ...read, span });
   if (outcome.kind === 'found') {
     const { object } = outcome;
     const only = object.siblings.length === 1 ? object.siblings[0] : undefined;

@@ -65,6 +65,7 @@ export class ObjectDeleteResource implements Resource {
       key: this.#key,
       ...read,
       ...write,
+      span: this.#exchange.span,
       ...(rw === undefined ? {} : { rw }),
       ...(this.#context === undefined ? {} : { context: this.#context }),
     });

@@ -60,10 +60,10 @@ export class ObjectReadResource implements Resource {
   }
 
   async refuse(): Promise<Answer | undefined> {
-    const { method, context } = this.#exchange;
+    const { method, context, span } = this.#exchange;
     const { read, vtag } = this.#parameters;
     const headOnly = method === 'HEAD' && !this.#isValueNeeded();
-    const outcome = await context.service.get({ key: this.#key, ...read, headOnly });
+    const outcome = await context.service.get({ key: this.#key, ...read, headOnly, span });
     if (outcome.kind === 'not-found') return notFoundAnswer(outcome.tombstone?.context);
     if (outcome.kind !== 'found') return failureToAnswer(outcome, method);
     const { siblings } = outcome.object;

@@ -144,6 +144,7 @@ export class ObjectWriteResource implements Resource {
       ...this.#parameters.write,
       content: { metadata: this.#metadata, value: this.#exchange.body, isTombstone: false },
       returning: this.#isBodyReturned() ? 'body' : 'nothing',
+      span: this.#exchange.span,
       ...(this.#context === undefined ? {} : { context: this.#context }),
       ...(this.#condition === undefined ? {} : { condition: this.#condition }),
     };

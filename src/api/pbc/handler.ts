@@ -8,6 +8,7 @@ import { jobRefusalText } from '../../object/job-class.ts';
 import { RpbErrorResp } from './messages/server-messages.ts';
 import type { ByteString } from '../../base/bytes.ts';
 import type { Clock, Metrics, Random } from '../../base/host.ts';
+import type { Span } from '../../base/span.ts';
 import type { NodeService } from '../../node/node-service.ts';
 import type { RequestTarget } from '../../node/slow-log.ts';
 import type { ScriptEngine } from '../../mapreduce/script.ts';
@@ -35,6 +36,8 @@ export interface Session {
   readonly replySizeMaxBytes: number;
   /** The request under way, when it has been read. */
   underWay: RequestTarget | undefined;
+  /** What the request under way is traced by; undefined: it is not. */
+  span: Span | undefined;
   /** What the client set, given back when it asks; nothing else comes of it. */
   clientId: Buffer;
 }

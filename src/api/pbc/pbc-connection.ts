@@ -97,7 +97,7 @@ export class PbcConnection {
     this.#decoder = new FrameDecoder(options.frameSizeMaxBytes);
     this.#replies = new ReplyQueue(socket, context, options.outputMaxBytes);
     this.#admission = new Admission(session, options);
-    this.#account = new RequestAccount(session, options.slowLog);
+    this.#account = new RequestAccount(session, options);
     this.#lastActiveMs = host.clock.monotonicMs();
     socket.on('data', this.#receive);
     socket.on('drain', () => this.#resume());
@@ -378,8 +378,11 @@ export class PbcConnection {
 
   #closed(): void {
     this.#isEnding = true;
-    this.#waiting?.place.leave();
-    this.#waiting = undefined;
+    if (this.#waiting !== undefined) {
+      this.#waiting.place.leave();
+      this.#waiting = undefined;
+      this.#account.end(this.#context.host.clock.monotonicMs(), true);
+    }
     this.#context.budget.giveBack(this.#budgetedBytes);
     this.#budgetedBytes = 0;
     const onRoom = this.#onRoom;

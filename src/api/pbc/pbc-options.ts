@@ -2,6 +2,7 @@
  * What the Protocol Buffers server can be told, with the limits that keep a hostile client cheap.
  */
 
+import type { Tracer } from '../../base/span.ts';
 import type { SlowLog } from '../../node/slow-log.ts';
 import type { ScriptEngine } from '../../mapreduce/script.ts';
 import type { ListenerCertificates } from '../../security/listener-certificates.ts';
@@ -40,6 +41,8 @@ export interface PbcOptions {
   readonly scripts: ScriptEngine | undefined;
   /** Is told of each request that has ended; undefined: nobody is. */
   readonly slowLog: SlowLog | undefined;
+  /** Traces requests; undefined: nobody does. */
+  readonly tracer: Tracer | undefined;
   /** Told of anything thrown that is no fault. */
   readonly onBug: (error: unknown) => void;
 }
@@ -61,4 +64,5 @@ export const PBC_DEFAULTS: Omit<PbcOptions, 'onBug'> = {
   disabledJobs: new Set(),
   scripts: undefined,
   slowLog: undefined,
+  tracer: undefined,
 };

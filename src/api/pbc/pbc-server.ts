@@ -124,6 +124,7 @@ export class PbcServer {
       address: socket.remoteAddress ?? '',
       user: undefined,
       underWay: undefined,
+      span: undefined,
     };
     const connection = new PbcConnection(socket, session, this.#context);
     this.#connections.add(connection);

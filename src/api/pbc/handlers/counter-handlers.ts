@@ -32,6 +32,7 @@ export function getCounter(
   const { bucket, key } = message;
   const request: Mutable<FetchDatatypeRequest> = {
     key: { type: DEFAULT_BUCKET_TYPE, bucket, key },
+    span: session.span,
   };
   if (message.basic_quorum !== undefined) request.basicQuorum = message.basic_quorum;
   if (message.notfound_ok !== undefined) request.notFoundOk = message.notfound_ok;
@@ -56,6 +57,7 @@ export function updateCounter(
   const { bucket, key, amount } = message;
   const request: Mutable<UpdateDatatypeRequest> = {
     key: { type: DEFAULT_BUCKET_TYPE, bucket, key },
+    span: session.span,
     operation: { kind: 'counter', increment: amount },
     returning: message.returnvalue === true ? 'value' : 'nothing',
   };

@@ -45,7 +45,8 @@ export function fetchDatatype(
   session: Session,
 ): Promise<Reply> {
   const { bucket, key, type } = message;
-  const request: Mutable<FetchDatatypeRequest> = { key: { type, bucket, key } };
+  const { span } = session;
+  const request: Mutable<FetchDatatypeRequest> = { key: { type, bucket, key }, span };
   if (message.basic_quorum !== undefined) request.basicQuorum = message.basic_quorum;
   if (message.notfound_ok !== undefined) request.notFoundOk = message.notfound_ok;
   setQuorum(request, 'r', message.r);
@@ -109,7 +110,8 @@ export function updateDatatype(
   const key = { type, bucket, key: name };
   const isShown = message.return_body === true && type !== DEFAULT_BUCKET_TYPE;
   const returning = isShown ? 'value' : 'nothing';
-  const request: Mutable<UpdateDatatypeRequest> = { key, operation, returning };
+  const { span } = session;
+  const request: Mutable<UpdateDatatypeRequest> = { key, operation, returning, span };
   if (known.context !== undefined) request.context = known.context;
   setQuorum(request, 'w', message.w);
   setQuorum(request, 'dw', message.dw);

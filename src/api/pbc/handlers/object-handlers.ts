@@ -17,6 +17,7 @@ import { RpbPutResp } from '../messages/put-messages.ts';
 import { bucketTypeOf, contextOf, setQuorum, setRequestOptions } from '../request-values.ts';
 import type { ByteString } from '../../../base/bytes.ts';
 import type { ObjectKey } from '../../../base/names.ts';
+import type { Span } from '../../../base/span.ts';
 import type { VersionVector } from '../../../clock/version-vector.ts';
 import type {
   DeleteRequest,
@@ -61,12 +62,13 @@ export function getObject(
 ): Reply | Promise<Reply> {
   const refusal = findEmptyName(message);
   if (refusal !== undefined) return refusal;
-  return session.node.get(getRequestOf(message)).then((outcome) => getReply(outcome, message));
+  const request = getRequestOf(message, session.span);
+  return session.node.get(request).then((outcome) => getReply(outcome, message));
 }
 
-function getRequestOf(message: MessageOf<typeof RpbGetReq>): GetRequest {
+function getRequestOf(message: MessageOf<typeof RpbGetReq>, span: Span | undefined): GetRequest {
   const { bucket, key, type } = message;
-  const request: Mutable<GetRequest> = { key: { type: bucketTypeOf(type), bucket, key } };
+  const request: Mutable<GetRequest> = { key: { type: bucketTypeOf(type), bucket, key }, span };
   if (message.head === true) request.headOnly = true;
   if (message.basic_quorum !== undefined) request.basicQuorum = message.basic_quorum;
   if (message.notfound_ok !== undefined) request.notFoundOk = message.notfound_ok;
@@ -134,6 +136,7 @@ export function putObject(
     key,
     content: content.content,
     returning: returningOf(message),
+    span: session.span,
   };
   setPutOptions(request, message, known.context);
   return session.node.put(request).then((outcome) => putReply(outcome, request, generatedKey));
@@ -202,7 +205,10 @@ export function deleteObject(
   const known = contextOf(message.vclock);
   if (known.kind === 'refused') return malformedReply(NOT_A_CONTEXT);
   const { bucket, key, type } = message;
-  const request: Mutable<DeleteRequest> = { key: { type: bucketTypeOf(type), bucket, key } };
+  const request: Mutable<DeleteRequest> = {
+    key: { type: bucketTypeOf(type), bucket, key },
+    span: session.span,
+  };
   if (known.context !== undefined) request.context = known.context;
   for (const name of ['rw', 'r', 'w', 'pr', 'pw', 'dw'] as const) {
     setQuorum(request, name, message[name]);
