@@ -116,6 +116,7 @@ export class NodeRuntime {
       credentials: () => certificates.client(),
       linkChanged: (id, isOpen) => this.node.linkChanged(id, isOpen),
       calledStranger: (id) => this.node.calledStranger(id),
+      calledOutdated: (id, remembered) => this.node.succession()?.refusedBy(id, remembered),
     });
     this.#scripts = config.hasScripts ? new WorkerScripts(host) : undefined;
     this.#audit = new NodeAudit(host, config.audit, self);

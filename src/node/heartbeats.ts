@@ -25,7 +25,7 @@ export interface HeartbeatPorts {
   readonly host: Host;
   readonly peer: Peer;
   readonly self: NodeId;
-  readonly incarnation: number;
+  readonly incarnation: () => number;
   readonly topology: Topology;
   readonly liveness: Liveness;
   /** A peer acts on this epoch. */
@@ -129,7 +129,7 @@ export class Heartbeats {
   #ping(node: NodeId): void {
     const { host, peer, topology, incarnation } = this.#ports;
     const sentMs = host.clock.monotonicMs();
-    const ping = { verb: 'ping', epoch: topology.epoch, incarnation } as const;
+    const ping = { verb: 'ping', epoch: topology.epoch, incarnation: incarnation() } as const;
     peer.request(node, ping, this.#options.timeoutMs).then(
       (reply) => {
         if (this.#isStopped || reply.kind !== 'pong') return;

@@ -40,12 +40,14 @@ import { Operations } from './operations.ts';
 import { PeerRequests } from './peer-requests.ts';
 import { PropertyChanges } from './property-changes.ts';
 import { SecurityChanges } from './security-changes.ts';
+import { Succession } from './succession.ts';
 import { RepairRounds } from './repair-rounds.ts';
 import type { RoutingPeer } from './routing-peer.ts';
 import { Topology } from './topology.ts';
 
 export interface NodeParts {
   readonly identity: Identity;
+  readonly succession: Succession;
   readonly keeper: StateKeeper;
   readonly topology: Topology;
   readonly liveness: Liveness;
@@ -88,10 +90,13 @@ export async function openParts(ports: NodePorts): Promise<NodeParts> {
     mayHaveForgotten,
     withNew: (isEmpty) => [refillNote(host, isEmpty)],
   });
+  const succession = new Succession(host, identity);
   const refill = await findRefill(store);
   const membership = await openMembership(ports, identity);
   const { topology } = membership;
   topology.setFilled(refill === undefined);
+  // Who has nobody to be admitted by would keep the claim of a new store for ever.
+  if (awaitedMembers(topology.state()).length === 1) await identity.noteLinked();
   const replica = await StoreReplica.open(
     host,
     {
@@ -123,7 +128,7 @@ export async function openParts(ports: NodePorts): Promise<NodeParts> {
     datatypes: coordinators.datatypes,
     scripts: options.scripts,
     tracer: options.tracer,
-    incarnation: identity.incarnation,
+    incarnation: () => identity.incarnation,
     inCoverage: options.inCoverage ?? true,
     agree: (message) => keeper.handle(message),
     heardPing: (source) => heartbeats.heardPing(source),
@@ -132,7 +137,8 @@ export async function openParts(ports: NodePorts): Promise<NodeParts> {
   const { peerClocks } = heartbeats;
   const watched = { topology, repair, keeper, peerClocks };
   const operations = new Operations({ clock: host.clock, peer, ...watched });
-  return { identity, replica, repair, requests, operations, ...membership, ...coordinators };
+  const own = { identity, succession, replica, repair, requests, operations };
+  return { ...own, ...membership, ...coordinators };
 }
 
 type Membership = Pick<
@@ -182,7 +188,7 @@ async function openMembership(ports: NodePorts, identity: Identity): Promise<Mem
       host,
       peer,
       self: options.id,
-      incarnation: identity.incarnation,
+      incarnation: () => identity.incarnation,
       topology,
       liveness,
       heardEpoch: (node, epoch) => catchUp.heard(node, epoch),

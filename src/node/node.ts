@@ -73,6 +73,7 @@ import type {
 import type { OperatorService } from './operations.ts';
 import { RoutingPeer } from './routing-peer.ts';
 import { spannedPeer } from './spanned-peer.ts';
+import type { NodeIntroduction, Succession } from './succession.ts';
 
 /** By a node that is no member: what others need to see that, and it to hear of it. */
 const SERVED_WHEN_REMOVED: ReadonlySet<PeerRequest['verb']> = new Set(['ping', 'agree', 'state']);
@@ -376,16 +377,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   }
 
   /** What this node tells a peer when a link opens; undefined before its store has been opened. */
-  introduction():
-    | {
-        readonly clusterName: string;
-        readonly node: NodeId;
-        /** Random, made with the store; bytes as latin1. */
-        readonly identity: string;
-        readonly incarnation: number;
-        readonly epoch: Epoch;
-      }
-    | undefined {
+  introduction(): NodeIntroduction | undefined {
     if (this.#parts === undefined) return undefined;
     const { identity, topology } = this.#parts;
     return {
@@ -416,7 +408,13 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
 
   /** The transport says that the link to `node` opened or broke. */
   linkChanged(node: NodeId, isOpen: boolean): void {
+    if (isOpen) this.succession()?.admittedBy(node);
     this.#parts?.heartbeats.linkChanged(node, isOpen);
+  }
+
+  /** Whom peers remember, once the store has been opened. */
+  succession(): Succession | undefined {
+    return this.#parts?.succession;
   }
 
   /** Serves a request that holds `sizeBytes` while the node serves, has room for it, and knows the epoch. */

@@ -34,7 +34,7 @@ export interface PeerRequestsPorts extends MapRequestsPorts {
   readonly puts: PutCoordinator;
   readonly datatypes: DatatypeCoordinator;
   readonly catchUp: CatchUp;
-  readonly incarnation: number;
+  readonly incarnation: () => number;
   readonly inCoverage: boolean;
   /** A voter's answer, durable before it leaves. */
   readonly agree: (message: Buffer) => Promise<Buffer>;
@@ -217,7 +217,7 @@ export class PeerRequests implements PeerHandler {
     heardPing(source);
     const { epoch, isFilled } = topology;
     const wallMicros = host.clock.wallMicros();
-    return { kind: 'pong', epoch, incarnation, inCoverage, isFilled, wallMicros };
+    return { kind: 'pong', epoch, incarnation: incarnation(), inCoverage, isFilled, wallMicros };
   }
 
   async #put(source: NodeId, request: PutRequest): Promise<PeerReply> {

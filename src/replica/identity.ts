@@ -6,13 +6,14 @@
  * store too, and the actors of its keys may go on. The mark of a clean stop is taken away, durably,
  * before anything else is written, so a node that is killed finds none.
  *
- *   | version 1 | identity 8 | actor epoch 4 | incarnation varint | clean 1 | key epoch varint | CRC-32 4 |
+ *   | version 1 | identity 8 | actor epoch 4 | incarnation varint | flags 1 | key epoch varint | CRC-32 4 |
  *
  * A store that was restored from a copy cannot be told from the one it was copied from by itself:
  * whoever restores says so (`mayHaveForgotten`), and peers refuse an older incarnation. What may have
  * forgotten is given a new identity: raising the epoch by one would meet the epoch that the store had
  * after the copy was made. A new identity counts its incarnations from the wall clock, so that it comes
- * after all those of the one that it follows and is let in to be filled again.
+ * after all those of the one that it follows and is let in to be filled again; where that clock was
+ * behind, one that no peer has admitted yet may be raised above what they remember.
  */
 
 import { crc32 } from 'node:zlib';
@@ -43,6 +44,12 @@ const ENTRY_KEY = encodeMetaKey(utf8ToByteString('identity'));
 const VERSION = 1;
 const ACTOR_EPOCH_MAX = 2 ** 32 - 1;
 const CRC_SIZE_BYTES = 4;
+/** Any clock's count: years to come without end remain above it, a start each. */
+const FIRST_INCARNATION_MAX = 2 ** 52;
+
+/** Flags; others are of later releases. The release before knows the first alone. */
+const CLEAN = 1;
+const NEVER_LINKED = 2;
 
 interface IdentityEntry {
   readonly identity: NodeIdentity;
@@ -50,28 +57,41 @@ interface IdentityEntry {
   readonly incarnation: number;
   /** Whether nothing has been written since the key epoch was noted. */
   readonly isClean: boolean;
+  /** Whether no peer has admitted it since it was made. */
+  readonly isNeverLinked: boolean;
   readonly lastKeyEpoch: number;
 }
 
 export class Identity {
   readonly identity: NodeIdentity;
   readonly actorEpoch: number;
-  /** Rises by one at each start of this store; peers refuse a lower one than they have seen. */
-  readonly incarnation: number;
+  /** No peer had admitted it when it was opened: whoever peers remember was there before it. */
+  readonly wasNeverLinked: boolean;
   /** What the actors of this actor epoch begin with. */
   readonly prefix: ActorPrefix;
   readonly #store: Store;
+  /** What the store was told last. */
+  #noted: IdentityEntry;
+  #incarnation: number;
   #lastKeyEpoch: number;
   #mayStopCleanly = true;
+  #isLinkNoted = false;
   #isClosed = false;
 
   constructor(store: Store, entry: IdentityEntry) {
     this.#store = store;
     this.identity = entry.identity;
     this.actorEpoch = entry.actorEpoch;
-    this.incarnation = entry.incarnation;
+    this.wasNeverLinked = entry.isNeverLinked;
+    this.#noted = entry;
+    this.#incarnation = entry.incarnation;
     this.prefix = actorPrefix(entry.identity, entry.actorEpoch);
     this.#lastKeyEpoch = entry.lastKeyEpoch;
+  }
+
+  /** Rises by one at each start of this store; peers refuse a lower one than they have seen. */
+  get incarnation(): number {
+    return this.#incarnation;
   }
 
   /** The key epoch that was used last. */
@@ -92,6 +112,26 @@ export class Identity {
     return encodeActor({ identity, actorEpoch, keyEpoch: this.freshKeyEpoch() });
   }
 
+  /** Durable when it resolves, and in force from then on; a lower one changes nothing. */
+  async raiseIncarnation(incarnation: number): Promise<void> {
+    assert(this.wasNeverLinked, 'only who has never been admitted counts anew');
+    if (this.#isClosed || incarnation <= this.#incarnation) return;
+    await this.#note({ incarnation: Math.max(incarnation, this.#noted.incarnation) });
+    this.#incarnation = Math.max(incarnation, this.#incarnation);
+  }
+
+  /** Notes durably that a peer has admitted it. Idempotent; after a failure it may be tried again. */
+  async noteLinked(): Promise<void> {
+    if (this.#isClosed || !this.wasNeverLinked || this.#isLinkNoted) return;
+    this.#isLinkNoted = true;
+    try {
+      await this.#note({ isNeverLinked: false });
+    } catch (error) {
+      this.#isLinkNoted = false;
+      throw error;
+    }
+  }
+
   /** From now on the next start raises the actor epoch, however this one stops. */
   forbidCleanStop(): void {
     this.#mayStopCleanly = false;
@@ -105,13 +145,12 @@ export class Identity {
     if (this.#isClosed) return;
     this.#isClosed = true;
     if (!this.#mayStopCleanly) return;
-    await writeEntry(this.#store, {
-      identity: this.identity,
-      actorEpoch: this.actorEpoch,
-      incarnation: this.incarnation,
-      isClean: true,
-      lastKeyEpoch: this.#lastKeyEpoch,
-    });
+    await this.#note({ isClean: true, lastKeyEpoch: this.#lastKeyEpoch });
+  }
+
+  #note(changes: Partial<IdentityEntry>): Promise<void> {
+    this.#noted = { ...this.#noted, ...changes };
+    return writeEntry(this.#store, this.#noted);
   }
 }
 
@@ -155,10 +194,15 @@ function newEntry(host: Host): IdentityEntry {
     identity: bytesToByteString(host.random.bytes(NODE_IDENTITY_SIZE_BYTES)) as NodeIdentity,
     actorEpoch: 1,
     // A start takes longer than a millisecond, so no older store can have counted this far.
-    incarnation: Math.max(1, Math.floor(host.clock.wallMicros() / 1_000)),
+    incarnation: firstIncarnation(host.clock.wallMicros()),
     isClean: false,
+    isNeverLinked: true,
     lastKeyEpoch: 0,
   };
+}
+
+function firstIncarnation(wallMicros: number): number {
+  return Math.min(Math.max(1, Math.floor(wallMicros / 1_000)), FIRST_INCARNATION_MAX);
 }
 
 function writeEntry(
@@ -171,7 +215,7 @@ function writeEntry(
   writer.byteString(entry.identity);
   writer.u32(entry.actorEpoch);
   writer.varint(entry.incarnation);
-  writer.u8(entry.isClean ? 1 : 0);
+  writer.u8((entry.isClean ? CLEAN : 0) | (entry.isNeverLinked ? NEVER_LINKED : 0));
   writer.varint(entry.lastKeyEpoch);
   writer.u32(crc32(writer.written()));
   return store.write([{ kind: 'put', key: ENTRY_KEY, head: writer.written() }, ...beside]);
@@ -184,11 +228,16 @@ function decodeEntry(bytes: Buffer): IdentityEntry | undefined {
   if (trailer.u32() !== crc32(covered) || !trailer.isSound) return undefined;
   const reader = new ByteReader(covered);
   if (reader.u8() !== VERSION) return undefined;
+  const identity = reader.byteString(NODE_IDENTITY_SIZE_BYTES) as NodeIdentity;
+  const actorEpoch = reader.u32();
+  const incarnation = reader.varint();
+  const flags = reader.u8();
   const entry = {
-    identity: reader.byteString(NODE_IDENTITY_SIZE_BYTES) as NodeIdentity,
-    actorEpoch: reader.u32(),
-    incarnation: reader.varint(),
-    isClean: reader.u8() === 1,
+    identity,
+    actorEpoch,
+    incarnation,
+    isClean: (flags & CLEAN) !== 0,
+    isNeverLinked: (flags & NEVER_LINKED) !== 0,
     lastKeyEpoch: reader.varint(),
   };
   return reader.isSound && reader.remaining === 0 ? entry : undefined;

@@ -45,6 +45,8 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
     'HTTP connections ended because too many requests were piled up on them',
   http_plain_refused_total: 'Requests over plain HTTP refused because security is on',
   http_tls_failed_total: 'TLS handshakes that failed on the HTTPS port',
+  incarnation_rises: 'Times this node counted on from what a peer remembered of a lost store',
+  incarnation_rises_refused: 'Times a peer remembered more than this node counts on from',
   late_nodes: 'Times that a node began to answer reads late, and others were preferred',
   leftovers_rounds_failed: 'Rounds of dropping what others own that ended early',
   map_inputs_served: 'Inputs of MapReduce jobs read here for the nodes that coordinate them',

@@ -21,6 +21,7 @@ import { streamRequestToTuple } from '../peer/wire.ts';
 import { addressToText } from './channel.ts';
 import type { PeerAddress } from './channel.ts';
 import { askToJoin } from './join-call.ts';
+import type { Remembered } from './handshake.ts';
 import type { PeerGate } from './peer-gate.ts';
 import { PeerLink } from './peer-link.ts';
 import type { LinkStatus } from './peer-link.ts';
@@ -43,6 +44,8 @@ export interface GrpcPeerOptions {
   readonly linkChanged?: (node: NodeId, isOpen: boolean) => void;
   /** A peer says that this node is no member. */
   readonly calledStranger?: (node: NodeId) => void;
+  /** A peer remembers another store's incarnation of this node, above its own. */
+  readonly calledOutdated?: (node: NodeId, remembered: Remembered) => void;
 }
 
 const KEEPALIVE_MS = 10_000;
@@ -142,8 +145,9 @@ export class GrpcPeer implements Peer, JoinPort {
         keepaliveMs: options.keepaliveMs ?? KEEPALIVE_MS,
         reconnectDelayMaxMs: options.reconnectDelayMaxMs ?? 2_000,
         changed: (changed, isOpen) => options.linkChanged?.(changed, isOpen),
-        refused: (peer, { reason }) => {
+        refused: (peer, { reason, remembered }) => {
           if (reason === 'stranger') options.calledStranger?.(peer);
+          if (remembered !== undefined) options.calledOutdated?.(peer, remembered);
         },
       },
     );

@@ -56,10 +56,22 @@ export interface Refusal {
   readonly reason: RefusalReason;
   /** A sentence for the log of either side. */
   readonly text: string;
+  /**
+   * Of `old-incarnation`: whom this node is taken to have followed or been followed by. Undefined where
+   * that is the same store, or the refuser of a release that does not say it.
+   */
+  readonly remembered?: Remembered | undefined;
+}
+
+/** Another store's incarnation of a node, as its peer remembers it. */
+export interface Remembered {
+  readonly incarnation: number;
+  /** How long ago it was first admitted. */
+  readonly knownForMs: number;
 }
 
 /** What was last learnt of a node. */
-export type KnownPeer = Pick<Introduction, 'identity' | 'incarnation'>;
+export interface KnownPeer extends Remembered, Pick<Introduction, 'identity'> {}
 
 export interface HelloContext {
   readonly own: Introduction;
@@ -90,8 +102,11 @@ export function refusalFor(hello: Hello, context: HelloContext): Refusal | undef
     return { reason: 'stranger', text: `${hello.node} is no member of ${own.clusterName}` };
   }
   if (known !== undefined && isOutdated(hello, known)) {
-    const text = `incarnation ${hello.incarnation} of ${hello.node} has been followed by ${known.incarnation}`;
-    return { reason: 'old-incarnation', text };
+    const { incarnation, knownForMs } = known;
+    const text = `incarnation ${hello.incarnation} of ${hello.node} has been followed by ${incarnation}`;
+    const isOther = hello.identity !== known.identity;
+    const remembered = isOther ? { incarnation, knownForMs } : undefined;
+    return { reason: 'old-incarnation', text, remembered };
   }
   return undefined;
 }
@@ -118,8 +133,11 @@ export function helloToTuple(own: Introduction, dialled: NodeId): WireTuple {
   ];
 }
 
-export function refusalToTuple(refusal: Refusal): WireTuple {
-  return [REFUSED, refusal.reason, refusal.text];
+/** What is remembered comes last: a release that does not know it passes over it. */
+export function refusalToTuple({ reason, text, remembered }: Refusal): WireTuple {
+  const told =
+    remembered === undefined ? [] : [remembered.incarnation, Math.floor(remembered.knownForMs)];
+  return [REFUSED, reason, text, ...told];
 }
 
 export type Opening =
@@ -132,7 +150,10 @@ export function tupleToOpening(tuple: unknown): Opening {
   if (mark === REFUSED) {
     const said = reader.text();
     const reason = REFUSAL_REASONS.find((known) => known === said) ?? 'unknown';
-    return { kind: 'refused', reason, text: reader.text().slice(0, 500) };
+    const text = reader.text().slice(0, 500);
+    if (reader.remaining === 0) return { kind: 'refused', reason, text };
+    const remembered = { incarnation: reader.count(), knownForMs: reader.count() };
+    return { kind: 'refused', reason, text, remembered };
   }
   if (mark !== MAGIC) throw malformed('no introduction');
   const protocolFrom = reader.count();

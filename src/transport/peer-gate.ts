@@ -31,7 +31,7 @@ export interface PeerGateOptions {
 export class PeerGate {
   readonly #host: Host;
   readonly #options: PeerGateOptions;
-  readonly #known = new Map<NodeId, Hello>();
+  readonly #known = new Map<NodeId, { readonly hello: Hello; readonly admittedAtMs: number }>();
   readonly #loggedAtMs = new Map<string, number>();
   readonly #listeners: ((introduction: Introduction) => void)[] = [];
 
@@ -67,16 +67,19 @@ export class PeerGate {
    * has compared with the address.
    */
   admit(hello: Hello): Refusal | undefined {
+    const nowMs = this.#host.clock.monotonicMs();
+    const last = this.#known.get(hello.node);
     const refusal = refusalFor(hello, {
       own: this.#options.introduce(),
       isMember: this.#options.isMember(hello.node),
-      known: this.#known.get(hello.node),
+      known: last && { ...last.hello, knownForMs: nowMs - last.admittedAtMs },
     });
     if (refusal !== undefined) {
       this.noteRefusal(hello.node, refusal);
       return refusal;
     }
-    this.#known.set(hello.node, hello);
+    const isSame = last?.hello.incarnation === hello.incarnation;
+    this.#known.set(hello.node, { hello, admittedAtMs: isSame ? last.admittedAtMs : nowMs });
     for (const listener of this.#listeners) listener(hello);
     return undefined;
   }
@@ -88,12 +91,12 @@ export class PeerGate {
 
   /** The newest incarnation seen of a node. */
   incarnationOf(node: NodeId): number | undefined {
-    return this.#known.get(node)?.incarnation;
+    return this.#known.get(node)?.hello.incarnation;
   }
 
   /** What a node that was admitted last said of itself. */
   lastHello(node: NodeId): Hello | undefined {
-    return this.#known.get(node);
+    return this.#known.get(node)?.hello;
   }
 
   /** Counts a refusal, ours or the peer's, and logs it unless that was just done. */

@@ -116,6 +116,8 @@ export class SimulatedNode {
   hasForgotten = false;
   /** It has been sure of what it promised; since then only a lost disk takes that away. */
   hasVoted = false;
+  /** Times a new disk under a wrong clock was counted on from a lost one. */
+  riseCount = 0;
   /** When the process last began, went or was paused: what it owed before may stay unanswered. */
   interruptedMs = 0;
   /** Log events of the running process, for a failing seed's report. */
@@ -270,6 +272,7 @@ export class SimulatedNode {
         );
         if (this.log.length > 1_000) this.log.shift();
         if (event === 'membership.vote') this.hasVoted = true;
+        if (event === 'node.incarnation-raised') this.riseCount += 1;
       };
     return {
       clock: this.clock,

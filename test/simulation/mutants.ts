@@ -86,6 +86,20 @@ const IDENTITY: readonly Mutant[] = [
     by: 'replica/identity.test',
   },
   {
+    name: 'an old image counts on from the store that followed it',
+    file: 'replica/identity',
+    from: 'await this.#note({ isNeverLinked: false });',
+    to: 'await Promise.resolve();',
+    by: 'node/succession.test',
+  },
+  {
+    name: 'a new store is not counted on from the lost one',
+    file: 'node/succession',
+    from: 'if (incarnation < own)',
+    to: 'if (true)',
+    by: 'simulation/simulation.test',
+  },
+  {
     name: 'a key epoch is given out twice',
     file: 'replica/identity',
     from: 'this.#lastKeyEpoch += 1;',

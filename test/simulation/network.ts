@@ -4,7 +4,8 @@
  * Messages go through the real encoding both ways, so that nothing but bytes crosses. Every message
  * takes its own random time, so they overtake each other. A cut is per direction. A request to a
  * process that is gone fails at once or never, as chance has it, like a refused or a silent port. Nothing
- * reaches a process that is paused, and no deadline of its own ends for it, before it goes on.
+ * reaches a process that is paused, and no deadline of its own ends for it, before it goes on. Whom a gate
+ * (`gates.ts`) does not let in is heard by nobody.
  * Duplicates are harsher than real links, whose streams deliver once: the one request that must not
  * be carried out twice, an update of a data type, is spared.
  */
@@ -38,6 +39,7 @@ import {
   encodeStreamItem,
   encodeStreamRequest,
 } from '../../src/peer/wire.ts';
+import { Gate, type GatedNode } from './gates.ts';
 import type { NodeClock, SeededRandom, World } from './world.ts';
 
 export interface NetworkOptions {
@@ -65,6 +67,8 @@ interface Link<T> {
 interface Port {
   readonly handler: PeerHandler & JoinHandler;
   readonly clock: NodeClock;
+  /** Undefined: all are let in. */
+  readonly gate: Gate | undefined;
   isGone: boolean;
 }
 
@@ -73,6 +77,8 @@ export class SimulatedNetwork {
   readonly options: NetworkOptions;
   readonly #random: SeededRandom;
   readonly #ports = new Map<NodeId, Port>();
+  /** Of those that are gone too, while something of them is under way. */
+  readonly #portByClock = new WeakMap<NodeClock, Port>();
   /** Answers in a node's place, for tests that plant a bug; undefined: the node is asked. */
   impostor: (target: NodeId, request: PeerRequest) => PeerReply | undefined = () => undefined;
   /** Shown every request as it is sent; for judges. */
@@ -88,8 +94,15 @@ export class SimulatedNetwork {
     this.#random = world.random.fork();
   }
 
-  attach(id: NodeId, handler: PeerHandler & JoinHandler, clock: NodeClock): void {
-    this.#ports.set(id, { handler, clock, isGone: false });
+  attach(
+    id: NodeId,
+    handler: PeerHandler & JoinHandler & Partial<GatedNode>,
+    clock: NodeClock,
+  ): void {
+    const gate = isGated(handler) ? new Gate(handler, clock) : undefined;
+    const port = { handler, clock, gate, isGone: false };
+    this.#ports.set(id, port);
+    this.#portByClock.set(clock, port);
   }
 
   detach(id: NodeId): void {
@@ -157,6 +170,10 @@ export class SimulatedNetwork {
       const deliver = (): void => {
         const port = this.#ports.get(target);
         if (port === undefined) return;
+        if (!this.#isOpen(asker, port)) {
+          this.#carryBack(link, port, () => link.reject(new Fault('peer-unreachable', 'refused')));
+          return;
+        }
         void this.#serve(link, port, { bytes, timeoutMs: call.timeoutMs }).then((reply) => {
           this.#carryBack(link, port, () => {
             if (reply instanceof Fault) link.reject(reply);
@@ -168,6 +185,12 @@ export class SimulatedNetwork {
       if (call.request.verb !== 'update') this.#perhapsAgain(asker.node, target, deliver);
       else if (this.repeatsUpdates) this.#carryOnce(asker.node, target, deliver);
     });
+  }
+
+  #isOpen({ clock }: Asker, target: Port): boolean {
+    const asker = this.#portByClock.get(clock);
+    if (asker?.gate === undefined || target.gate === undefined) return true;
+    return asker.gate.opensTo(target.gate, !asker.isGone);
   }
 
   /** A question and its deadline, which is a timer of the process that asks. */
@@ -240,6 +263,7 @@ export class SimulatedNetwork {
     const request = decodeStreamRequest(encodeStreamRequest(call.request));
     const port = this.#ports.get(target);
     if (port === undefined) throw new Fault('peer-unreachable', `${target} is down`);
+    if (!this.#isOpen(asker, port)) throw new Fault('peer-unreachable', `${target} refuses`);
     let items: AsyncIterableIterator<PeerStreamItem> | undefined;
     const pull = (): Promise<IteratorResult<PeerStreamItem>> => {
       items ??= port.handler.handleStream(asker.node, request);
@@ -309,4 +333,8 @@ export class SimulatedNetwork {
   #latency(): number {
     return 0.05 + this.#random.integer(this.options.latencyMaxMs * 1000) / 1000;
   }
+}
+
+function isGated(node: Partial<GatedNode>): node is GatedNode {
+  return node.introduction !== undefined && node.succession !== undefined;
 }

@@ -2,6 +2,7 @@
 
 import t from 'tap';
 import { runUntraced } from '../untraced.ts';
+import type { SimulatedCluster } from './cluster.ts';
 import { simulate } from './simulation.ts';
 
 t.test('a seed replays bit for bit', async (t) => {
@@ -48,4 +49,22 @@ t.test('promises hold while nodes join, leave and replace each other under fault
   }
   t.ok(forcedCount > 0, `${forcedCount} taken out by force`);
   t.ok(joinedCount > 3 && leftCount > 1, `${joinedCount} joined, ${leftCount} left`);
+});
+
+t.test('a new disk under a clock that is behind is let in, and filled again', async (t) => {
+  runUntraced(t);
+  let cluster: SimulatedCluster | undefined;
+  const verdict = await simulate({
+    seed: 12,
+    faults: ['clock-jump', 'empty-disk'],
+    steps: false,
+    faultIntervalMs: 700,
+    datatypeClientCount: 0,
+    tamper: (made) => {
+      cluster = made;
+    },
+  });
+  t.same(verdict.violations, []);
+  const riseCount = Math.max(...(cluster?.nodes.map((node) => node.riseCount) ?? []));
+  t.ok(riseCount > 0, `${riseCount} times one was refused at first`);
 });

@@ -13,6 +13,7 @@ import {
   tupleToOpening,
 } from '../../src/transport/handshake.ts';
 import type { Hello, HelloContext, Introduction } from '../../src/transport/handshake.ts';
+import type { KnownPeer } from '../../src/transport/handshake.ts';
 import { ANSWERER, ASKER, End } from './peer-pair.ts';
 
 const own: Introduction = {
@@ -40,11 +41,15 @@ function reason(changes: Partial<Hello>, context: Partial<HelloContext> = {}): s
   return refusalFor({ ...hello, ...changes }, full)?.reason;
 }
 
+function known(identity: string, incarnation: number): KnownPeer {
+  return { identity, incarnation, knownForMs: 10 };
+}
+
 t.test('a member of the cluster is let in, first or again', (t) => {
   t.equal(reason({}), undefined);
-  t.equal(reason({}, { known: { identity: 'bb', incarnation: 5 } }), undefined);
-  t.equal(reason({}, { known: { identity: 'bb', incarnation: 4 } }), undefined);
-  t.equal(reason({}, { known: { identity: 'other', incarnation: 4 } }), undefined, 'a new disk');
+  t.equal(reason({}, { known: known('bb', 5) }), undefined);
+  t.equal(reason({}, { known: known('bb', 4) }), undefined);
+  t.equal(reason({}, { known: known('other', 4) }), undefined, 'a new disk');
   t.equal(reason({ protocolTo: PROTOCOL_TO + 5 }), undefined, 'a newer program that reads ours');
   t.end();
 });
@@ -56,8 +61,8 @@ t.test('everybody else is refused, with a typed reason', (t) => {
   t.equal(reason({ dialled: 'third@127.0.0.1' as NodeId }), 'wrong-node');
   t.equal(reason({ node: ANSWERER }), 'same-name');
   t.equal(reason({}, { isMember: false }), 'stranger');
-  t.equal(reason({}, { known: { identity: 'bb', incarnation: 6 } }), 'old-incarnation');
-  t.equal(reason({}, { known: { identity: 'cc', incarnation: 5 } }), 'old-incarnation', 'a twin');
+  t.equal(reason({}, { known: known('bb', 6) }), 'old-incarnation');
+  t.equal(reason({}, { known: known('cc', 5) }), 'old-incarnation', 'a twin');
   t.end();
 });
 
@@ -83,6 +88,11 @@ t.test('introductions and refusals come back as they were written', (t) => {
   );
   const refusal = { reason: 'stranger', text: 'who?' } as const;
   t.same(tupleToOpening(refusalToTuple(refusal)), { kind: 'refused', ...refusal });
+  const remembered = { incarnation: 7, knownForMs: 90 };
+  t.same(
+    tupleToOpening(refusalToTuple({ ...refusal, remembered: { ...remembered, knownForMs: 90.5 } })),
+    { kind: 'refused', ...refusal, remembered },
+  );
   t.end();
 });
 
@@ -130,6 +140,28 @@ t.test('anything else is a fault', (t) => {
       }
     }),
   );
+  t.end();
+});
+
+t.test('who is outdated is told by whom, unless that is the same store', (t) => {
+  const full = { own, isMember: true };
+  t.same(refusalFor(hello, { ...full, known: known('cc', 9) })?.remembered, {
+    incarnation: 9,
+    knownForMs: 10,
+  });
+  t.equal(refusalFor(hello, { ...full, known: known('bb', 9) })?.remembered, undefined);
+  t.end();
+});
+
+t.test('the gate tells for how long it has known an incarnation, however often it called', (t) => {
+  const end = new End(ANSWERER, own);
+  t.teardown(() => end.metrics.close());
+  const begun = end.host.clock.monotonicMs();
+  const later = { ...hello, identity: 'cc', incarnation: 9 };
+  t.equal(end.gate.admit(later), undefined);
+  while (end.host.clock.monotonicMs() < begun + 5);
+  t.equal(end.gate.admit(later), undefined);
+  t.ok((end.gate.admit(hello)?.remembered?.knownForMs ?? 0) >= 5);
   t.end();
 });
 
