@@ -45,6 +45,7 @@ export function createdLocation(address: BucketAddress, key: string): string {
 
 /** What a header value may hold: bytes from 0x20, without 0x7F, and tabs. */
 export function escapeControls(text: string): string {
+  if (!CONTROLS.test(text)) return text;
   let escaped = '';
   for (const character of text) {
     const isControl = (character < ' ' && character !== '\t') || character === '\x7f';
@@ -52,3 +53,5 @@ export function escapeControls(text: string): string {
   }
   return escaped;
 }
+
+const CONTROLS = /[^\t\x20-\x7e\x80-\uffff]/;

@@ -10,7 +10,7 @@
 import { createHash } from 'node:crypto';
 import { Fault } from '../../base/fault.ts';
 import { emptyAnswer, htmlAnswer } from './answer.ts';
-import { checkConditions } from './conditional.ts';
+import { checkConditions, isConditional } from './conditional.ts';
 import { isCrossSite } from './cross-site.ts';
 import { failureToAnswer } from './failure-answer.ts';
 import { gzipAnswer } from './gzip.ts';
@@ -48,7 +48,9 @@ export async function decide(
   if (!resource.methods.includes(method)) {
     return htmlAnswer(405, '', ['Allow', resource.methods.join(', ')]);
   }
-  const fault = await findFault(exchange, resource, budget);
+  const fault = hasBody(method)
+    ? await findFaultWithBody(exchange, resource, budget)
+    : resource.findFault?.();
   if (fault !== undefined) return fault;
 
   const isGuarded = context.service.gatekeeper.isEnabled();
@@ -86,12 +88,11 @@ async function serve(exchange: Exchange, resource: Resource): Promise<Answer> {
 }
 
 /** Steps up to the body's own faults. A body that no one asked about is still read to its end. */
-async function findFault(
+async function findFaultWithBody(
   exchange: Exchange,
   resource: Resource,
   budget: BodyBudget,
 ): Promise<Answer | undefined> {
-  if (!hasBody(exchange.method)) return resource.findFault?.();
   const digest = exchange.headers['content-md5'];
   if (digest === undefined) {
     const fault = resource.findFault?.();
@@ -160,6 +161,8 @@ function judgeExistence(
     return isMade ? undefined : htmlAnswer(404);
   }
   const { validators } = existence;
+  // Nearly all end here.
+  if (!isConditional(headers) && headers['if-modified-since'] === undefined) return undefined;
   const status = checkConditions(headers, method, {
     validators,
     nowMicros: context.host.clock.wallMicros(),

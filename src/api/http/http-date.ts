@@ -1,23 +1,31 @@
 /**
  * Dates as HTTP writes them (RFC 9110, section 5.6.7), to the second.
  *
- * Formatting remembers the last second it wrote: a busy node writes the same few again and again.
+ * Formatting remembers the last day it wrote: most of what a busy node shows is of the same few.
  * Parsing takes the three historical forms as Erlang's inets does: by position, whatever follows them
  * (the zone is GMT), and two digits of a year are of this century. What is no date is to be ignored.
  */
 
-let lastSecond = -1;
-let lastText = '';
+const DAY_SECONDS = 86_400;
+let lastDay = NaN;
+/** `Sun, 06 Nov 1994 ` */
+let lastDayText = '';
 
 /** `micros` since 1970, as `Sun, 06 Nov 1994 08:49:37 GMT`. */
 export function formatHttpDate(micros: number): string {
   const second = Math.floor(micros / 1_000_000);
-  if (second !== lastSecond) {
-    lastText = new Date(second * 1000).toUTCString();
-    lastSecond = second;
+  const day = Math.floor(second / DAY_SECONDS);
+  if (day !== lastDay) {
+    lastDayText = new Date(day * DAY_SECONDS * 1000).toUTCString().slice(0, -'00:00:00 GMT'.length);
+    lastDay = day;
   }
-  return lastText;
+  const ofDay = second - day * DAY_SECONDS;
+  const hour = TWO_DIGITS[Math.floor(ofDay / 3_600)];
+  const minute = TWO_DIGITS[Math.floor(ofDay / 60) % 60];
+  return `${lastDayText}${hour}:${minute}:${TWO_DIGITS[ofDay % 60]} GMT`;
 }
+
+const TWO_DIGITS = Array.from({ length: 60 }, (_, number) => `${number}`.padStart(2, '0'));
 
 const MONTHS = 'Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec';
 const TIME = '(?<hour>\\d\\d)(?<colon>.)(?<minute>\\d\\d)\\k<colon>(?<second>\\d\\d)';

@@ -130,6 +130,11 @@ export class HttpServer {
     server.on('connect', (_request, socket) => {
       socket.end('HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\n\r\n');
     });
+    server.on('timeout', (socket) => {
+      const isAnswerDue = this.#lanes.get(socket)?.isBusy === true;
+      if (isAnswerDue) onStall(socket);
+      else socket.destroy();
+    });
     server.on('drop', () => host.metrics.count('http_connections_refused_total'));
     // Such as no more file descriptors: one connection is lost, the server goes on.
     server.on('error', (error: NodeJS.ErrnoException) => {
@@ -146,7 +151,6 @@ export class HttpServer {
       this.#lanes.set(socket, lane);
       this.#context.host.metrics.count('http_connections_total');
     }
-    call.response.on('timeout', onStall);
     if (!lane.isBusy) void this.#serve(lane, call);
     else if (lane.waiting.length < this.#context.options.pipelinedMax) lane.waiting.push(call);
     else {

@@ -17,8 +17,21 @@ interface Weighted {
   readonly weight: number;
 }
 
+interface Listed {
+  readonly items: readonly Weighted[];
+  /** As media ranges, in the order in which they count; undefined: a weight is no number. */
+  readonly ranges: readonly MediaRange[] | undefined;
+}
+
+interface MediaRange {
+  /** In lower case. */
+  readonly value: string;
+  readonly isAny: boolean;
+  readonly parameters: string;
+}
+
 /** Clients send the same few headers with every request, and reading one costs 8 % of a small GET. */
-const recentlyParsed = new Map<string, readonly Weighted[]>();
+const recentlyParsed = new Map<string, Listed>();
 const KEPT_MAX = 256;
 const KEPT_LENGTH_MAX = 256;
 
@@ -28,30 +41,22 @@ export function chooseMediaType(
   offered: readonly string[],
 ): string | undefined {
   if (accept === undefined || accept === '*/*') return offered[0];
-  const ranges: Weighted[] = [];
-  for (const range of parseWeighted(accept)) {
-    if (Number.isNaN(range.weight)) return undefined;
-    ranges.unshift(range);
-  }
-  // The sort is stable, so that among equals the last listed stays first.
-  ranges.sort((left, right) => right.weight - left.weight);
-  for (const range of ranges) {
-    const found = offered.find((type) => isInRange(type, range));
-    if (found !== undefined) return found;
+  for (const range of parseWeighted(accept).ranges ?? []) {
+    for (const type of offered) {
+      if (isInRange(type, range)) return type;
+    }
   }
   return undefined;
 }
 
-function isInRange(type: string, range: Weighted): boolean {
-  const [offer] = parseWeighted(type);
+function isInRange(type: string, { value, isAny, parameters }: MediaRange): boolean {
+  const [offer] = parseWeighted(type).items;
   if (offer === undefined) return false;
-  const wanted = range.value.toLowerCase();
-  const isAny = wanted === '*/*' || wanted === '*';
   // Any at all is any with parameters too.
-  if (isAny && range.parameters.length === 0) return true;
-  if (offer.parameters.join(';') !== range.parameters.join(';')) return false;
-  if (isAny || offer.value === wanted) return true;
-  return wanted.endsWith('/*') && offer.value.startsWith(wanted.slice(0, -1));
+  if (isAny && parameters === '') return true;
+  if (offer.parameters.join(';') !== parameters) return false;
+  if (isAny || offer.value === value) return true;
+  return value.endsWith('/*') && offer.value.startsWith(value.slice(0, -1));
 }
 
 /**
@@ -64,7 +69,7 @@ export function chooseToken(
   standard: string,
 ): string | undefined {
   if (header === undefined) return offered[0];
-  const listed = [...parseWeighted(header)].sort(byWeightThenValue);
+  const listed = [...parseWeighted(header).items].sort(byWeightThenValue);
   if (listed.some(({ weight }) => Number.isNaN(weight))) return undefined;
   const weightOf = (token: string): number | undefined => {
     return listed.find(({ value }) => value === token)?.weight;
@@ -86,10 +91,11 @@ function byWeightThenValue(left: Weighted, right: Weighted): number {
   return right.weight - left.weight || (left.value < right.value ? 1 : -1);
 }
 
-function parseWeighted(header: string): readonly Weighted[] {
+function parseWeighted(header: string): Listed {
   const known = recentlyParsed.get(header);
   if (known !== undefined) return known;
-  const parsed = parse(header);
+  const items = parse(header);
+  const parsed = { items, ranges: rangesOf(items) };
   if (header.length > KEPT_LENGTH_MAX) return parsed;
   if (recentlyParsed.size === KEPT_MAX) recentlyParsed.clear();
   recentlyParsed.set(header, parsed);
@@ -110,6 +116,20 @@ function parse(header: string): Weighted[] {
     });
   }
   return parsed;
+}
+
+function rangesOf(items: readonly Weighted[]): readonly MediaRange[] | undefined {
+  if (items.some(({ weight }) => Number.isNaN(weight))) return undefined;
+  // The sort is stable, so that among equals the last listed comes first.
+  const sorted = items.toReversed().sort((left, right) => right.weight - left.weight);
+  return sorted.map((item) => {
+    const value = item.value.toLowerCase();
+    return {
+      value,
+      isAny: value === '*/*' || value === '*',
+      parameters: item.parameters.join(';'),
+    };
+  });
 }
 
 /** `name=value`, without blanks and the quotes around a value. */

@@ -51,6 +51,7 @@ function hexDigit(code: number): number {
   return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
 }
 
+const UNRESERVED = /^[A-Za-z0-9.~_-]*$/;
 const ENCODED = Array.from({ length: 256 }, (_, byte) => {
   const character = String.fromCharCode(byte);
   if (/[A-Za-z0-9.~_-]/.test(character)) return character;
@@ -59,6 +60,7 @@ const ENCODED = Array.from({ length: 256 }, (_, byte) => {
 
 /** As Riak writes names into `Link`: unreserved characters, `+` for a blank, else `%XX`. */
 export function encodeName(name: ByteString): string {
+  if (UNRESERVED.test(name)) return name;
   let raw = '';
   for (let index = 0; index < name.length; index += 1)
     raw += ENCODED[name.charCodeAt(index) & 0xff];

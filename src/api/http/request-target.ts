@@ -21,8 +21,9 @@ export function parseTarget(text: string): RequestTarget {
   const origin = hash < 0 ? whole : whole.slice(0, hash);
   const mark = origin.indexOf('?');
   return mark < 0
-    ? { path: origin, query: new Query('') }
+    ? { path: origin, query: NO_QUERY }
     : { path: origin.slice(0, mark), query: new Query(origin.slice(mark + 1)) };
 }
 
+const NO_QUERY = new Query('');
 const SCHEME_AND_HOST = /^https?:\/\/[^/?]*/i;

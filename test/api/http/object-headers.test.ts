@@ -5,7 +5,7 @@
 import assert from 'node:assert';
 import fc from 'fast-check';
 import t from 'tap';
-import { createdLocation } from '../../../src/api/http/address.ts';
+import { createdLocation, escapeControls } from '../../../src/api/http/address.ts';
 import { badLinkText, parseLinkHeader } from '../../../src/api/http/link-header.ts';
 import { splitContentType } from '../../../src/api/http/object-metadata.ts';
 import { linkHeader, partHeaders, siblingHeaders } from '../../../src/api/http/object-headers.ts';
@@ -33,6 +33,16 @@ function siblingWith(metadata: Metadata): SiblingHead {
     valueSizeBytes: 0,
   };
 }
+
+t.test('of a text for a header control characters alone are escaped', (t) => {
+  for (let byte = 0; byte < 256; byte += 1) {
+    const text = `a${String.fromCharCode(byte)}z`;
+    const isControl = (byte < 0x20 && byte !== 0x09) || byte === 0x7f;
+    const escaped = `a%${byte.toString(16).toUpperCase().padStart(2, '0')}z`;
+    t.equal(escapeControls(text), isControl ? escaped : text);
+  }
+  t.end();
+});
 
 t.test('links read back as they were shown, in every form of URL', (t) => {
   const link = fc.record({ bucket: name, key: name, tag: name }, { noNullPrototype: true });
