@@ -9,6 +9,7 @@ import { Job } from '../repair/job.ts';
 import type { JobStatus } from '../repair/job.ts';
 import type { StoreSnapshot } from '../storage/store-snapshot.ts';
 import type { BackupOrigin } from './backup-manifest.ts';
+import { readLastBackup, writeLastBackup } from './last-backup.ts';
 import { writeBackup } from './backup-writer.ts';
 import type { BackupProgress, BackupRequest } from './backup-writer.ts';
 
@@ -16,7 +17,11 @@ export interface BackupsPorts {
   readonly snapshot: () => StoreSnapshot;
   /** The node as it is now. */
   readonly origin: () => BackupOrigin;
+  /** Where it is noted when the last one was whole. */
+  readonly notePath: string;
 }
+
+const LAST_SUCCESS = 'backup_last_success_timestamp_seconds';
 
 export class Backups {
   readonly #host: Host;
@@ -27,6 +32,12 @@ export class Backups {
     this.#host = host;
     this.#ports = ports;
     this.#job = new Job<BackupProgress>(host, 'backup');
+  }
+
+  /** Tells what is known from before the start. */
+  async recall(): Promise<void> {
+    const seconds = await readLastBackup(this.#ports.notePath);
+    if (seconds !== undefined) this.#host.metrics.gauge(LAST_SUCCESS, seconds);
   }
 
   /** False: one is under way. */
@@ -41,13 +52,23 @@ export class Backups {
         throw error;
       }
       if (halt.isSet) return;
-      const nowSeconds = Math.floor(clock.wallMicros() / 1_000_000);
-      metrics.gauge('backup_last_success_timestamp_seconds', nowSeconds);
+      await this.#noteSuccess(Math.floor(clock.wallMicros() / 1_000_000));
     });
   }
 
   status(): JobStatus<BackupProgress> {
     return this.#job.status();
+  }
+
+  async #noteSuccess(seconds: number): Promise<void> {
+    const { log, metrics } = this.#host;
+    metrics.gauge(LAST_SUCCESS, seconds);
+    try {
+      await writeLastBackup(this.#ports.notePath, seconds);
+    } catch (error) {
+      // The backup is whole all the same.
+      log.warn('backup.unnoted', { error });
+    }
   }
 
   /** Resolves when the backup under way, if there is one, has ended and is gone. */

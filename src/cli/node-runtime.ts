@@ -5,6 +5,7 @@
  * from the top down: no new requests, then those under way, then the store.
  */
 
+import { join } from 'node:path';
 import { AdminServer, type AdminCommand } from '../admin/admin-server.ts';
 import { adminSocketPath } from '../admin/admin-socket.ts';
 import { backupCommands } from '../admin/backup-commands.ts';
@@ -35,6 +36,7 @@ import { KeyFingerprint } from '../node/key-fingerprint.ts';
 import { SlowLog } from '../node/slow-log.ts';
 import { VertebraNode } from '../node/node.ts';
 import type { NodeOptions, NodeTimings } from '../node/node-options.ts';
+import type { StoreSnapshot } from '../storage/store-snapshot.ts';
 import type { LevelDbStore } from '../storage/leveldb-store.ts';
 import { openLevelDbStore } from '../storage/open-leveldb.ts';
 import type { MetricsRegistry } from '../telemetry/metrics-registry.ts';
@@ -225,6 +227,7 @@ export class NodeRuntime {
     await this.#audit.start();
     showNode(this.#options.metrics, this.node);
     await this.#growth.start();
+    await this.#backups.recall();
     this.#certificates.watch();
     this.#clientCertificates?.watch();
     await this.#peersListening;
@@ -327,7 +330,9 @@ export class NodeRuntime {
       const { clusterName, epoch } = this.node.state();
       return { node: this.#options.self.name, cluster: clusterName, epoch };
     };
-    return new Backups(this.#options.host, { snapshot: () => this.#store.snapshot(), origin });
+    const snapshot = (): StoreSnapshot => this.#store.snapshot();
+    const notePath = join(this.#options.self.dataDir, 'last-backup');
+    return new Backups(this.#options.host, { snapshot, origin, notePath });
   }
 
   #peerReports(): PeerReport[] {

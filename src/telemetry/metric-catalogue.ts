@@ -14,7 +14,7 @@ export type Catalogue = Readonly<Record<string, string>>;
 
 const GAUGES: Catalogue = {
   audit_failing: '1 when the last event could not be recorded in the audit log',
-  backup_last_success_timestamp_seconds: 'When the last backup since the start was whole',
+  backup_last_success_timestamp_seconds: 'When the last backup of this node was whole',
   build_info: 'Always 1; its labels are the release and the version of Node.js',
   client_tls_certificate_expiry_timestamp_seconds: 'When the certificate shown to clients ends',
   disk_free_bytes: 'Room on the file system of the data folder',

@@ -46,7 +46,8 @@ async function openStore(t: Test, folder: string): Promise<Opened> {
     segmentSizeBytes: 16 * 1024,
   });
   t.teardown(() => store.close());
-  const ports = { snapshot: () => store.snapshot(), origin: () => ORIGIN };
+  const notePath = `${folder}.last-backup`;
+  const ports = { snapshot: () => store.snapshot(), origin: () => ORIGIN, notePath };
   return { host, store, backups: new Backups(host, ports) };
 }
 
@@ -75,7 +76,12 @@ t.test('a backup shows one moment, though everything is overwritten meanwhile', 
   t.equal(backups.create({ folder, bytesPerSecond: FAST }), false, 'one at a time');
   for (let round = 2; round < 8; round += 1) await fill(store, round);
   t.match(await ended(backups), { state: 'done', progress: { step: 'whole' } });
-  t.ok(host.gauges.has('backup_last_success_timestamp_seconds'));
+  const gauge = 'backup_last_success_timestamp_seconds';
+  const seconds = host.gauges.get(gauge);
+  t.ok(seconds !== undefined && seconds > 0);
+  host.gauges.delete(gauge);
+  await backups.recall();
+  t.equal(host.gauges.get(gauge), seconds, 'known after a restart');
   t.notSame(await scanTexts(store, ALL), before);
   t.match(await verifyBackup(folder), { isSound: true, manifest: ORIGIN, problems: [] });
 

@@ -89,6 +89,54 @@ t.test('docs/metrics.md lists each metric with its text, and no other', (t) => {
   t.end();
 });
 
+t.test('each alert has its row on what to do, and the other way round', (t) => {
+  const alerts = readFileSync(join(root, 'docs', 'alerts.yml'), 'utf8');
+  const rules = [...alerts.matchAll(/^ +- alert: Vertebra(\w+)$/gm)].map(([, name = '']) => name);
+  const [table = ''] = readFileSync(join(root, 'docs', 'metrics.md'), 'utf8').split('\n## All of');
+  const rows = [...table.matchAll(/^\| ([A-Z][A-Za-z, ]*?) +\|/gm)].flatMap(([, names = '']) =>
+    names.split(', '),
+  );
+  t.ok(rules.length > 20, `${rules.length} alerts were found`);
+  t.same(rows.sort(), rules.sort());
+  t.end();
+});
+
+t.test('the dashboard is one: its panels have numbers of their own and do not overlap', (t) => {
+  const text = readFileSync(join(root, 'docs', 'deploy', 'grafana.json'), 'utf8');
+  const { panels } = JSON.parse(text) as { readonly panels: readonly Panel[] };
+  t.equal(new Set(panels.map(({ id }) => id)).size, panels.length);
+  const overlapping = panels.filter((left, index) =>
+    panels.slice(index + 1).some((right) => overlap(left.gridPos, right.gridPos)),
+  );
+  t.same(
+    overlapping.map(({ title }) => title),
+    [],
+  );
+  t.end();
+});
+
+interface Panel {
+  readonly id: number;
+  readonly title: string;
+  readonly gridPos: Place;
+}
+
+interface Place {
+  readonly x: number;
+  readonly y: number;
+  readonly w: number;
+  readonly h: number;
+}
+
+function overlap(left: Place, right: Place): boolean {
+  const isApart =
+    left.x + left.w <= right.x ||
+    right.x + right.w <= left.x ||
+    left.y + left.h <= right.y ||
+    right.y + right.h <= left.y;
+  return !isApart;
+}
+
 t.test('alerts and documents name metrics that there are', (t) => {
   const known = new Set([...METRIC_DESCRIPTIONS.values()].map(sampleName));
   for (const file of [

@@ -108,7 +108,7 @@ function judgeBackup(metrics: string, nowMs: number): Finding {
     /^vertebra_backup_last_success_timestamp_seconds(?:\{[^}]*\})? (\S+)/m.exec(metrics) ?? [];
   const advice = 'vertebra admin backup create, by a timer';
   if (seconds === undefined || !(Number(seconds) > 0)) {
-    return warn('backup', 'none since the node was started', advice);
+    return warn('backup', 'none yet, or none that was noted', advice);
   }
   const days = (nowMs / 1_000 - Number(seconds)) / 86_400;
   const found = `${days.toFixed(1)} days old`;
