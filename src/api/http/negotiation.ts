@@ -2,10 +2,10 @@
  * Content negotiation: which of the forms on offer a client gets.
  *
  * The rules are those of Riak's web machine, where they differ from RFC 9110 too: of media ranges with
- * equal weight the last listed wins, a range with parameters matches only the same parameters, a weight
- * of 0 puts a media range last without excluding it, and a weight that is no number spoils the whole
- * header. Of content codings and charsets with equal weight the one later in the alphabet wins
- * (`identity` before `gzip`), and a weight of 0 excludes.
+ * equal weight the last listed wins, a range with parameters matches only the same parameters (what has
+ * no `=` is none), a weight of 0 puts a media range last without excluding it, and a weight that is no
+ * number spoils the whole header. Of content codings and charsets with equal weight the one later in the
+ * alphabet wins (`identity` before `gzip`), and a weight of 0 excludes.
  */
 
 interface Weighted {
@@ -107,7 +107,7 @@ function parse(header: string): Weighted[] {
   for (const item of header.split(',')) {
     const [value = '', ...rest] = item.split(';');
     if (value.trim() === '') continue;
-    const parameters = rest.map(normaliseParameter);
+    const parameters = rest.filter((text) => /^\s*[^=\s]+\s*=/.test(text)).map(normaliseParameter);
     const weightText = parameters.find((parameter) => parameter.startsWith('q='));
     parsed.push({
       value: value.trim(),

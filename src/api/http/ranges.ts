@@ -2,7 +2,8 @@
  * Byte ranges of a whole body (RFC 9110, section 14).
  *
  * As with Riak a `Range` that cannot be read, or none of whose parts lies in the body, is as good as
- * none: the whole body is sent. More parts than a client can need are treated the same.
+ * none: the whole body is sent. More parts than a client can need are treated the same. Blanks between
+ * commas do not count, and a first byte may stand without its dash.
  */
 
 import { MultipartWriter } from './multipart.ts';
@@ -66,11 +67,14 @@ function contentRange(range: ByteRange, sizeBytes: number): string {
 /** The parts that lie in a body of `sizeBytes`; none where the header makes no sense. */
 export function parseRanges(header: string, sizeBytes: number): readonly ByteRange[] {
   if (!header.startsWith('bytes=')) return [];
-  const texts = header.slice('bytes='.length).split(',');
+  const texts = header
+    .slice('bytes='.length)
+    .split(',')
+    .filter((text) => text.trim() !== '');
   if (texts.length > PARTS_MAX) return [];
   const ranges: ByteRange[] = [];
   for (const text of texts) {
-    const found = /^\s*(\d*)-(\d*)\s*$/.exec(text);
+    const found = /^\s*(\d*)(?:-(\d*))?\s*$/.exec(text);
     if (found === null) return [];
     const range = resolveRange(found[1] ?? '', found[2] ?? '', sizeBytes);
     if (range === 'malformed') return [];

@@ -22,6 +22,8 @@ t.test('media types are chosen by weight, then by the last listed', (t) => {
   t.equal(choose('text/plain;q=0'), 'text/plain', 'a weight of 0 is last, not excluded');
   t.equal(choose('application/json'), undefined);
   t.equal(choose('text/plain;level=1'), undefined);
+  t.equal(choose('text/plain;'), 'text/plain');
+  t.equal(choose('text/plain; level; =1'), 'text/plain');
   t.equal(choose('rubbish'), undefined);
   t.equal(choose('*/*;level=1'), undefined);
   t.equal(choose('text/plain;q=.5'), 'text/plain');

@@ -17,6 +17,10 @@ t.test('a range is what it says, cut at the end of the body', (t) => {
     { first: 0, last: 0 },
     { first: 9, last: 9 },
   ]);
+  t.same(parseRanges('bytes=8, ,2-3,', 10), [
+    { first: 8, last: 9 },
+    { first: 2, last: 3 },
+  ]);
   t.end();
 });
 
