@@ -149,7 +149,10 @@ function failureJson(failure: JobFailure): string {
   }
 }
 
-/** The results of one kept phase as they are, those of several as a list of lists. */
+/**
+ * The results of one kept phase as they are, those of several as a list of lists, in which a phase
+ * without results has none.
+ */
 async function wholeAnswer(job: Job, events: AsyncIterable<JobEvent>): Promise<Answer> {
   const kept = job.phases.flatMap(({ isKept }, phase) => (isKept ? [phase] : []));
   const resultsByPhase = new Map(kept.map((phase) => [phase, new JsonResults()]));
@@ -168,8 +171,8 @@ async function wholeAnswer(job: Job, events: AsyncIterable<JobEvent>): Promise<A
   }
   const texts = Array.from(resultsByPhase.values(), (results) => results.text());
   if (texts.includes(undefined)) return htmlAnswer(500, 'bad_term');
-  if (texts.length > 1) return jsonAnswer(200, `[${texts.join(',')}]`);
-  return jsonAnswer(200, texts[0] ?? '[]');
+  if (kept.length < 2) return jsonAnswer(200, texts[0] ?? '[]');
+  return jsonAnswer(200, `[${texts.filter((text) => text !== '[]').join(',')}]`);
 }
 
 async function* parts(events: AsyncIterable<JobEvent>, boundary: string): AsyncIterable<string> {

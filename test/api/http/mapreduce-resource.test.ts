@@ -126,6 +126,20 @@ t.test('an object as a result, and bytes that are no text, have no JSON form', a
   t.same(bugs, []);
 });
 
+t.test('among several kept phases, those without results have no list', async (t) => {
+  const { server, port } = await serve();
+  t.teardown(() => server.close(0));
+  const map = { ...erlang('map_object_value'), arg: 'filter_notfound', keep: true };
+  const count = { ...erlang('reduce_count_inputs'), keep: true };
+  const answerOf = async (query: object[]): Promise<string> => {
+    return (await run(port, { inputs: [['b', 'absent']], query })).body.toString();
+  };
+  t.equal(await answerOf([{ map }, { reduce: count }]), '[[0]]');
+  t.equal(await answerOf([{ map }, { map }]), '[]');
+  t.equal(await answerOf([{ map: { ...map, keep: false } }, { map }]), '[]');
+  t.equal(await answerOf([{ map: { ...map, keep: false } }, { reduce: count }]), '[0]');
+});
+
 t.test('a failure among the parts ends them with a bare object', async (t) => {
   const { server, port, bugs } = await serve();
   t.teardown(() => server.close(0));
