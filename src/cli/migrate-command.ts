@@ -8,6 +8,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import { parseDurationMs } from '../config/units.ts';
+import type { FileArguments } from './migrate-file-run.ts';
 import type { EndArguments, RunArguments } from './migrate-run.ts';
 
 export function addMigrateCommands(program: Command): void {
@@ -17,6 +18,8 @@ export function addMigrateCommands(program: Command): void {
   addPlan(migrate);
   addCopy(migrate);
   addCompare(migrate);
+  addExport(migrate);
+  addImport(migrate);
 }
 
 export interface PlanArguments extends EndArguments {
@@ -29,6 +32,19 @@ export interface CopyArguments extends RunArguments {
   readonly deletes?: boolean;
   readonly onConflict: 'keep' | 'replace';
   readonly failuresMax: number;
+}
+
+export interface ExportArguments extends FileArguments {
+  readonly from: string;
+  readonly type?: readonly string[];
+  readonly bucket?: readonly string[];
+  readonly expect?: number;
+}
+
+export interface ImportArguments extends FileArguments {
+  readonly to: string;
+  readonly ledger?: string;
+  readonly onConflict: 'keep' | 'replace';
 }
 
 function addPlan(migrate: Command): void {
@@ -47,12 +63,9 @@ function addCopy(migrate: Command): void {
     .requiredOption('--ledger <folder>', 'what was copied; keep it until the move is over')
     .option('--reverse', 'back: from what was the target to what was the source')
     .option('--deletes', 'delete at the target what is gone from the source and was copied')
-    .addOption(
-      new Option('--on-conflict <way>', 'where both ends have changed')
-        .choices(['keep', 'replace'])
-        .default('keep'),
-    )
-    .option('--failures-max <count>', 'objects that may fail before it stops', wholeNumber, 1_000)
+    .addOption(onConflict())
+    .option(...FAILURES_MAX)
+    .option(...EXPECT)
     .action(async (options: CopyArguments) => {
       const { runCopy } = await import('./migrate-run.ts');
       await runCopy(options);
@@ -62,18 +75,75 @@ function addCopy(migrate: Command): void {
 function addCompare(migrate: Command): void {
   withPace(withEnds(migrate.command('compare')))
     .description('read both ends whole and count what differs; changes nothing')
+    .option(...EXPECT)
     .action(async (options: RunArguments) => {
       const { runCompare } = await import('./migrate-run.ts');
       await runCompare(options);
     });
 }
 
+function addExport(migrate: Command): void {
+  withPace(withRequests(withScope(migrate.command('export <file>'))))
+    .description('write objects to a file, a line of JSON each; compressed if it ends in .gz')
+    .requiredOption('--from <nodes>', 'Protocol Buffers host:port,… of the cluster')
+    .option(...EXPECT)
+    .option(...FAILURES_MAX)
+    .action(async (file: string, options: ExportArguments) => {
+      const { runExport } = await import('./migrate-file-run.ts');
+      await runExport(file, options);
+    });
+}
+
+function addImport(migrate: Command): void {
+  withPace(withRequests(migrate.command('import <file>')))
+    .description('store the objects of a file that the target has not')
+    .requiredOption('--to <nodes>', 'Protocol Buffers host:port,… of the target')
+    .option('--ledger <folder>', 'what was stored, to go on with and to leave later changes alone')
+    .addOption(onConflict())
+    .option(...FAILURES_MAX)
+    .action(async (file: string, options: ImportArguments) => {
+      const { runImport } = await import('./migrate-file-run.ts');
+      await runImport(file, options);
+    });
+}
+
+const FAILURES_MAX = [
+  '--failures-max <count>',
+  'objects that may fail before it stops',
+  wholeNumber,
+  1_000,
+] as const;
+
+const EXPECT = [
+  '--expect <count>',
+  'objects there are, for the time that is left',
+  wholeNumber,
+] as const;
+
+function onConflict(): Option {
+  return new Option('--on-conflict <way>', 'where the target holds its own')
+    .choices(['keep', 'replace'])
+    .default('keep');
+}
+
 function withEnds(command: Command): Command {
+  return withRequests(
+    withScope(
+      command
+        .requiredOption('--from <nodes>', 'Protocol Buffers host:port,… of the source')
+        .requiredOption('--to <nodes>', 'of the target'),
+    ),
+  );
+}
+
+function withScope(command: Command): Command {
   return command
-    .requiredOption('--from <nodes>', 'Protocol Buffers host:port,… of the source')
-    .requiredOption('--to <nodes>', 'of the target')
     .option('--type <type>', 'a bucket type; several times. Default: default', collect)
-    .option('--bucket <bucket>', 'only this bucket; several times', collect)
+    .option('--bucket <bucket>', 'only this bucket; several times', collect);
+}
+
+function withRequests(command: Command): Command {
+  return command
     .option('--timeout <time>', 'of one request', durationMs, 30_000)
     .option('--patience <time>', 'with nodes that do not answer', durationMs, 300_000)
     .option('--json', 'the summary as JSON');
@@ -83,7 +153,6 @@ function withPace(command: Command): Command {
   return command
     .option('--rate <rate>', 'objects a second at most, as 2000/s', rate)
     .option('--concurrency <count>', 'objects at a time', concurrency, 32)
-    .option('--expect <count>', 'objects there are, for the time that is left', wholeNumber)
     .option('--keys-to <file>', 'names what has to be looked at; the file holds keys')
     .option('--quiet', 'no progress on stderr');
 }

@@ -1,29 +1,22 @@
 /**
- * Runs the commands of `vertebra migrate`: opens the ends, and says what came of it.
+ * Runs the commands of `vertebra migrate` between clusters: opens the ends, says what came of it.
  */
 
-import { utf8ToByteString } from '../base/bytes.ts';
 import { Fault } from '../base/fault.ts';
-import type { NodeAddress } from '../client/client.ts';
-import { ClusterEnd } from '../migrate/cluster-end.ts';
+import type { ClusterEnd } from '../migrate/cluster-end.ts';
 import { compare } from '../migrate/compare.ts';
 import { copy } from '../migrate/copy.ts';
 import { KeyFile } from '../migrate/key-file.ts';
 import { Ledger } from '../migrate/ledger.ts';
 import { plan } from '../migrate/plan.ts';
-import { scopeOf } from '../migrate/walk.ts';
-import type { Scope } from '../migrate/walk.ts';
 import type { CopyArguments, PlanArguments } from './migrate-command.ts';
+import { placesIn, print, openEnd, scopeIn } from './migrate-ends.ts';
+import type { RequestArguments, ScopeArguments } from './migrate-ends.ts';
 import { compareText, copyText, planText } from './migrate-text.ts';
 
-export interface EndArguments {
+export interface EndArguments extends RequestArguments, ScopeArguments {
   readonly from: string;
   readonly to: string;
-  readonly type?: readonly string[];
-  readonly bucket?: readonly string[];
-  readonly timeout: number;
-  readonly patience: number;
-  readonly json?: boolean;
 }
 
 export interface RunArguments extends EndArguments {
@@ -98,18 +91,9 @@ async function withEnds(
   options: EndArguments & { readonly concurrency: number },
   work: (ends: { readonly source: ClusterEnd; readonly target: ClusterEnd }) => Promise<void>,
 ): Promise<void> {
-  const { timeout: timeoutMs, patience: patienceMs, concurrency } = options;
   const shared = placesIn(options.from).find((place) => placesIn(options.to).includes(place));
   if (shared !== undefined) throw new Fault('config', `${shared} cannot be both ends`);
-  const open = (nodes: string): ClusterEnd => {
-    return new ClusterEnd({
-      nodes: placesIn(nodes).map(addressOf),
-      concurrency,
-      timeoutMs,
-      patienceMs,
-    });
-  };
-  const [source, target] = [open(options.from), open(options.to)];
+  const [source, target] = [openEnd(options.from, options), openEnd(options.to, options)];
   try {
     // Somebody has to be there at the start; later they may be away for a while.
     await Promise.all([source.release(), target.release()]);
@@ -118,29 +102,4 @@ async function withEnds(
     source.close();
     target.close();
   }
-}
-
-function placesIn(nodes: string): readonly string[] {
-  return nodes.split(',').map((place) => place.trim());
-}
-
-function addressOf(place: string): NodeAddress {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(place);
-  const port = Number(match?.[3]);
-  const host = match?.[1] ?? match?.[2];
-  if (host !== undefined && port >= 1 && port <= 65_535) return { host, port };
-  throw new Fault('config', `${place} is no host:port`);
-}
-
-function scopeIn({ type, bucket }: EndArguments): Scope {
-  const types = (type ?? ['default']).map(utf8ToByteString);
-  return scopeOf(types, bucket?.map(utf8ToByteString));
-}
-
-function print<T>(
-  { json }: Pick<EndArguments, 'json'>,
-  summary: T,
-  toText: (summary: T) => string,
-): void {
-  console.log(json === true ? JSON.stringify(summary, undefined, 2) : toText(summary));
 }

@@ -4,11 +4,16 @@
 
 import type { CompareSummary } from '../migrate/compare.ts';
 import type { CopySummary } from '../migrate/copy.ts';
+import type { ExportSummary } from '../migrate/export-objects.ts';
+import type { ImportSummary } from '../migrate/import-objects.ts';
 import type { Plan, PlanItem } from '../migrate/plan.ts';
+import type { Settled } from '../migrate/settlement.ts';
 import { OUTCOMES } from '../migrate/tally.ts';
 import type { Outcome } from '../migrate/tally.ts';
 import { amountText } from './amount-text.ts';
 import { textTable } from './text-table.ts';
+
+const GIVEN_UP = 'too many failed: the pass was given up, and can be gone on with';
 
 const MEANINGS: Readonly<Record<Outcome, string>> = {
   copied: 'written to the target',
@@ -26,21 +31,48 @@ const MEANINGS: Readonly<Record<Outcome, string>> = {
 };
 
 export function copyText(summary: CopySummary): string {
+  const way = summary.isResumed ? ', gone on with' : '';
+  return settledText(`pass ${summary.pass}${way}: `, summary);
+}
+
+export function importText(summary: ImportSummary): string {
+  const { damage } = summary;
+  return settledText(summary.isResumed ? 'gone on with: ' : '', summary, damage);
+}
+
+export function exportText(summary: ExportSummary): string {
+  const { isResumed, isWhole, objects, failed, fileBytes, seconds, reasons } = summary;
+  return [
+    `${objects} objects${isResumed ? ', some of them before it was broken off' : ''}, ` +
+      `${amountText(summary.bytes)} read in ${seconds.toFixed(1)} s`,
+    ...(fileBytes === undefined ? [] : [`the file has ${amountText(fileBytes)}`]),
+    ...(failed > 0 ? [`${failed} objects could not be read and are not in the file`] : []),
+    ...reasonLines(reasons),
+    ...tombstoneLines(summary),
+    ...(isWhole ? [] : [GIVEN_UP]),
+  ].join('\n');
+}
+
+function settledText(head: string, summary: Settled, damage?: string): string {
   const { outcomes, reasons, bytes, seconds, objects } = summary;
   const rows = OUTCOMES.flatMap((name) => {
     const count = outcomes[name] ?? 0;
     return count === 0 ? [] : [[String(count), name, MEANINGS[name]]];
   });
   return [
-    `pass ${summary.pass}${summary.isResumed ? ', gone on with' : ''}: ${objects} objects, ` +
-      `${amountText(bytes)} in ${seconds.toFixed(1)} s (${(objects / seconds).toFixed(0)}/s)`,
+    `${head}${objects} objects, ${amountText(bytes)} in ${seconds.toFixed(1)} s ` +
+      `(${(objects / seconds).toFixed(0)}/s)`,
     ...(rows.length > 0 ? [textTable(['objects', 'outcome', 'meaning'], rows)] : []),
     ...reasonLines(reasons),
-    ...(summary.tombstoneSiblings > 0
-      ? [`${summary.tombstoneSiblings} deletions among siblings were left out`]
-      : []),
-    ...(summary.isWhole ? [] : ['too many failed: the pass was given up, and can be gone on with']),
+    ...tombstoneLines(summary),
+    ...(damage === undefined ? [] : [damage]),
+    ...(summary.isWhole || damage !== undefined ? [] : [GIVEN_UP]),
   ].join('\n');
+}
+
+function tombstoneLines(summary: { readonly tombstoneSiblings: number }): readonly string[] {
+  const count = summary.tombstoneSiblings;
+  return count > 0 ? [`${count} deletions among siblings were left out`] : [];
 }
 
 export function compareText(summary: CompareSummary): string {

@@ -5,6 +5,7 @@
 
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
+import { Fault } from '../base/fault.ts';
 import type { ObjectKey } from '../base/names.ts';
 import { nameToJson } from './object-line.ts';
 
@@ -18,7 +19,13 @@ export class KeyFile {
 
   /** Begun anew if it is there; without a path nothing is written. */
   static async open(path: string | undefined): Promise<KeyFile> {
-    return new KeyFile(path === undefined ? undefined : await open(path, 'w', 0o600));
+    if (path === undefined) return new KeyFile(undefined);
+    const file = await open(path, 'w', 0o600).catch((error: NodeJS.ErrnoException) => {
+      throw new Fault('config', `${path} cannot be written: ${error.code}`);
+    });
+    // It may have been there, for all to read.
+    await file.chmod(0o600);
+    return new KeyFile(file);
   }
 
   async add({ type, bucket, key }: ObjectKey, outcome: string, reason?: string): Promise<void> {

@@ -15,13 +15,14 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Level } from 'level';
-import { byteStringToBytes, bytesToByteString } from '../base/bytes.ts';
+import { byteStringToBytes } from '../base/bytes.ts';
 import type { ByteString } from '../base/bytes.ts';
 import { Fault } from '../base/fault.ts';
 import type { ObjectKey } from '../base/names.ts';
 import type { Version } from './carried-object.ts';
 import type { Entry } from './decide.ts';
-import type { Cursor } from './walk.ts';
+import { cursorToText, textToCursor } from './walk.ts';
+import type { Cursor, CursorText } from './walk.ts';
 
 export interface LedgerOptions {
   readonly folder: string;
@@ -39,7 +40,7 @@ interface Notes {
   readonly pass: number;
   /** What the pass under way is about; absent: the last one came to its end. */
   readonly scope?: string;
-  readonly cursor?: { readonly [name in keyof Cursor]: string };
+  readonly cursor?: CursorText;
   /** Objects that the last whole pass met. */
   readonly objects?: number;
 }
@@ -55,6 +56,7 @@ const NOTES_KEY = Buffer.of(0);
 const ENTRY = 1;
 const ENTRY_SIZE_BYTES = 37;
 const UNMET_BATCH_COUNT = 1_000;
+const CHECKPOINT_INTERVAL_MS = 1_000;
 const SAME = 1;
 const WRITING = 2;
 const OPEN = 4;
@@ -63,6 +65,7 @@ export class Ledger {
   readonly #database: Level<Buffer, Buffer>;
   readonly #isReverse: boolean;
   #notes: Notes;
+  #notedMs = -Infinity;
 
   private constructor(database: Level<Buffer, Buffer>, notes: Notes, isReverse: boolean) {
     this.#database = database;
@@ -108,16 +111,19 @@ export class Ledger {
     const own = JSON.stringify([scope, this.#isReverse]);
     const { scope: open, cursor, objects } = this.#notes;
     if (open === own) {
-      return { cursor: cursor && readCursor(cursor), isResumed: true, objectsExpected: objects };
+      return { cursor: cursor && textToCursor(cursor), isResumed: true, objectsExpected: objects };
     }
     const { cursor: _cursor, ...rest } = this.#notes;
     await this.#note({ ...rest, pass: this.#notes.pass + 1, scope: own });
     return { cursor: undefined, isResumed: false, objectsExpected: objects };
   }
 
-  /** All up to here has been looked at. */
+  /** All up to here has been looked at. Written now and then: what is seen twice does no harm. */
   async checkpoint(cursor: Cursor): Promise<void> {
-    await this.#note({ ...this.#notes, cursor: writeCursor(cursor) });
+    const nowMs = performance.now();
+    if (nowMs - this.#notedMs < CHECKPOINT_INTERVAL_MS) return;
+    this.#notedMs = nowMs;
+    await this.#note({ ...this.#notes, cursor: cursorToText(cursor) });
   }
 
   /** The pass has come to its end. */
@@ -216,23 +222,6 @@ function readNotes(bytes: Buffer, folder: string): Notes {
     // Said below.
   }
   throw new Fault('config', `${folder} is no ledger that this release can read`);
-}
-
-function readCursor({ type, bucket, continuation }: NonNullable<Notes['cursor']>): Cursor {
-  const name = (text: string): ByteString => bytesToByteString(Buffer.from(text, 'base64'));
-  return {
-    type: name(type),
-    bucket: name(bucket),
-    continuation: Buffer.from(continuation, 'base64'),
-  };
-}
-
-function writeCursor({ type, bucket, continuation }: Cursor): NonNullable<Notes['cursor']> {
-  return {
-    type: byteStringToBytes(type).toString('base64'),
-    bucket: byteStringToBytes(bucket).toString('base64'),
-    continuation: continuation.toString('base64'),
-  };
 }
 
 function entryKey({ type, bucket, key }: ObjectKey): Buffer {

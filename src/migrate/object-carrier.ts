@@ -39,6 +39,7 @@ export interface Errand {
   readonly key: ObjectKey;
   /** Of the ledger; kept up to date while the object is carried. */
   entry: Entry | undefined;
+  readonly origin: Origin;
   readonly sourcePlace: Place;
   readonly targetPlace: Place;
 }
@@ -54,12 +55,10 @@ export interface Done {
 const LOOKS_MAX = 5;
 
 export class ObjectCarrier {
-  readonly #origin: Origin;
   readonly #target: ClusterEnd;
   readonly #options: CarrierOptions;
 
-  constructor(origin: Origin, target: ClusterEnd, options: CarrierOptions) {
-    this.#origin = origin;
+  constructor(target: ClusterEnd, options: CarrierOptions) {
     this.#target = target;
     this.#options = options;
   }
@@ -79,16 +78,16 @@ export class ObjectCarrier {
   }
 
   async #look(errand: Errand): Promise<Done | 'changed'> {
-    const { key, entry, sourcePlace, targetPlace } = errand;
+    const { key, entry, origin, sourcePlace, targetPlace } = errand;
     if (entry?.state === 'same') {
-      const version = await this.#origin.version(sourcePlace, key);
+      const version = await origin.version(sourcePlace, key);
       if (version === entry.source) {
         await this.#note(errand, { source: entry.source, target: entry.target });
         return plain('unchanged');
       }
     }
     const [source, target] = await Promise.all([
-      this.#origin.read(sourcePlace, key),
+      origin.read(sourcePlace, key),
       this.#target.read(targetPlace, key),
     ]);
     const verdict = decide(entry, source, target);
@@ -201,8 +200,8 @@ export class ObjectCarrier {
   }
 
   async #delete({ errand, target }: Step): Promise<Done | 'changed'> {
-    const { key, sourcePlace } = errand;
-    const certain = await this.#origin.read(sourcePlace, key, true);
+    const { key, origin, sourcePlace } = errand;
+    const certain = await origin.read(sourcePlace, key, true);
     if (certain.carried !== undefined) return 'changed';
     // The context of a data type's value is not one of its object.
     const isObject = target.carried?.kind === 'siblings';
@@ -228,14 +227,7 @@ interface Step {
   readonly target: Reading;
 }
 
-/** Why nothing of a bucket can be carried; undefined: it can. */
-export function findPlaceRefusal(source: Place, target: Place): string | undefined {
-  if (source.datatype === target.datatype) return undefined;
-  const name = (place: Place): string => place.datatype ?? 'no data type';
-  return `the bucket type is of ${name(source)} here and of ${name(target)} there`;
-}
-
-export function keepsSiblings({ properties }: Place): boolean {
+function keepsSiblings({ properties }: Place): boolean {
   return properties.allow_mult === true && properties.last_write_wins !== true;
 }
 

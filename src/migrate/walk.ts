@@ -6,6 +6,7 @@
  * indexes lists its keys as a stream in no order, at the pace at which they are taken.
  */
 
+import { byteStringToBytes, bytesToByteString } from '../base/bytes.ts';
 import type { ByteString } from '../base/bytes.ts';
 import { Fault, isFault } from '../base/fault.ts';
 import type { DatatypeName } from '../datatype/operation.ts';
@@ -27,17 +28,18 @@ export interface Place {
   readonly properties: PartialProperties;
 }
 
-/** Where a walk goes on. */
+/** Where a walk goes on: within a bucket, or behind it. */
 export interface Cursor {
   readonly type: ByteString;
   readonly bucket: ByteString;
-  readonly continuation: Buffer;
+  /** Undefined: the bucket has no more. */
+  readonly continuation: Buffer | undefined;
 }
 
 export interface Page {
   readonly place: Place;
   readonly keys: readonly ByteString[];
-  /** Behind this page; undefined: the bucket has no more, or its pages are in no order. */
+  /** Behind this page; undefined: its pages are in no order. */
   readonly next: Cursor | undefined;
   readonly isOrdered: boolean;
 }
@@ -57,6 +59,26 @@ export function scopeText({ types, buckets }: Scope): string {
   return JSON.stringify([types, buckets ?? null]);
 }
 
+/** A cursor as JSON may hold it. */
+export type CursorText = { readonly [name in keyof Cursor]?: string };
+
+export function cursorToText({ type, bucket, continuation }: Cursor): CursorText {
+  return {
+    type: byteStringToBytes(type).toString('base64'),
+    bucket: byteStringToBytes(bucket).toString('base64'),
+    ...(continuation !== undefined && { continuation: continuation.toString('base64') }),
+  };
+}
+
+export function textToCursor({ type = '', bucket = '', continuation }: CursorText): Cursor {
+  const name = (text: string): ByteString => bytesToByteString(Buffer.from(text, 'base64'));
+  return {
+    type: name(type),
+    bucket: name(bucket),
+    continuation: continuation === undefined ? undefined : Buffer.from(continuation, 'base64'),
+  };
+}
+
 export async function* walk(end: ClusterEnd, scope: Scope, from?: Cursor): AsyncGenerator<Page> {
   for (const type of scope.types) {
     if (from !== undefined && type < from.type) continue;
@@ -64,6 +86,7 @@ export async function* walk(end: ClusterEnd, scope: Scope, from?: Cursor): Async
     for (const bucket of scope.buckets ?? (await bucketsOf(end, type))) {
       if (isFirst && bucket < from.bucket) continue;
       const continuation = isFirst && bucket === from.bucket ? from.continuation : undefined;
+      if (isFirst && bucket === from.bucket && continuation === undefined) continue;
       yield* pagesOf(end, await end.place(type, bucket), continuation);
     }
   }
@@ -109,7 +132,7 @@ async function* pagesOf(
     do {
       const page = await end.keysPage(type, bucket, continuation);
       continuation = page.continuation;
-      const next = continuation && { type, bucket, continuation };
+      const next = { type, bucket, continuation };
       yield { place, keys: page.keys, next, isOrdered: true };
     } while (continuation !== undefined);
   } catch (error) {
@@ -117,6 +140,8 @@ async function* pagesOf(
     for await (const keys of end.listKeys(type, bucket)) {
       yield { place, keys, next: undefined, isOrdered: false };
     }
+    const next = { type, bucket, continuation: undefined };
+    yield { place, keys: [], next, isOrdered: false };
   }
 }
 

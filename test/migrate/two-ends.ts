@@ -12,9 +12,17 @@ import { copy } from '../../src/migrate/copy.ts';
 import { KeyFile } from '../../src/migrate/key-file.ts';
 import { Ledger } from '../../src/migrate/ledger.ts';
 import { scopeOf } from '../../src/migrate/walk.ts';
+import { Fault } from '../../src/base/fault.ts';
+import { initialState } from '../../src/membership/initial-state.ts';
+import { VertebraNode } from '../../src/node/node.ts';
+import { MemoryStore } from '../../src/storage/memory-store.ts';
+import { systemHost } from '../../src/telemetry/system-host.ts';
 import { name, serve } from '../api/pbc/served.ts';
 import type { Test } from 'tap';
 import type { CopyOptions, CopySummary } from '../../src/migrate/copy.ts';
+import type { NodeId } from '../../src/base/names.ts';
+import type { PartialProperties } from '../../src/object/bucket-properties.ts';
+import type { Peer } from '../../src/peer/peer.ts';
 import type { ServeOptions } from '../api/pbc/served.ts';
 
 export const TYPE = name('siblings');
@@ -101,3 +109,43 @@ export async function remove({ client }: Pick<OneEnd, 'client'>, text: string) {
   const { context } = await client.get(keyOf(text));
   await client.delete(keyOf(text), { context });
 }
+
+/** With a real node behind it, for what the node in memory has not: data types. */
+export async function serveRealEnd(t: Test): Promise<OneEnd> {
+  const silent = (): void => {};
+  const host = systemHost(
+    { debug: silent, info: silent, warn: silent, error: silent },
+    { count: silent, gauge: silent, observe: silent },
+  );
+  const id = 'dev1@127.0.0.1' as NodeId;
+  const member = { host: '127.0.0.1', peerPort: 1, httpPort: 2, pbcPort: 3, location: '' };
+  const { state } = initialState({
+    clusterName: 'test',
+    ringSize: 8,
+    members: [{ id, ...member }],
+    defaultProperties: {},
+  });
+  const alone: Peer = {
+    request: () => Promise.reject(new Fault('peer-unreachable', 'there is nobody else')),
+    // eslint-disable-next-line require-yield
+    stream: async function* nothing() {
+      throw new Fault('peer-unreachable', 'there is nobody else');
+    },
+  };
+  const node = new VertebraNode(host, new MemoryStore(), alone, { id, initialState: state });
+  await node.start();
+  t.teardown(() => node.stop());
+  for (const [type, properties] of Object.entries(DATATYPES)) {
+    await node.createBucketType(name(type), properties);
+    await node.activateBucketType(name(type));
+  }
+  return serveEnd(t, { around: () => node });
+}
+
+const DATATYPES: Readonly<Record<string, PartialProperties>> = {
+  maps: { datatype: 'map' },
+  counters: { datatype: 'counter' },
+  sets: { datatype: 'set' },
+  gsets: { datatype: 'gset' },
+  hlls: { datatype: 'hll' },
+};

@@ -1,0 +1,199 @@
+/**
+ * An import: the lines of a file carried to a cluster, each as an object of a source would be.
+ *
+ * With a ledger it is a pass like any other: one that was broken off passes over what it had done,
+ * and what the target has changed or deleted since stays so. Without one only what the target has not
+ * is written. The file is read to its end before it counts as whole: its last line says how many
+ * objects it has.
+ */
+
+import { Fault, isFault } from '../base/fault.ts';
+import type { Reading } from './carried-object.ts';
+import { versionOfSiblings, versionOfValue } from './carried-object.ts';
+import type { ClusterEnd } from './cluster-end.ts';
+import type { KeyFile } from './key-file.ts';
+import type { Ledger } from './ledger.ts';
+import type { Origin } from './object-carrier.ts';
+import { ObjectFileReader, lineFault } from './object-file.ts';
+import type { FileLine } from './object-file.ts';
+import { decodeLine } from './object-line.ts';
+import type { Line, ObjectLine } from './object-line.ts';
+import { eachAtOnce } from './pace.ts';
+import { Progress } from './progress.ts';
+import { Settlement, findLane } from './settlement.ts';
+import type { Lane, Settled, SettlementOptions } from './settlement.ts';
+import { Tally } from './tally.ts';
+import type { Place } from './walk.ts';
+import { DEFAULT_BUCKET_TYPE, keyToString } from '../base/names.ts';
+
+export interface ImportOptions extends SettlementOptions {
+  readonly file: string;
+  readonly isQuiet: boolean;
+}
+
+export interface ImportEnds {
+  readonly target: ClusterEnd;
+  readonly ledger: Ledger | undefined;
+  readonly keyFile: KeyFile;
+}
+
+export interface ImportSummary extends Settled {
+  readonly isResumed: boolean;
+  /** What is wrong with the file, and in which line; what is before it was carried. */
+  readonly damage: string | undefined;
+  readonly retries: number;
+}
+
+/** The name of a file in a ledger. */
+export const FILE_PLACE = 'a file';
+
+const BATCH_COUNT = 500;
+const BATCH_SIZE_BYTES = 16 * 1024 * 1024;
+const LANES_MAX = 10_000;
+
+export async function importObjects(
+  ends: ImportEnds,
+  options: ImportOptions,
+): Promise<ImportSummary> {
+  const { target, ledger } = ends;
+  const reader = await ObjectFileReader.open(options.file);
+  const start = await ledger?.begin(JSON.stringify([options.file, reader.sizeBytes]));
+  const tally = new Tally();
+  const expected = () => (reader.share > 0 ? tally.objects / reader.share : undefined);
+  const progress = new Progress({ tally, expected, isQuiet: options.isQuiet });
+  const settlement = new Settlement(ends, options, tally);
+  const lanes = new Lanes(target);
+  let damage: string | undefined;
+  try {
+    for await (const batch of batches(reader, options.file)) {
+      const entries = (await ledger?.getMany(batch.map(({ key }) => key))) ?? [];
+      await eachAtOnce(batch.entries(), options.concurrency, async ([index, line]) => {
+        const lane = await lanes.of(line);
+        await settlement.settle(line.key, entries[index], { lane, origin: originOf(line) });
+      });
+      if (settlement.isOver) break;
+    }
+    if (!settlement.isOver) await ledger?.finish(tally.objects);
+  } catch (error) {
+    if (!isFault(error, 'malformed')) throw error;
+    damage = error.message;
+  } finally {
+    progress.end();
+  }
+  return {
+    isResumed: start?.isResumed ?? false,
+    ...settlement.summary(!settlement.isOver && damage === undefined),
+    damage,
+    retries: target.patience.retries,
+  };
+}
+
+/** In the order of the file, and never one key twice in a batch: later lines come later. */
+async function* batches(
+  reader: ObjectFileReader,
+  path: string,
+): AsyncGenerator<readonly ObjectLine[]> {
+  let batch: ObjectLine[] = [];
+  let keys = new Set<string>();
+  let sizeBytes = 0;
+  try {
+    for await (const { line, bytes } of soundLines(reader, path)) {
+      const name = keyToString(line.key);
+      const isFull = batch.length >= BATCH_COUNT || sizeBytes >= BATCH_SIZE_BYTES;
+      if (isFull || keys.has(name)) {
+        yield batch;
+        batch = [];
+        keys = new Set();
+        sizeBytes = 0;
+      }
+      batch.push(line);
+      keys.add(name);
+      sizeBytes += bytes.length;
+    }
+  } catch (error) {
+    // What is before the damage is sound.
+    if (batch.length > 0) yield batch;
+    throw error;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** The objects between the first line and the last. */
+async function* soundLines(
+  reader: ObjectFileReader,
+  path: string,
+): AsyncGenerator<{ readonly line: ObjectLine; readonly bytes: Buffer }> {
+  let objects = 0;
+  let place: 'start' | 'objects' | 'end' = 'start';
+  for await (const read of reader.lines()) {
+    const line = lineOf(read, path);
+    const refuse = (why: string): Fault => lineFault(path, read.number, why);
+    if (place === 'end') throw refuse('there is more behind the last line');
+    if ((line.kind === 'header') !== (place === 'start')) {
+      throw refuse(
+        place === 'start' ? 'the file does not begin as an export' : 'a second beginning',
+      );
+    }
+    place = line.kind === 'end' ? 'end' : 'objects';
+    if (line.kind === 'end' && line.objects !== objects) {
+      throw refuse(`${line.objects} objects were written, and ${objects} are here`);
+    }
+    if (line.kind !== 'object') continue;
+    objects += 1;
+    yield { line, bytes: read.bytes };
+  }
+  if (place !== 'end') {
+    throw new Fault('malformed', `${path} has no last line: it was not written to its end`);
+  }
+}
+
+function lineOf({ number, bytes }: FileLine, path: string): Line {
+  try {
+    return decodeLine(bytes);
+  } catch (error) {
+    throw isFault(error, 'malformed') ? lineFault(path, number, error.message) : error;
+  }
+}
+
+/** A line says the same however often it is asked. */
+function originOf({ carried, context }: ObjectLine): Origin {
+  const reading: Reading = {
+    version:
+      carried.kind === 'datatype'
+        ? versionOfValue(carried.value)
+        : versionOfSiblings(
+            carried.siblings.map(({ vtag, lastModifiedMicros, value }) => {
+              const valueSizeBytes = value.length;
+              return { vtag, lastModifiedMicros, isTombstone: false, valueSizeBytes };
+            }),
+          ),
+    carried,
+    context,
+    tombstones: 0,
+  };
+  return { version: async () => reading.version, read: async () => reading };
+}
+
+/** The buckets of the target that lines are for. */
+class Lanes {
+  readonly #target: ClusterEnd;
+  readonly #laneByName = new Map<string, Promise<Lane>>();
+
+  constructor(target: ClusterEnd) {
+    this.#target = target;
+  }
+
+  of({ key: { type, bucket }, carried }: ObjectLine): Promise<Lane> {
+    // A counter of an untyped bucket stands among ordinary objects.
+    const isTyped = carried.kind === 'datatype' && type !== DEFAULT_BUCKET_TYPE;
+    const datatype = isTyped ? carried.value.kind : undefined;
+    const name = JSON.stringify([type, bucket, datatype]);
+    const known = this.#laneByName.get(name);
+    if (known !== undefined) return known;
+    if (this.#laneByName.size >= LANES_MAX) this.#laneByName.clear();
+    const source: Place = { type, bucket, datatype, properties: {} };
+    const lane = findLane(source, this.#target);
+    this.#laneByName.set(name, lane);
+    return lane;
+  }
+}

@@ -1,0 +1,136 @@
+/** Exports and imports: what is in a file comes back, and a file that is damaged is told. */
+
+import { appendFileSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import t from 'tap';
+import { exportObjects } from '../../src/migrate/export-objects.ts';
+import { importObjects } from '../../src/migrate/import-objects.ts';
+import { KeyFile } from '../../src/migrate/key-file.ts';
+import { Ledger } from '../../src/migrate/ledger.ts';
+import { HEADER_LINE, encodeEndLine } from '../../src/migrate/object-line.ts';
+import { ObjectFileWriter } from '../../src/migrate/object-file.ts';
+import { scopeOf, scopeText } from '../../src/migrate/walk.ts';
+import { TYPE, change, keyOf, newFolder, remove, serveEnd, valuesOf } from './two-ends.ts';
+import type { OneEnd } from './two-ends.ts';
+
+const SCOPE = scopeOf([TYPE], undefined);
+const PACE = { concurrency: 8, rate: undefined, failuresMax: 10, isQuiet: true };
+
+async function exportOnce({ end }: OneEnd, file: string) {
+  const ends = { source: end, keyFile: await KeyFile.open(undefined) };
+  return exportObjects(ends, { ...PACE, file, scope: SCOPE, expected: undefined });
+}
+
+async function importOnce({ end }: OneEnd, file: string, folder?: string) {
+  const place = { from: ['a file'], to: ['b:1'], isReverse: false };
+  const ledger = folder === undefined ? undefined : await Ledger.open({ folder, ...place });
+  const ends = { target: end, ledger, keyFile: await KeyFile.open(undefined) };
+  const options = { ...PACE, file, carriesDeletes: false, onConflict: 'keep' as const };
+  try {
+    return await importObjects(ends, options);
+  } finally {
+    await ledger?.close();
+  }
+}
+
+t.test('what was exported is imported as it was, compressed or not', async (t) => {
+  const source = await serveEnd(t);
+  for (let index = 0; index < 30; index += 1) await change(source, `k${index}`, `${index}`);
+  for (const value of ['one', 'two']) {
+    await source.client.put(keyOf('siblings'), { value: Buffer.from(value) });
+  }
+  for (const ending of ['ndjson', 'ndjson.gz']) {
+    const file = join(newFolder(t), `objects.${ending}`);
+    t.match(await exportOnce(source, file), { isWhole: true, objects: 31, failed: 0 });
+    t.equal(statSync(file).mode & 0o777, 0o600);
+    t.notOk(existsSync(`${file}.progress`));
+    await t.rejects(exportOnce(source, file), { code: 'config', message: /is there already/ });
+    const target = await serveEnd(t);
+    t.match(await importOnce(target, file), { isSettled: true, outcomes: { copied: 31 } });
+    t.same(await valuesOf(target, 'siblings'), ['one', 'two']);
+    t.same(await valuesOf(target, 'k29'), ['29']);
+    t.match(await importOnce(target, file), { isSettled: true, outcomes: { same: 31 } });
+  }
+});
+
+t.test('an export that was broken off goes on behind what is on disk', async (t) => {
+  const source = await serveEnd(t);
+  for (const text of ['a', 'b', 'c']) await change(source, text, text);
+  for (const ending of ['ndjson', 'ndjson.gz']) {
+    const file = join(newFolder(t), `objects.${ending}`);
+    const whole = join(newFolder(t), `objects.${ending}`);
+    await exportOnce(source, whole);
+    const broken = await ObjectFileWriter.open(file, scopeText(SCOPE));
+    await broken.close();
+    // What was on its way to the disk.
+    appendFileSync(file, '{"type":"sibl');
+    const other = scopeText(scopeOf([TYPE], [TYPE]));
+    await t.rejects(ObjectFileWriter.open(file, other), { message: /other types or buckets/ });
+    t.match(await exportOnce(source, file), { isResumed: true, isWhole: true, objects: 3 });
+    const linesOf = (path: string) => {
+      const bytes = readFileSync(path);
+      return (path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString().split('\n').sort();
+    };
+    t.same(linesOf(file), linesOf(whole));
+  }
+});
+
+t.test('an import with a ledger brings nothing back', async (t) => {
+  const [source, target] = [await serveEnd(t), await serveEnd(t)];
+  for (const text of ['a', 'b', 'c']) await change(source, text, 'old');
+  const file = join(newFolder(t), 'objects.ndjson');
+  await exportOnce(source, file);
+  const ledger = newFolder(t);
+  t.match(await importOnce(target, file, ledger), { isSettled: true, outcomes: { copied: 3 } });
+  await change(target, 'a', 'newer');
+  await remove(target, 'b');
+  t.match(await importOnce(target, file, ledger), { isSettled: true, outcomes: { unchanged: 3 } });
+  t.same(await valuesOf(target, 'a'), ['newer']);
+  t.same(await valuesOf(target, 'b'), []);
+});
+
+t.test('a damaged file is told by its line, and what is before it is carried', async (t) => {
+  const target = await serveEnd(t);
+  const line = (key: string) =>
+    JSON.stringify({ type: TYPE, bucket: 'patients', key, siblings: [{ value: 'dg==' }] });
+  const damageOf = async (lines: readonly string[], ending = '\n') => {
+    const file = join(newFolder(t), 'objects.ndjson');
+    writeFileSync(file, lines.join('\n') + ending);
+    const summary = await importOnce(target, file);
+    t.equal(summary.isSettled, summary.damage === undefined);
+    return summary.damage?.slice(file.length);
+  };
+  const end = encodeEndLine(1);
+  t.equal(await damageOf([HEADER_LINE, line('a'), end]), undefined);
+  t.equal(
+    await damageOf([HEADER_LINE, line('b'), '{"type":1}', end]),
+    ', line 3: type is no object',
+  );
+  t.same(await valuesOf(target, 'b'), ['v'], 'what is before');
+  t.equal(await damageOf([line('c'), end]), ', line 1: the file does not begin as an export');
+  t.equal(await damageOf([HEADER_LINE, HEADER_LINE]), ', line 2: a second beginning');
+  t.equal(
+    await damageOf([HEADER_LINE, line('a')]),
+    ' has no last line: it was not written to its end',
+  );
+  t.equal(
+    await damageOf([HEADER_LINE, line('a')], ''),
+    ', line 2: it has no end: the file is cut off',
+  );
+  t.equal(await damageOf([HEADER_LINE, end]), ', line 2: 1 objects were written, and 0 are here');
+  t.equal(
+    await damageOf([HEADER_LINE, line('a'), end, line('d')]),
+    ', line 4: there is more behind the last line',
+  );
+  t.equal(await damageOf(['\0'.repeat(9)]), ', line 1: it is no JSON');
+
+  const compressed = join(newFolder(t), 'objects.gz');
+  writeFileSync(compressed, gzipSync([HEADER_LINE, line('a'), end, ''].join('\n')));
+  t.match(await importOnce(target, compressed), { isSettled: true });
+  truncateSync(compressed, statSync(compressed).size - 9);
+  t.match(await importOnce(target, compressed), { damage: /no gzip from here on, or cut off/ });
+  writeFileSync(compressed, 'plain');
+  t.match(await importOnce(target, compressed), { damage: /line 1: the file is no gzip/ });
+});
