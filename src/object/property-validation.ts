@@ -94,6 +94,7 @@ export function validateProperties(
   const wrong: PropertyRefusal[] = [];
   for (const [property, value] of Object.entries(changes)) {
     if (READ_ONLY.has(property) || skipped.has(property)) continue;
+    if (property === 'hll_precision' && isOfOtherKind(changes, context)) continue;
     const checked = (CHECKS.get(property) ?? unknownProperty(property))(value, context);
     if ('value' in checked) valid[property] = checked.value;
     else wrong.push({ property, reason: checked.reason });
@@ -168,8 +169,26 @@ function forbiddenToDatatype(
   if (kind !== undefined && 'reason' in kind) {
     refusals.push({ property: 'datatype', reason: kind.reason });
   }
-  if (isFalse(changes['allow_mult'])) refusals.unshift(NEEDS_ALLOW_MULT);
+  if ('allow_mult' in changes && !isTrue(changes['allow_mult'])) {
+    refusals.unshift(NEEDS_ALLOW_MULT);
+  }
+  if (context.existing.datatype === 'hll' && 'hll_precision' in changes) {
+    const precision = hllPrecision(changes['hll_precision'], context);
+    if ('reason' in precision) {
+      refusals.unshift({ property: 'hll_precision', reason: precision.reason });
+    }
+  }
   return refusals;
+}
+
+/** Of a data type without registers, for which Riak drops a precision without a word. */
+function isOfOtherKind(
+  changes: Readonly<Record<string, unknown>>,
+  { existing, level }: ValidationContext,
+): boolean {
+  if (level === 'bucket') return false;
+  const kind = existing.datatype ?? (level === 'type-create' ? changes['datatype'] : undefined);
+  return kind !== undefined && kind !== 'hll';
 }
 
 function forbiddenToPlain(

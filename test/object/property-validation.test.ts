@@ -107,6 +107,7 @@ const REFUSED: readonly (readonly [Level, BucketProperties, Changes, Record<stri
     { datatype: 'set not supported for bucket datatype property' },
   ],
   ['typed-bucket', MAPS, { allow_mult: false }, { allow_mult: NEEDS_ALLOW_MULT }],
+  ['typed-bucket', MAPS, { allow_mult: 'perhaps' }, { allow_mult: NEEDS_ALLOW_MULT }],
   ['typed-bucket', HLLS, { hll_precision: 13 }, { hll_precision: precisionReason(13) }],
   ['type-update', HLLS, { hll_precision: 3 }, { hll_precision: precisionReason(3) }],
   ['type-update', TYPED, { n_val: 'x' }, { n_val: 'not_integer' }],
@@ -195,6 +196,8 @@ t.test('refusals come in Riak’s order', (t) => {
   t.same(orderOf('type-update', TYPED, plain), names);
   const datatyped = { allow_mult: false, datatype: 'set', write_once: true };
   t.same(orderOf('typed-bucket', MAPS, datatyped), ['write_once', 'allow_mult', 'datatype']);
+  const sketched = { hll_precision: 17, r: 0, allow_mult: false };
+  t.same(orderOf('typed-bucket', HLLS, sketched), ['r', 'hll_precision', 'allow_mult']);
   t.end();
 });
 
@@ -229,6 +232,10 @@ const TAKEN: readonly (readonly [Level, BucketProperties, Changes, Changes?])[] 
   ['typed-bucket', MAPS, { datatype: 'map', allow_mult: true }],
   ['typed-bucket', MAPS, { active: true, name: 'b', r: 1 }, { r: 1 }],
   ['typed-bucket', HLLS, { hll_precision: 11 }],
+  ['typed-bucket', MAPS, { hll_precision: 99, r: 1 }, { r: 1 }],
+  ['type-update', MAPS, { hll_precision: 11 }, {}],
+  ['typed-bucket', TYPED, { hll_precision: 99 }],
+  ['type-create', TYPED, { datatype: 'set', hll_precision: 11 }, { datatype: 'set' }],
   ['bucket', UNTYPED, { chash_keyfun: { mod: 'riak_core_util', fun: 'chash_bucketonly_keyfun' } }],
   ['type-update', TYPED, { allow_mult: true }],
   ['type-update', WRITE_ONCE, { write_once: true, w: 1 }],
