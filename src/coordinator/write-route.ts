@@ -11,6 +11,7 @@
 
 import { isFault, type FaultCode } from '../base/fault.ts';
 import type { NodeId, ObjectKey } from '../base/names.ts';
+import { resolveQuorum } from '../object/bucket-properties.ts';
 import type { Failure, WriteOptions } from '../object/requests.ts';
 import type { PeerReply, PeerRequest } from '../peer/messages.ts';
 import type { Participant } from './participants.ts';
@@ -44,14 +45,16 @@ export function planWrite(
   const { view, lists, host } = ports;
   const properties = view.properties(key.type, key.bucket);
   if (properties === undefined) return { kind: 'unknown-bucket-type', type: key.type };
-  // As with Riak the buckets of a write-once type have their own n and no time-out of 0.
+  // As with Riak the buckets of a write-once type have their own n and nodes, no time-out of 0.
   const isWriteOnce = properties.write_once;
   const n = isWriteOnce ? properties.n_val : requestedN(options, properties);
   if (typeof n !== 'number') return n;
   const isSloppy = options.sloppyQuorum ?? true;
   const partition = locate(key, properties, view.ring().ringSize);
   const participants = lists.participants(partition, n, isSloppy);
-  const required = writeRequirement(options, properties, n);
+  const nodeConfirms = resolveQuorum(properties.node_confirms, n);
+  const heard = isWriteOnce ? { ...options, nodeConfirms } : options;
+  const required = writeRequirement(heard, properties, n);
   const joint = lists.jointLists(partition, n, isSloppy);
   const failure =
     validateWrite(required, reachOf(participants)) ??

@@ -204,8 +204,9 @@ t.test('a write-once bucket answers without a body, a hooked one not at all', as
   const once = teller.cluster.keyWhere(() => true, { type: 'once' });
   t.same(await teller.put(N1, once, { text: 'a', returning: 'body' }), STORED);
   t.same(told(await teller.get(N2, once)), ['a']);
-  // Nor does it look at an n_val of the request's, or at a time-out of 0.
-  t.same(await teller.put(N1, once, { text: 'b', nVal: 4, timeoutMs: 0 }), STORED);
+  // Nor does it look at an n_val or nodes of the request's, or at a time-out of 0.
+  const unseen = { nVal: 4, nodeConfirms: 9, timeoutMs: 0 };
+  t.same(await teller.put(N1, once, { text: 'b', ...unseen }), STORED);
   const hooked = teller.cluster.keyWhere(() => true, { type: 'hooked' });
   t.same(await teller.put(N1, hooked, { text: 'a' }), {
     kind: 'precommit-failed',
