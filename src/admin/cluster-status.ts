@@ -25,6 +25,9 @@ export interface MemberReport extends Partial<Omit<PeerReport, 'node'>> {
   readonly status: MemberStatus;
   readonly isUp: boolean;
   readonly location: string;
+  /** Where its HTTP interface is. */
+  readonly host: string;
+  readonly httpPort: number;
   readonly partitions: number;
   /** When the open step has ended; undefined if none is open. */
   readonly pendingPartitions: number | undefined;
@@ -64,12 +67,14 @@ export function clusterStatus(
   const peerByNode = new Map(peers.map((peer) => [peer.node, peer]));
   const live = new Set(node.liveMembers());
   const { step } = state;
-  const members = state.members.map(({ id, status, location }, index) => ({
+  const members = state.members.map(({ id, status, location, host, httpPort }, index) => ({
     ...peerByNode.get(id),
     node: id,
     status,
     isUp: live.has(id),
     location,
+    host,
+    httpPort,
     partitions: countOf(state.ownerByPartition, index),
     pendingPartitions: step && countOf(step.target, index),
   }));

@@ -27,7 +27,7 @@ export async function runDev(options: DevArguments, entryPoint: string): Promise
     return 'started' as const;
   });
   if ((await Promise.race([started, stopAsked])) === 'started') {
-    printCluster(cluster.nodes);
+    printCluster(cluster.nodes, configPath);
     console.log('ready');
     const exited = await Promise.race([stopAsked, cluster.anyExited()]);
     if (exited !== 'asked') {
@@ -71,7 +71,7 @@ export function writeDevConfig(options: {
   }
 }
 
-function printCluster(nodes: readonly DevNode[]): void {
+function printCluster(nodes: readonly DevNode[], configPath: string): void {
   const rows = nodes.map((node) => [
     node.name,
     `http://${node.host}:${node.httpPort}`,
@@ -85,4 +85,5 @@ function printCluster(nodes: readonly DevNode[]): void {
   const url = `http://${first.host}:${first.httpPort}/buckets/patients/keys/9990000018`;
   console.log(`\nTry it:\n  curl -X PUT ${url} -H 'Content-Type: application/json' \\`);
   console.log(`    -d '{"familyName":"Okafor"}' && curl ${url}\n`);
+  console.log(`See it live:\n  npx vertebra dashboard --config ${configPath}\n`);
 }

@@ -11,6 +11,7 @@ import { addAdminCommands } from './admin-command.ts';
 import { addBenchCommands } from './bench-command.ts';
 import { addCompletionCommands } from './completion-command.ts';
 import { addConfigCommands } from './config-command.ts';
+import type { DashboardArguments } from './dashboard-command.ts';
 import { addMigrateCommands } from './migrate-command.ts';
 import { RELEASE } from './release.ts';
 import type { StartOptions } from './start-command.ts';
@@ -78,6 +79,19 @@ export function createProgram(entryPoint: string): Command {
     .action(async (options: DemoArguments) => {
       const { runDemo } = await import('./demo/demo.ts');
       await runDemo(options, entryPoint);
+    });
+
+  program
+    .command('dashboard')
+    .description('a page that shows the cluster live, for this machine only')
+    .option('--config <file...>', 'the cluster.yml; more than one: their nodes together', [
+      'cluster.yml',
+    ])
+    .option('--port <port>', 'on loopback', wholeNumber, 8_700)
+    .option('--show-keys', 'let the page ask for hot keys by name, and where a key is')
+    .action(async (options: DashboardArguments) => {
+      const { runDashboard } = await import('./dashboard-command.ts');
+      await runDashboard(options);
     });
 
   program
