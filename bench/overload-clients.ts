@@ -7,10 +7,16 @@
 
 import { connect, type Socket } from 'node:net';
 import { build } from 'hdr-histogram-js';
-import type { DevNode } from '../src/cli/dev-cluster.ts';
+import type { NodeAddress } from '../src/client/client.ts';
 
 const GOOD_WITHIN_MS = 1_000;
-const STORED_CODE = 12;
+
+/** A protocol in which a PUT and its answer, which comes in one piece, are sent. */
+export interface OverloadApi {
+  /** Sent one after the other, over and over. */
+  readonly requests: readonly Buffer[];
+  readonly isStored: (answer: Buffer) => boolean;
+}
 
 /** Counts since the start. */
 export interface Served {
@@ -25,7 +31,7 @@ export interface Served {
 }
 
 export class OverloadClients {
-  readonly #requests: readonly Buffer[];
+  readonly #api: OverloadApi;
   readonly #idle: Socket[] = [];
   readonly #sockets: Socket[] = [];
   readonly #latencies = build({ highestTrackableValue: 120_000_000 });
@@ -38,14 +44,13 @@ export class OverloadClients {
   /** Called when a connection has become idle. */
   #onIdle: () => void = () => {};
 
-  /** Requests are frames, sent one after the other, over and over. */
-  constructor(requests: readonly Buffer[]) {
-    this.#requests = requests;
+  constructor(api: OverloadApi) {
+    this.#api = api;
   }
 
-  async open(node: DevNode, count: number): Promise<void> {
+  async open({ host, port }: NodeAddress, count: number): Promise<void> {
     for (let index = 0; index < count; index += 1) {
-      const socket = connect(node.pbcPort, node.host);
+      const socket = connect(port, host);
       socket.setNoDelay(true);
       await new Promise<void>((connected, failed) => {
         socket.once('connect', connected);
@@ -112,13 +117,14 @@ export class OverloadClients {
     const socket = this.#idle.pop();
     if (socket === undefined) throw new Error('a request was sent without an idle connection');
     this.#offered += 1;
-    socket.once('data', (reply: Buffer) => {
-      this.#count(reply[4] === STORED_CODE, performance.now() - dueMs);
+    socket.once('data', (answer: Buffer) => {
+      this.#count(this.#api.isStored(answer), performance.now() - dueMs);
       this.#idle.push(socket);
       this.#onIdle();
     });
-    this.#next = (this.#next + 1) % this.#requests.length;
-    socket.write(this.#requests[this.#next] as Buffer);
+    const { requests } = this.#api;
+    this.#next = (this.#next + 1) % requests.length;
+    socket.write(requests[this.#next] as Buffer);
   }
 
   #count(isStored: boolean, tookMs: number): void {

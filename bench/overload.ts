@@ -1,12 +1,12 @@
 /**
  * `npm run bench:overload`: what a node gets done when it is asked for more than it can do.
  *
- * One node that holds all (n=1) and raw Protocol Buffers connections, each with one PUT of 1 KiB under
- * way at most. First its capacity, closed loop; then open loop at 0.5 to 10 times of it: a request is
- * due at its time whether or not those before it have been answered. A request that finds no idle
- * connection is not sent: that many connections is what the clients of one node have. Goodput counts
- * what was stored within a second of when it was due, once the load has stood for a second. Last,
- * half of the capacity again, second by second: how soon the node is itself.
+ * One node that holds all (n=1) and raw connections, Protocol Buffers or HTTP (`--api http`), each with
+ * one PUT of 1 KiB under way at most. First its capacity, closed loop; then open loop at 0.5 to 10
+ * times of it: a request is due at its time whether or not those before it have been answered. A
+ * request that finds no idle connection is not sent: that many connections is what the clients of one
+ * node have. Goodput counts what was stored within a second of when it was due, once the load has stood
+ * for a second. Last, half of the capacity again, second by second: how soon the node is itself.
  *
  * The generator would take the node's processor and the figures would be its own: so the node is held
  * to one processor and the generator to another (`taskset`), and both say how much they used.
@@ -18,6 +18,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { utf8ToByteString } from '../src/base/bytes.ts';
+import { Fault } from '../src/base/fault.ts';
 import { encodeFrame } from '../src/api/pbc/framing.ts';
 import { ProtoWriter } from '../src/api/pbc/messages/proto-writer.ts';
 import { RpbPutReq } from '../src/api/pbc/messages/put-messages.ts';
@@ -25,34 +26,57 @@ import { DevCluster, type DevNode } from '../src/cli/dev-cluster.ts';
 import { devNodes, writeDevConfig } from '../src/cli/dev-command.ts';
 import { textTable } from '../src/cli/text-table.ts';
 import { putFields } from '../src/client/request-fields.ts';
-import { OverloadClients, type Served } from './overload-clients.ts';
+import { OverloadClients } from './overload-clients.ts';
 import { cpuMicrosOf } from './process-costs.ts';
+import type { OverloadApi, Served } from './overload-clients.ts';
 
 const { values: options } = parseArgs({
   options: {
     seconds: { type: 'string', default: '4' },
     connections: { type: 'string', default: '2000' },
     factors: { type: 'string', default: '0.5,1,2,5,10' },
+    api: { type: 'string', default: 'pb' },
     'base-port': { type: 'string', default: '25000' },
     /** Both on all processors. */
     together: { type: 'boolean', default: false },
   },
 });
+if (options.api !== 'pb' && options.api !== 'http') {
+  throw new Fault('config', `--api is pb or http, and not ${options.api}`);
+}
 const DURATION_MS = Number(options.seconds) * 1_000;
 const SETTLE_MS = 1_000;
 const WARM_UP_MS = 6_000;
 const RECOVERY_SECONDS = 10;
 
-function puts(): Buffer[] {
-  return Array.from({ length: 4_096 }, (_, index) => {
+const NAMES = Array.from({ length: 4_096 }, (_, index) => `key-${index}`);
+const VALUE = Buffer.alloc(1_024, 'v');
+const STORED_CODE = 12;
+
+function overPbc(): OverloadApi {
+  const requests = NAMES.map((name) => {
     const key = {
       type: utf8ToByteString('n1'),
       bucket: utf8ToByteString('bench'),
-      key: utf8ToByteString(`key-${index}`),
+      key: utf8ToByteString(name),
     };
-    const fields = putFields(key, { value: Buffer.alloc(1_024, 'v') }, {});
+    const fields = putFields(key, { value: VALUE }, {});
     return Buffer.concat(encodeFrame(new ProtoWriter(), RpbPutReq, fields));
   });
+  return { requests, isStored: (answer) => answer[4] === STORED_CODE };
+}
+
+function overHttp(): OverloadApi {
+  const requests = NAMES.map((name) => {
+    const head = [
+      `PUT /types/n1/buckets/bench/keys/${name} HTTP/1.1`,
+      'Host: node',
+      'Content-Type: application/octet-stream',
+      `Content-Length: ${VALUE.length}`,
+    ];
+    return Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), VALUE]);
+  });
+  return { requests, isStored: (answer) => answer.toString('latin1', 9, 12) === '204' };
 }
 
 /** Processors of the node and of the generator; false: there are not enough, or no `taskset`. */
@@ -99,8 +123,10 @@ async function main(cluster: DevCluster, node: DevNode): Promise<void> {
   const pid = cluster.mustChild(node.name).pid as number;
   await cluster.ensureBucketTypes({ n1: { n_val: 1, allow_mult: false } });
   const isApart = !options.together && holdApart(pid);
-  const clients = new OverloadClients(puts());
-  await clients.open(node, Number(options.connections));
+  const isHttp = options.api === 'http';
+  const clients = new OverloadClients(isHttp ? overHttp() : overPbc());
+  const port = isHttp ? node.httpPort : node.pbcPort;
+  await clients.open({ host: node.host, port }, Number(options.connections));
   await clients.closedLoop(64, WARM_UP_MS);
   const { good: capacity } = await measured(clients, pid, () =>
     clients.closedLoop(64, DURATION_MS),

@@ -212,5 +212,7 @@ function contextOf(answer: Answer): Buffer | undefined {
 function refusal({ status, body }: Answer): Fault {
   const said = body.toString('utf8', 0, SAID_MAX_BYTES).replaceAll(/\s+/g, ' ').trim();
   const text = said === '' || said.startsWith('<') ? '' : `: ${said}`;
-  return new Fault(status === 503 ? 'overload' : 'peer-refused', `status ${status}${text}`);
+  // Riak and Vertebra refuse with a 500, as with all errors that have no status of their own.
+  const isOverload = status === 503 || said.endsWith('overload');
+  return new Fault(isOverload ? 'overload' : 'peer-refused', `status ${status}${text}`);
 }

@@ -49,7 +49,8 @@ t.test('a target without the query API is named, and a refusal says why', async 
   const answers = [404, 400, 200];
   const server = createHttpServer((_request, response) => {
     response.statusCode = answers.shift() ?? 500;
-    response.end('{"error":\n "Malformed json request"}');
+    const isFull = response.statusCode === 500;
+    response.end(isFull ? 'Error:\noverload\n' : '{"error":\n "Malformed json request"}');
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -65,6 +66,7 @@ t.test('a target without the query API is named, and a refusal says why', async 
   await t.rejects(ask(), /status 404, the target has no query API: Riak has it from 3\.4 on/);
   await t.rejects(ask(), { message: 'status 400: {"error": "Malformed json request"}' });
   await ask();
+  await t.rejects(ask(), { code: 'overload', message: 'status 500: Error: overload' });
 });
 
 t.test('what goes wrong over HTTP is told apart, and nothing is sent twice', async (t) => {
