@@ -11,6 +11,10 @@ import { textTable } from './text-table.ts';
 
 const MIB = 1024 * 1024;
 
+/** A node of the release before does not say what stands still. */
+export type ToldTransfers = Omit<TransferReport, 'stalled'> &
+  Partial<Pick<TransferReport, 'stalled'>>;
+
 export function addTransfersCommand(admin: Command, ask: Ask): void {
   admin
     .command('transfers')
@@ -18,8 +22,8 @@ export function addTransfersCommand(admin: Command, ask: Ask): void {
     .action(() => ask('transfers', {}, transfersText));
 }
 
-function transfersText(report: TransferReport): string {
-  const { active, totals, lastFailure, nowMs, isFilled, stalled } = report;
+function transfersText(report: ToldTransfers): string {
+  const { active, totals, lastFailure, nowMs, isFilled, stalled = [] } = report;
   const lines = [stepText(report), ...stalled.map(stalledText)];
   if (!isFilled) lines.push('this node is being refilled after the loss of its disk');
   for (const total of totals) lines.push(totalsText(total));
@@ -35,7 +39,7 @@ function transfersText(report: TransferReport): string {
   return lines.join('\n');
 }
 
-function stepText({ step }: TransferReport): string {
+function stepText({ step }: ToldTransfers): string {
   if (step === undefined) return 'no step of the ring is open';
   if (step.phase === 'turning') return 'the ring is turning: all are filled, reads follow';
   return `the ring is being filled; not full yet: ${step.unfilled.join(', ')}`;
@@ -50,7 +54,7 @@ function totalsText({ kind, trees, treesDone, keys, bytes, remainingMs }: Transf
   return `${kind}: ${treesDone} of ${trees} partitions, ${keys} keys, ${mib(bytes)}${left}`;
 }
 
-function rateText({ keysPerSecond, bytesPerSecond }: TransferReport): string {
+function rateText({ keysPerSecond, bytesPerSecond }: ToldTransfers): string {
   return `now: ${Math.round(keysPerSecond)} keys/s, ${mib(bytesPerSecond)}/s`;
 }
 

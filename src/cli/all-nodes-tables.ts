@@ -6,10 +6,10 @@ import type { HotKeyReport } from '../admin/hot-key-commands.ts';
 import type { SlowLogReport } from '../admin/slow-log-commands.ts';
 import type { NodeStatus } from '../admin/status-commands.ts';
 import type { LevelReport } from '../base/log-levels.ts';
-import type { TransferReport } from '../node/operations.ts';
 import type { HintStatus } from '../repair/hinted-handoff.ts';
 import { slowRequestColumns, slowRequestRow } from './admin-load-command.ts';
 import { levelsText } from './admin-log-command.ts';
+import type { ToldTransfers } from './admin-transfers-command.ts';
 
 /** Value by name and labels, as in `/metrics`. */
 export type Series = ReadonlyMap<string, number>;
@@ -26,7 +26,11 @@ interface AllNodesTable<Answer> {
 
 const MIB = 1024 * 1024;
 
-const status: AllNodesTable<NodeStatus> = {
+/** A node of the release before says less. */
+type ToldStatus = Omit<NodeStatus, 'unsafePartitions' | 'transfersStalled'> &
+  Partial<Pick<NodeStatus, 'unsafePartitions' | 'transfersStalled'>>;
+
+const status: AllNodesTable<ToldStatus> = {
   columns: ['serves', 'epoch', 'up', 'clocks', 'unsafe partitions', 'stalled'],
   rowsOf: ({ isReady, epoch, members, unsafePartitions, transfersStalled }) => {
     const offsets = members.flatMap(({ clockOffsetMs }) => clockOffsetMs ?? []);
@@ -37,8 +41,8 @@ const status: AllNodesTable<NodeStatus> = {
         `${epoch}`,
         `${upCount} of ${members.length}`,
         clocksText(offsets),
-        `${Math.max(...Object.values(unsafePartitions))}`,
-        `${transfersStalled}`,
+        unsafePartitions === undefined ? '?' : `${Math.max(...Object.values(unsafePartitions))}`,
+        `${transfersStalled ?? '?'}`,
       ],
     ];
   },
@@ -63,7 +67,7 @@ const hints: AllNodesTable<{ readonly targets: readonly HintStatus[] }> = {
   rowsOfSeries: (series) => [['all together', told(series, 'handoff_hints', '0'), '']],
 };
 
-const transfers: AllNodesTable<TransferReport> = {
+const transfers: AllNodesTable<ToldTransfers> = {
   columns: ['ring', 'filled', 'under way', 'keys/s', 'MiB/s', 'stalled', 'last failure'],
   rowsOf: ({ step, isFilled, active, stalled, lastFailure, ...rates }) => [
     [
@@ -72,7 +76,7 @@ const transfers: AllNodesTable<TransferReport> = {
       `${active.length}`,
       `${Math.round(rates.keysPerSecond)}`,
       (rates.bytesPerSecond / MIB).toFixed(1),
-      stalled.map(({ work }) => work).join(' ') || '-',
+      stalled?.map(({ work }) => work).join(' ') || '-',
       lastFailure === undefined ? '-' : `${lastFailure.code} with ${lastFailure.peer}`,
     ],
   ],

@@ -70,6 +70,8 @@ t.test('what nodes say becomes rows, whatever it is', (t) => {
   const rowsOf = (command: string, answer: unknown): readonly (readonly string[])[] =>
     ALL_NODES_TABLES[command]?.rowsOf(answer as never) ?? [];
   const target = { target: 'b', count: 3, isUp: false, retryInMs: 0 };
+  const { unsafePartitions: _, transfersStalled: __, ...before } = STATUS;
+  t.match(rowsOf('status', before), [['NO', '8', '2 of 3', '±1.3 ms', '?', '?']], 'an older node');
   t.same(rowsOf('hints', { targets: [target] }), [['b', '3', 'down']]);
   t.same(rowsOf('hints', { targets: [] }), [['nobody', '0', '']]);
   t.match(ALL_NODES_TABLES['hints']?.rowsOfSeries?.(seriesOf(METRICS)), [[String, '5']]);
