@@ -3,6 +3,7 @@
  */
 
 import { addressesOf } from './address.ts';
+import { NO_TYPE_FAILURE } from './phase-input.ts';
 import type { ByteString } from '../base/bytes.ts';
 import type { JobInputs } from './job.ts';
 import type { JobEvent, JobPorts } from './job-ports.ts';
@@ -28,7 +29,7 @@ export async function* readInputs(
   }
   const { type, bucket } = inputs;
   if (ports.bucketTypeProperties(type) === undefined) {
-    yield { kind: 'failed', failure: { reason: 'source', term: '{error,no_such_bucket_type}' } };
+    yield NO_TYPE_FAILURE;
     return;
   }
   if (inputs.kind === 'bucket') {

@@ -10,7 +10,7 @@ import { parseAddress } from './address.ts';
 import { decodeTerm, encodeTerm } from './external-term.ts';
 import { isCrash } from './map-functions.ts';
 import { Mapper, encodeTask, type MapTask } from './map-task.ts';
-import { foundOf, inputTerm, phaseFailure } from './phase-input.ts';
+import { NO_TYPE_CRASH, NO_TYPE_FAILURE, foundOf, inputTerm, phaseFailure } from './phase-input.ts';
 import { expressionOf } from './script-call.ts';
 import { UNDEFINED, isList, termSizeBytes } from './term.ts';
 import type { Address } from './address.ts';
@@ -48,7 +48,7 @@ export async function* runMap(
       if (stage.keepsInputs) yield event;
       const gathered = new Gathered(index);
       for await (const outcome of mapping.over(event.results)) {
-        if (isMapCrash(outcome)) return yield phaseFailure(index, { ...outcome, name });
+        if (isMapCrash(outcome)) return yield failureOf(outcome, { index, name });
         gathered.add(outcome);
         if (gathered.isDue(mapping.isReady)) yield gathered.take();
       }
@@ -78,6 +78,15 @@ async function taskOf(
 
 interface MapCrash extends Crash {
   readonly input: Term;
+}
+
+function failureOf(
+  outcome: MapCrash,
+  { index, name }: { readonly index: number; readonly name: string },
+): JobEvent {
+  return index === 0 && outcome.crash === NO_TYPE_CRASH
+    ? NO_TYPE_FAILURE
+    : phaseFailure(index, { ...outcome, name });
 }
 
 function isMapCrash(outcome: TermList | MapCrash): outcome is MapCrash {

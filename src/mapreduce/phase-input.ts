@@ -32,6 +32,9 @@ function failureName(failure: Failure): string {
   return failure.kind.replaceAll('-', '_');
 }
 
+/** Of `foundOf` where the address is of a bucket type that is none. */
+export const NO_TYPE_CRASH = 'unknown_bucket_type';
+
 const NO_VALUE = Buffer.alloc(0);
 
 /** What was deleted and not reaped yet is an object whose value is empty, as in Riak. */
@@ -61,6 +64,12 @@ export interface PhaseCrash extends Crash {
 }
 
 export type FailedEvent = Extract<JobEvent, { kind: 'failed' }>;
+
+/** Of inputs that are of no bucket type: they never come as far as a phase, as with Riak. */
+export const NO_TYPE_FAILURE: FailedEvent = {
+  kind: 'failed',
+  failure: { reason: 'source', term: '{error,no_such_bucket_type}' },
+};
 
 export function phaseFailure(phase: number, { crash, input, name }: PhaseCrash): FailedEvent {
   const stack = printTerm([tuple(atom('riak_kv_mapreduce'), atom(name))]);

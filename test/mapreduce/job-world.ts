@@ -45,6 +45,9 @@ export class JobWorld implements JobPorts {
   async get({ key: { type, bucket, key } }: Parameters<JobPorts['get']>[0]) {
     this.readCount += 1;
     if (this.isStuck) return new Promise<never>(() => undefined);
+    if (this.bucketTypeProperties(type) === undefined) {
+      return { kind: 'unknown-bucket-type', type } as const;
+    }
     const stored = this.#contents[`${type}/${bucket}/${key}`];
     return stored === undefined
       ? ({ kind: 'not-found', tombstone: undefined } as const)

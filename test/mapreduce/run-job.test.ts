@@ -95,6 +95,15 @@ t.test('a bucket type that is none is told before anything is read', async (t) =
   t.match(await eventsOf(world(), jsonJob(['absent', 'b'], [VALUES])), [
     { kind: 'failed', failure: { reason: 'source', term: /^\{error,/ } },
   ]);
+  const address = [['b', 'k', '', 'absent']];
+  const link = { link: { tag: 't' } };
+  for (const phase of [VALUES, link]) {
+    const outcome = await resultsOf(world(), jsonJob(address, [phase]));
+    t.match(outcome, { failure: { reason: 'source', term: /^\{error,/ } });
+  }
+  const identity = erlangPhase('reduce', 'reduce_identity');
+  const later = await resultsOf(world(), jsonJob(address, [identity, VALUES]));
+  t.match(later, { failure: { reason: 'phase', phase: 1, error: 'unknown_bucket_type' } });
 });
 
 t.test('what is no address fails the phase that gets it', async (t) => {
