@@ -26,9 +26,6 @@ export type MapFunction = (input: MapInput, arg: Term) => TermList | Crash;
 
 const FUNCTION_CLAUSE: Crash = { crash: 'function_clause' };
 
-/** Of a function that takes one value, on an object with siblings. */
-export const SIBLINGS: Crash = { crash: 'badmatch' };
-
 export function isCrash(outcome: TermList | Crash): outcome is Crash {
   return 'crash' in outcome;
 }
@@ -46,15 +43,14 @@ function mapIdentity({ object }: MapInput): TermList {
 function mapObjectValue(input: MapInput, arg: Term): TermList | Crash {
   if (input.object === undefined) return ofNothing(input, arg);
   const value = valueOf(input.object);
-  return value === undefined ? SIBLINGS : [value];
+  return value === undefined ? FUNCTION_CLAUSE : [value];
 }
 
 /** The value is a list in Erlang's external format. */
 function mapObjectValueList(input: MapInput, arg: Term): TermList | Crash {
   if (input.object === undefined) return ofNothing(input, arg);
   const value = valueOf(input.object);
-  if (value === undefined) return SIBLINGS;
-  const list = decodeTerm(value);
+  const list = value === undefined ? undefined : decodeTerm(value);
   return list !== undefined && isList(list) ? list : FUNCTION_CLAUSE;
 }
 

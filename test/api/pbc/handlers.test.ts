@@ -23,9 +23,6 @@ import {
   RpbSetBucketReq,
 } from '../../../src/api/pbc/messages/bucket-messages.ts';
 import { EMPTY_VERSION_VECTOR } from '../../../src/clock/version-vector.ts';
-import { encodeTerm } from '../../../src/mapreduce/external-term.ts';
-import { UNDEFINED, atom, tuple } from '../../../src/mapreduce/term.ts';
-import type { Term } from '../../../src/mapreduce/term.ts';
 import { BareClient, errorText, frame, name, serve } from './served.ts';
 import type { ServeOptions } from './served.ts';
 import type { JobClass } from '../../../src/object/job-class.ts';
@@ -116,32 +113,6 @@ t.test('an unknown type is told where Riak would not answer', async (t) => {
     'before its index entries are looked at',
   );
 });
-
-t.test('a job that maps an object with siblings to one value ends the connection', async (t) => {
-  for (const content_type of [name('application/json'), name('application/x-erlang-binary')]) {
-    const { client, ask } = await connected(t);
-    await ask(RpbSetBucketReq, { bucket: name('b'), props: { allow_mult: true } });
-    for (const value of ['one', 'two']) {
-      await ask(RpbPutReq, { ...GET, content: { value: Buffer.from(value) } });
-    }
-    const map = { language: 'erlang', module: 'riak_kv_mapreduce', function: 'map_object_value' };
-    const request = content_type.endsWith('json')
-      ? Buffer.from(JSON.stringify({ inputs: [['b', 'k']], query: [{ map }] }))
-      : termJob();
-    client.socket.write(frame(RpbMapRedReq, { content_type, request }));
-    t.match(errorText(await client.next()), /^Error processing stream message: /);
-    t.equal(await client.next(), 'closed');
-  }
-});
-
-/** The same as an Erlang term. */
-function termJob(): Buffer {
-  const text = (value: string): Term => Buffer.from(value);
-  const spec = tuple(atom('modfun'), atom('riak_kv_mapreduce'), atom('map_object_value'));
-  const inputs = tuple(atom('inputs'), [tuple(text('b'), text('k'))]);
-  const phase = tuple(atom('map'), spec, UNDEFINED, atom('true'));
-  return encodeTerm([inputs, tuple(atom('query'), [phase])]) as Buffer;
-}
 
 t.test('each class of work that is switched off is refused, and no other', async (t) => {
   const query = { bucket: name('b'), index: name('a_bin'), qtype: 'eq', key: name('x') } as const;

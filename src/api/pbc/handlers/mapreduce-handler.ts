@@ -10,7 +10,6 @@ import { phaseFailureJson } from '../../../mapreduce/failure-text.ts';
 import { parseJsonJob } from '../../../mapreduce/job-from-json.ts';
 import { parseTermJob } from '../../../mapreduce/job-from-term.ts';
 import { mayMapOf } from '../../../mapreduce/job-needs.ts';
-import { SIBLINGS } from '../../../mapreduce/map-functions.ts';
 import { isRefusal } from '../../../mapreduce/job.ts';
 import { runJob } from '../../../mapreduce/run-job.ts';
 import { JsonResults } from '../../../mapreduce/term-json.ts';
@@ -59,18 +58,15 @@ function answer(job: JobOutcome, encode: Encode, session: Session): Answer {
   return refusal ?? errorReply(refusalText(job));
 }
 
-const STREAM_ERROR: Reply = {
-  ...errorReply('Error processing stream message: bad_term'),
-  isFinal: true,
-};
-
 async function* replies(job: Job, encode: Encode, session: Session): AsyncGenerator<Reply> {
   const { clock, metrics, scripts, node } = session;
   const host = { clock, metrics, scripts, mayMap: mayMapOf(node.gatekeeper, session) };
   for await (const event of runJob(job, node, host)) {
-    if (event.kind === 'failed') return yield failureReply(event.failure);
+    if (event.kind === 'failed') return yield errorReply(failureText(event.failure));
     const response = encode(event.results);
-    if (response === undefined) return yield STREAM_ERROR;
+    if (response === undefined) {
+      return yield { ...errorReply('Error processing stream message: bad_term'), isFinal: true };
+    }
     if (response.length > session.replySizeMaxBytes) {
       return yield errorReply('Too many results for one message');
     }
@@ -103,12 +99,6 @@ function refusalText(refusal: JobRefusal): string {
     case 'bad-phase':
       return utf8ToByteString(`Phase ${refusal.phase}: ${refusal.reason}`);
   }
-}
-
-/** Riak fails to write down what an object with siblings made a function fail on, and closes. */
-function failureReply(failure: JobFailure): Reply {
-  const isUnwritten = failure.reason === 'phase' && failure.error === SIBLINGS.crash;
-  return isUnwritten ? STREAM_ERROR : errorReply(failureText(failure));
 }
 
 function failureText(failure: JobFailure): string {
