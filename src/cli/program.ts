@@ -82,6 +82,24 @@ export function createProgram(entryPoint: string): Command {
     });
 
   program
+    .command('repair-store <folder>')
+    .description('mend the data folder of a stopped node whose disk was damaged')
+    .action(async (folder: string) => {
+      const { repairStore } = await import('./repair-store-command.ts');
+      console.log(await repairStore(folder));
+    });
+
+  addBenchCommands(program, entryPoint);
+  addDashboardCommand(program);
+  addConfigCommands(program);
+  addMigrateCommands(program);
+  addAdminCommands(program);
+  addCompletionCommands(program);
+  return program;
+}
+
+function addDashboardCommand(program: Command): void {
+  program
     .command('dashboard')
     .description('a page that shows the cluster live, for this machine only')
     .option('--config <file...>', 'the cluster.yml; more than one: their nodes together', [
@@ -93,21 +111,6 @@ export function createProgram(entryPoint: string): Command {
       const { runDashboard } = await import('./dashboard-command.ts');
       await runDashboard(options);
     });
-
-  program
-    .command('repair-store <folder>')
-    .description('mend the data folder of a stopped node whose disk was damaged')
-    .action(async (folder: string) => {
-      const { repairStore } = await import('./repair-store-command.ts');
-      console.log(await repairStore(folder));
-    });
-
-  addBenchCommands(program, entryPoint);
-  addConfigCommands(program);
-  addMigrateCommands(program);
-  addAdminCommands(program);
-  addCompletionCommands(program);
-  return program;
 }
 
 export interface DevArguments {

@@ -19,7 +19,7 @@ export const PAGE_DOCUMENT = `<!doctype html>
 <header>
   <div class="brand"><img src="icon.svg" alt="" width="20" height="20"><span>Vertebra</span></div>
   <nav aria-label="Sections">
-    <a href="#main">Members</a><a href="#ring-section">Ring</a><a href="#load">Load</a>
+    <a href="#members-section">Members</a><a href="#ring-section">Ring</a><a href="#load">Load</a>
     <a href="#requests">Requests</a><a href="#refused">Refusals</a>
   </nav>
   <p id="gathered" class="gathered"></p>
@@ -31,8 +31,8 @@ export const PAGE_DOCUMENT = `<!doctype html>
   <dl id="tiles" class="tiles"></dl>
 </section>
 <main id="main">
-  <section class="card"><h2>Members</h2><div id="members" class="scroll"></div></section>
   <section class="card"><h2>Alerts</h2><div id="alerts"></div></section>
+  <section class="card" id="members-section"><h2>Members</h2><div id="members" class="scroll"></div></section>
   <div class="columns">
     <section class="card" id="ring-section"><h2>Ring</h2>
       <p id="ring-colors" hidden><label>Coloured by

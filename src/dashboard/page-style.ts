@@ -78,6 +78,7 @@ main{display:grid;gap:16px}
   padding:14px 18px 16px; min-width:0;
 }
 .columns{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:16px}
+#requests{grid-template-columns:minmax(0,2fr) minmax(0,3fr)}
 h2{font-size:16px;font-weight:650;margin:0 0 10px;letter-spacing:-.005em}
 h3{font-size:13px;font-weight:600;color:var(--soft);margin:16px 0 6px}
 h2+h3{margin-top:0}
@@ -97,10 +98,11 @@ thead th{color:var(--soft);font-size:12.5px;white-space:normal;vertical-align:bo
 tbody tr:last-child>*{border-bottom:0}
 .text{text-align:left}
 td.text{white-space:normal}
+td.close{white-space:nowrap}
 .state small{display:block}
-.reason{color:var(--trouble)}
-.silent{background:var(--wash)}
-.silent .text:first-child{padding-left:6px}
+.silent .reason{color:var(--level)}
+.silent.trouble{background:var(--wash)}
+.silent.trouble .text:first-child{padding-left:6px}
 .old{color:var(--soft)}
 .mark{--c:var(--m7);display:inline-flex;align-items:baseline;gap:6px;white-space:nowrap}
 .mark b{
@@ -191,7 +193,7 @@ code.key{color:var(--ink)}
 form{display:flex;flex-wrap:wrap;gap:10px;align-items:end;margin-bottom:12px}
 label{color:var(--soft);font-size:13px}
 input,select,button{font:inherit;color:inherit}
-input{display:block;min-width:12em;max-width:100%}
+input{display:block;font-size:15px;color:var(--ink);min-width:12em;max-width:100%}
 input,select,main button:not(.legend button){
   background:var(--paper); border:1px solid var(--line); border-radius:6px; padding:5px 10px;
 }
@@ -199,7 +201,7 @@ main button{cursor:pointer}
 .served{display:flex;flex-wrap:wrap;gap:4px 22px;margin-bottom:10px}
 footer{color:var(--soft);font-size:13px;padding-block:18px 30px}
 @media (max-width:1000px){
-  .columns{grid-template-columns:minmax(0,1fr)}
+  .columns,#requests{grid-template-columns:minmax(0,1fr)}
 }
 @media (max-width:640px){
   header{position:static}
@@ -216,6 +218,8 @@ footer{color:var(--soft);font-size:13px;padding-block:18px 30px}
   }
   .cards tr:last-child{border:0}
   .cards tr.silent{padding-inline:8px}
+  .cards .silent.trouble .text:first-child{padding-left:0}
+  .cards td[data-label=Ring]{grid-column:1/-1}
   .cards th,.cards td{border:0;padding:0;text-align:left;white-space:normal}
   .cards th,.cards .state,.cards .reason{grid-column:1/-1}
   .cards td[data-label]:not(.state)::before{

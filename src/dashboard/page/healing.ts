@@ -63,17 +63,19 @@ function workItem(
   { kind, trees, treesDone, keys, bytes, remainingMs }: TransferView['works'][number],
   { transfers, nodes }: { readonly transfers: TransferView; readonly nodes: Nodes },
 ): Markup {
+  const isWaiting = transfers.activeCount === 0 && transfers.bytesPerSecond === 0;
   const left =
     remainingMs === undefined
       ? 'time left not known yet'
       : `about ${durationText(remainingMs)} left`;
+  const pace = isWaiting ? 'waits, nothing moves now' : `${rateText(transfers)}, ${left}`;
   return html`<li>
     ${nodeMark(node, nodes)} ${KINDS[kind] ?? kind}
     <progress max="${trees}" value="${treesDone}" aria-label="${node} ${kind}">
       ${treesDone} of ${trees}
     </progress>
     <b>${treesDone} of ${trees}</b>
-    <small>${countText(keys)} keys, ${sizeText(bytes)}; ${rateText(transfers)}, ${left}</small>
+    <small>${countText(keys)} keys, ${sizeText(bytes)}; ${pace}</small>
   </li>`;
 }
 

@@ -14,9 +14,9 @@ const COLUMNS = [
   'State',
   'Ring',
   'Reads/s',
-  'p50 · p99 ms',
+  'Reads p50 · p99 ms',
   'Writes/s',
-  'p50 · p99 ms',
+  'Writes p50 · p99 ms',
   'Loop late, busy',
   'Memory',
   'Disk free',
@@ -52,7 +52,7 @@ function row(node: NodeView, snapshot: Snapshot): Markup {
   const name = html`<th scope="row" class="text">${nodeMark(node.node, snapshot.nodes)}</th>`;
   if (node.answersBy === undefined) {
     const reason = node.silence ?? 'it does not answer';
-    return html`<tr class="silent">
+    return html`<tr class="silent ${levelOfNode(node)}">
       ${name}${stateCell(node)} ${cell(2, ringText(node, snapshot))}
       <td class="text reason" colspan="9" data-label="Why">${reason}</td>
     </tr>`;

@@ -26,7 +26,8 @@ export function verdictPanel(snapshot: Snapshot): Markup {
 }
 
 /** Sums over the nodes, and of times the worst. */
-export function tiles({ nodes, alerts }: Snapshot): Markup {
+export function tiles({ nodes, ...snapshot }: Snapshot): Markup {
+  const alerts = snapshot.alerts.filter(isShown);
   const known = (name: keyof NodeFigures): number[] =>
     nodes.flatMap(({ figures }) => figures[name] ?? []);
   const sum = (name: keyof NodeFigures): string => {
@@ -59,7 +60,13 @@ function tile(title: string, value: string, unit: string): Markup {
   </div>`;
 }
 
-export function alertsPanel({ alerts, nodes }: Snapshot): Markup {
+/** What has only just begun to hold, of the time that it must, mostly passes. */
+function isShown({ isFiring, holdsForMs, forMs }: AlertView): boolean {
+  return isFiring || holdsForMs >= forMs / 10;
+}
+
+export function alertsPanel({ nodes, ...snapshot }: Snapshot): Markup {
+  const alerts = snapshot.alerts.filter(isShown);
   if (alerts.length === 0)
     return html`<p class="empty">None would fire, and none is on the way.</p>`;
   return html`<ul class="alerts">

@@ -12,7 +12,7 @@ import { html, type Markup } from './markup.ts';
 import { GLYPHS, membersTable } from './members-table.ts';
 import { alertsPanel, tiles, verdictPanel } from './overview.ts';
 import { patch } from './patch.ts';
-import { momentAt, plots, sampleAt } from './plots.ts';
+import { momentAt, plots, sampleAt, shownSpanMs } from './plots.ts';
 import { hotKeysPanel, refusalsPanel, revealedName, slowLogPanel } from './requests-panels.ts';
 import { ringLegend, ringPicture, type RingOptions } from './ring-picture.ts';
 import type { History, LocatedKeyView, RevealedKey, Sample, Snapshot } from './snapshot.ts';
@@ -125,7 +125,8 @@ class Page {
       if (svg === null || this.#snapshot === undefined) return;
       const { left, width } = svg.getBoundingClientRect();
       const ratio = (clientX - left) / Math.max(1, width);
-      this.#pointAt(momentAt(ratio, this.#snapshot.atMs, this.#history.spanMs));
+      const { atMs } = this.#snapshot;
+      this.#pointAt(momentAt(ratio, atMs, shownSpanMs(this.#history, atMs)));
     });
     for (const leaving of ['pointerleave', 'blur']) {
       plotArea.addEventListener(leaving, () => {

@@ -42,6 +42,8 @@ const BOTTOM = 18;
 const LETTER_SPACE = 9;
 /** Where nothing was said for longer a line is broken; samples are 10 s apart at most. */
 const GAP_MS = 35_000;
+/** Between two lengths of the time axis. */
+const STEP_MS = 180_000;
 
 export interface PlotView {
   readonly nodes: readonly Pick<NodeView, 'node'>[];
@@ -52,7 +54,14 @@ export interface PlotView {
 }
 
 export function plots(view: PlotView): readonly Markup[] {
-  return PLOTS.map((plot) => figure(plot, view));
+  const spanMs = shownSpanMs(view.history, view.nowMs);
+  return PLOTS.map((plot) => figure(plot, { ...view, spanMs }));
+}
+
+/** As far back as there is anything, in steps of whole minutes for each third. */
+export function shownSpanMs({ samples, spanMs }: History, nowMs: number): number {
+  const seenMs = nowMs - (samples[0]?.atMs ?? nowMs);
+  return Math.min(spanMs, Math.max(1, Math.ceil(seenMs / STEP_MS)) * STEP_MS);
 }
 
 /** The moment under a place of a plot, 0 at its left edge and 1 at its right. */
@@ -71,12 +80,16 @@ export function sampleAt({ samples }: History, atMs: number): Sample | undefined
   return best;
 }
 
+interface SpannedView extends PlotView {
+  readonly spanMs: number;
+}
+
 interface Line {
   readonly index: number;
   readonly points: readonly (readonly [atMs: number, value: number | null])[];
 }
 
-function figure(plot: Plot, view: PlotView): Markup {
+function figure(plot: Plot, view: SpannedView): Markup {
   const lines = view.nodes.map(({ node }, index): Line => ({
     index,
     points: view.history.samples.map(({ atMs, nodes }) => [
@@ -87,7 +100,7 @@ function figure(plot: Plot, view: PlotView): Markup {
   const values = lines.flatMap(({ points }) => points.flatMap(([, value]) => value ?? []));
   const top = niceTop(Math.max(plot.topMin, ...values), plot.series === 'memory');
   const scale: Scale = {
-    x: (atMs) => LEFT + (WIDTH - LEFT - RIGHT) * (1 - (view.nowMs - atMs) / view.history.spanMs),
+    x: (atMs) => LEFT + (WIDTH - LEFT - RIGHT) * (1 - (view.nowMs - atMs) / view.spanMs),
     y: (value) => HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * Math.min(1, Math.max(0, value / top)),
   };
   const cursor = view.cursorMs === undefined ? undefined : sampleAt(view.history, view.cursorMs);
@@ -100,7 +113,7 @@ function figure(plot: Plot, view: PlotView): Markup {
       aria-label="${plot.title}: ${lastText(plot, view)}"
     >
       ${[0, 0.5, 1].map((part) => gridLine(scale.y(part * top), plot.text(part * top)))}
-      ${[...timeMarks(view.history.spanMs)].map((agoMs) => timeLabel(scale.x(view.nowMs - agoMs), agoMs))}
+      ${[...timeMarks(view.spanMs)].map((agoMs) => timeLabel(scale.x(view.nowMs - agoMs), agoMs))}
       ${lines.map((line) => lineSvg(line, scale))} ${endLetters(lines, scale)}
       ${cursor !== undefined && cursorLine(scale.x(cursor.atMs))}
     </svg>

@@ -15,8 +15,10 @@ import type {
   Snapshot,
 } from './snapshot.ts';
 
-const HOT_KEYS_MAX = 10;
+const HOT_KEYS_MAX = 7;
 const REQUESTS_MAX = 12;
+/** Of these nothing need be said. */
+const WELL_ENDED: ReadonlySet<string> = new Set(['ok', '200', '201', '204']);
 
 /** `revealed`: by node and fingerprint. */
 export type Revealed = ReadonlyMap<string, string>;
@@ -123,8 +125,10 @@ function slowRow(
       <time datetime="${time}" title="${time}">${durationText(agoMs)} ago</time>
     </th>
     <td class="text" data-label="Node">${nodeMark(node, nodes)}</td>
-    <td class="text" data-label="Request">${api} ${operation}: ${outcome}</td>
-    <td class="text" data-label="Bucket, key">
+    <td class="text close" data-label="Request">
+      ${api} ${operation}${!WELL_ENDED.has(outcome) && `: ${outcome}`}
+    </td>
+    <td class="text close" data-label="Bucket, key">
       ${bucket ?? ''} ${fingerprint !== undefined && keyText({ node, fingerprint }, revealed)}
     </td>
     <td class="text" data-label="Notable">${notable.join(', ')}</td>

@@ -14,7 +14,13 @@ import { html } from '../../../src/dashboard/page/markup.ts';
 import { membersTable } from '../../../src/dashboard/page/members-table.ts';
 import { letterOf, shortName } from '../../../src/dashboard/page/node-mark.ts';
 import { alertsPanel, tiles } from '../../../src/dashboard/page/overview.ts';
-import { momentAt, niceTop, plots, sampleAt } from '../../../src/dashboard/page/plots.ts';
+import {
+  momentAt,
+  niceTop,
+  plots,
+  sampleAt,
+  shownSpanMs,
+} from '../../../src/dashboard/page/plots.ts';
 import { hotKeysPanel } from '../../../src/dashboard/page/requests-panels.ts';
 import { rangesText, ringLegend, ringPicture } from '../../../src/dashboard/page/ring-picture.ts';
 import type { NodeView, Sample } from '../../../src/dashboard/page/snapshot.ts';
@@ -84,7 +90,7 @@ t.test('a member that is silent is a row that says why, and the others keep thei
   const { text } = membersTable(
     snapshotOf([nodeSaying(A, { figures: { readsPerSecond: 42 } }), silent]),
   );
-  t.match(text, /<tr class="silent">[^]*no connection/);
+  t.match(text, /<tr class="silent trouble">[^]*no connection/);
   t.match(text, /data-label="Reads\/s">42</);
   t.match(
     tiles(snapshotOf([nodeSaying(A, { figures: { readsPerSecond: 42 } }), silent])).text,
@@ -136,8 +142,26 @@ t.test('a plot has a line for each node, with gaps where nothing is known', (t) 
   t.equal(sampleAt(view.history, 41_000)?.atMs, 40_000);
   t.equal(momentAt(0, 100_000, spanMs), 100_000 - spanMs);
   t.equal(momentAt(1, 100_000, spanMs), 100_000);
+  t.equal(shownSpanMs(view.history, 100_000), 180_000, 'no more time than was seen');
+  t.equal(shownSpanMs(view.history, 5_000_000), spanMs);
   for (const value of [0.3, 1, 9.7, 53, 1_234])
     t.ok(niceTop(value) >= value && niceTop(value) <= 2 * value);
+  t.end();
+});
+
+t.test('an alert is shown when it fires, or has held for a part of its time', (t) => {
+  const alert = {
+    name: 'VertebraX',
+    severity: 'page',
+    node: A,
+    forMs: 1_000,
+    meaning: '',
+  } as const;
+  const shown = (holdsForMs: number, isFiring: boolean): string =>
+    alertsPanel(snapshotOf([nodeSaying(A)], { alerts: [{ ...alert, holdsForMs, isFiring }] })).text;
+  t.match(shown(99, false), 'None would fire');
+  t.match(shown(100, false), 'on the way (page): has held for 100 ms of 1 s');
+  t.match(shown(1_000, true), 'fires (page)');
   t.end();
 });
 
@@ -158,6 +182,9 @@ t.test('what moves and what is owed says from where, to where and how long still
   const snapshot = snapshotOf([nodeSaying(A, { hints }), nodeSaying(B, { transfers })]);
   t.match(transfersPanel(snapshot).text, /takes over[^]*5 of 20[^]*293 KiB\/s, about 90 s left/);
   t.match(hintsPanel(snapshot).text, /owes <b>12<\/b> to [^]*which is down/);
+  const waiting = { ...transfers, activeCount: 0, bytesPerSecond: 0 };
+  const stood = transfersPanel(snapshotOf([nodeSaying(B, { transfers: waiting })]));
+  t.match(stood.text, 'waits, nothing moves now');
   t.match(transfersPanel(snapshotOf([nodeSaying(A)])).text, 'Nothing moves');
   t.end();
 });
