@@ -30,6 +30,7 @@ export interface CopyArguments extends RunArguments {
   readonly ledger: string;
   readonly reverse?: boolean;
   readonly deletes?: boolean;
+  readonly deletesMax: number;
   readonly onConflict: 'keep' | 'replace';
   readonly failuresMax: number;
 }
@@ -63,6 +64,7 @@ function addCopy(migrate: Command): void {
     .requiredOption('--ledger <folder>', 'what was copied; keep it until the move is over')
     .option('--reverse', 'back: from what was the target to what was the source')
     .option('--deletes', 'delete at the target what is gone from the source and was copied')
+    .option('--deletes-max <count>', 'that may be deleted before it stops', wholeNumber, 10_000)
     .addOption(onConflict())
     .option(...FAILURES_MAX)
     .option(...EXPECT)

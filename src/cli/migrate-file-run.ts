@@ -61,6 +61,7 @@ export async function runImport(file: string, options: ImportArguments): Promise
         ...paceOf(options),
         file: resolve(file),
         carriesDeletes: false,
+        deletesMax: 0,
         onConflict: options.onConflict,
       },
     );

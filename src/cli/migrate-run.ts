@@ -51,6 +51,7 @@ export async function runCopy(options: CopyArguments): Promise<void> {
         {
           ...runOptions(options),
           carriesDeletes: options.deletes === true,
+          deletesMax: options.deletesMax,
           onConflict: options.onConflict,
           failuresMax: options.failuresMax,
         },

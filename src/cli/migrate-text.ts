@@ -13,7 +13,8 @@ import type { Outcome } from '../migrate/tally.ts';
 import { amountText } from './amount-text.ts';
 import { textTable } from './text-table.ts';
 
-const GIVEN_UP = 'too many failed: the pass was given up, and can be gone on with';
+const GIVEN_UP =
+  'given up, because too many failed or would have been deleted; the same command goes on with it';
 
 const MEANINGS: Readonly<Record<Outcome, string>> = {
   copied: 'written to the target',

@@ -2,8 +2,9 @@
  * A comparison: every key of either end is read at both, and nothing is written.
  *
  * Where both ends list their keys in order the two lists are merged, so that each key is read once;
- * else the second list is gone through after the first, for what only the target has. What differs is
- * read again after a while before it counts: a write that goes to both is at one of them first.
+ * else the second list is gone through after the first, for what only the target has. The few of a
+ * page that differ are read again after a while before they count: a write that goes to both is at one
+ * of them first. Where much of a page differs that is not the reason.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -50,6 +51,9 @@ export interface CompareEnds {
 type Finding = 'equal' | 'missing' | 'differing' | 'extra' | 'neither';
 
 const SECOND_LOOK_MS = 1_000;
+/** Of a page: more are read again at once. */
+const SUSPECTS_SHARE = 0.1;
+const SUSPECTS_MIN = 10;
 
 export async function compare(ends: CompareEnds, options: CompareOptions): Promise<CompareSummary> {
   const tally = new Tally();
@@ -133,28 +137,43 @@ class Comparison {
 
   /** `only`: other findings have been counted before. */
   async #each(places: Places, keys: readonly ByteString[], only?: Finding): Promise<void> {
-    const { type, bucket } = places.source;
-    await eachAtOnce(keys, this.#options.concurrency, async (key) => {
-      await this.#pace.turn();
-      await this.#one(places, { type, bucket, key }, only);
+    const suspects: ByteString[] = [];
+    const suspectsMax = Math.max(SUSPECTS_MIN, keys.length * SUSPECTS_SHARE);
+    await this.#atOnce(places, keys, async (key) => {
+      const finding = await this.#look(places, key);
+      if (finding === 'equal' || finding === 'neither') await this.#count(key, finding, only);
+      else suspects.push(key.key);
+    });
+    if (suspects.length === 0) return;
+    if (suspects.length <= suspectsMax) await sleep(SECOND_LOOK_MS);
+    await this.#atOnce(places, suspects, async (key) => {
+      await this.#count(key, await this.#look(places, key), only);
     });
   }
 
-  async #one(places: Places, key: ObjectKey, only?: Finding): Promise<void> {
-    try {
-      let finding = await this.#look(places, key);
-      if (finding !== 'equal' && finding !== 'neither') {
-        await sleep(SECOND_LOOK_MS);
-        finding = await this.#look(places, key);
+  async #atOnce(
+    places: Places,
+    keys: readonly ByteString[],
+    work: (key: ObjectKey) => Promise<void>,
+  ): Promise<void> {
+    const { type, bucket } = places.source;
+    await eachAtOnce(keys, this.#options.concurrency, async (name) => {
+      const key = { type, bucket, key: name };
+      await this.#pace.turn();
+      try {
+        await work(key);
+      } catch (error) {
+        const reason = reasonOf(error);
+        this.#tally.add('failed', reason);
+        await this.#ends.keyFile.add(key, 'failed', reason);
       }
-      if (finding === 'neither' || (only !== undefined && finding !== only)) return;
-      this.#tally.add(finding);
-      if (finding !== 'equal') await this.#ends.keyFile.add(key, finding);
-    } catch (error) {
-      const reason = reasonOf(error);
-      this.#tally.add('failed', reason);
-      await this.#ends.keyFile.add(key, 'failed', reason);
-    }
+    });
+  }
+
+  async #count(key: ObjectKey, finding: Finding, only: Finding | undefined): Promise<void> {
+    if (finding === 'neither' || (only !== undefined && finding !== only)) return;
+    this.#tally.add(finding);
+    if (finding !== 'equal') await this.#ends.keyFile.add(key, finding);
   }
 
   async #look(places: Places, key: ObjectKey): Promise<Finding> {

@@ -7,9 +7,9 @@
  *   state = 1 for `same`, 2 for `writing`; 4 more where the pass could not settle the key
  *
  * The ends are named once, by the first copy; a copy the other way reads each entry the other way
- * round. Entries stand in the order of the keys, so a pass writes them one behind another. What is
- * not on disk when the machine dies costs a second look at a key, never a wrong decision: the ends
- * are then found to hold the same, or what is left is a conflict. It holds keys: patient data.
+ * round. Entries stand in the order of the keys, so a pass writes them one behind another. They are
+ * synced once a second: a machine that dies forgets at most so much, and these keys count as never
+ * copied. The ledger holds keys: patient data.
  */
 
 import { chmod, mkdir } from 'node:fs/promises';
@@ -56,7 +56,7 @@ const NOTES_KEY = Buffer.of(0);
 const ENTRY = 1;
 const ENTRY_SIZE_BYTES = 37;
 const UNMET_BATCH_COUNT = 1_000;
-const CHECKPOINT_INTERVAL_MS = 1_000;
+const SYNC_INTERVAL_MS = 1_000;
 const SAME = 1;
 const WRITING = 2;
 const OPEN = 4;
@@ -66,6 +66,7 @@ export class Ledger {
   readonly #isReverse: boolean;
   #notes: Notes;
   #notedMs = -Infinity;
+  #syncedMs = -Infinity;
 
   private constructor(database: Level<Buffer, Buffer>, notes: Notes, isReverse: boolean) {
     this.#database = database;
@@ -91,6 +92,9 @@ export class Ledger {
     }
     try {
       const bytes = await database.get(NOTES_KEY);
+      if (bytes === undefined && !(await isEmpty(database))) {
+        throw new Fault('config', `${folder} holds something else than a ledger`);
+      }
       const ends = isReverse ? { first: to, second: from } : { first: from, second: to };
       const notes: Notes =
         bytes === undefined ? { format: 1, ...ends, pass: 0 } : readNotes(bytes, folder);
@@ -121,7 +125,7 @@ export class Ledger {
   /** All up to here has been looked at. Written now and then: what is seen twice does no harm. */
   async checkpoint(cursor: Cursor): Promise<void> {
     const nowMs = performance.now();
-    if (nowMs - this.#notedMs < CHECKPOINT_INTERVAL_MS) return;
+    if (nowMs - this.#notedMs < SYNC_INTERVAL_MS) return;
     this.#notedMs = nowMs;
     await this.#note({ ...this.#notes, cursor: cursorToText(cursor) });
   }
@@ -145,7 +149,11 @@ export class Ledger {
     const [first, second] = this.#isReverse ? [target, source] : [source, target];
     bytes.write(first, 5, 'latin1');
     bytes.write(second, 21, 'latin1');
-    await this.#database.put(entryKey(key), bytes);
+    const nowMs = performance.now();
+    const sync = nowMs - this.#syncedMs >= SYNC_INTERVAL_MS;
+    if (sync) this.#syncedMs = nowMs;
+    // LevelDB has one log: with this entry all before it are on disk.
+    await this.#database.put(entryKey(key), bytes, { sync });
   }
 
   /** The keys of a type that the pass under way has not met, with what is known of them. */
@@ -186,11 +194,15 @@ export class Ledger {
   }
 
   async #note(notes: Notes): Promise<void> {
-    // With it all entries before are on disk: LevelDB's log is one.
     const value = Buffer.from(JSON.stringify(notes));
     await this.#database.batch([{ type: 'put', key: NOTES_KEY, value }], { sync: true });
     this.#notes = notes;
   }
+}
+
+/** Somebody may name the store of a node. */
+async function isEmpty(database: Level<Buffer, Buffer>): Promise<boolean> {
+  return (await database.keys({ limit: 1 }).all()).length === 0;
 }
 
 /** A ledger that is read the wrong way round would take every old copy for a change. */

@@ -27,8 +27,8 @@ export interface Origin {
 
 export interface CarrierOptions {
   readonly pass: number;
-  /** What is gone from the source goes from the target, if that still has what was copied. */
-  readonly carriesDeletes: boolean;
+  /** Whether what is gone from the source may go from the target that still has it as copied. */
+  readonly mayDelete: () => boolean;
   /** What to do where both changed: leave the target as it is, or take the source's. */
   readonly onConflict: 'keep' | 'replace';
   /** Remembers; may do nothing. */
@@ -110,11 +110,12 @@ export class ObjectCarrier {
       case 'complete':
         return this.#complete(step);
       case 'delete':
-        return this.#options.carriesDeletes ? this.#delete(step) : plain('left');
+        return this.#options.mayDelete() ? this.#delete(step) : plain('left');
       case 'conflict':
       case 'deleted-at-target':
         if (this.#options.onConflict === 'keep') return plain(verdict);
-        return source.carried === undefined ? this.#delete(step) : this.#write(step);
+        if (source.carried !== undefined) return this.#write(step);
+        return this.#options.mayDelete() ? this.#delete(step) : plain('left');
     }
   }
 

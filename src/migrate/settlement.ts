@@ -16,7 +16,11 @@ import { isUnsettled, reasonOf } from './tally.ts';
 import type { Outcome, Tally } from './tally.ts';
 import type { Place } from './walk.ts';
 
-export interface SettlementOptions extends Pick<CarrierOptions, 'carriesDeletes' | 'onConflict'> {
+export interface SettlementOptions extends Pick<CarrierOptions, 'onConflict'> {
+  /** What is gone from the source goes from the target, if that still has what was copied. */
+  readonly carriesDeletes: boolean;
+  /** Objects that may be deleted before the pass is given up: a source may have lost its data. */
+  readonly deletesMax: number;
   /** Objects at a time. */
   readonly concurrency: number;
   /** Objects a second at most. */
@@ -66,18 +70,20 @@ export class Settlement {
     this.#tally = tally;
     this.#pace = new Pace(options.rate);
     const { ledger, target } = ends;
-    const { carriesDeletes, onConflict } = options;
+    const { carriesDeletes, deletesMax, onConflict } = options;
     this.#carrier = new ObjectCarrier(target, {
       pass: ledger?.pass ?? 0,
-      carriesDeletes,
+      mayDelete: () => carriesDeletes && tally.count('deleted') < deletesMax,
       onConflict,
       note: async (key, entry) => ledger?.put(key, entry),
     });
   }
 
-  /** Too much has failed for more to be tried. */
+  /** Too much has failed, or would be deleted, for more to be tried. */
   get isOver(): boolean {
-    return this.#tally.count('failed') > this.#options.failuresMax;
+    const { failuresMax, carriesDeletes } = this.#options;
+    const [failed, left] = [this.#tally.count('failed'), this.#tally.count('left')];
+    return failed > failuresMax || (carriesDeletes && left > 0);
   }
 
   async settle(

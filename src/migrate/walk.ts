@@ -110,7 +110,11 @@ export async function* ahead(pages: AsyncGenerator<Page>): AsyncGenerator<Page> 
 }
 
 /** Names in ascending order. */
-export async function bucketsOf(end: ClusterEnd, type: ByteString): Promise<readonly ByteString[]> {
+export function bucketsOf(end: ClusterEnd, type: ByteString): Promise<readonly ByteString[]> {
+  return end.patience.with(() => collectBuckets(end, type));
+}
+
+async function collectBuckets(end: ClusterEnd, type: ByteString): Promise<readonly ByteString[]> {
   const names = new Set<ByteString>();
   for await (const batch of end.listBuckets(type)) {
     for (const name of batch) names.add(name);

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Level } from 'level';
 import t from 'tap';
 import { scopeOf } from '../../src/migrate/walk.ts';
 import { name } from '../api/pbc/served.ts';
@@ -95,6 +96,29 @@ t.test('what the target changed or deleted since the copy does not come back', a
   );
   t.match(await copyOnce(source, target, { ledger, onConflict: 'replace' }), { isSettled: true });
   t.same(await valuesOf(target, 'c'), ['theirs'], 'unless it is asked for');
+});
+
+t.test('a source that has lost its data does not empty the target', async (t) => {
+  const { source, target, ledger } = await twoEnds(t);
+  const texts = Array.from({ length: 30 }, (_, index) => `k${index}`);
+  for (const text of texts) await change(source, text, 'v');
+  await copyOnce(source, target, { ledger });
+  const empty = await serveEnd(t);
+  const run = { ledger, carriesDeletes: true, deletesMax: 5, concurrency: 1 };
+  const summary = await copyOnce(empty, target, run);
+  t.match(summary, { isWhole: false, isSettled: false, outcomes: { deleted: 5 } });
+  const kept = await Promise.all(texts.map((text) => valuesOf(target, text)));
+  t.equal(kept.filter(([value]) => value === 'v').length, 25);
+});
+
+t.test('a folder that holds something else is no ledger', async (t) => {
+  const { source, target, ledger } = await twoEnds(t);
+  const other = new Level(ledger);
+  await other.put('a', 'b');
+  await other.close();
+  await t.rejects(copyOnce(source, target, { ledger }), {
+    message: /something else than a ledger/,
+  });
 });
 
 t.test('without a ledger what stands at the target stays', async (t) => {

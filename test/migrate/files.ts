@@ -27,7 +27,8 @@ async function importOnce({ end }: OneEnd, file: string, folder?: string) {
   const place = { from: ['a file'], to: ['b:1'], isReverse: false };
   const ledger = folder === undefined ? undefined : await Ledger.open({ folder, ...place });
   const ends = { target: end, ledger, keyFile: await KeyFile.open(undefined) };
-  const options = { ...PACE, file, carriesDeletes: false, onConflict: 'keep' as const };
+  const way = { carriesDeletes: false, deletesMax: 0, onConflict: 'keep' } as const;
+  const options = { ...PACE, ...way, file };
   try {
     return await importObjects(ends, options);
   } finally {

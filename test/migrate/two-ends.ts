@@ -79,6 +79,7 @@ export async function copyOnce(
     return await copy(ends, {
       scope: scopeOf([TYPE], undefined),
       carriesDeletes: false,
+      deletesMax: 100,
       onConflict: 'keep',
       concurrency: 8,
       rate: undefined,
