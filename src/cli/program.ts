@@ -81,14 +81,7 @@ export function createProgram(entryPoint: string): Command {
       await runDemo(options, entryPoint);
     });
 
-  program
-    .command('repair-store <folder>')
-    .description('mend the data folder of a stopped node whose disk was damaged')
-    .action(async (folder: string) => {
-      const { repairStore } = await import('./repair-store-command.ts');
-      console.log(await repairStore(folder));
-    });
-
+  addRepairStoreCommand(program);
   addBenchCommands(program, entryPoint);
   addDashboardCommand(program);
   addConfigCommands(program);
@@ -96,6 +89,16 @@ export function createProgram(entryPoint: string): Command {
   addAdminCommands(program);
   addCompletionCommands(program);
   return program;
+}
+
+function addRepairStoreCommand(program: Command): void {
+  program
+    .command('repair-store <folder>')
+    .description('mend the data folder of a stopped node whose disk was damaged')
+    .action(async (folder: string) => {
+      const { repairStore } = await import('./repair-store-command.ts');
+      console.log(await repairStore(folder));
+    });
 }
 
 function addDashboardCommand(program: Command): void {
