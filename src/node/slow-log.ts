@@ -51,6 +51,8 @@ export interface ServedRequest {
   readonly siblings: number;
   /** HTTP's status, or `ok`, `timeout`, `overload`, `error`; `cut`: no whole answer was taken. */
   readonly outcome: string;
+  /** Where requests are traced. */
+  readonly traceId?: string | undefined;
 }
 
 export type Notable = 'slow' | 'large' | 'siblings';

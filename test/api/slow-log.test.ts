@@ -6,6 +6,7 @@ import { RpbGetReq } from '../../src/api/pbc/messages/get-messages.ts';
 import { RpbPutReq } from '../../src/api/pbc/messages/put-messages.ts';
 import { KeyFingerprint } from '../../src/node/key-fingerprint.ts';
 import { SlowLog, type SlowLogOptions } from '../../src/node/slow-log.ts';
+import { RecordingTracer } from '../../src/telemetry/recording-tracer.ts';
 import { systemHost } from '../../src/telemetry/system-host.ts';
 import { connectRaw } from './http/raw-connection.ts';
 import { ask, serve as serveHttp } from './http/served.ts';
@@ -53,6 +54,21 @@ t.test('HTTP tells method and route, times, sizes and status', async (t) => {
   t.match(nowhere, { operation: 'unknown', outcome: '404', type: undefined });
   for (const entry of slowLog.entries(5)) t.ok(entry.ms > 0 && entry.ms < 60_000);
   t.same(bugs, []);
+});
+
+t.test('a traced request is noted with its trace', async (t) => {
+  const slowLog = slowLogOf({ slowMs: ANY_MS });
+  const tracer = new RecordingTracer(host, () => {}, { ratio: 0, slowMs: 0, followsClients: true });
+  const [http, pbc] = [await serveHttp({ slowLog, tracer }), await servePbc({ slowLog, tracer })];
+  t.teardown(() => Promise.all([http.server.close(0), pbc.server.close()]));
+  const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+  const traceparent = `00-${traceId}-00f067aa0ba902b7-00`;
+  await ask(http.port, 'GET /buckets/b/keys/k', { headers: { traceparent } });
+  const client = await BareClient.connect(pbc.port);
+  t.teardown(() => client.socket.destroy());
+  await client.ask(RpbGetReq, { bucket: name('b'), key: name('k') });
+  await until(() => slowLog.notedCount === 2);
+  t.match(slowLog.entries(2), [{ traceId: /^[0-9a-f]{32}$/ }, { traceId }]);
 });
 
 t.test('a request whose client has left ends as cut', async (t) => {

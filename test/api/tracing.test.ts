@@ -13,6 +13,7 @@ import type { NodeId } from '../../src/base/names.ts';
 import { NodeTracing } from '../../src/cli/node-tracing.ts';
 import type { TracingConfig } from '../../src/config/cluster-config.ts';
 import { KeyFingerprint } from '../../src/node/key-fingerprint.ts';
+import { OtlpSender } from '../../src/telemetry/otlp-sender.ts';
 import { systemHost } from '../../src/telemetry/system-host.ts';
 import { ask } from './http/served.ts';
 import { OtlpReceiver, type ReceivedSpan } from './otlp-receiver.ts';
@@ -228,6 +229,23 @@ t.test('a receiver that is away or refuses changes nothing for clients', async (
   t.equal((await ask(port, 'GET /buckets/b/keys/k')).status, 200, 'after the end of tracing, too');
   t.same(receiver.spans, []);
   t.same(cluster.bugs, []);
+});
+
+t.test('a batch for a receiver that is not there is given up with a reason', async (t) => {
+  const receiver = new OtlpReceiver();
+  const endpoint = await receiver.listen();
+  await receiver.close();
+  const sender = new OtlpSender({
+    endpoint,
+    headers: () => Promise.resolve({}),
+    // No time is left for another try.
+    timeoutMs: 100,
+    resource: {},
+    release: '0',
+    fingerprint: () => '',
+  });
+  t.match(await sender.send([]), /ECONNREFUSED/);
+  sender.close();
 });
 
 t.test('a file of headers that cannot be read is told without its text', async (t) => {

@@ -44,6 +44,31 @@ t.test('the file at the top of the repository describes the three nodes of npm s
   t.end();
 });
 
+t.test('traces are off until an endpoint is named, and no password can stand in it', (t) => {
+  const tracingOf = (lines: string) => {
+    const folder = t.testdir({ 'cluster.yml': `${MINIMAL}tracing:\n${lines}` });
+    const { tracing } = readConfigFile(join(folder, 'cluster.yml'));
+    return { folder, tracing };
+  };
+  t.equal(tracingOf('  ratio: 1\n').tracing, undefined);
+  const endpoint = 'https://otlp.example:4318/v1/traces';
+  const { folder, tracing } = tracingOf(`  endpoint: ${endpoint}\n  headers_file: token\n`);
+  t.same(tracing, {
+    endpoint,
+    ratio: 0.01,
+    slowMs: 500,
+    followsClients: true,
+    headersFile: join(folder, 'token'),
+  });
+  const wrong = ['endpoint: "http://me:secret@host/"', 'endpoint: ftp://host/', 'ratio: 1.5'];
+  for (const line of wrong)
+    t.match(
+      configFault(() => tracingOf(`  ${line}\n`)),
+      /tracing\./,
+    );
+  t.end();
+});
+
 t.test('a file with a name and a node gets every default, and paths beside the file', (t) => {
   const folder = t.testdir({ 'cluster.yml': MINIMAL });
   const config = readConfigFile(join(folder, 'cluster.yml'));

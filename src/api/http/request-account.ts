@@ -24,6 +24,7 @@ export function noteServed(slowLog: SlowLog | undefined, exchange: Exchange): vo
     replyBytes,
     siblings,
     outcome: exchange.status === undefined ? 'cut' : `${exchange.status}`,
+    traceId: span?.traceId,
   });
 }
 

@@ -75,6 +75,7 @@ export class RequestAccount {
       replyBytes: this.#replyBytes,
       siblings: this.#siblings,
       outcome,
+      traceId: span?.traceId,
     });
   }
 
