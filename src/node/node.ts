@@ -9,7 +9,7 @@
 import type { ByteString } from '../base/bytes.ts';
 import { Fault, isFault } from '../base/fault.ts';
 import { sleep, type Host } from '../base/host.ts';
-import { DEFAULT_BUCKET_TYPE, type Epoch, type NodeId, type ObjectKey } from '../base/names.ts';
+import { DEFAULT_BUCKET_TYPE, type NodeId, type ObjectKey } from '../base/names.ts';
 import { sizeOfOperation } from '../datatype/operation-limits.ts';
 import type { MapRun } from '../mapreduce/job-ports.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
