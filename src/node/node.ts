@@ -2,23 +2,21 @@
  * A node: everything it is, behind the two faces it shows.
  *
  * To the edges it is a `NodeService`, to its peers a `PeerHandler`. It owns no logic of its own but
- * its life: opening what it rests on, letting requests in and out, and stopping so that its next start
- * may go on with the same actors.
+ * its life: opening what it rests on, saying whether it serves, and stopping so that its next start may
+ * go on with the same actors.
  */
 
 import type { ByteString } from '../base/bytes.ts';
-import { Fault, isFault } from '../base/fault.ts';
+import { assert, Fault, isFault } from '../base/fault.ts';
 import { sleep, type Host } from '../base/host.ts';
 import { DEFAULT_BUCKET_TYPE, type NodeId, type ObjectKey } from '../base/names.ts';
-import { sizeOfOperation } from '../datatype/operation-limits.ts';
 import type { MapRun } from '../mapreduce/job-ports.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
 import {
   createdTypeProperties,
   effectiveTypeProperties,
-  replicaCountsOfType,
 } from '../membership/effective-properties.ts';
-import { findMember, present } from '../membership/staging.ts';
+import { findMember } from '../membership/staging.ts';
 import type { BucketProperties, PartialProperties } from '../object/bucket-properties.ts';
 import type {
   FetchDatatypeOutcome,
@@ -50,8 +48,8 @@ import { PasswordHasher } from '../security/password-hasher.ts';
 import { ReportingGatekeeper } from '../security/refusals.ts';
 import type { Store } from '../storage/store.ts';
 import { AgreedGatekeeper } from './agreed-gatekeeper.ts';
-import { Admission, type ClientWork } from './admission.ts';
-import { CoverageAdmission } from './coverage-admission.ts';
+import { Admission } from './admission.ts';
+import { ClientRequests } from './client-requests.ts';
 import { DISK_GUARD_DEFAULTS, DiskGuard } from './disk-guard.ts';
 import {
   NODE_LIMITS,
@@ -62,6 +60,7 @@ import {
 } from './node-options.ts';
 import { Entrance } from './entrance.ts';
 import { HotKeys } from './hot-keys.ts';
+import { Listings } from './listings.ts';
 import { openParts, type NodeParts } from './node-parts.ts';
 import type {
   BucketTypeStatus,
@@ -73,12 +72,11 @@ import type {
 import type { OperatorService } from './operations.ts';
 import { RoutingPeer } from './routing-peer.ts';
 import { spannedPeer } from './spanned-peer.ts';
+import { Standing, type StandingPorts } from './standing.ts';
 import type { NodeIntroduction, Succession } from './succession.ts';
 
 /** By a node that is no member: what others need to see that, and it to hear of it. */
 const SERVED_WHEN_REMOVED: ReadonlySet<PeerRequest['verb']> = new Set(['ping', 'agree', 'state']);
-
-const OVERLOAD: Failure = { kind: 'overload' };
 
 export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   readonly id: NodeId;
@@ -94,16 +92,15 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   readonly #timings: NodeTimings;
   readonly #passwords: PasswordHasher;
   readonly #admission: Admission;
-  readonly #coverageAdmission: CoverageAdmission;
+  readonly #requests: ClientRequests;
+  readonly #standing: Standing;
+  readonly #listings: Listings;
   readonly #disk: DiskGuard | undefined;
   #parts: NodeParts | undefined;
   #life: 'new' | 'starting' | 'serving' | 'stopping' | 'stopped' = 'new';
   #stopped: Promise<void> | undefined;
-  /** Why the cluster does not count on this node any more. */
-  #removal: string | undefined;
   /** Why clients should go elsewhere, though they are served. */
   notice: string | undefined;
-  #isPresenting = false;
 
   /** `peer` reaches the other nodes; the store is this node's, and closed when it stops. */
   constructor(host: Host, store: Store, peer: Peer, options: NodeOptions) {
@@ -119,6 +116,12 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
       bytesMax: this.#limits.requestBytesMax,
     });
     this.hotKeys = new HotKeys(host);
+    this.#requests = new ClientRequests({
+      admission: this.#admission,
+      hotKeys: this.hotKeys,
+      serving: () => this.#serving(),
+    });
+    this.#standing = this.#newStanding();
     this.#passwords = new PasswordHasher(host.metrics);
     this.entrance = new Entrance(host, this.#admission, {
       turnMs: this.#timings.entranceTurnMs,
@@ -136,7 +139,10 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     const { diskSpace, diskGuard } = options;
     this.#disk =
       diskSpace && new DiskGuard(host, diskSpace, { ...DISK_GUARD_DEFAULTS, ...diskGuard });
-    this.#coverageAdmission = new CoverageAdmission(host.metrics, this.#limits.coverageMax);
+    this.#listings = new Listings(
+      { metrics: host.metrics, mustServe: () => this.#mustServe() },
+      this.#limits.coverageMax,
+    );
   }
 
   /** Resolves when clients may be served. Rejects with the fault that keeps the node from it. */
@@ -150,7 +156,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
       options: {
         ...this.#options,
         stateChanged: (state) => {
-          this.#noteState(state);
+          this.#standing.note(state);
           this.#options.stateChanged?.(state);
         },
       },
@@ -161,7 +167,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     });
     await this.#disk?.start();
     this.#parts = parts;
-    this.#noteState(parts.topology.state());
+    this.#standing.note(parts.topology.state());
     // From now on this node can introduce itself, so that links may be opened.
     this.#options.stateChanged?.(parts.topology.state());
     await parts.heartbeats.start(this.#timings.startGraceMs);
@@ -169,7 +175,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     if (this.#life !== 'starting') return;
     this.#life = 'serving';
     parts.repair.start();
-    this.#noteState(parts.topology.state());
+    this.#standing.note(parts.topology.state());
     this.#host.log.info('node.started', { node: this.id, epoch: parts.topology.epoch });
   }
 
@@ -205,30 +211,23 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   }
 
   get(request: GetRequest): Promise<GetOutcome> {
-    this.hotKeys.note('read', request.key);
-    return this.#admitted('node_get_fsm', 0, ({ gets }) => gets.get(request));
+    return this.#requests.get(request);
   }
 
   put(request: PutRequest): Promise<PutOutcome> {
-    this.hotKeys.note('write', request.key);
-    const sizeBytes = request.content.value.length;
-    return this.#admitted('node_put_fsm', sizeBytes, ({ puts }) => puts.put(request));
+    return this.#requests.put(request);
   }
 
   delete(request: DeleteRequest): Promise<DeleteOutcome> {
-    this.hotKeys.note('write', request.key);
-    return this.#admitted('node_put_fsm', 0, ({ deletes }) => deletes.delete(request));
+    return this.#requests.delete(request);
   }
 
   fetchDatatype(request: FetchDatatypeRequest): Promise<FetchDatatypeOutcome> {
-    this.hotKeys.note('read', request.key);
-    return this.#admitted('node_get_fsm', 0, ({ datatypes }) => datatypes.fetch(request));
+    return this.#requests.fetchDatatype(request);
   }
 
   updateDatatype(request: UpdateDatatypeRequest): Promise<UpdateDatatypeOutcome> {
-    this.hotKeys.note('write', request.key);
-    const { sizeBytes } = sizeOfOperation(request.operation);
-    return this.#admitted('node_put_fsm', sizeBytes, ({ datatypes }) => datatypes.update(request));
+    return this.#requests.updateDatatype(request);
   }
 
   bucketProperties(type: ByteString, bucket: ByteString): BucketProperties | undefined {
@@ -286,10 +285,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     type: ByteString,
     options: CoverageOptions,
   ): AsyncIterableIterator<readonly ByteString[]> {
-    const { coverage } = this.#mustServe();
-    // A plan for the least covers all buckets of the type, whatever their own n_val.
-    const n = mustKnow(replicaCountsOfType(this.state(), type));
-    return this.#coverageAdmission.admit('list_fsm', () => coverage.listBuckets(type, n, options));
+    return this.#listings.buckets(type, options);
   }
 
   listKeys(
@@ -297,20 +293,14 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     bucket: ByteString,
     options: CoverageOptions,
   ): AsyncIterableIterator<readonly ByteString[]> {
-    const { coverage, topology } = this.#mustServe();
-    const n = mustKnow(topology.properties(type, bucket)).n_val;
-    return this.#coverageAdmission.admit('list_fsm', () =>
-      coverage.listKeys({ type, bucket }, n, options),
-    );
+    return this.#listings.keys(type, bucket, options);
   }
 
   index(
     scan: IndexScan,
     options: CoverageOptions,
   ): AsyncIterableIterator<readonly (readonly [term: ByteString, key: ByteString])[]> {
-    const { coverage, topology } = this.#mustServe();
-    const n = mustKnow(topology.properties(scan.type, scan.bucket)).n_val;
-    return this.#coverageAdmission.admit('index_fsm', () => coverage.index(scan, n, options));
+    return this.#listings.index(scan, options);
   }
 
   mapRun(task: Buffer | undefined, leftMs: () => number): MapRun {
@@ -334,7 +324,8 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
 
   readiness(): { readonly isReady: boolean; readonly reason: string } {
     if (this.#life !== 'serving') return { isReady: false, reason: `the node is ${this.#life}` };
-    if (this.#removal !== undefined) return { isReady: false, reason: this.#removal };
+    const { removal } = this.#standing;
+    if (removal !== undefined) return { isReady: false, reason: removal };
     if (this.notice !== undefined) return { isReady: false, reason: this.notice };
     const health = this.#store.health();
     if (health.kind === 'fenced') {
@@ -364,8 +355,9 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     if (parts === undefined || isAway || this.#life === 'stopped') {
       return Promise.reject(this.#closedFault());
     }
-    if (this.#removal !== undefined && !SERVED_WHEN_REMOVED.has(request.verb)) {
-      return Promise.reject(new Fault('peer-refused', this.#removal));
+    const { removal } = this.#standing;
+    if (removal !== undefined && !SERVED_WHEN_REMOVED.has(request.verb)) {
+      return Promise.reject(new Fault('peer-refused', removal));
     }
     return parts.requests.handle(source, request, timeoutMs);
   }
@@ -417,58 +409,28 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     return this.#parts?.succession;
   }
 
-  /** Serves a request that holds `sizeBytes` while the node serves, has room for it, and knows the epoch. */
-  async #admitted<Outcome>(
-    work: ClientWork,
-    sizeBytes: number,
-    serve: (parts: NodeParts) => Promise<Outcome>,
-  ): Promise<Outcome | Failure> {
-    const parts = this.#serving();
-    if ('kind' in parts) return parts;
-    const enteredMs = this.#admission.tryEnter(work, sizeBytes);
-    if (enteredMs === undefined) return OVERLOAD;
-    try {
-      if (parts.catchUp.underWay !== undefined) await parts.catchUp.underWay;
-      return await serve(parts);
-    } finally {
-      this.#admission.leave(work, { sizeBytes, atMs: enteredMs });
-    }
-  }
-
-  /** Notes what has become of this node itself. */
-  #noteState(state: ClusterState): void {
-    const status = findMember(state, this.id)?.status;
-    const isRemoved = status === undefined || status === 'invalid';
-    if (isRemoved && this.#removal === undefined) {
-      this.#host.log.warn('node.removed', { node: this.id, epoch: state.epoch });
-    }
-    this.#removal = isRemoved
-      ? `this node was removed from cluster ${state.clusterName} (epoch ${state.epoch})`
-      : undefined;
-    if (this.#life === 'serving') void this.#present();
-  }
-
-  /** Tells the others until they have heard it that this node, marked as down, is back, or has moved. */
-  async #present(): Promise<void> {
+  #newStanding(): Standing {
     const self = findMember(this.#options.initialState, this.id);
-    if (self === undefined || this.#isPresenting) return;
-    this.#isPresenting = true;
-    while (this.#life === 'serving' && present(this.state(), self).kind === 'changed') {
-      await this.#mustParts().clusterChanges.present(self);
-      await sleep(this.#host.clock, this.#timings.heartbeatMs);
-    }
-    this.#isPresenting = false;
+    assert(self !== undefined, 'a node is a member of its first state');
+    const ports: StandingPorts = {
+      state: () => this.state(),
+      isServing: () => this.#life === 'serving',
+      present: (member) => this.#mustParts().clusterChanges.present(member),
+    };
+    return new Standing(this.#host, ports, { self, retryMs: this.#timings.heartbeatMs });
   }
 
   #serving(): NodeParts | Failure {
-    if (this.#removal !== undefined) return { kind: 'unavailable', reason: this.#removal };
+    const { removal } = this.#standing;
+    if (removal !== undefined) return { kind: 'unavailable', reason: removal };
     if (this.#parts !== undefined && this.#life === 'serving') return this.#parts;
     return { kind: 'unavailable', reason: `the node is ${this.#life}` };
   }
 
   #mustServe(): NodeParts {
     if (this.#life !== 'serving') throw this.#closedFault();
-    if (this.#removal !== undefined) throw new Fault('closed', this.#removal);
+    const { removal } = this.#standing;
+    if (removal !== undefined) throw new Fault('closed', removal);
     return this.#mustParts();
   }
 
@@ -489,9 +451,4 @@ function failedStream(fault: Fault): AsyncIterableIterator<PeerStreamItem> {
     next: () => Promise.reject(fault),
   };
   return stream;
-}
-
-function mustKnow<T>(known: T | undefined): T {
-  if (known === undefined) throw new Fault('malformed', 'the bucket type is unknown');
-  return known;
 }

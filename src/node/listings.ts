@@ -1,0 +1,65 @@
+/**
+ * Listings: the queries that need every partition once, so many at a time.
+ *
+ * Each goes by the n_val of what it lists: of n replicas in a row one is enough. A listing of a type's
+ * buckets takes the least of them all, so that none is passed over.
+ */
+
+import type { ByteString } from '../base/bytes.ts';
+import { Fault } from '../base/fault.ts';
+import type { Metrics } from '../base/host.ts';
+import { replicaCountsOfType } from '../membership/effective-properties.ts';
+import type { IndexScan } from '../peer/messages.ts';
+import { CoverageAdmission } from './coverage-admission.ts';
+import type { NodeParts } from './node-parts.ts';
+import type { CoverageOptions } from './node-service.ts';
+
+export interface ListingsPorts {
+  readonly metrics: Metrics;
+  /** Throws the fault that keeps the node from serving. */
+  readonly mustServe: () => Pick<NodeParts, 'coverage' | 'topology'>;
+}
+
+export class Listings {
+  readonly #admission: CoverageAdmission;
+  readonly #mustServe: ListingsPorts['mustServe'];
+
+  /** `coverageMax`: listings and queries under way at most. */
+  constructor({ metrics, mustServe }: ListingsPorts, coverageMax: number) {
+    this.#admission = new CoverageAdmission(metrics, coverageMax);
+    this.#mustServe = mustServe;
+  }
+
+  buckets(
+    type: ByteString,
+    options: CoverageOptions,
+  ): AsyncIterableIterator<readonly ByteString[]> {
+    const { coverage, topology } = this.#mustServe();
+    const n = mustKnow(replicaCountsOfType(topology.state(), type));
+    return this.#admission.admit('list_fsm', () => coverage.listBuckets(type, n, options));
+  }
+
+  keys(
+    type: ByteString,
+    bucket: ByteString,
+    options: CoverageOptions,
+  ): AsyncIterableIterator<readonly ByteString[]> {
+    const { coverage, topology } = this.#mustServe();
+    const n = mustKnow(topology.properties(type, bucket)).n_val;
+    return this.#admission.admit('list_fsm', () => coverage.listKeys({ type, bucket }, n, options));
+  }
+
+  index(
+    scan: IndexScan,
+    options: CoverageOptions,
+  ): AsyncIterableIterator<readonly (readonly [term: ByteString, key: ByteString])[]> {
+    const { coverage, topology } = this.#mustServe();
+    const n = mustKnow(topology.properties(scan.type, scan.bucket)).n_val;
+    return this.#admission.admit('index_fsm', () => coverage.index(scan, n, options));
+  }
+}
+
+function mustKnow<T>(known: T | undefined): T {
+  if (known === undefined) throw new Fault('malformed', 'the bucket type is unknown');
+  return known;
+}
