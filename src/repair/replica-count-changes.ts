@@ -20,7 +20,14 @@ import {
   createdTypeProperties,
   effectiveTypeProperties,
 } from '../membership/effective-properties.ts';
-import { bucketRange, encodeMetaKey, partitionRange, typeRange } from '../storage/keys.ts';
+import {
+  bucketRange,
+  decodeTreeKey,
+  encodeMetaKey,
+  partitionRange,
+  treeRange,
+  typeRange,
+} from '../storage/keys.ts';
 import type { KeyRange } from '../storage/keys.ts';
 import { Background } from './background.ts';
 import type { Halt } from './halt.ts';
@@ -101,37 +108,56 @@ export class ReplicaCountChanges {
     return treeCount > 0;
   }
 
-  /** The n_vals, old and new, of copies that this node holds in the partition. */
+  /**
+   * The n_vals of the partition's trees, and the new ones of copies that this node holds in it. Not the
+   * old ones alone: a copy may have been counted by an n_val that came and went between two looks, and
+   * nobody would look at that tree again.
+   */
   async #nValsToCount(
     partition: Partition,
     changed: readonly ChangedScope[],
   ): Promise<ReadonlySet<number>> {
-    const nVals = new Set<number>();
-    if (changed.length === 0 || !(await this.#holdsAny(partitionRange(partition)))) return nVals;
-    for (const { type, bucket, from, to } of changed) {
+    if (changed.length === 0) return new Set();
+    const nVals = await this.#nValsOfTrees(partition);
+    if (!(await this.#holdsAny(partitionRange(partition)))) return nVals;
+    for (const { type, bucket, to } of changed) {
       const range =
         bucket === undefined
           ? typeRange(partition, type)
           : bucketRange(partition, { type, bucket });
       if (!(await this.#holdsAny(range))) continue;
-      if (from !== undefined) nVals.add(from);
       if (to !== undefined) nVals.add(to);
     }
     return nVals;
   }
 
+  async #nValsOfTrees(partition: Partition): Promise<Set<number>> {
+    const nVals = new Set<number>();
+    let range = treeRange(partition);
+    for (;;) {
+      const first = await this.#firstKey(range);
+      if (first === undefined) return nVals;
+      const { nVal } = decodeTreeKey(first);
+      nVals.add(nVal);
+      range = { from: treeRange(partition, nVal).to, to: range.to };
+    }
+  }
+
   async #holdsAny(range: KeyRange): Promise<boolean> {
+    return (await this.#firstKey(range)) !== undefined;
+  }
+
+  async #firstKey(range: KeyRange): Promise<Buffer | undefined> {
     const scan = this.#ports.store.scan({ ...range, keysOnly: true, limit: 1 });
-    for await (const batch of scan) return batch.length > 0;
-    return false;
+    for await (const [entry] of scan) return entry?.key;
+    return undefined;
   }
 }
 
 interface ChangedScope {
   readonly type: ByteString;
   readonly bucket: ByteString | undefined;
-  /** Undefined: it was not known, or is no more. */
-  readonly from: number | undefined;
+  /** Undefined: it is no more. */
   readonly to: number | undefined;
 }
 
@@ -170,7 +196,7 @@ function changedScopes(before: Scopes, after: Scopes): ChangedScope[] {
   for (const [name, { type, bucket }] of new Map([...before, ...after])) {
     const from = nValIn(before, name, type);
     const to = nValIn(after, name, type);
-    if (from !== to) changed.push({ type, bucket, from, to });
+    if (from !== to) changed.push({ type, bucket, to });
   }
   return changed;
 }

@@ -26,6 +26,8 @@ export function judgeNothingLost(
     readonly keepsOne: boolean;
     /** Records were damaged or lost: a write that one node alone had to hold may be gone. */
     readonly hadDamage: boolean;
+    /** No write had to be held by more than one node all the time. */
+    readonly isSingle: boolean;
   },
 ): string[] {
   const writes = history.ofKey(key);
@@ -35,7 +37,7 @@ export function judgeNothingLost(
   const lost: string[] = [];
   for (const write of writes) {
     if (write.ackedMs === undefined || write.isDelete || surviving.has(write.token)) continue;
-    if (end.hadDamage && write.needed === 1) continue;
+    if (end.hadDamage && (end.isSingle || write.needed === 1)) continue;
     const isSuperseded = writes.some((other) => other !== write && hadSeen(other, write));
     const isOutdone =
       end.keepsOne && writes.some((other) => other !== write && mayBeNewer(other, write));
@@ -48,7 +50,11 @@ export function judgeNothingLost(
 export function judgeSupersededStaysGone(
   history: History,
   key: ObjectKey,
-  end: { readonly object: StoredObject | undefined; readonly hadDamage: boolean },
+  end: {
+    readonly object: StoredObject | undefined;
+    readonly hadDamage: boolean;
+    readonly isSingle: boolean;
+  },
 ): string[] {
   const writes = history.ofKey(key);
   const risen: string[] = [];
@@ -57,7 +63,7 @@ export function judgeSupersededStaysGone(
     const killer = writes.find(
       ({ ackedMs, context, dot, needed }) =>
         ackedMs !== undefined &&
-        !(end.hadDamage && needed === 1) &&
+        !(end.hadDamage && (end.isSingle || needed === 1)) &&
         dot !== sibling.dot &&
         context !== undefined &&
         covers(context, sibling.dot),

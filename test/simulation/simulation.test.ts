@@ -68,3 +68,10 @@ t.test('a new disk under a clock that is behind is let in, and filled again', as
   const riseCount = Math.max(...(cluster?.nodes.map((node) => node.riseCount) ?? []));
   t.ok(riseCount > 0, `${riseCount} times one was refused at first`);
 });
+
+t.test('promises hold while buckets in use get more replicas and fewer', async (t) => {
+  runUntraced(t);
+  const verdict = await simulate({ seed: 4, changesBuckets: true, datatypeClientCount: 0 });
+  t.same(verdict.violations, [], 'npm run simulate -- --buckets --datatype-clients 0 --seeds 4');
+  t.ok(verdict.ackedBucketCount > 1, `${verdict.ackedBucketCount} changes`);
+});
