@@ -27,8 +27,9 @@ export async function runDashboard(options: DashboardArguments): Promise<void> {
   const gatherer = newGatherer(options.config, showsKeys);
   const dashboard = await listen(gatherer, { port: options.port, showsKeys });
   console.log(`The dashboard is at\n  ${dashboard.url}`);
-  console.log('for who is on this machine and has this address. Ctrl-C ends it.');
+  console.log('for who is on this machine and has this address.');
   if (showsKeys) console.log('It shows keys to whoever asks it for them.');
+  console.log('Ctrl-C ends it.');
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       process.once(signal, () => {

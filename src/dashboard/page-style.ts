@@ -98,7 +98,7 @@ thead th{color:var(--soft);font-size:12.5px;white-space:normal;vertical-align:bo
 tbody tr:last-child>*{border-bottom:0}
 .text{text-align:left}
 td.text{white-space:normal}
-td.close{white-space:nowrap}
+td.close,td.state{white-space:nowrap}
 .state small{display:block}
 .silent .reason{color:var(--level)}
 .silent.trouble{background:var(--wash)}

@@ -26,6 +26,23 @@ function refuses(t: Test, ended: Ended, why: RegExp): void {
   t.notMatch(ended.stderr, /\n\s+at /);
 }
 
+/** The dashboard's first snapshot has both nodes, over their admin sockets; it ends when it is asked to. */
+async function showsCluster(t: Test, config: string): Promise<void> {
+  const dashboard = new RunningCommand(['dashboard', '--config', config, '--port', '0']);
+  t.teardown(() => dashboard.child.kill('SIGKILL'));
+  const [url = ''] = /http:\S+/.exec(await dashboard.line('Ctrl-C ends it.')) ?? [];
+  let text = '';
+  for await (const chunk of (await fetch(`${url}events`)).body ?? []) {
+    text += Buffer.from(chunk).toString();
+    if (/^event: snapshot\ndata: .*\n\n/m.test(text)) break;
+  }
+  const [, snapshot = '{}'] = /^event: snapshot\ndata: (.*)$/m.exec(text) ?? [];
+  const node = { answersBy: 'socket', status: 'valid', isReady: true, heardBy: 1 };
+  t.match(JSON.parse(snapshot), { nodes: [node, node], ring: { owners: Array }, showsKeys: false });
+  dashboard.child.kill('SIGTERM');
+  t.equal((await dashboard.ended).code, 0);
+}
+
 t.test('a cluster starts, serves, is administered, stops, and finds its data again', async (t) => {
   const basePort = await freeBasePort(2);
   const data = join(folder, 'dev');
@@ -77,6 +94,7 @@ t.test('a cluster starts, serves, is administered, stops, and finds its data aga
   t.equal(capacity.code, JSON.parse(capacity.stdout).warnings.length > 0 ? 1 : 0);
   t.match((await admin('capacity')).stdout, /2 of 2 nodes answered; about 1 keys, n_val 3/);
   t.equal((await admin('hints')).stdout, 'nothing is owed to any node\n');
+  await showsCluster(t, config);
   t.match((await admin('repair', 'run', '--partition', '3')).stdout, 'partition 3 has begun');
   t.match(JSON.parse((await admin('repair', 'status')).stdout), { job: { state: /./ } });
   writeFileSync(config, `${readFileSync(config, 'utf8')}limits: { siblings: 50 }\n`);
