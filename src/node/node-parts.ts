@@ -118,6 +118,7 @@ export async function openParts(ports: NodePorts): Promise<NodeParts> {
   const coordinators = makeCoordinators(ports, { topology, replica, repair });
   const { keeper, catchUp, heartbeats } = membership;
   heartbeats.onReturned((node) => repair.nodeReturned(node));
+  topology.onAdopted((state) => repair.stateAdopted(state));
   const requests = new PeerRequests({
     host,
     store,

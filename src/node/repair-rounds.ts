@@ -3,6 +3,7 @@
  */
 
 import type { NodeId, ObjectKey } from '../base/names.ts';
+import type { ClusterState } from '../membership/cluster-state.ts';
 import {
   AntiEntropy,
   ANTI_ENTROPY_DEFAULTS,
@@ -92,6 +93,11 @@ export class RepairRounds {
   /** A member is up again: it is given at once what it is owed. */
   nodeReturned(node: NodeId): void {
     this.#handoff.nodeReturned(node);
+  }
+
+  /** The node acts on `state` from now on. */
+  stateAdopted(state: ClusterState): void {
+    this.#transfers.stateAdopted(state);
   }
 
   /** A tombstone was met. */

@@ -42,6 +42,7 @@ export class Topology implements CoordinatorView {
   /** What the others last said of themselves. */
   readonly #reports = new Map<NodeId, NodeReport>();
   #isFilled = true;
+  #adopted: (state: ClusterState) => void = () => {};
 
   constructor(state: ClusterState, liveness: Liveness) {
     this.#state = state;
@@ -121,6 +122,12 @@ export class Topology implements CoordinatorView {
     return this.#liveness.version;
   }
 
+  /** Who is told of each state that is acted on from now on, before anything is done by it. */
+  onAdopted(listener: (state: ClusterState) => void): void {
+    this.#adopted = listener;
+    listener(this.#state);
+  }
+
   /** Acts on `state` from now on, unless it is no newer; says who is down for no longer being one. */
   adopt(state: ClusterState, nowMs: number): readonly LivenessChange[] {
     const isKin = state.lineages[0]?.id === this.#state.lineages[0]?.id;
@@ -129,6 +136,7 @@ export class Topology implements CoordinatorView {
     const known = this.#jointRing === undefined ? [this.#ring] : [this.#ring, this.#jointRing];
     [this.#ring, this.#jointRing] = ringsOf(state, known);
     this.#state = state;
+    this.#adopted(state);
     return this.#liveness.setMembers(awaitedMembers(state), nowMs);
   }
 

@@ -34,10 +34,14 @@ import type { Halt } from './halt.ts';
 import type { TransferPorts } from './ports.ts';
 import type { Recounts } from './recounts.ts';
 
-/** A type, or a bucket with an n_val of its own, and how many replicas its objects have. */
-interface Scope {
+/** Without a bucket: all of the type. */
+interface BucketOrType {
   readonly type: ByteString;
   readonly bucket: ByteString | undefined;
+}
+
+/** A type, or a bucket with an n_val of its own, and how many replicas its objects have. */
+interface Scope extends BucketOrType {
   readonly nVal: number;
 }
 
@@ -52,6 +56,10 @@ export class ReplicaCountChanges {
   #state: ClusterState | undefined;
   /** What the trees stand for. */
   #scopes: Scopes | undefined;
+  /** By the newest state that was adopted. */
+  #adopted: Scopes | undefined;
+  /** By name, what states have changed since a round began, also where the next state took it back. */
+  #passed = new Map<string, BucketOrType>();
 
   /** `changed`: called when trees have been recounted. */
   constructor(
@@ -77,6 +85,15 @@ export class ReplicaCountChanges {
     this.#background.start();
   }
 
+  /** Of each state, when it comes: until the next one copies are counted by it. */
+  stateAdopted(state: ClusterState): void {
+    const scopes = scopesOf(state);
+    for (const { type, bucket } of changedScopes(this.#adopted ?? scopes, scopes)) {
+      this.#passed.set(nameOf({ type, bucket }), { type, bucket });
+    }
+    this.#adopted = scopes;
+  }
+
   /** Idempotent. */
   stop(): Promise<void> {
     return this.#background.stop();
@@ -89,23 +106,41 @@ export class ReplicaCountChanges {
     if (state === this.#state) return false;
     const before = (this.#scopes ??= decodeScopes(await store.get(NOTE_KEY)));
     const after = scopesOf(state);
-    const changed = changedScopes(before, after);
-    let treeCount = 0;
-    for (let index = 0; index < state.ringSize; index += 1) {
-      for (const nVal of await this.#nValsToCount(index as Partition, changed)) {
-        if (halt.isSet) return false;
-        treeCount += 1;
-        await this.#recounts.run({ partition: index as Partition, nVal }, halt);
+    const passed = this.#passed;
+    this.#passed = new Map();
+    let treeCount: number | undefined;
+    try {
+      const changed = changedScopes(before, after, passed);
+      treeCount = await this.#recount(changed, state.ringSize, halt);
+      if (treeCount === undefined) return false;
+      if (changed.length > 0) {
+        await store.write([{ kind: 'put', key: NOTE_KEY, head: encodeScopes(after) }]);
       }
-    }
-    if (halt.isSet) return false;
-    if (changed.length > 0) {
-      await store.write([{ kind: 'put', key: NOTE_KEY, head: encodeScopes(after) }]);
+    } finally {
+      if (treeCount === undefined) this.#passed = new Map([...passed, ...this.#passed]);
     }
     this.#scopes = after;
     this.#state = state;
     if (treeCount > 0) host.log.info('repair.replica-counts-changed', { trees: treeCount });
     return treeCount > 0;
+  }
+
+  /** How many trees; undefined: it was halted. */
+  async #recount(
+    changed: readonly ChangedScope[],
+    ringSize: number,
+    halt: Halt,
+  ): Promise<number | undefined> {
+    let treeCount = 0;
+    for (let index = 0; index < ringSize; index += 1) {
+      const partition = index as Partition;
+      for (const nVal of await this.#nValsToCount(partition, changed)) {
+        if (halt.isSet) return undefined;
+        treeCount += 1;
+        await this.#recounts.run({ partition, nVal }, halt);
+      }
+    }
+    return halt.isSet ? undefined : treeCount;
   }
 
   /**
@@ -154,9 +189,7 @@ export class ReplicaCountChanges {
   }
 }
 
-interface ChangedScope {
-  readonly type: ByteString;
-  readonly bucket: ByteString | undefined;
+interface ChangedScope extends BucketOrType {
   /** Undefined: it is no more. */
   readonly to: number | undefined;
 }
@@ -180,7 +213,7 @@ function byName(scopes: readonly Scope[]): Scopes {
   return new Map(scopes.map((scope) => [nameOf(scope), scope]));
 }
 
-function nameOf({ type, bucket }: Pick<Scope, 'type' | 'bucket'>): string {
+function nameOf({ type, bucket }: BucketOrType): string {
   return JSON.stringify(bucket === undefined ? [type] : [type, bucket]);
 }
 
@@ -191,12 +224,17 @@ function bucketOfId(id: ByteString): { readonly type: ByteString; readonly bucke
   return { type: id.slice(colon + 1, end) as ByteString, bucket: id.slice(end) as ByteString };
 }
 
-function changedScopes(before: Scopes, after: Scopes): ChangedScope[] {
+/** `passed`: what has been otherwise in between, by name. */
+function changedScopes(
+  before: Scopes,
+  after: Scopes,
+  passed: ReadonlyMap<string, BucketOrType> = new Map(),
+): ChangedScope[] {
   const changed: ChangedScope[] = [];
-  for (const [name, { type, bucket }] of new Map([...before, ...after])) {
+  for (const [name, { type, bucket }] of new Map([...passed, ...before, ...after])) {
     const from = nValIn(before, name, type);
     const to = nValIn(after, name, type);
-    if (from !== to) changed.push({ type, bucket, to });
+    if (from !== to || passed.has(name)) changed.push({ type, bucket, to });
   }
   return changed;
 }

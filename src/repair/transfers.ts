@@ -2,6 +2,7 @@
  * Transfers: everything that moves replicas between nodes, under one limit and with one account.
  */
 
+import type { ClusterState } from '../membership/cluster-state.ts';
 import { Exchanges } from './exchange.ts';
 import { Leftovers, type LeftoversOptions } from './leftovers.ts';
 import { Pace } from './pace.ts';
@@ -85,6 +86,11 @@ export class Transfers {
   /** As `TransferProgress.fillBytesPerSecond`. */
   get fillBytesPerSecond(): number | undefined {
     return this.#progress.fillBytesPerSecond;
+  }
+
+  /** As `ReplicaCountChanges.stateAdopted`. */
+  stateAdopted(state: ClusterState): void {
+    this.#counts.stateAdopted(state);
   }
 
   start(): void {

@@ -93,6 +93,25 @@ t.test('a lower n_val leaves no copies behind, and a higher one brings them back
   }
 });
 
+t.test('an n_val that came and went between two looks leaves no copies behind', async (t) => {
+  const teller = new Teller(await TestCluster.start({ nodeCount: 4 }));
+  const { cluster } = teller;
+  const bucket = utf8ToByteString('wavering');
+  const key = { type: DEFAULT_BUCKET_TYPE, bucket, key: utf8ToByteString('key') };
+  const setNVal = (nVal: number) => {
+    const change = cluster.node(N2).setBucketProperties(key.type, bucket, { n_val: nVal });
+    return cluster.settle(change);
+  };
+  await setNVal(3);
+  await cluster.time.advance(60_000);
+  await setNVal(4);
+  t.same(await teller.put(N1, key, { text: 'a', w: 4 }), STORED);
+  await setNVal(3);
+  await cluster.time.advance(180_000);
+  const copies = await Promise.all(cluster.ids.map((id) => teller.copyAt(id, key)));
+  t.equal(copies.filter((copy) => copy !== undefined).length, 3);
+});
+
 t.test('a deleted key is gone from every node after the delete delay', async (t) => {
   const teller = new Teller(await TestCluster.start({ nodeCount: 5 }));
   const { cluster } = teller;

@@ -60,9 +60,11 @@ class Edit {
 
   finish(store: DotStore): CausalState {
     const { context, deferred } = this.#state;
+    // Of a map any update is an event.
+    const hasOwnDot = store.kind === 'map' || this.#hasAdded;
     return carryOutDeferred({
       store,
-      context: this.#hasAdded ? withDot(context, this.#application.dot) : context,
+      context: hasOwnDot ? withDot(context, this.#application.dot) : context,
       deferred: joinDeferred(deferred, this.#deferred),
     });
   }
