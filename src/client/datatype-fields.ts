@@ -15,6 +15,7 @@ import type {
   FieldValue,
   MapOperation,
 } from '../datatype/operation.ts';
+import { FIELD_KINDS, FIELD_TYPES } from '../api/pbc/datatype-values.ts';
 import type {
   DataType,
   DtOp,
@@ -34,22 +35,6 @@ const NAMES = {
   HLL: 'hll',
   GSET: 'gset',
 } as const satisfies Record<keyof (typeof DataType)['numberByName'], DatatypeName>;
-
-const KINDS = {
-  COUNTER: 'counter',
-  SET: 'set',
-  REGISTER: 'register',
-  FLAG: 'flag',
-  MAP: 'map',
-} as const;
-
-const FIELD_TYPES = {
-  counter: 'COUNTER',
-  set: 'SET',
-  register: 'REGISTER',
-  flag: 'FLAG',
-  map: 'MAP',
-} as const satisfies Record<FieldKind, string>;
 
 export function datatypeNameOf(type: keyof typeof NAMES): DatatypeName {
   return NAMES[type];
@@ -77,7 +62,7 @@ function entryToField(entry: MessageOf<typeof MapEntry>): {
   readonly field: Field;
   readonly value: FieldValue;
 } {
-  const kind = KINDS[entry.field.type];
+  const kind = FIELD_KINDS[entry.field.type];
   return { field: { name: entry.field.name, kind }, value: fieldValue(kind, entry) };
 }
 

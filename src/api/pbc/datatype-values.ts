@@ -20,7 +20,7 @@ import type {
 } from './messages/datatype-messages.ts';
 import type { InputOf, MessageOf } from './messages/message-type.ts';
 
-const FIELD_KINDS = {
+export const FIELD_KINDS = {
   COUNTER: 'counter',
   SET: 'set',
   REGISTER: 'register',
@@ -28,7 +28,7 @@ const FIELD_KINDS = {
   MAP: 'map',
 } as const;
 
-const FIELD_TYPES = {
+export const FIELD_TYPES = {
   counter: 'COUNTER',
   set: 'SET',
   register: 'REGISTER',
