@@ -254,8 +254,15 @@ const COUNTING: readonly Mutant[] = [
   {
     name: 'a lower n_val leaves copies behind',
     file: 'repair/replica-count-changes',
-    from: 'if (from !== to)',
+    from: 'if (from !== to || passed.has(name))',
     to: 'if (false)',
+    by: 'node/repair.test',
+  },
+  {
+    name: 'an n_val that came and went leaves copies behind',
+    file: 'repair/replica-count-changes',
+    from: 'if (from !== to || passed.has(name))',
+    to: 'if (from !== to)',
     by: 'node/repair.test',
   },
   {
