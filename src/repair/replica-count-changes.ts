@@ -6,7 +6,8 @@
  * its trees stand for, and where the cluster's state says otherwise it recounts the trees of those
  * partitions in which it holds copies of the buckets in question. Anti-entropy then compares them with
  * whoever is to hold them now, and what this node holds no more by the new count shows in a tree that
- * is others' (`leftovers.ts`).
+ * is others' (`leftovers.ts`). An n_val that comes and goes between two looks is remembered in memory
+ * only: a node that stops within those seconds does not recount what it wrote by it.
  *
  *   meta 'n-vals' → JSON: a list of {type, bucket, nVal}; without a bucket: of all buckets of the type
  */
