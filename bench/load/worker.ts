@@ -2,9 +2,11 @@
  * The entry point of a worker process: takes orders over IPC, one after the other.
  */
 
+import { growHeapFreely } from '../../src/cli/heap-growth.ts';
 import { LoadProcess } from './load-process.ts';
 import type { Order, Report } from './messages.ts';
 
+growHeapFreely();
 let load: LoadProcess | undefined;
 let last: Promise<void> = Promise.resolve();
 let isBusy = false;

@@ -8,7 +8,6 @@
  */
 
 import { resolve } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
 import { logCommands } from '../admin/log-commands.ts';
 import { LogLevels } from '../base/log-levels.ts';
 import type { NodeConfig } from '../config/cluster-config.ts';
@@ -18,16 +17,8 @@ import { PinoLog } from '../telemetry/pino-log.ts';
 import { measureProcess } from '../telemetry/process-metrics.ts';
 import { SystemClock, systemHost } from '../telemetry/system-host.ts';
 import { tellParent } from './child-node.ts';
+import { growHeapFreely } from './heap-growth.ts';
 import { NodeRuntime } from './node-runtime.ts';
-
-/**
- * The old generation may grow to four times what is alive, V8's own maximum, before it is collected.
- *
- * Left alone, V8 picks 1.1 to 4 by how fast its collector seems, which on a busy machine is slow; and it
- * counts the bytes of buffers, of which a large value is nothing but: it then marked the whole heap for
- * every few hundred reads (`bench/NOTES.md`).
- */
-const HEAP_GROWTH_FLAG = '--heap-growing-percent=300';
 
 export interface StartOptions {
   readonly config: string;
@@ -47,7 +38,7 @@ export async function runNode(options: StartOptions): Promise<void> {
 }
 
 async function serve(options: StartOptions): Promise<void> {
-  setFlagsFromString(HEAP_GROWTH_FLAG);
+  growHeapFreely();
   const { document, config } = openConfigFile(options.config);
   const self = selfIn(config.nodes, options);
   const clock = new SystemClock();
