@@ -19,7 +19,7 @@ import { isFault } from '../base/fault.ts';
 import type { Partition } from '../base/names.ts';
 import type { Span } from '../base/span.ts';
 import { hasStatesToJoin } from '../object/sibling-states.ts';
-import { isTombstone, showHead } from '../object/show.ts';
+import { isTombstone, showHead, withoutValues } from '../object/show.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
 import type { GetOutcome, GetRequest } from '../object/requests.ts';
 import type { ObjectHead, StoredObject } from '../object/stored-object.ts';
@@ -404,14 +404,4 @@ class Read {
 
 function endSpan(span: Span, { kind }: GetOutcome): void {
   span.end(kind === 'found' || kind === 'not-found' ? undefined : kind);
-}
-
-const NO_VALUE = Buffer.alloc(0);
-
-/** A head as an object whose values are left out. */
-export function withoutValues(head: ObjectHead): StoredObject {
-  return {
-    context: head.context,
-    siblings: head.siblings.map((sibling) => ({ ...sibling, value: NO_VALUE })),
-  };
 }

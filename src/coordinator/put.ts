@@ -9,13 +9,13 @@
 
 import { EMPTY_VERSION_VECTOR, equals } from '../clock/version-vector.ts';
 import { decodeHead, decodeRecord } from '../object/record.ts';
-import { showHead } from '../object/show.ts';
+import { showHead, withoutValues } from '../object/show.ts';
 import { keepsSiblings, type BucketProperties } from '../object/bucket-properties.ts';
 import type { Failure, PutOutcome, PutRequest } from '../object/requests.ts';
 import type { StoredObject } from '../object/stored-object.ts';
 import type { PeerReply } from '../peer/messages.ts';
 import type { Replica } from '../replica/replica.ts';
-import { withoutValues, type GetCoordinator } from './get.ts';
+import type { GetCoordinator } from './get.ts';
 import type { CoordinatorPorts } from './ports.ts';
 import { show } from './show.ts';
 import { Write, type CoordinatedPut, type WritePlan } from './write.ts';

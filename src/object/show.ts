@@ -9,6 +9,7 @@
 import { compareDots } from '../clock/actor.ts';
 import { keepsSiblings } from './bucket-properties.ts';
 import type { BucketProperties } from './bucket-properties.ts';
+import { withValue } from './record.ts';
 import type { ObjectHead, SiblingHead, StoredObject } from './stored-object.ts';
 
 /**
@@ -48,4 +49,14 @@ function isNewer(left: SiblingHead, right: SiblingHead): boolean {
   }
   if (left.isTombstone !== right.isTombstone) return right.isTombstone;
   return compareDots(left.dot, right.dot) < 0;
+}
+
+const NO_VALUE = Buffer.alloc(0);
+
+/** A head as an object whose values are left out. */
+export function withoutValues(head: ObjectHead): StoredObject {
+  return {
+    context: head.context,
+    siblings: head.siblings.map((sibling) => withValue(sibling, NO_VALUE)),
+  };
 }

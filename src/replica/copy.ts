@@ -6,7 +6,7 @@
  */
 
 import { decodeHead, decodeRecord, encodeRecord, joinRecord } from '../object/record.ts';
-import type { ObjectHead, Sibling, SiblingHead, StoredObject } from '../object/stored-object.ts';
+import type { ObjectHead, StoredObject } from '../object/stored-object.ts';
 
 export interface Copy {
   readonly head: ObjectHead;
@@ -22,8 +22,6 @@ export type FoundCopy =
   | { readonly kind: 'copy'; readonly copy: Copy }
   /** No copy for its readers; its index entries and its hash are known if its head is sound. */
   | { readonly kind: 'damaged'; readonly head: ObjectHead | undefined };
-
-const NO_VALUE = Buffer.alloc(0);
 
 /** `bytes`: at least the head of a record. */
 export function readHead(bytes: Buffer | undefined): FoundCopy {
@@ -48,22 +46,4 @@ export function copyOf(object: StoredObject): Copy & { readonly record: Buffer }
 /** The object with its values; undefined where only the head was read. */
 export function objectOf(copy: Copy): StoredObject | undefined {
   return copy.object ?? (copy.record === undefined ? undefined : decodeRecord(copy.record));
-}
-
-/** The object with every value left out, for what is decided by heads alone. */
-export function withoutValues(head: ObjectHead): StoredObject {
-  return { context: head.context, siblings: head.siblings.map(withoutValue) };
-}
-
-/** Field by field: spreading takes many times as long, once for each write. */
-function withoutValue(head: SiblingHead): Sibling {
-  return {
-    dot: head.dot,
-    lastModifiedMicros: head.lastModifiedMicros,
-    vtag: head.vtag,
-    metadata: head.metadata,
-    isTombstone: head.isTombstone,
-    valueSizeBytes: head.valueSizeBytes,
-    value: NO_VALUE,
-  };
 }

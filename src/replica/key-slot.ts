@@ -11,10 +11,11 @@ import { byteStringToBytes, type ByteString } from '../base/bytes.ts';
 import { assert } from '../base/fault.ts';
 import type { NodeId, ObjectKey } from '../base/names.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
+import { withoutValues } from '../object/show.ts';
 import type { ObjectHead, StoredObject } from '../object/stored-object.ts';
 import type { HashTree } from '../storage/hash-tree.ts';
 import type { IndexTerm } from '../storage/keys.ts';
-import { withoutValues, type Copy, type FoundCopy } from './copy.ts';
+import type { Copy, FoundCopy } from './copy.ts';
 import type { StoredHead } from './recent-heads.ts';
 import type { Placement } from './replica.ts';
 

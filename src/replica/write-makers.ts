@@ -16,8 +16,9 @@ import { sizeOfOperation } from '../datatype/operation-limits.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
 import { applyUpdate, type DatatypeUpdate, type UpdateOutcome } from '../object/datatype-update.ts';
 import { applyWrite } from '../object/reconcile.ts';
+import { withoutValues } from '../object/show.ts';
 import type { StoredObject } from '../object/stored-object.ts';
-import { objectOf, withoutValues } from './copy.ts';
+import { objectOf } from './copy.ts';
 import type { Copy } from './copy.ts';
 import type { CoordinatedWrite } from './replica.ts';
 
