@@ -8,7 +8,7 @@
  */
 
 import { EMPTY_VERSION_VECTOR, equals } from '../clock/version-vector.ts';
-import { decodeHead, decodeRecord } from '../object/record.ts';
+import { decodeChecked, decodeHead } from '../object/record.ts';
 import { showHead, withoutValues } from '../object/show.ts';
 import { keepsSiblings, type BucketProperties } from '../object/bucket-properties.ts';
 import type { Failure, PutOutcome, PutRequest } from '../object/requests.ts';
@@ -111,7 +111,7 @@ export class PutCoordinator {
     if (request.returning === 'nothing' || record === undefined) return STORED;
     const head = request.returning === 'body' ? undefined : decodeHead(record);
     const object =
-      request.returning === 'body' ? decodeRecord(record) : head && withoutValues(head);
+      request.returning === 'body' ? decodeChecked(record) : head && withoutValues(head);
     // The write is safe even if its echo was damaged.
     return object === undefined ? { kind: 'timeout' } : this.#stored(request, object, properties);
   }

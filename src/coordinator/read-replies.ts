@@ -8,7 +8,7 @@
  */
 
 import { mergeHeads, mergeObjects } from '../object/reconcile.ts';
-import { decodeHead, decodeRecord, sliceHead } from '../object/record.ts';
+import { decodeChecked, decodeHead, sliceHead } from '../object/record.ts';
 import { isTombstone } from '../object/show.ts';
 import type { ObjectHead, StoredObject } from '../object/stored-object.ts';
 import type { Participant } from './participants.ts';
@@ -139,7 +139,7 @@ export class ReadReplies {
     const headBytes = sliceHead(record);
     if (headBytes === undefined) return 'failed';
     const known = this.#knownHead(headBytes);
-    const object = isWhole ? decodeRecord(record) : undefined;
+    const object = isWhole ? decodeChecked(record) : undefined;
     const head = isWhole ? object : (known ?? decodeHead(record));
     if (head === undefined) return 'failed';
     slot.head = head;

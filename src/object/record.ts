@@ -76,8 +76,21 @@ export function joinRecord(parts: RecordParts): Buffer {
 export function decodeRecord(record: Buffer): StoredObject | undefined {
   const opened = openHead(record);
   if (opened === undefined) return undefined;
+  const isSound = crc32(record.subarray(opened.headSize)) === opened.bodyCrc;
+  return isSound ? assemble(record, opened) : undefined;
+}
+
+/**
+ * As `decodeRecord`, of a record that a replica has just checked or made and that came here in one
+ * process or in a frame, which has a CRC of its own: its body is not checked again.
+ */
+export function decodeChecked(record: Buffer): StoredObject | undefined {
+  const opened = openHead(record);
+  return opened === undefined ? undefined : assemble(record, opened);
+}
+
+function assemble(record: Buffer, opened: OpenedHead): StoredObject | undefined {
   const body = record.subarray(opened.headSize);
-  if (crc32(body) !== opened.bodyCrc) return undefined;
   const siblings: Sibling[] = [];
   let offset = 0;
   for (const head of opened.siblings) {
@@ -117,6 +130,11 @@ export function sliceSoundHead(record: Buffer): Buffer | undefined {
 export function recordCausalHash(record: Buffer): Buffer | undefined {
   const causality = sliceCausality(record);
   return causality === undefined ? undefined : causalHashOf(causality);
+}
+
+/** CRC-32 of the body, as a sound head names it. */
+export function bodyCrcOf(head: Buffer): number {
+  return head.readUInt32BE(head.length - SUFFIX_SIZE_BYTES);
 }
 
 /** Bytes of a record's head, if they are all there. */

@@ -10,7 +10,7 @@
 import type { Metrics } from '../base/host.ts';
 import { causalHash } from '../object/causality.ts';
 import { indexEntriesOf } from '../object/index-entries.ts';
-import { recordCausalHash, sliceHead } from '../object/record.ts';
+import { bodyCrcOf, recordCausalHash, sliceHead } from '../object/record.ts';
 import { isTombstone } from '../object/show.ts';
 import type { IndexEntry, ObjectHead } from '../object/stored-object.ts';
 import { assert } from '../base/fault.ts';
@@ -95,8 +95,10 @@ export function staleEntryOperations(
 
 function objectPut(key: Buffer, { record }: Copy): WriteOperation {
   assert(record !== undefined, 'a copy that is stored is whole');
-  const head = sliceHead(record) ?? EMPTY;
-  return { kind: 'put', key, head, body: record.subarray(head.length) };
+  const head = sliceHead(record);
+  assert(head !== undefined, 'what is stored is a record');
+  const body = record.subarray(head.length);
+  return { kind: 'put', key, head, body, bodyCrc: bodyCrcOf(head) };
 }
 
 function addTombOperation(

@@ -10,12 +10,11 @@
 
 import { assert, Fault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
-import type { StoreHealth, WriteOperation } from './store.ts';
+import type { Put, StoreHealth, WriteOperation } from './store.ts';
 
 /** An atomic batch of the disk's; the buffers are copied by each call. */
 export interface CommitBatch {
-  /** `body`: as that of `Put`. */
-  put(key: Buffer, head: Buffer, body: Buffer | undefined): void;
+  put(operation: Put): void;
   remove(key: Buffer): void;
   /** Called once; atomic and durable when it resolves. */
   write(): Promise<void>;
@@ -174,9 +173,8 @@ function add(batch: CommitBatch, operations: readonly WriteOperation[]): number 
       batch.remove(operation.key);
       continue;
     }
-    const { key, head, body } = operation;
-    sizeBytes += head.length + (body?.length ?? 0);
-    batch.put(key, head, body);
+    sizeBytes += operation.head.length + (operation.body?.length ?? 0);
+    batch.put(operation);
   }
   return sizeBytes;
 }

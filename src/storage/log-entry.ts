@@ -11,6 +11,14 @@
 import { crc32 } from 'node:zlib';
 import { assert } from '../base/fault.ts';
 
+/** What is written. */
+export interface LogContent {
+  readonly key: Buffer;
+  readonly body: Buffer;
+  /** As `Put.bodyCrc`. */
+  readonly bodyCrc?: number | undefined;
+}
+
 export interface LogEntry {
   /** A view. */
   readonly key: Buffer;
@@ -41,10 +49,9 @@ export function logEntrySize(keySizeBytes: number, bodySizeBytes: number): numbe
 export function writeLogEntry(
   bytes: Buffer,
   offset: number,
-  { key, body }: { readonly key: Buffer; readonly body: Buffer },
+  { key, body, bodyCrc = crc32(body) }: LogContent,
 ): number {
   assert(key.length <= KEY_SIZE_MAX, 'a key of the value log is not too long');
-  const bodyCrc = crc32(body);
   bytes.writeUInt32BE(bodyCrc, offset + 4);
   bytes.writeUInt32BE(key.length, offset + 8);
   bytes.writeUInt32BE(body.length, offset + 12);

@@ -18,6 +18,7 @@ import { LedgerChange } from './segment-ledger.ts';
 import type { SegmentLedger } from './segment-ledger.ts';
 import { encodeParted, encodeWhole, placeOf } from './stored-value.ts';
 import type { BodyPlace } from './stored-value.ts';
+import type { Put } from './store.ts';
 import type { LogBatch, ValueLog } from './value-log.ts';
 
 export interface LoggedBatchPorts {
@@ -53,7 +54,7 @@ export class LoggedBatch implements CommitBatch {
     this.#batch = ports.database.batch();
   }
 
-  put(key: Buffer, head: Buffer, body: Buffer | undefined): void {
+  put({ key, head, body, bodyCrc }: Put): void {
     if (body === undefined) {
       this.#batch.put(key, encodeWhole(head, undefined));
       return;
@@ -63,7 +64,7 @@ export class LoggedBatch implements CommitBatch {
       this.#batch.put(key, encodeWhole(head, body));
       return;
     }
-    const place = this.#ports.log.append(this.#logBatch, key, body);
+    const place = this.#ports.log.append(this.#logBatch, { key, body, bodyCrc });
     const sizeBytes = logEntrySize(key.length, body.length);
     this.#change.appended(place.segment, sizeBytes);
     this.#appendedBytes += sizeBytes;

@@ -21,6 +21,8 @@ export interface Put {
    * older body took is then known to be free. Absent for entries that are all head.
    */
   readonly body?: Buffer;
+  /** CRC-32 of the body, where it is known: it is not worked out again. */
+  readonly bodyCrc?: number;
 }
 
 export interface Remove {

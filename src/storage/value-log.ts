@@ -10,6 +10,7 @@
 import { crc32 } from 'node:zlib';
 import { assert, Fault } from '../base/fault.ts';
 import { logEntryHeadSize, logEntrySize, writeLogEntry } from './log-entry.ts';
+import type { LogContent } from './log-entry.ts';
 import type { SegmentFolder, SegmentWriter } from './segment-folder.ts';
 import type { BodyPlace } from './stored-value.ts';
 
@@ -62,15 +63,16 @@ export class ValueLog {
     return this.#position === 0 && this.#active === this.#options.firstSegment;
   }
 
-  /** Takes a copy of both; the place is real when the batch has been flushed. */
-  append(batch: LogBatch, key: Buffer, body: Buffer): BodyPlace {
+  /** Takes a copy of it; the place is real when the batch has been flushed. */
+  append(batch: LogBatch, content: LogContent): BodyPlace {
+    const { key, body } = content;
     const sizeBytes = logEntrySize(key.length, body.length);
     if (this.#position > 0 && this.#position + sizeBytes > this.#options.segmentSizeBytes) {
       this.#active += 1;
       this.#position = 0;
     }
     const piece = this.#pieceFor(batch, sizeBytes);
-    const crc = writeLogEntry(piece.chunk, piece.sizeBytes, { key, body });
+    const crc = writeLogEntry(piece.chunk, piece.sizeBytes, content);
     piece.sizeBytes += sizeBytes;
     const offset = this.#position + logEntryHeadSize(key.length);
     this.#position += sizeBytes;

@@ -6,6 +6,8 @@ import { Packr } from 'msgpackr';
 import t from 'tap';
 import { causalHash } from '../../src/object/causality.ts';
 import {
+  bodyCrcOf,
+  decodeChecked,
   decodeHead,
   decodeRecord,
   encodeRecord,
@@ -28,6 +30,7 @@ t.test('an object comes back as it was, its values without a copy', (t) => {
       const record = recordOf(object);
       const decoded = decodeRecord(record);
       t.same(decoded, object);
+      t.same(decodeChecked(record), object);
       t.ok(decoded?.siblings.every(({ value }) => value.buffer === record.buffer));
     }),
   );
@@ -95,6 +98,16 @@ t.test('a record is sound, whole or as its head, exactly if it decodes', (t) => 
         }
       },
     ),
+  );
+  t.end();
+});
+
+t.test('a head names the CRC of its body', (t) => {
+  fc.assert(
+    fc.property(objects, (object) => {
+      const { head, body } = encodeRecord(object);
+      return bodyCrcOf(head) === crc32(body ?? Buffer.alloc(0));
+    }),
   );
   t.end();
 });

@@ -37,7 +37,7 @@ function bench(limits: { bytes?: number; operations?: number } = {}): Bench {
     const held = { operations, isWritten: false, finish };
     batches.push(held);
     return {
-      put: (key, value) => void operations.push(`${key.toString()}=${value.toString()}`),
+      put: ({ key, head }) => void operations.push(`${key.toString()}=${head.toString()}`),
       remove: (key) => void operations.push(`-${key.toString()}`),
       write() {
         held.isWritten = true;

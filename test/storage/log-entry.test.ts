@@ -38,6 +38,17 @@ t.test('an entry is read where it was written, and its body lies behind its head
   t.end();
 });
 
+t.test('a CRC of the body that is known is written as it is', (t) => {
+  fc.assert(
+    fc.property(anyBytes, anyBytes, u32, (key, body, bodyCrc) => {
+      const bytes = Buffer.alloc(logEntrySize(key.length, body.length));
+      t.equal(writeLogEntry(bytes, 0, { key, body, bodyCrc }), bodyCrc);
+      t.match(readLogEntry(bytes, 0), { kind: 'entry', entry: { key, bodyCrc } });
+    }),
+  );
+  t.end();
+});
+
 t.test('a flipped bit in the head of an entry is found', (t) => {
   fc.assert(
     fc.property(anyBytes, anyBytes, fc.nat(), (key, body, at) => {
