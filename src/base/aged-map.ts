@@ -15,7 +15,8 @@ export interface AgedEntry<K, V> {
 
 interface Link<K, V> {
   readonly key: K;
-  value: V;
+  /** Undefined once it is out: the table of before may hold the link for long (`passing-map.ts`). */
+  value: V | undefined;
   older: Link<K, V> | undefined;
   newer: Link<K, V> | undefined;
 }
@@ -57,12 +58,14 @@ export class AgedMap<K, V> {
     if (link === undefined) return false;
     this.#links.delete(key);
     this.#unlink(link);
+    link.value = undefined;
     return true;
   }
 
   /** Whose last `set` is the longest ago. */
   oldest(): AgedEntry<K, V> | undefined {
-    return this.#oldest;
+    const link = this.#oldest;
+    return link && { key: link.key, value: link.value as V };
   }
 
   clear(): void {
@@ -79,10 +82,14 @@ export class AgedMap<K, V> {
     this.#newest = link;
   }
 
-  #unlink({ older, newer }: Link<K, V>): void {
+  /** It lets go of its neighbours, too: one that is dead but old would keep all that came after it. */
+  #unlink(link: Link<K, V>): void {
+    const { older, newer } = link;
     if (older === undefined) this.#oldest = newer;
     else older.newer = newer;
     if (newer === undefined) this.#newest = older;
     else newer.older = older;
+    link.older = undefined;
+    link.newer = undefined;
   }
 }

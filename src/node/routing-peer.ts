@@ -7,6 +7,7 @@
  */
 
 import { Fault } from '../base/fault.ts';
+import { PassingMap } from '../base/passing-map.ts';
 import type { NodeId } from '../base/names.ts';
 import type {
   PeerReply,
@@ -23,7 +24,8 @@ export class RoutingPeer implements Peer {
   readonly #local: PeerHandler;
   readonly #remote: Peer;
   /** Requests under way to each node; the transport bounds them. */
-  readonly #underWay = new Map<NodeId, Set<Abandon>>();
+  readonly #underWay = new Map<NodeId, PassingMap<number, Abandon>>();
+  #lastNumber = 0;
 
   constructor(self: NodeId, local: PeerHandler, remote: Peer) {
     this.#self = self;
@@ -35,15 +37,16 @@ export class RoutingPeer implements Peer {
     if (target === this.#self) return this.#local.handle(this.#self, request, timeoutMs);
     const underWay = this.#underWayTo(target);
     return new Promise((resolve, reject) => {
-      const abandon: Abandon = reject;
-      underWay.add(abandon);
+      this.#lastNumber += 1;
+      const number = this.#lastNumber;
+      underWay.set(number, reject);
       this.#remote.request(target, request, timeoutMs).then(
         (reply) => {
-          underWay.delete(abandon);
+          underWay.take(number);
           resolve(reply);
         },
         (error: unknown) => {
-          underWay.delete(abandon);
+          underWay.take(number);
           reject(error);
         },
       );
@@ -71,13 +74,13 @@ export class RoutingPeer implements Peer {
     if (underWay === undefined || underWay.size === 0) return;
     this.#underWay.delete(target);
     const fault = new Fault('peer-closed', `${target} is down`);
-    for (const abandon of underWay) abandon(fault);
+    for (const abandon of underWay.values()) abandon(fault);
   }
 
-  #underWayTo(target: NodeId): Set<Abandon> {
+  #underWayTo(target: NodeId): PassingMap<number, Abandon> {
     let underWay = this.#underWay.get(target);
     if (underWay === undefined) {
-      underWay = new Set();
+      underWay = new PassingMap();
       this.#underWay.set(target, underWay);
     }
     return underWay;

@@ -16,6 +16,7 @@ import type { NodeId } from '../base/names.ts';
 import { withoutValues } from '../object/show.ts';
 import type { StoredObject } from '../object/stored-object.ts';
 import { bytesToByteString, type ByteString } from '../base/bytes.ts';
+import { PassingMap } from '../base/passing-map.ts';
 import { headSize } from '../object/record.ts';
 import { encodeHintKey, encodeObjectKey } from '../storage/keys.ts';
 import type { HashTrees } from '../storage/hash-tree.ts';
@@ -59,7 +60,7 @@ export class WritePath {
   readonly #trees: HashTrees;
   readonly #ports: WritePathPorts;
   readonly #options: WritePathOptions;
-  readonly #slots = new Map<ByteString, KeySlot>();
+  readonly #slots = new PassingMap<ByteString, KeySlot>();
   readonly #recent: RecentHeads;
   #changeCount = 0;
   #sizeBytes = 0;
@@ -198,7 +199,7 @@ export class WritePath {
   #forget(slot: KeySlot): void {
     // After a failed write the key may have a slot anew while the old one's read still ends.
     if (this.#slots.get(slot.id) !== slot) return;
-    this.#slots.delete(slot.id);
+    this.#slots.take(slot.id);
     if (this.#slots.size > 0) return;
     this.#whenIdle?.();
     this.#whenIdle = undefined;

@@ -9,6 +9,7 @@
 
 import { Fault } from '../base/fault.ts';
 import type { Clock, Metrics } from '../base/host.ts';
+import { PassingMap } from '../base/passing-map.ts';
 import type { PeerReply } from '../peer/messages.ts';
 import type { WireTuple } from '../peer/tuple-reader.ts';
 import type { Outgoing } from './frame-writer.ts';
@@ -30,7 +31,7 @@ export class PendingRequests {
   readonly #clock: Clock;
   readonly #metrics: Metrics;
   readonly #window: WindowOptions;
-  readonly #byId = new Map<number, PendingRequest>();
+  readonly #byId = new PassingMap<number, PendingRequest>();
   #bytes = 0;
   #nextId = 0;
   #sweepAtMs = Infinity;
@@ -69,10 +70,8 @@ export class PendingRequests {
 
   /** Takes the request out of the table; undefined: settled before, or never asked. */
   take(id: number): PendingRequest | undefined {
-    const request = this.#byId.get(id);
-    if (request === undefined) return undefined;
-    this.#byId.delete(id);
-    this.#bytes -= request.sizeBytes;
+    const request = this.#byId.take(id);
+    if (request !== undefined) this.#bytes -= request.sizeBytes;
     return request;
   }
 
