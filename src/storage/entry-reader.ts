@@ -14,7 +14,7 @@ import type { LevelDatabase, LevelIterator } from './level-database.ts';
 import { ReadPace } from './read-pace.ts';
 import type { ReaderGenerations } from './reader-generations.ts';
 import type { ScanEntry, ScanRange } from './store.ts';
-import { headOf, isParted, placeOf } from './stored-value.ts';
+import { headOf, isOfKey, isParted, placeOf } from './stored-value.ts';
 import type { BodyPlace } from './stored-value.ts';
 import type { ValueLog } from './value-log.ts';
 
@@ -84,7 +84,7 @@ export class EntryReader {
     metrics.count('store_direct_reads_total');
     try {
       const stored = this.#database.getSync(key);
-      const value = stored && this.#wholeNow(stored);
+      const value = stored && this.#wholeNow(key, stored);
       this.#pace.took(startedMs, clock.monotonicMs());
       return Promise.resolve(value);
     } catch {
@@ -102,7 +102,7 @@ export class EntryReader {
     try {
       const stored = this.#database.getSync(key);
       this.#pace.took(startedMs, clock.monotonicMs());
-      return Promise.resolve(stored && headOf(stored));
+      return Promise.resolve(stored && checkedHead(key, stored));
     } catch {
       return this.#getHeadJoined(key);
     }
@@ -169,7 +169,7 @@ export class EntryReader {
     const generation = this.#readers.enter();
     try {
       const stored = await this.#reads.get(key);
-      return stored && (isParted(stored) ? await this.#joined(stored) : headOf(stored));
+      return stored && (await this.#whole(key, stored));
     } finally {
       this.#readers.leave(generation);
     }
@@ -177,21 +177,29 @@ export class EntryReader {
 
   async #getHeadJoined(key: Buffer): Promise<Buffer | undefined> {
     const stored = await this.#reads.get(key);
-    return stored && headOf(stored);
+    try {
+      return stored && checkedHead(key, stored);
+    } catch (error) {
+      this.#reportCorrupt(error);
+      throw error;
+    }
   }
 
-  #wholeNow(stored: Buffer): Buffer {
-    if (!isParted(stored)) return headOf(stored);
+  #wholeNow(key: Buffer, stored: Buffer): Buffer {
+    const head = checkedHead(key, stored);
+    if (!isParted(stored)) return head;
     const place = mustPlace(stored);
-    const { value, body } = withRoom(headOf(stored), place);
+    const { value, body } = withRoom(head, place);
     this.#log.readNow(place, body);
     return value;
   }
 
-  async #joined(stored: Buffer): Promise<Buffer> {
+  async #whole(key: Buffer, stored: Buffer): Promise<Buffer> {
     try {
+      const head = checkedHead(key, stored);
+      if (!isParted(stored)) return head;
       const place = mustPlace(stored);
-      const { value, body } = withRoom(headOf(stored), place);
+      const { value, body } = withRoom(head, place);
       await this.#log.read(place, body);
       return value;
     } catch (error) {
@@ -208,8 +216,13 @@ export class EntryReader {
       let entries: ScanEntry[] = [];
       let sizeBytes = 0;
       for (const [key, value = EMPTY] of stored) {
+        if (!isOfKey(key, value)) {
+          // Nobody knows whose it is: who looks for it by its key finds it damaged.
+          this.#reportCorrupt(strangerFault());
+          continue;
+        }
         const isElsewhere = needsBodies && isParted(value);
-        const whole = isElsewhere ? await this.#joined(value) : headOf(value);
+        const whole = isElsewhere ? await this.#whole(key, value) : headOf(value);
         entries.push({ key, value: whole });
         if (!isElsewhere) continue;
         sizeBytes += whole.length;
@@ -261,6 +274,16 @@ export class EntryReader {
     this.#scanCount += by;
     this.#host.metrics.gauge('store_scans', this.#scanCount);
   }
+}
+
+/** Throws `store-corrupt` for a value of another key. */
+function checkedHead(key: Buffer, stored: Buffer): Buffer {
+  if (!isOfKey(key, stored)) throw strangerFault();
+  return headOf(stored);
+}
+
+function strangerFault(): Fault {
+  return new Fault('store-corrupt', 'an entry is not the one that was stored under its key');
 }
 
 function mustPlace(stored: Buffer): BodyPlace {

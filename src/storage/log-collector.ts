@@ -23,7 +23,7 @@ import type { ReaderGenerations } from './reader-generations.ts';
 import type { SegmentFolder } from './segment-folder.ts';
 import type { SegmentLedger } from './segment-ledger.ts';
 import type { WriteOperation } from './store.ts';
-import { headOf, isSamePlace, placeOf } from './stored-value.ts';
+import { headOf, isOfKey, isSamePlace, placeOf } from './stored-value.ts';
 import type { BodyPlace } from './stored-value.ts';
 
 export interface LogCollectorPorts {
@@ -180,7 +180,8 @@ export class LogCollector {
         const value = stored[index];
         const place = value && placeOf(value);
         if (value === undefined || place === undefined) continue;
-        if (!isSamePlace(place, candidate.place)) continue;
+        // What came under the key by damage must not be tied to it.
+        if (!isSamePlace(place, candidate.place) || !isOfKey(candidate.key, value)) continue;
         const body = candidate.body ?? (await this.#readBody(candidate.place));
         if (crc32(body) !== place.crc) {
           // It is damaged where it lies, too, and is repaired when it is read.

@@ -16,7 +16,7 @@ import type { LevelBatch, LevelDatabase } from './level-database.ts';
 import { logEntrySize } from './log-entry.ts';
 import { LedgerChange } from './segment-ledger.ts';
 import type { SegmentLedger } from './segment-ledger.ts';
-import { encodeParted, encodeWhole, placeOf } from './stored-value.ts';
+import { encodeHead, encodeParted, encodeWhole, placeOf } from './stored-value.ts';
 import type { BodyPlace } from './stored-value.ts';
 import type { Put } from './store.ts';
 import type { LogBatch, ValueLog } from './value-log.ts';
@@ -56,12 +56,12 @@ export class LoggedBatch implements CommitBatch {
 
   put({ key, head, body, bodyCrc }: Put): void {
     if (body === undefined) {
-      this.#batch.put(key, encodeWhole(head, undefined));
+      this.#batch.put(key, encodeHead(head));
       return;
     }
     if (body.length <= this.#options.inlineMaxBytes) {
       this.#note(key, undefined);
-      this.#batch.put(key, encodeWhole(head, body));
+      this.#batch.put(key, encodeWhole(key, head, body));
       return;
     }
     const place = this.#ports.log.append(this.#logBatch, { key, body, bodyCrc });
@@ -69,7 +69,7 @@ export class LoggedBatch implements CommitBatch {
     this.#change.appended(place.segment, sizeBytes);
     this.#appendedBytes += sizeBytes;
     this.#note(key, place);
-    this.#batch.put(key, encodeParted(head, place));
+    this.#batch.put(key, encodeParted(key, head, place));
   }
 
   remove(key: Buffer): void {

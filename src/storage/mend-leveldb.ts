@@ -24,6 +24,7 @@ import {
   storeFormKey,
 } from './keys.ts';
 import { formRefusal } from './store-form.ts';
+import { isOfKey } from './stored-value.ts';
 
 export interface MendedStore {
   /** Entries that LevelDB could read. */
@@ -111,8 +112,7 @@ async function sweep(database: Database, counts: Counts): Promise<void> {
     for (;;) {
       const entries = await iterator.nextv(BATCH);
       if (entries.length === 0) return;
-      const keys = entries.map(([key]) => key);
-      const useless = await uselessKeys(database, keys, counts);
+      const useless = await uselessKeys(database, entries, counts);
       await database.batch(useless.map((key) => ({ type: 'del', key })));
     }
   } finally {
@@ -122,14 +122,15 @@ async function sweep(database: Database, counts: Counts): Promise<void> {
 
 async function uselessKeys(
   database: Database,
-  keys: readonly Buffer[],
+  entries: readonly (readonly [Buffer, Buffer])[],
   counts: Counts,
 ): Promise<Buffer[]> {
   const useless: Buffer[] = [];
   const objectKeyByEntry = new Map<Buffer, Buffer>();
-  for (const key of keys) {
+  for (const [key, value] of entries) {
     counts.found += 1;
-    const kind = kindOf(key);
+    // What is there of another key came there by damage.
+    const kind = isOfKey(key, value) ? kindOf(key) : 'none';
     if (kind === 'object') counts.objects += 1;
     if (kind === 'derived') useless.push(key);
     else if (kind === 'none') {
@@ -138,8 +139,7 @@ async function uselessKeys(
     } else if (typeof kind === 'object') objectKeyByEntry.set(key, kind.objectKey);
   }
   const objects = await database.getMany([...objectKeyByEntry.values()]);
-  const entries = [...objectKeyByEntry.keys()];
-  const orphans = entries.filter((_, index) => objects[index] === undefined);
+  const orphans = [...objectKeyByEntry.keys()].filter((_, index) => objects[index] === undefined);
   counts.dropped += orphans.length;
   return [...useless, ...orphans];
 }

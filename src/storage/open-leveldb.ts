@@ -16,7 +16,7 @@ import type { LevelDatabase } from './level-database.ts';
 import { LevelDbStore } from './leveldb-store.ts';
 import type { LevelDbStoreOptions } from './leveldb-store.ts';
 import { SegmentFiles } from './segment-files.ts';
-import { formRefusal } from './store-form.ts';
+import { formEntry, formRefusal } from './store-form.ts';
 
 export interface OpenLevelDbOptions extends LevelDbStoreOptions {
   /** Made if it is not there, with its parents. One process at a time. */
@@ -34,6 +34,13 @@ export interface OpenLevelDbOptions extends LevelDbStoreOptions {
   readonly openFilesMax?: number;
 }
 
+interface OpeningStore {
+  readonly options: OpenLevelDbOptions;
+  readonly folder: string;
+  /** The first folder that was made for it. */
+  readonly firstMade: string | undefined;
+}
+
 const MIB = 1024 * 1024;
 /** The least that is drawn of a write buffer's size. */
 const WRITE_BUFFER_SHARE_MIN = 0.6;
@@ -49,38 +56,50 @@ export async function openLevelDbStore(
     // The records of patients are nobody else's business.
     const firstMade = await mkdir(folder, { recursive: true, mode: 0o700 });
     await mustHaveManifest(folder);
-    const openFilesMax = options.openFilesMax ?? OPEN_FILES_MAX_DEFAULT;
     const database = new Level<Buffer, Buffer>(folder, {
       keyEncoding: 'buffer',
       valueEncoding: 'buffer',
       cacheSize: options.cacheSizeBytes ?? 64 * MIB,
       writeBufferSize: drawBufferSize(host.random, options.writeBufferSizeBytes ?? 32 * MIB),
       maxFileSize: options.fileSizeBytes ?? 8 * MIB,
-      maxOpenFiles: openFilesMax,
+      maxOpenFiles: options.openFilesMax ?? OPEN_FILES_MAX_DEFAULT,
     });
     await database.open();
-    await mustBeReadable(database, folder);
-    const segments = await SegmentFiles.open(join(folder, 'values'), {
-      openFilesMax: Math.ceil(openFilesMax / 2),
-    });
-    await syncFolders(folder, firstMade);
-    const dropped = await droppedLine(join(folder, 'LOG'));
-    if (dropped !== undefined) host.log.error('store.log_damaged', { folder, reason: dropped });
-    // The process may have died at the last opening before it had drawn the consequence.
-    const droppedBefore = await droppedLine(join(folder, 'LOG.old'));
-    const mayHaveForgotten = dropped !== undefined || droppedBefore !== undefined;
-    // The check phase comes when the poll phase has handled every socket that was readable.
-    const ports = {
-      // In Node, `Level` is classic-level's own class, which its published type leaves out.
-      database: database as unknown as LevelDatabase,
-      folder: segments,
-      defer: setImmediate,
-      mayHaveForgotten,
-    };
-    return await LevelDbStore.open(host, ports, options);
+    try {
+      return await openOver(host, database, { options, folder, firstMade });
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
   } catch (error) {
     throw openFault(folder, error);
   }
+}
+
+/** The store over a database that is open. */
+async function openOver(
+  host: Host,
+  database: Level<Buffer, Buffer>,
+  { options, folder, firstMade }: OpeningStore,
+): Promise<LevelDbStore> {
+  await enterForm(database, folder);
+  const segments = await SegmentFiles.open(join(folder, 'values'), {
+    openFilesMax: Math.ceil((options.openFilesMax ?? OPEN_FILES_MAX_DEFAULT) / 2),
+  });
+  await syncFolders(folder, firstMade);
+  const dropped = await droppedLine(join(folder, 'LOG'));
+  if (dropped !== undefined) host.log.error('store.log_damaged', { folder, reason: dropped });
+  // The process may have died at the last opening before it had drawn the consequence.
+  const droppedBefore = await droppedLine(join(folder, 'LOG.old'));
+  const ports = {
+    // In Node, `Level` is classic-level's own class, which its published type leaves out.
+    database: database as unknown as LevelDatabase,
+    folder: segments,
+    // The check phase comes when the poll phase has handled every socket that was readable.
+    defer: setImmediate,
+    mayHaveForgotten: dropped !== undefined || droppedBefore !== undefined,
+  };
+  return LevelDbStore.open(host, ports, options);
 }
 
 /**
@@ -93,18 +112,30 @@ export function drawBufferSize(random: Random, sizeBytes: number): number {
   return sizeMinBytes + random.integer(sizeBytes - sizeMinBytes + 1);
 }
 
-async function mustBeReadable(database: Level<Buffer, Buffer>, folder: string): Promise<void> {
-  const refusal = formRefusal(await database.get(storeFormKey()));
-  if (refusal === undefined) return;
-  await database.close();
-  throw new Fault('config', `the data folder ${folder} cannot be read: ${refusal}`);
+/** Sees to it that the store can be read here, and is not read by whoever knows only older forms. */
+async function enterForm(database: Level<Buffer, Buffer>, folder: string): Promise<void> {
+  const entry = await readForm(database);
+  const refusal = formRefusal(entry);
+  if (refusal !== undefined) {
+    throw new Fault('config', `the data folder ${folder} cannot be read: ${refusal}`);
+  }
+  if (entry?.equals(formEntry()) === true) return;
+  await database.put(storeFormKey(), formEntry(), { sync: true });
+}
+
+async function readForm(database: Level<Buffer, Buffer>): Promise<Buffer | undefined> {
+  try {
+    return await database.get(storeFormKey());
+  } catch {
+    throw corruption('its form cannot be read');
+  }
 }
 
 /** Without the file that names its manifest LevelDB would begin anew, over the tables that are there. */
 async function mustHaveManifest(folder: string): Promise<void> {
   const names = await readdir(folder);
   if (names.includes('CURRENT') || !names.some((name) => /\.(ldb|sst)$/.test(name))) return;
-  throw Object.assign(new Error('CURRENT is missing'), { code: 'LEVEL_CORRUPTION' });
+  throw corruption('CURRENT is missing');
 }
 
 /** LevelDB syncs its files; a new folder is safe only when the folders above it are synced too. */
@@ -141,6 +172,11 @@ async function droppedLine(file: string): Promise<string | undefined> {
   } finally {
     await handle.close();
   }
+}
+
+/** As LevelDB itself would say it. */
+function corruption(reason: string): Error {
+  return Object.assign(new Error(reason), { code: 'LEVEL_CORRUPTION' });
 }
 
 function openFault(folder: string, error: unknown): Fault {

@@ -152,6 +152,13 @@ const STORING: readonly Mutant[] = [
     to: 'if (false) {',
   },
   {
+    name: 'a copy is shown under whatever key it lies',
+    file: 'storage/stored-value',
+    from: 'return stored.length >= TIE_SIZE && crc32(key) === stored.readUInt32BE(MARK_SIZE);',
+    to: 'return true;',
+    by: 'storage/log-entry.test',
+  },
+  {
     name: 'a damaged record passes for a sound one',
     file: 'object/record',
     from: 'return isSound ? assemble(record, opened) : undefined;',

@@ -9,9 +9,11 @@ import {
   writeLogEntry,
 } from '../../src/storage/log-entry.ts';
 import {
+  encodeHead,
   encodeParted,
   encodeWhole,
   headOf,
+  isOfKey,
   isParted,
   placeOf,
 } from '../../src/storage/stored-value.ts';
@@ -84,17 +86,19 @@ t.test('any bytes are an entry, too short or damaged, and nothing throws', (t) =
   t.end();
 });
 
-t.test('a whole value is its head and body, whatever they begin with', (t) => {
-  const first = fc.constantFrom([], [0xff], [0xff, 0], [0xff, 1], [0]);
+t.test('a value is its head and its body, whatever they begin with', (t) => {
+  const first = fc.constantFrom([], [0xff], [0xff, 0], [0xff, 1], [0xff, 2], [0xff, 3], [0]);
   fc.assert(
-    fc.property(first, anyBytes, anyBytes, fc.boolean(), (start, rest, body, isInOne) => {
+    fc.property(anyBytes, first, anyBytes, anyBytes, (key, start, rest, body) => {
       const head = Buffer.concat([Buffer.from(start), rest]);
-      const value = Buffer.concat([head, body]);
-      const stored = isInOne
-        ? encodeWhole(value.subarray(0, head.length), value.subarray(head.length))
-        : encodeWhole(head, body);
-      t.notOk(isParted(stored));
-      t.same(headOf(stored), value);
+      const whole = encodeWhole(key, head, body);
+      t.same(headOf(whole), Buffer.concat([head, body]));
+      const alone = encodeHead(head);
+      t.same(headOf(alone), head);
+      for (const stored of [whole, alone]) {
+        t.notOk(isParted(stored));
+        t.ok(isOfKey(key, stored));
+      }
     }),
   );
   t.end();
@@ -102,14 +106,41 @@ t.test('a whole value is its head and body, whatever they begin with', (t) => {
 
 t.test('a place is read as it was stored, and a damaged one is none', (t) => {
   fc.assert(
-    fc.property(anyBytes, anyPlace, fc.nat(), (head, place, at) => {
-      const stored = encodeParted(head, place);
+    fc.property(anyBytes, anyBytes, anyPlace, fc.nat(), (key, head, place, at) => {
+      const stored = encodeParted(key, head, place);
       t.same(placeOf(stored), place);
       t.same(headOf(stored), head);
       const bit = at % ((stored.length - head.length) * 8);
       stored.writeUInt8(stored.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
-      t.equal(placeOf(stored), undefined);
+      t.ok(placeOf(stored) === undefined || !isOfKey(key, stored));
     }),
   );
+  t.end();
+});
+
+t.test('a value that is tied to a key is of no other', (t) => {
+  fc.assert(
+    fc.property(anyBytes, anyBytes, anyPlace, fc.nat(), (rest, head, place, at) => {
+      const key = Buffer.concat([Buffer.from('o'), rest]);
+      const other = Buffer.from(key);
+      const bit = at % (key.length * 8);
+      other.writeUInt8(other.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
+      for (const stored of [encodeWhole(key, head, head), encodeParted(key, head, place)]) {
+        t.ok(isOfKey(key, stored));
+        t.notOk(isOfKey(other, stored));
+      }
+    }),
+  );
+  t.end();
+});
+
+t.test('what form 1 stored is read: no value was tied to its key', (t) => {
+  const place = { segment: 1, offset: 2, sizeBytes: 3, crc: 4 };
+  const parted = Buffer.from('ff01000000010000000200000003000000045f16049f68656164', 'hex');
+  t.same(placeOf(parted), place);
+  t.equal(headOf(parted).toString(), 'head');
+  const whole = Buffer.from('head and body');
+  for (const stored of [parted, whole]) t.ok(isOfKey(Buffer.from('any key'), stored));
+  t.same(headOf(whole), whole);
   t.end();
 });
