@@ -110,6 +110,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
 const SHELL_FILES = new Set([
   'src/dashboard/page/page.ts',
   'src/storage/mend-leveldb.ts',
+  'src/storage/salvage-tables.ts',
   'src/storage/open-leveldb.ts',
   'src/storage/segment-files.ts',
 ]);

@@ -10,10 +10,11 @@ import { mendLevelDb } from '../storage/mend-leveldb.ts';
 export async function repairStore(folder: string): Promise<string> {
   const store = join(resolve(folder), 'store');
   if (!existsSync(store)) throw new Error(`${resolve(folder)} is no data folder: it has no store`);
-  const { found, objects, dropped, lostFiles } = await mendLevelDb(store);
+  const { found, objects, dropped, lostBlocks, lostFiles } = await mendLevelDb(store);
   return [
     `${store} can be opened again: ${objects} objects, ${found} entries in all.`,
-    `${dropped} entries were dropped, ${lostFiles} files are in ${join(store, 'lost')}.`,
+    `${dropped} entries were dropped, ${lostBlocks} blocks of tables were damaged; ` +
+      `${lostFiles} files are in ${join(store, 'lost')}, as they were.`,
     'Start the node: it writes under a new name, and compares every key with its peers.',
   ].join('\n');
 }

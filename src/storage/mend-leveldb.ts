@@ -1,12 +1,12 @@
 /**
  * Mends a store that LevelDB cannot open, or cannot read in places: what can be read is kept.
  *
- * LevelDB makes a new manifest from its tables and logs and moves what it cannot use to `lost/`. What
- * comes back may be a mixture of moments, so what stands for other entries is not believed: keys that
- * are none go, index entries whose object is gone go, and hash trees and what is filed under them go
- * altogether. The store is marked as one that may have forgotten. Trees that differ everywhere make the
- * node compare every key with its peers, which brings back what is missing. Bodies in the value log
- * check themselves when they are read.
+ * Damaged blocks are taken out of the tables first (`salvage-tables.ts`). LevelDB makes a new manifest
+ * from its tables and logs and moves what it cannot use to `lost/`. What comes back may be a mixture of
+ * moments, so what stands for other entries is not believed: keys that are none go, index entries whose
+ * object is gone go, and hash trees and what is filed under them go altogether. The store is marked as
+ * one that may have forgotten. Trees that differ everywhere make the node compare every key with its
+ * peers, which brings back what is missing. Bodies in the value log check themselves when they are read.
  */
 
 import { readdir } from 'node:fs/promises';
@@ -23,6 +23,7 @@ import {
   isStoresOwnKey,
   storeFormKey,
 } from './keys.ts';
+import { salvageTables } from './salvage-tables.ts';
 import { formRefusal } from './store-form.ts';
 import { isOfKey } from './stored-value.ts';
 
@@ -33,7 +34,9 @@ export interface MendedStore {
   readonly objects: number;
   /** Entries that are no use without what is missing; hash trees are not counted. */
   readonly dropped: number;
-  /** Files that LevelDB could not use, now in `lost/`. */
+  /** Damaged blocks of tables that could be read; some 4 KiB of entries each. */
+  readonly lostBlocks: number;
+  /** Files that were damaged or that LevelDB could not use, now in `lost/`. */
   readonly lostFiles: number;
 }
 
@@ -58,7 +61,9 @@ export async function mendLevelDb(folder: string): Promise<MendedStore> {
   await mustBeUnused(path);
   const lostBefore = await countLost(path);
   const counts = { found: 0, objects: 0, dropped: 0 };
+  let lostBlocks = 0;
   try {
+    ({ lostBlocks } = await salvageTables(path));
     await repair(path);
     const database: Database = new Level(path, { ...OPTIONS, createIfMissing: false });
     await database.open();
@@ -82,12 +87,16 @@ export async function mendLevelDb(folder: string): Promise<MendedStore> {
       { cause: error },
     );
   }
-  return { ...counts, lostFiles: (await countLost(path)) - lostBefore };
+  return { ...counts, lostBlocks, lostFiles: (await countLost(path)) - lostBefore };
 }
 
-/** LevelDB's repair takes no lock, its opening does. */
+/**
+ * LevelDB's repair takes no lock, its opening does: before it refuses because there is a store, and so
+ * before it merges damaged tables.
+ */
 async function mustBeUnused(path: string): Promise<void> {
-  const database: Database = new Level(path, { ...OPTIONS, createIfMissing: false });
+  const options = { ...OPTIONS, createIfMissing: false, errorIfExists: true };
+  const database: Database = new Level(path, options);
   try {
     await database.open();
   } catch (error) {
