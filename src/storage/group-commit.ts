@@ -31,7 +31,11 @@ export interface GroupCommitOptions {
 
 /** Writes that share a batch, and one promise between them. */
 interface Group {
-  readonly batch: CommitBatch;
+  /**
+   * Begun by the first operation, because the database keeps a batch until it is written; undefined
+   * in a group of writes of nothing.
+   */
+  batch: CommitBatch | undefined;
   readonly settled: PromiseWithResolvers<void>;
   readonly startedMs: number;
   writeCount: number;
@@ -83,7 +87,8 @@ export class GroupCommit {
     }
     this.#gathering ??= this.#newGroup();
     const group = this.#gathering;
-    const sizeBytes = add(group.batch, operations);
+    const sizeBytes =
+      operations.length === 0 ? 0 : add((group.batch ??= this.#begin()), operations);
     group.writeCount += 1;
     group.operationCount += operations.length;
     group.sizeBytes += sizeBytes;
@@ -108,7 +113,7 @@ export class GroupCommit {
     // A batch under way takes the next one along when it is done.
     if (!this.#isCommitting) this.#options.defer(() => void this.#commit());
     return {
-      batch: this.#begin(),
+      batch: undefined,
       settled: promiseWithResolvers(),
       startedMs: this.#host.clock.monotonicMs(),
       writeCount: 0,
@@ -125,7 +130,7 @@ export class GroupCommit {
       this.#gathering = undefined;
       const startedMs = this.#host.clock.monotonicMs();
       try {
-        if (group.operationCount > 0) await group.batch.write();
+        await group.batch?.write();
       } catch (error) {
         this.#fence(group, error);
         break;

@@ -87,7 +87,7 @@ export class JoinedReads {
       const share = Math.ceil(this.#keys.length / (inFlightMax - this.#inFlight));
       const count = Math.min(Math.max(share, KEYS_MIN), keysMax);
       this.#inFlight += 1;
-      void this.#read(takeFirst(this.#keys, count), takeFirst(this.#waiters, count));
+      void this.#read(this.#keys.splice(0, count), this.#waiters.splice(0, count));
     }
     if (this.#inFlight > 0) return;
     for (const resolve of this.#idleWaiters.splice(0)) resolve();
@@ -117,9 +117,4 @@ export class JoinedReads {
       waiter?.reject(error);
     }
   }
-}
-
-/** Removes and returns the first `count`; the list itself is handed over when it goes whole. */
-function takeFirst<T>(list: T[], count: number): T[] {
-  return list.splice(0, count);
 }

@@ -178,7 +178,7 @@ t.test('an empty write goes to no disk but keeps its place', async (t) => {
   t.equal(isResolved, false);
   batches[0]?.finish();
   await Promise.all([first, empty]);
-  t.equal(batches[1]?.isWritten, false);
+  t.equal(batches.length, 1, 'a database keeps a batch that is begun until it is written');
 });
 
 t.test('a write without a key is a bug', (t) => {
