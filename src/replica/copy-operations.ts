@@ -16,6 +16,7 @@ import type { IndexEntry, ObjectHead } from '../object/stored-object.ts';
 import { assert } from '../base/fault.ts';
 import { segmentOf } from '../storage/hash-tree.ts';
 import {
+  encodeHintKey,
   encodeIndexKey,
   encodeMemberKey,
   encodeObjectKey,
@@ -31,7 +32,27 @@ const EMPTY = Buffer.alloc(0);
 const NO_OPERATIONS: readonly WriteOperation[] = [];
 const NO_ENTRIES: readonly IndexEntry[] = [];
 
-export function copyOperations(
+/** The operations that make the store hold what the slot holds. */
+export function slotOperations(
+  slot: KeySlot,
+  changes: SlotChanges,
+  metrics: Metrics,
+): WriteOperation[] {
+  const { key, partition } = slot.place;
+  const operations = changes.copy === undefined ? [] : copyOperations(slot, changes.copy, metrics);
+  for (const { target, isKept } of changes.hints) {
+    const hintKey = encodeHintKey(target, partition, key);
+    operations.push(
+      isKept ? { kind: 'put', key: hintKey, head: EMPTY } : { kind: 'remove', key: hintKey },
+    );
+  }
+  if (changes.suspectEntries.length > 0) {
+    operations.push(...staleEntryOperations(slot, changes.suspectEntries));
+  }
+  return operations;
+}
+
+function copyOperations(
   slot: KeySlot,
   change: NonNullable<SlotChanges['copy']>,
   metrics: Metrics,
@@ -82,7 +103,7 @@ function hashOf({ head, record }: Copy): Buffer {
 }
 
 /** The removal of those entries that the slot's copy does not have. */
-export function staleEntryOperations(
+function staleEntryOperations(
   { place, properties, copy }: KeySlot,
   suspectEntries: readonly IndexTerm[],
 ): WriteOperation[] {

@@ -32,22 +32,18 @@ import type {
   KeyHash,
   PartitionSize,
 } from '../peer/messages.ts';
-import { HashTrees, type HashTree } from '../storage/hash-tree.ts';
-import {
-  decodeTombKey,
-  encodeHintKey,
-  encodeObjectKey,
-  tombRange,
-  treeRange,
-} from '../storage/keys.ts';
-import type { Store, WriteOperation } from '../storage/store.ts';
+import { HashTrees } from '../storage/hash-tree.ts';
+import { decodeTombKey, encodeObjectKey, tombRange } from '../storage/keys.ts';
+import type { Store } from '../storage/store.ts';
 import { DropChange, HintChange, MergeChange, ReapChange, SettleHintChange } from './changes.ts';
 import { ClientWriteChange } from './client-write.ts';
 import type { ObjectLimits } from './client-write.ts';
 import { checkCopies, type CheckedCopies } from './copy-check.ts';
-import { copyOperations, staleEntryOperations } from './copy-operations.ts';
+import { slotOperations } from './copy-operations.ts';
 import { traceCopy } from './copy-trace.ts';
+import { CountedCopies } from './counted-copies.ts';
 import { scanBuckets, scanIndex, scanKeys } from './coverage-scans.ts';
+import { DamagedCopies } from './damaged-copies.ts';
 import { Graveyard } from './graveyard.ts';
 import type { GraveyardOptions } from './graveyard.ts';
 import { HintLedger } from './hint-ledger.ts';
@@ -55,7 +51,6 @@ import type { Identity } from './identity.ts';
 import { IndexSweep } from './index-sweep.ts';
 import type { KeySlot, SlotChanges } from './key-slot.ts';
 import { OwnChains } from './own-chains.ts';
-import { scanHeads } from './partition-scan.ts';
 import { estimatePartition } from './partition-size.ts';
 import type {
   CoordinatedOutcome,
@@ -66,9 +61,8 @@ import type {
   Replica,
 } from './replica.ts';
 import { RecentRecords } from './recent-records.ts';
-import { scanRecords, type KeyRecord } from './record-scan.ts';
-import { fileMembers, scanHashes } from './segment-members.ts';
-import { recountTree } from './tree-recount.ts';
+import type { KeyRecord } from './record-scan.ts';
+import { fileMembers } from './segment-members.ts';
 import { ContentWrite, DatatypeWrite, type WriteMaker } from './write-makers.ts';
 import { WritePath } from './write-path.ts';
 import type { WritePathOptions } from './write-path.ts';
@@ -98,8 +92,6 @@ export interface StoreReplicaPorts {
   readonly isDiskFull?: () => boolean;
 }
 
-/** Damaged copies that are remembered until they are overwritten. */
-const SUSPECTS_MAX = 4096;
 /** Of a record that is remembered: larger ones are in the value log as a rule. */
 const RECENT_RECORD_MAX_BYTES = 5 * 1024;
 
@@ -109,15 +101,14 @@ export class StoreReplica implements Replica {
   readonly #properties: StoreReplicaPorts['properties'];
   readonly #isDiskFull: () => boolean;
   readonly #options: StoreReplicaOptions;
-  readonly #trees: HashTrees;
   readonly #ledger: HintLedger;
   readonly #chains: OwnChains;
   readonly #graveyard: Graveyard;
   readonly #writePath: WritePath;
   readonly #indexSweep: IndexSweep;
   readonly #recent: RecentRecords;
-  readonly #suspects = new Set<ByteString>();
-  #recounting: Promise<unknown> = Promise.resolve();
+  readonly #damaged: DamagedCopies;
+  readonly #counted: CountedCopies;
 
   private constructor(
     host: Host,
@@ -130,23 +121,31 @@ export class StoreReplica implements Replica {
     this.#isDiskFull = ports.isDiskFull ?? (() => false);
     this.#options = options;
     this.#ledger = ports.ledger;
-    this.#trees = new HashTrees(ports.store);
     this.#chains = new OwnChains(ports.identity);
     this.#graveyard = new Graveyard(host, options);
     const { recentRecordsMaxBytes: bytesMax } = options;
     this.#recent = new RecentRecords({ bytesMax, recordMaxBytes: RECENT_RECORD_MAX_BYTES });
-    const stored = { store: ports.store, trees: this.#trees };
+    const damaged = new DamagedCopies(host, (id) => this.#forget(id));
+    this.#damaged = damaged;
+    const stored = { store: ports.store, trees: new HashTrees(ports.store) };
+    const nValOf = ({ type, bucket }: ObjectKey): number => ports.properties(type, bucket).n_val;
     this.#writePath = new WritePath(host, stored, {
       options,
-      operations: (slot, changes) => this.#operations(slot, changes),
+      nValOf,
+      operations: (slot, changes) => slotOperations(slot, changes, host.metrics),
       written: (slot, changes) => this.#onWritten(slot, changes),
       lost: () => {
         this.#chains.closeAll();
         this.#recent.clear();
       },
       graveOf: (id) => this.#graveyard.find(id),
-      isSuspect: (id) => this.#suspects.has(id),
-      damaged: (id) => this.#onDamaged(id),
+      damaged,
+    });
+    this.#counted = new CountedCopies(host, {
+      ...stored,
+      damaged,
+      slots: () => this.#writePath.slots(),
+      nValOf,
     });
     this.#indexSweep = new IndexSweep(host, {
       store: ports.store,
@@ -174,7 +173,7 @@ export class StoreReplica implements Replica {
     const bytes = await this.#read(key, partition, false);
     if (bytes === undefined) return undefined;
     const object = decodeRecord(bytes);
-    if (object === undefined) this.#onDamaged(keyToString(key));
+    if (object === undefined) this.#damaged.note(keyToString(key));
     return object;
   }
 
@@ -195,7 +194,7 @@ export class StoreReplica implements Replica {
     const bytes = await (span === undefined ? read : spanned(span.child('store read'), read));
     if (bytes === undefined) return undefined;
     const record = headOnly ? sliceSoundHead(bytes) : isSoundRecord(bytes) ? bytes : undefined;
-    if (record === undefined) this.#onDamaged(id);
+    if (record === undefined) this.#damaged.note(id);
     else this.#recent.keep(id, { partition, record, isWhole: !headOnly }, mark);
     return record;
   }
@@ -203,19 +202,19 @@ export class StoreReplica implements Replica {
   async trace(key: ObjectKey, partition: Partition): Promise<CopyTrace> {
     const hintTargets = [...this.#ledger.counts().keys()];
     const trace = await traceCopy(this.#store, { key, partition, hintTargets });
-    if (trace.state === 'damaged') this.#onDamaged(keyToString(key));
+    if (trace.state === 'damaged') this.#damaged.note(keyToString(key));
     return trace;
   }
 
   async *check(partition: Partition): AsyncIterableIterator<CheckedCopies> {
     for await (const checked of checkCopies(this.#store, partition)) {
-      for (const key of checked.damaged) this.#onDamaged(keyToString(key));
+      for (const key of checked.damaged) this.#damaged.note(keyToString(key));
       yield checked;
     }
   }
 
   isDamaged(key: ObjectKey): boolean {
-    return this.#suspects.size > 0 && this.#suspects.has(keyToString(key));
+    return this.#damaged.hasKey(key);
   }
 
   doubt(key: ObjectKey): void {
@@ -326,12 +325,8 @@ export class StoreReplica implements Replica {
     });
   }
 
-  async holdsAny(partition: Partition, nVal: number): Promise<boolean> {
-    const range = treeRange(partition, nVal);
-    for await (const batch of this.#store.scan({ ...range, limit: 1, keysOnly: true })) {
-      return batch.length > 0;
-    }
-    return false;
+  holdsAny(partition: Partition, nVal: number): Promise<boolean> {
+    return this.#counted.holdsAny(partition, nVal);
   }
 
   estimate(partition: Partition): Promise<PartitionSize> {
@@ -343,12 +338,7 @@ export class StoreReplica implements Replica {
     nVal: number,
     after: ObjectKey | undefined,
   ): AsyncIterableIterator<readonly KeyRecord[]> {
-    return scanRecords(this.#store, {
-      partition,
-      after,
-      isWanted: (key) => this.#isCounted(key, nVal),
-      damaged: (key) => this.#onDamaged(keyToString(key)),
-    });
+    return this.#counted.records(partition, nVal, after);
   }
 
   listBuckets(share: CoverageShare, type: ByteString): AsyncIterableIterator<ByteString[]> {
@@ -377,9 +367,8 @@ export class StoreReplica implements Replica {
     }
   }
 
-  async tree(partition: Partition, nVal: number): Promise<Buffer> {
-    const tree = await this.#trees.load(partition, nVal);
-    return tree.segments();
+  tree(partition: Partition, nVal: number): Promise<Buffer> {
+    return this.#counted.tree(partition, nVal);
   }
 
   hashes(
@@ -387,11 +376,7 @@ export class StoreReplica implements Replica {
     nVal: number,
     segments: readonly number[],
   ): AsyncIterableIterator<KeyHash[]> {
-    return scanHashes(this.#store, {
-      partition,
-      segments,
-      isListed: (key) => this.#isCounted(key, nVal) && !this.isDamaged(key),
-    });
+    return this.#counted.hashes(partition, nVal, segments);
   }
 
   heads(
@@ -399,41 +384,11 @@ export class StoreReplica implements Replica {
     nVal: number,
     segments: readonly number[],
   ): AsyncIterableIterator<{ readonly key: ObjectKey; readonly head: Buffer }[]> {
-    return scanHeads(this.#store, {
-      partition,
-      segments: new Set(segments),
-      isCounted: (key) => this.#isCounted(key, nVal),
-    });
+    return this.#counted.heads(partition, nVal, segments);
   }
 
-  async recountTree(
-    partition: Partition,
-    nVal: number,
-    { segments, keepPace }: RecountOptions,
-  ): Promise<number> {
-    const tree = await this.#trees.load(partition, nVal);
-    // Two counts at once would correct the same error twice.
-    const recount = this.#recounting.then(() =>
-      recountTree(this.#store, {
-        tree,
-        segments: new Set(segments),
-        isCounted: (key) => this.#isCounted(key, nVal),
-        slots: () => this.#slotsOf(tree),
-        keepPace,
-      }),
-    );
-    this.#recounting = recount.catch(() => {});
-    const count = await recount;
-    this.#host.metrics.count('replica_segments_corrected', count);
-    return count;
-  }
-
-  *#slotsOf(tree: HashTree): Iterable<KeySlot> {
-    for (const slot of this.#writePath.slots()) if (slot.tree === tree) yield slot;
-  }
-
-  #isCounted({ type, bucket }: ObjectKey, nVal: number): boolean {
-    return this.#properties(type, bucket).n_val === nVal;
+  recountTree(partition: Partition, nVal: number, options: RecountOptions): Promise<number> {
+    return this.#counted.recountTree(partition, nVal, options);
   }
 
   async #read(
@@ -446,7 +401,7 @@ export class StoreReplica implements Replica {
       return await (headOnly ? this.#store.getHead(objectKey) : this.#store.get(objectKey));
     } catch (error) {
       if (!isFault(error, 'store-corrupt')) throw error;
-      this.#onDamaged(keyToString(key));
+      this.#damaged.note(keyToString(key));
       return undefined;
     }
   }
@@ -455,26 +410,10 @@ export class StoreReplica implements Replica {
     return { partition, properties: this.#properties(key.type, key.bucket) };
   }
 
-  #operations(slot: KeySlot, changes: SlotChanges): WriteOperation[] {
-    const { key, partition } = slot.place;
-    const operations =
-      changes.copy === undefined ? [] : copyOperations(slot, changes.copy, this.#host.metrics);
-    for (const { target, isKept } of changes.hints) {
-      const hintKey = encodeHintKey(target, partition, key);
-      operations.push(
-        isKept ? { kind: 'put', key: hintKey, head: EMPTY } : { kind: 'remove', key: hintKey },
-      );
-    }
-    if (changes.suspectEntries.length > 0) {
-      operations.push(...staleEntryOperations(slot, changes.suspectEntries));
-    }
-    return operations;
-  }
-
   #onWritten(slot: KeySlot, changes: SlotChanges): void {
     for (const { target, isKept } of changes.hints) this.#ledger.note(target, isKept);
     if (changes.copy === undefined) return;
-    this.#suspects.delete(slot.id);
+    this.#damaged.overwritten(slot.id);
     const { before, after, wasStored, reaped } = changes.copy;
     this.#recent.changed(slot.id, after?.record);
     if (before === undefined && wasStored) this.#indexSweep.add(slot.place);
@@ -486,15 +425,4 @@ export class StoreReplica implements Replica {
     this.#writePath.forgetHead(id);
     this.#recent.forget(id);
   }
-
-  #onDamaged(id: ByteString): void {
-    this.#host.metrics.count('replica_corrupt');
-    this.#forget(id);
-    // Each copy is reported once, however often it is read.
-    if (this.#suspects.has(id) || this.#suspects.size >= SUSPECTS_MAX) return;
-    this.#suspects.add(id);
-    this.#host.log.error('replica.corrupt', { remedy: 'repaired from its peers' });
-  }
 }
-
-const EMPTY = Buffer.alloc(0);

@@ -27,7 +27,7 @@ export interface Recount {
   readonly segments: ReadonlySet<number>;
   /** Whether the tree counts objects of this bucket. */
   readonly isCounted: (key: ObjectKey) => boolean;
-  /** The keys of the tree that have a change under way now. */
+  /** The keys with a change under way now whose next write the tree counts. */
   readonly slots: () => Iterable<KeySlot>;
   /** Waits until so many entries more may be read; false: give it up. */
   readonly keepPace: (entryCount: number) => Promise<boolean>;

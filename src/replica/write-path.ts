@@ -12,7 +12,7 @@
 import { assert, Fault, isFault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import { keyToString } from '../base/names.ts';
-import type { NodeId } from '../base/names.ts';
+import type { NodeId, ObjectKey } from '../base/names.ts';
 import { withoutValues } from '../object/show.ts';
 import type { StoredObject } from '../object/stored-object.ts';
 import { bytesToByteString, type ByteString } from '../base/bytes.ts';
@@ -23,6 +23,7 @@ import type { HashTrees } from '../storage/hash-tree.ts';
 import type { Store, WriteOperation } from '../storage/store.ts';
 import { readHead, readWhole } from './copy.ts';
 import type { FoundCopy } from './copy.ts';
+import type { DamagedCopies } from './damaged-copies.ts';
 import { KeySlot } from './key-slot.ts';
 import type { Change, KeyPlace, SlotChanges } from './key-slot.ts';
 import { RecentHeads } from './recent-heads.ts';
@@ -37,6 +38,8 @@ export interface WritePathOptions {
 }
 
 export interface WritePathPorts {
+  /** The n_val of the tree that counts what is written of this key now. */
+  nValOf(key: ObjectKey): number;
   /** The operations that make the store hold what the slot holds; they are written at once. */
   operations(slot: KeySlot, changes: SlotChanges): readonly WriteOperation[];
   /** What was taken from the slot is durable. */
@@ -45,10 +48,7 @@ export interface WritePathPorts {
   lost(slot: KeySlot): void;
   /** The tombstone that was reaped from this key not long ago. */
   graveOf(id: ByteString): StoredObject | undefined;
-  /** Whether the copy was found damaged, so that its sound head proves nothing. */
-  isSuspect(id: ByteString): boolean;
-  /** A copy was met that cannot be read. */
-  damaged(id: ByteString): void;
+  readonly damaged: DamagedCopies;
 }
 
 /** A record's head: causality, metadata, index entries. */
@@ -59,6 +59,7 @@ export class WritePath {
   readonly #store: Store;
   readonly #trees: HashTrees;
   readonly #ports: WritePathPorts;
+  readonly #damaged: DamagedCopies;
   readonly #options: WritePathOptions;
   readonly #slots = new PassingMap<ByteString, KeySlot>();
   readonly #recent: RecentHeads;
@@ -76,6 +77,7 @@ export class WritePath {
     this.#store = stored.store;
     this.#trees = stored.trees;
     this.#ports = ports;
+    this.#damaged = ports.damaged;
     this.#options = ports.options;
     this.#recent = new RecentHeads(ports.options.recentHeadsMax);
   }
@@ -175,7 +177,7 @@ export class WritePath {
     if (slot.hasLoaded) return false;
     const stored = this.#recent.take(slot.id);
     const { partition, properties } = slot.place;
-    if (stored?.partition !== partition || this.#ports.isSuspect(slot.id)) return false;
+    if (stored?.partition !== partition || this.#damaged.has(slot.id)) return false;
     this.#host.metrics.count('replica_heads_recalled_total');
     slot.recall(stored);
     slot.tree ??= this.#trees.find(partition, properties.n_val);
@@ -247,7 +249,7 @@ export class WritePath {
   async #readCopy(slot: KeySlot): Promise<void> {
     const { key, partition } = slot.place;
     const objectKey = encodeObjectKey(partition, key);
-    const found = this.#ports.isSuspect(slot.id)
+    const found = this.#damaged.has(slot.id)
       ? await this.#readWhole(slot, objectKey)
       : await this.#read(slot, () => this.#store.getHead(objectKey), readHead);
     slot.load(found, this.#ports.graveOf(slot.id));
@@ -280,11 +282,20 @@ export class WritePath {
       if (!isFault(error, 'store-corrupt')) throw error;
       found = { kind: 'damaged', head: undefined };
     }
-    if (found.kind === 'damaged') this.#ports.damaged(slot.id);
+    if (found.kind === 'damaged') this.#damaged.note(slot.id);
     return found;
   }
 
   #write(slot: KeySlot): void {
+    const { key, partition } = slot.place;
+    // Not that of the plan: the n_val may have changed since, and the trees have been recounted.
+    const nVal = this.#ports.nValOf(key);
+    const tree = slot.tree?.nVal === nVal ? slot.tree : this.#trees.find(partition, nVal);
+    if (tree === undefined) {
+      this.#loadTree(slot, nVal);
+      return;
+    }
+    slot.tree = tree;
     const refusal = this.#store.refusal();
     if (refusal !== undefined) {
       this.#abandon(slot, refusal);
@@ -299,6 +310,18 @@ export class WritePath {
         slot.isWriting = false;
         this.#ports.written(slot, changes);
         for (const change of slot.riding.splice(0)) this.#settle(change);
+        this.#advance(slot);
+      },
+      (error: unknown) => this.#abandon(slot, error),
+    );
+  }
+
+  /** The first step of its write. */
+  #loadTree(slot: KeySlot, nVal: number): void {
+    slot.isWriting = true;
+    this.#trees.load(slot.place.partition, nVal).then(
+      () => {
+        slot.isWriting = false;
         this.#advance(slot);
       },
       (error: unknown) => this.#abandon(slot, error),

@@ -185,14 +185,14 @@ const REMEMBERING: readonly Mutant[] = [
   {
     name: 'the head of a copy in another partition passes for this one’s',
     file: 'replica/write-path',
-    from: 'if (stored?.partition !== partition || this.#ports.isSuspect(slot.id))',
-    to: 'if (stored === undefined || this.#ports.isSuspect(slot.id))',
+    from: 'if (stored?.partition !== partition || this.#damaged.has(slot.id))',
+    to: 'if (stored === undefined || this.#damaged.has(slot.id))',
     by: 'replica/recent-heads.test',
   },
   {
     name: 'the head of a damaged copy is trusted',
     file: 'replica/write-path',
-    from: 'if (stored?.partition !== partition || this.#ports.isSuspect(slot.id))',
+    from: 'if (stored?.partition !== partition || this.#damaged.has(slot.id))',
     to: 'if (stored?.partition !== partition)',
     by: 'replica/recent-heads.test',
   },
@@ -226,7 +226,7 @@ const REMEMBERING: readonly Mutant[] = [
   },
   {
     name: 'what was found damaged is remembered all the same',
-    file: 'replica/store-replica',
+    file: 'replica/damaged-copies',
     from: 'this.#forget(id);',
     to: '',
     by: 'replica/recent-records.test',
@@ -271,6 +271,20 @@ const COUNTING: readonly Mutant[] = [
     from: 'if (from !== to || passed.has(name))',
     to: 'if (from !== to)',
     by: 'node/repair.test',
+  },
+  {
+    name: 'a copy is counted by the n_val that its write was planned with',
+    file: 'replica/write-path',
+    from: 'slot.tree?.nVal === nVal ? slot.tree :',
+    to: 'slot.tree ??',
+    by: 'replica/changed-counts.test',
+  },
+  {
+    name: 'a recount leaves what is being written to the tree of before',
+    file: 'replica/counted-copies',
+    from: 'if (place.partition === partition && this.#isCounted(place.key, nVal))',
+    to: 'if (slot.tree?.nVal === nVal)',
+    by: 'replica/changed-counts.test',
   },
   {
     name: 'who asked what it forgot is never sure again',
