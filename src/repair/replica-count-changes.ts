@@ -6,49 +6,52 @@
  * its trees stand for, and where the cluster's state says otherwise it recounts the trees of those
  * partitions in which it holds copies of the buckets in question. Anti-entropy then compares them with
  * whoever is to hold them now, and what this node holds no more by the new count shows in a tree that
- * is others' (`leftovers.ts`). An n_val that comes and goes between two looks is remembered in memory
- * only: a node that stops within those seconds does not recount what it wrote by it.
+ * is others' (`leftovers.ts`).
+ *
+ * An n_val that comes and goes between two looks leaves a mark: it is given to the store before
+ * anything is done by the new state, and the store writes in the order in which it is told, so no copy
+ * that was counted by that n_val can be durable without the mark. It goes with the note of the recount.
  *
  *   meta 'n-vals' → JSON: a list of {type, bucket, nVal}; without a bucket: of all buckets of the type
+ *   meta 'n-val-changed/' name → nothing; the name is JSON: [type, bucket] or [type]
  */
 
 import { utf8ToByteString } from '../base/bytes.ts';
 import type { ByteString } from '../base/bytes.ts';
-import { DEFAULT_BUCKET_TYPE } from '../base/names.ts';
+import { isFault } from '../base/fault.ts';
 import type { Partition } from '../base/names.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
 import {
-  createdTypeProperties,
-  effectiveTypeProperties,
-} from '../membership/effective-properties.ts';
-import {
   bucketRange,
+  decodeMetaKey,
   decodeTreeKey,
   encodeMetaKey,
+  metaRange,
   partitionRange,
   treeRange,
   typeRange,
 } from '../storage/keys.ts';
 import type { KeyRange } from '../storage/keys.ts';
+import type { WriteOperation } from '../storage/store.ts';
 import { Background } from './background.ts';
 import type { Halt } from './halt.ts';
 import type { TransferPorts } from './ports.ts';
+import {
+  changedScopes,
+  decodeScopes,
+  encodeScopes,
+  nameOf,
+  scopeNamed,
+  scopesOf,
+  type BucketOrType,
+  type ChangedScope,
+  type Scopes,
+} from './replica-counts.ts';
 import type { Recounts } from './recounts.ts';
 
-/** Without a bucket: all of the type. */
-interface BucketOrType {
-  readonly type: ByteString;
-  readonly bucket: ByteString | undefined;
-}
-
-/** A type, or a bucket with an n_val of its own, and how many replicas its objects have. */
-interface Scope extends BucketOrType {
-  readonly nVal: number;
-}
-
-type Scopes = ReadonlyMap<string, Scope>;
-
 const NOTE_KEY = encodeMetaKey(utf8ToByteString('n-vals'));
+const MARK_PREFIX = utf8ToByteString('n-val-changed/');
+const EMPTY = Buffer.alloc(0);
 
 export class ReplicaCountChanges {
   readonly #ports: TransferPorts;
@@ -86,13 +89,25 @@ export class ReplicaCountChanges {
     this.#background.start();
   }
 
-  /** Of each state, when it comes: until the next one copies are counted by it. */
+  /** Of each state, when it comes and before a copy is written by it. */
   stateAdopted(state: ClusterState): void {
     const scopes = scopesOf(state);
-    for (const { type, bucket } of changedScopes(this.#adopted ?? scopes, scopes)) {
-      this.#passed.set(nameOf({ type, bucket }), { type, bucket });
-    }
+    const changed = changedScopes(this.#adopted ?? scopes, scopes);
     this.#adopted = scopes;
+    if (changed.length > 0) this.#mark(changed);
+  }
+
+  #mark(changed: readonly BucketOrType[]): void {
+    const marks = changed.map(({ type, bucket }): WriteOperation => {
+      const name = nameOf({ type, bucket });
+      this.#passed.set(name, { type, bucket });
+      return { kind: 'put', key: markKey(name), head: EMPTY };
+    });
+    void this.#ports.store.write(marks).catch((error: unknown) => {
+      if (!isFault(error)) throw error;
+      // There was no room for it: a recount at once comes to the same.
+      this.#background.wake();
+    });
   }
 
   /** Idempotent. */
@@ -102,28 +117,47 @@ export class ReplicaCountChanges {
 
   /** Whether trees were recounted. */
   async round(halt: Halt): Promise<boolean> {
-    const { host, store, view } = this.#ports;
+    const { host, view } = this.#ports;
+    const before = (this.#scopes ??= await this.#recall());
     const state = view.state();
     if (state === this.#state) return false;
-    const before = (this.#scopes ??= decodeScopes(await store.get(NOTE_KEY)));
     const after = scopesOf(state);
     const passed = this.#passed;
     this.#passed = new Map();
     let treeCount: number | undefined;
     try {
       const changed = changedScopes(before, after, passed);
-      treeCount = await this.#recount(changed, state.ringSize, halt);
+      treeCount = changed.length === 0 ? 0 : await this.#recount(changed, state.ringSize, halt);
       if (treeCount === undefined) return false;
-      if (changed.length > 0) {
-        await store.write([{ kind: 'put', key: NOTE_KEY, head: encodeScopes(after) }]);
-      }
+      if (changed.length > 0) await this.#note(after, passed);
+      this.#scopes = after;
+      this.#state = state;
     } finally {
-      if (treeCount === undefined) this.#passed = new Map([...passed, ...this.#passed]);
+      if (this.#state !== state) this.#passed = new Map([...passed, ...this.#passed]);
     }
-    this.#scopes = after;
-    this.#state = state;
     if (treeCount > 0) host.log.info('repair.replica-counts-changed', { trees: treeCount });
     return treeCount > 0;
+  }
+
+  /** What the trees stood for at the last recount; what has changed since is taken up. */
+  async #recall(): Promise<Scopes> {
+    const { store } = this.#ports;
+    for await (const marks of store.scan({ ...metaRange(MARK_PREFIX), keysOnly: true })) {
+      for (const { key } of marks) {
+        const name = decodeMetaKey(key).slice(MARK_PREFIX.length);
+        this.#passed.set(name, scopeNamed(name));
+      }
+    }
+    return decodeScopes(await store.get(NOTE_KEY));
+  }
+
+  /** The trees stand for `scopes`; `passed` no longer matters, unless it has changed once more. */
+  #note(scopes: Scopes, passed: ReadonlyMap<string, BucketOrType>): Promise<void> {
+    const marks = [...passed.keys()].filter((name) => !this.#passed.has(name));
+    return this.#ports.store.write([
+      { kind: 'put', key: NOTE_KEY, head: encodeScopes(scopes) },
+      ...marks.map((name): WriteOperation => ({ kind: 'remove', key: markKey(name) })),
+    ]);
   }
 
   /** How many trees; undefined: it was halted. */
@@ -132,6 +166,8 @@ export class ReplicaCountChanges {
     ringSize: number,
     halt: Halt,
   ): Promise<number | undefined> {
+    // What is on its way was counted by the n_val of before, perhaps the first copy of its tree.
+    await this.#ports.store.write([]);
     let treeCount = 0;
     for (let index = 0; index < ringSize; index += 1) {
       const partition = index as Partition;
@@ -153,7 +189,6 @@ export class ReplicaCountChanges {
     partition: Partition,
     changed: readonly ChangedScope[],
   ): Promise<ReadonlySet<number>> {
-    if (changed.length === 0) return new Set();
     const nVals = await this.#nValsOfTrees(partition);
     if (!(await this.#holdsAny(partitionRange(partition)))) return nVals;
     for (const { type, bucket, to } of changed) {
@@ -190,71 +225,6 @@ export class ReplicaCountChanges {
   }
 }
 
-interface ChangedScope extends BucketOrType {
-  /** Undefined: it is no more. */
-  readonly to: number | undefined;
-}
-
-function scopesOf(state: ClusterState): Scopes {
-  const scopes: Scope[] = [];
-  const defaults = effectiveTypeProperties(state, DEFAULT_BUCKET_TYPE);
-  if (defaults !== undefined) {
-    scopes.push({ type: DEFAULT_BUCKET_TYPE, bucket: undefined, nVal: defaults.n_val });
-  }
-  for (const [type, bucketType] of state.bucketTypes) {
-    scopes.push({ type, bucket: undefined, nVal: createdTypeProperties(bucketType).n_val });
-  }
-  for (const [id, { n_val: nVal }] of state.bucketProperties) {
-    if (nVal !== undefined) scopes.push({ ...bucketOfId(id), nVal });
-  }
-  return byName(scopes);
-}
-
-function byName(scopes: readonly Scope[]): Scopes {
-  return new Map(scopes.map((scope) => [nameOf(scope), scope]));
-}
-
-function nameOf({ type, bucket }: BucketOrType): string {
-  return JSON.stringify(bucket === undefined ? [type] : [type, bucket]);
-}
-
-/** The name of a bucket from its id in the state: `LENGTH:TYPEBUCKET`. */
-function bucketOfId(id: ByteString): { readonly type: ByteString; readonly bucket: ByteString } {
-  const colon = id.indexOf(':');
-  const end = colon + 1 + Number(id.slice(0, colon));
-  return { type: id.slice(colon + 1, end) as ByteString, bucket: id.slice(end) as ByteString };
-}
-
-/** `passed`: what has been otherwise in between, by name. */
-function changedScopes(
-  before: Scopes,
-  after: Scopes,
-  passed: ReadonlyMap<string, BucketOrType> = new Map(),
-): ChangedScope[] {
-  const changed: ChangedScope[] = [];
-  for (const [name, { type, bucket }] of new Map([...passed, ...before, ...after])) {
-    const from = nValIn(before, name, type);
-    const to = nValIn(after, name, type);
-    if (from !== to || passed.has(name)) changed.push({ type, bucket, to });
-  }
-  return changed;
-}
-
-/** A bucket without an n_val of its own has its type's. */
-function nValIn(scopes: Scopes, name: string, type: ByteString): number | undefined {
-  return (scopes.get(name) ?? scopes.get(nameOf({ type, bucket: undefined })))?.nVal;
-}
-
-function encodeScopes(scopes: Scopes): Buffer {
-  return Buffer.from(JSON.stringify([...scopes.values()]), 'latin1');
-}
-
-/** A note that cannot be read is none: then all is recounted. */
-function decodeScopes(bytes: Buffer | undefined): Scopes {
-  if (bytes === undefined) return new Map();
-  try {
-    return byName(JSON.parse(bytes.toString('latin1')) as Scope[]);
-  } catch {
-    return new Map();
-  }
+function markKey(name: string): Buffer {
+  return encodeMetaKey((MARK_PREFIX + name) as ByteString);
 }

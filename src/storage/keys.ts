@@ -196,6 +196,11 @@ export function decodeMetaKey(bytes: Buffer): ByteString {
   return new KeyReader(bytes, META).rest();
 }
 
+/** The entries of the node itself whose names begin with `prefix`. */
+export function metaRange(prefix: ByteString): KeyRange {
+  return prefixRange(META + prefix);
+}
+
 /** Where the account of a segment of the value log is kept. */
 export function encodeLogSegmentKey(segment: number): Buffer {
   const bytes = Buffer.allocUnsafe(1 + U32_SIZE);

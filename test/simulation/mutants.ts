@@ -260,14 +260,14 @@ const MOVING: readonly Mutant[] = [
 const COUNTING: readonly Mutant[] = [
   {
     name: 'a lower n_val leaves copies behind',
-    file: 'repair/replica-count-changes',
+    file: 'repair/replica-counts',
     from: 'if (from !== to || passed.has(name))',
     to: 'if (false)',
     by: 'node/repair.test',
   },
   {
     name: 'an n_val that came and went leaves copies behind',
-    file: 'repair/replica-count-changes',
+    file: 'repair/replica-counts',
     from: 'if (from !== to || passed.has(name))',
     to: 'if (from !== to)',
     by: 'node/repair.test',
@@ -285,6 +285,13 @@ const COUNTING: readonly Mutant[] = [
     from: 'if (place.partition === partition && this.#isCounted(place.key, nVal))',
     to: 'if (slot.tree?.nVal === nVal)',
     by: 'replica/changed-counts.test',
+  },
+  {
+    name: 'a kill makes a node forget an n_val that came and went',
+    file: 'repair/replica-count-changes',
+    from: 'void this.#ports.store.write(marks).catch(',
+    to: 'void Promise.resolve().catch(',
+    by: 'node/repair.test',
   },
   {
     name: 'who asked what it forgot is never sure again',

@@ -28,6 +28,7 @@ import {
   hintRange,
   indexRange,
   keyAfter,
+  metaRange,
   objectKeyRange,
   partitionRange,
   tombRange,
@@ -219,6 +220,17 @@ t.test(
     t.end();
   },
 );
+
+t.test('a range of the node’s own entries holds those whose names begin so', (t) => {
+  fc.assert(
+    fc.property(name, name, (prefix, other) => {
+      const range = metaRange(prefix);
+      assert.strictEqual(holds(range, encodeMetaKey((prefix + other) as ByteString)), true);
+      assert.strictEqual(holds(range, encodeMetaKey(other)), other.startsWith(prefix));
+    }),
+  );
+  t.end();
+});
 
 t.test('nothing lies between a key and the key after it', (t) => {
   fc.assert(

@@ -1,0 +1,103 @@
+/**
+ * Replica counts: the n_val of every bucket type, and of every bucket that has one of its own, as a
+ * value of a cluster state that can be kept and compared with that of another.
+ *
+ * A bucket without an n_val of its own has its type's, so whatever changes at the type changes there.
+ */
+
+import type { ByteString } from '../base/bytes.ts';
+import { DEFAULT_BUCKET_TYPE } from '../base/names.ts';
+import type { ClusterState } from '../membership/cluster-state.ts';
+import {
+  createdTypeProperties,
+  effectiveTypeProperties,
+} from '../membership/effective-properties.ts';
+
+/** Without a bucket: all of the type. */
+export interface BucketOrType {
+  readonly type: ByteString;
+  readonly bucket: ByteString | undefined;
+}
+
+/** A type, or a bucket with an n_val of its own, and how many replicas its objects have. */
+interface Scope extends BucketOrType {
+  readonly nVal: number;
+}
+
+/** By name. */
+export type Scopes = ReadonlyMap<string, Scope>;
+
+export interface ChangedScope extends BucketOrType {
+  /** Undefined: it is no more. */
+  readonly to: number | undefined;
+}
+
+export function scopesOf(state: ClusterState): Scopes {
+  const scopes: Scope[] = [];
+  const defaults = effectiveTypeProperties(state, DEFAULT_BUCKET_TYPE);
+  if (defaults !== undefined) {
+    scopes.push({ type: DEFAULT_BUCKET_TYPE, bucket: undefined, nVal: defaults.n_val });
+  }
+  for (const [type, bucketType] of state.bucketTypes) {
+    scopes.push({ type, bucket: undefined, nVal: createdTypeProperties(bucketType).n_val });
+  }
+  for (const [id, { n_val: nVal }] of state.bucketProperties) {
+    if (nVal !== undefined) scopes.push({ ...bucketOfId(id), nVal });
+  }
+  return byName(scopes);
+}
+
+function byName(scopes: readonly Scope[]): Scopes {
+  return new Map(scopes.map((scope) => [nameOf(scope), scope]));
+}
+
+/** Undone by `scopeNamed`; holds one byte a character, as the names in it do. */
+export function nameOf({ type, bucket }: BucketOrType): string {
+  return JSON.stringify(bucket === undefined ? [type] : [type, bucket]);
+}
+
+export function scopeNamed(name: string): BucketOrType {
+  const [type, bucket] = JSON.parse(name) as [ByteString, ByteString?];
+  return { type, bucket };
+}
+
+/** The name of a bucket from its id in the state: `LENGTH:TYPEBUCKET`. */
+function bucketOfId(id: ByteString): { readonly type: ByteString; readonly bucket: ByteString } {
+  const colon = id.indexOf(':');
+  const end = colon + 1 + Number(id.slice(0, colon));
+  return { type: id.slice(colon + 1, end) as ByteString, bucket: id.slice(end) as ByteString };
+}
+
+/** `passed`: what has been otherwise in between, by name. */
+export function changedScopes(
+  before: Scopes,
+  after: Scopes,
+  passed: ReadonlyMap<string, BucketOrType> = new Map(),
+): ChangedScope[] {
+  const changed: ChangedScope[] = [];
+  for (const [name, { type, bucket }] of new Map([...passed, ...before, ...after])) {
+    const from = nValIn(before, name, type);
+    const to = nValIn(after, name, type);
+    if (from !== to || passed.has(name)) changed.push({ type, bucket, to });
+  }
+  return changed;
+}
+
+/** A bucket without an n_val of its own has its type's. */
+function nValIn(scopes: Scopes, name: string, type: ByteString): number | undefined {
+  return (scopes.get(name) ?? scopes.get(nameOf({ type, bucket: undefined })))?.nVal;
+}
+
+export function encodeScopes(scopes: Scopes): Buffer {
+  return Buffer.from(JSON.stringify([...scopes.values()]), 'latin1');
+}
+
+/** A note that cannot be read is none: then all is recounted. */
+export function decodeScopes(bytes: Buffer | undefined): Scopes {
+  if (bytes === undefined) return new Map();
+  try {
+    return byName(JSON.parse(bytes.toString('latin1')) as Scope[]);
+  } catch {
+    return new Map();
+  }
+}

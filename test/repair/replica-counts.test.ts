@@ -1,0 +1,64 @@
+/** Replica counts as values: what is kept of them reads as it was, and what changed is told. */
+
+import assert from 'node:assert';
+import fc from 'fast-check';
+import t from 'tap';
+import type { ByteString } from '../../src/base/bytes.ts';
+import {
+  changedScopes,
+  decodeScopes,
+  encodeScopes,
+  nameOf,
+  scopeNamed,
+  type Scopes,
+} from '../../src/repair/replica-counts.ts';
+
+const bytes = fc
+  .uint8Array({ maxLength: 6 })
+  .map((codes) => Buffer.from(codes).toString('latin1') as ByteString);
+const bucketOrType = fc.record(
+  { type: bytes, bucket: fc.option(bytes, { nil: undefined }) },
+  { noNullPrototype: true },
+);
+const PATIENTS = { type: 'default' as ByteString, bucket: 'patients' as ByteString };
+const TYPE = { type: PATIENTS.type, bucket: undefined };
+
+/** The type's n_val, and the bucket's own if it has one. */
+function scopes(ofType: number, ofBucket?: number): Scopes {
+  const own = ofBucket === undefined ? [] : [{ ...PATIENTS, nVal: ofBucket }];
+  return new Map([{ ...TYPE, nVal: ofType }, ...own].map((scope) => [nameOf(scope), scope]));
+}
+
+t.test('a name of any bytes is undone, and what is kept reads as it was', (t) => {
+  fc.assert(
+    fc.property(bucketOrType, fc.integer({ min: 1, max: 9 }), (scope, nVal) => {
+      assert.deepStrictEqual(scopeNamed(nameOf(scope)), scope);
+      assert.ok(/^[\0-\xff]*$/.test(nameOf(scope)));
+      const kept = new Map([[nameOf(scope), { ...scope, nVal }]]);
+      const read = decodeScopes(encodeScopes(kept));
+      assert.deepStrictEqual(changedScopes(kept, read), []);
+      assert.deepStrictEqual([...read.keys()], [...kept.keys()]);
+    }),
+  );
+  t.end();
+});
+
+t.test('a note that cannot be read is none', (t) => {
+  t.same(decodeScopes(Buffer.from('[{"type":')), new Map());
+  t.same(decodeScopes(undefined), new Map());
+  t.end();
+});
+
+t.test('a bucket without an n_val of its own goes by that of its type', (t) => {
+  t.same(changedScopes(scopes(3), scopes(3, 3)), []);
+  t.same(changedScopes(scopes(3), scopes(3, 2)), [{ ...PATIENTS, to: 2 }]);
+  t.same(changedScopes(scopes(3, 2), scopes(3)), [{ ...PATIENTS, to: 3 }]);
+  t.same(changedScopes(scopes(3, 2), scopes(4, 2)), [{ ...TYPE, to: 4 }]);
+  t.end();
+});
+
+t.test('what has been otherwise in between counts as changed', (t) => {
+  const passed = new Map([[nameOf(PATIENTS), PATIENTS]]);
+  t.same(changedScopes(scopes(3), scopes(3), passed), [{ ...PATIENTS, to: 3 }]);
+  t.end();
+});
