@@ -14,7 +14,7 @@
 import { Fault } from '../base/fault.ts';
 import type { NodeId, ObjectKey } from '../base/names.ts';
 import { recordCausalHash } from '../object/record.ts';
-import { differingSegments, SEGMENT_COUNT, SEGMENT_SIZE, segmentOf } from '../storage/hash-tree.ts';
+import { ALL_SEGMENTS, differingSegments, SEGMENT_SIZE, segmentOf } from '../storage/hash-tree.ts';
 import type { KeyHash, KeyHead, PeerStreamRequest } from '../peer/messages.ts';
 import { compareKeys, differingKeys } from './differing-keys.ts';
 import type { DifferingKey } from './differing-keys.ts';
@@ -26,6 +26,7 @@ import type { RepairPorts } from './ports.ts';
 import type { SharedTree } from './replica-sets.ts';
 import { Recounts } from './recounts.ts';
 import { RepairRequests } from './requests.ts';
+import { Suspicions } from './suspicions.ts';
 
 export interface ExchangeOptions {
   /** Between the two looks at the trees; 0: one look is enough. */
@@ -49,12 +50,10 @@ export interface ExchangeResult {
 
 const NOTHING: ExchangeResult = { segments: 0, pushed: 0, pulled: 0, corrected: 0 };
 
-const ALL_SEGMENTS = Array.from({ length: SEGMENT_COUNT }, (_, segment) => segment);
-
 /** So that one batch is fetched while another is merged. */
 const BATCHES_AT_ONCE = 2;
 
-/** Unexplained differences that are remembered, over all trees. */
+/** Over all trees. */
 const SUSPICIONS_MAX = 16_384;
 
 export class Exchanges {
@@ -63,8 +62,7 @@ export class Exchanges {
   readonly #requests: RepairRequests;
   readonly #pace: Pace;
   readonly #recounts: Recounts;
-  /** `partition/n/peer/segment` → by which bits it differed without a reason. */
-  readonly #suspicions = new Map<string, string>();
+  readonly #suspicions = new Suspicions(SUSPICIONS_MAX);
 
   constructor(ports: RepairPorts, pace: Pace, options: ExchangeOptions) {
     this.#ports = ports;
@@ -171,13 +169,8 @@ export class Exchanges {
     const suspects: number[] = [];
     for (const segment of unexplained) {
       const name = `${partition}/${nVal}/${peer}/${segment}`;
-      const difference = differenceAt(segment, local, remote);
-      if (this.#suspicions.get(name) === difference) {
-        suspects.push(segment);
-        this.#suspicions.delete(name);
-      } else if (this.#suspicions.size < SUSPICIONS_MAX) {
-        this.#suspicions.set(name, difference);
-      }
+      const isWrong = this.#suspicions.confirm(name, differenceAt(segment, local, remote));
+      if (isWrong) suspects.push(segment);
     }
     if (suspects.length === 0) return 0;
     this.#ports.host.log.warn('repair.tree-recounted', {

@@ -171,7 +171,9 @@ export class HintedHandoff {
       if (!(await this.#pace.take(record.length, halt))) return;
       if (!(await this.#give(receiver, hint, record))) return;
     }
-    await replica.settleHint(hint, record, !replicas.includes(self));
+    // What not every replica has is not dropped: leftovers gives it to all of them when they are back.
+    const areAllServed = isTargetEnough || receivers.length === replicas.length;
+    await replica.settleHint(hint, record, areAllServed && !replicas.includes(self));
     host.metrics.count('handoff_objects');
     host.metrics.count('handoff_bytes', record.length);
   }

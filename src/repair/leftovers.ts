@@ -17,7 +17,7 @@ import type { NodeId, ObjectKey } from '../base/names.ts';
 import { finishExit } from '../membership/ring-steps.ts';
 import { mergeHeads } from '../object/reconcile.ts';
 import { decodeHead, recordCausalHash } from '../object/record.ts';
-import { SEGMENT_COUNT } from '../storage/hash-tree.ts';
+import { ALL_SEGMENTS } from '../storage/hash-tree.ts';
 import { Background } from './background.ts';
 import type { Halt } from './halt.ts';
 import { Lanes } from './lanes.ts';
@@ -35,8 +35,6 @@ export interface LeftoversOptions {
   readonly objectsMax: number;
   readonly requestTimeoutMs: number;
 }
-
-const ALL_SEGMENTS = Array.from({ length: SEGMENT_COUNT }, (_, segment) => segment);
 
 export class Leftovers {
   readonly #ports: TransferPorts;
@@ -164,8 +162,9 @@ export class Leftovers {
     const placement = view.place(key);
     const hash = recordCausalHash(head);
     if (placement === undefined || hash === undefined) return false;
+    // The key is placed elsewhere by now, and what it has there is not what was looked at.
+    if (placement.partition !== tree.partition) return false;
     for (const owner of replicasOf(view, tree)) {
-      // The ring may have given the tree back meanwhile.
       if (owner === self || !view.isUp(owner)) return false;
       const shown = await this.#show(owner, { key, head, tree }, halt);
       if (shown === 'refused') return false;
@@ -176,6 +175,8 @@ export class Leftovers {
       }
       note.add(0, shown);
     }
+    // While that took its time the ring may have given the tree back.
+    if (replicasOf(view, tree).includes(self)) return false;
     const isGone = await replica.drop(key, placement, hash);
     if (isGone) {
       note.add(1, 0);

@@ -8,7 +8,7 @@
 
 import type { Replica } from '../replica/replica.ts';
 import type { Host } from '../base/host.ts';
-import { SEGMENT_COUNT } from '../storage/hash-tree.ts';
+import { ALL_SEGMENTS } from '../storage/hash-tree.ts';
 import type { Halt } from './halt.ts';
 import { Pace } from './pace.ts';
 import type { TreeName } from './replica-sets.ts';
@@ -17,11 +17,6 @@ import type { TreeName } from './replica-sets.ts';
 const BYTES_PER_SECOND = 8 * 1024 * 1024;
 /** What a head counts for. */
 const ENTRY_COST_BYTES = 512;
-
-const ALL_SEGMENTS: readonly number[] = Array.from(
-  { length: SEGMENT_COUNT },
-  (_, segment) => segment,
-);
 
 export class Recounts {
   readonly #replica: Replica;

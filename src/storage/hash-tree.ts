@@ -28,6 +28,11 @@ import type { Store, WriteOperation } from './store.ts';
 export const SEGMENT_COUNT = 1024;
 export const SEGMENT_SIZE = 8;
 
+export const ALL_SEGMENTS: readonly number[] = Array.from(
+  { length: SEGMENT_COUNT },
+  (_, segment) => segment,
+);
+
 const SEGMENT_SHIFT = 22;
 
 /** A copy's causal hashes before and after a change; undefined: there is (was) no copy. */

@@ -180,6 +180,21 @@ t.test('what was owed to a node that is no replica any more goes to those who ar
   t.equal(await fallback.get(key), undefined);
 });
 
+t.test('a copy that only some replicas could be given stays, without its hint', async (t) => {
+  const cluster = await RepairCluster.open(4);
+  const key = objectKey('k');
+  const fallback = must(cluster.others(key)[0]);
+  await fallback.write(key, 'v');
+  const stranger = 'gone@host' as typeof fallback.id;
+  await fallback.replica.addHint({ target: stranger, key, partition: partitionFor(key) });
+  const [first, ...others] = cluster.primaries(key).map(must);
+  for (const node of others) node.isUp = false;
+  await new HintedHandoff(fallback.ports).drain();
+  t.same(valuesOf(await must(first).get(key)), ['v']);
+  t.equal(hintCount(fallback), 0);
+  t.same(valuesOf(await fallback.get(key)), ['v'], 'two copies were promised, and there are two');
+});
+
 t.test('it drains by itself, at once when a node returns, and stops', async (t) => {
   const { cluster, handoffs } = await clusterWithDebts({ restMs: 10_000 });
   for (const node of cluster.nodes) node.isUp = false;

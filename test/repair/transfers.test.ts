@@ -10,7 +10,13 @@ import { encodeMetaKey } from '../../src/storage/keys.ts';
 import { findRefill, refillNote } from '../../src/repair/refill.ts';
 import { TransferProgress } from '../../src/repair/transfer-progress.ts';
 import { TRANSFER_DEFAULTS, Transfers } from '../../src/repair/transfers.ts';
-import { objectKey, partitionFor, valuesOf } from '../replica/replica-world.ts';
+import {
+  objectKey,
+  partitionFor,
+  placementOf,
+  record,
+  valuesOf,
+} from '../replica/replica-world.ts';
 import { VirtualHost } from '../replica/virtual-host.ts';
 import { RepairCluster, type RepairNode } from './repair-cluster.ts';
 
@@ -47,6 +53,11 @@ async function openFilled(): Promise<RepairCluster> {
     for (const other of others) await other.merge(key, object);
   }
   return cluster;
+}
+
+function must<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('it is there');
+  return value;
 }
 
 async function holdersOf(cluster: RepairCluster, key: ObjectKey): Promise<NodeId[]> {
@@ -199,6 +210,25 @@ t.test('nothing is dropped while one of its replicas is away, or has changed sin
   };
   await move(cluster, () => isInPlace(cluster, key), 300_000);
   for (const node of cluster.primaries(key)) t.equal((await node.get(key))?.siblings.length, 4);
+});
+
+t.test('a key that is placed elsewhere by now is not dropped where it belongs', async (t) => {
+  const cluster = await RepairCluster.open(4);
+  const key = must(KEYS.find((each) => partitionFor(each) === 0));
+  const stranded = must(cluster.others(key)[0]);
+  const object = await stranded.write(key, 'v');
+  for (const node of cluster.primaries(key)) await node.merge(key, object);
+  // By the new rule of its bucket the key lies where this node is a replica.
+  const partition = must(cluster.ring.partitionsHeldBy(stranded.id, 3)[0]);
+  t.not(partition, partitionFor(key));
+  const place = { ...placementOf(key), partition };
+  await stranded.replica.merge(key, place, record(object), undefined);
+  stranded.ports.view = { ...stranded.ports.view, place: () => place };
+  const transfers = new Transfers(stranded.ports, OPTIONS, undefined);
+  transfers.start();
+  await cluster.host.advance(30_000);
+  await transfers.stop();
+  t.same(valuesOf(await stranded.replica.get(key, partition)), ['v']);
 });
 
 t.test('an exiting member that has nothing left is a member no more', async (t) => {
