@@ -42,7 +42,7 @@ export class FrameWriter {
   #isScheduled = false;
   #isClosed = false;
 
-  /** `written` is called whenever the connection has taken something. */
+  /** `written` is called whenever there is more room: what waited was taken, or is not wanted. */
   constructor(sink: FrameSink, host: Host, written: () => void = () => {}) {
     this.#sink = sink;
     this.#host = host;
@@ -112,7 +112,11 @@ export class FrameWriter {
       messages.push(message);
       sizeBytes += outgoing.sizeBytes;
     }
-    if (messages.length === 0) return;
+    if (messages.length === 0) {
+      // Nothing is written that would be taken later: there is room already.
+      this.#written();
+      return;
+    }
     const frame = encodeFrame(messages, sizeBytes);
     this.#unwrittenBytes += frame.length;
     this.#host.metrics.count('peer_frames_sent');
