@@ -59,10 +59,12 @@ const LEAST_TIME_MS = 1;
 /** Items handed on at once. */
 const BATCH_MAX = 1_000;
 
-export class CoverageCoordinator {
-  readonly #ports: CoordinatorPorts;
+type CoveragePorts = Pick<CoordinatorPorts, 'host' | 'peer' | 'self' | 'view'>;
 
-  constructor(ports: CoordinatorPorts) {
+export class CoverageCoordinator {
+  readonly #ports: CoveragePorts;
+
+  constructor(ports: CoveragePorts) {
     this.#ports = ports;
   }
 
@@ -133,27 +135,28 @@ export class CoverageCoordinator {
   }
 }
 
-/** The node that a cursor reads from, and for which partitions. */
-interface Share {
+/** What a cursor reads: of which node, for which partitions, and after which item. */
+interface Share<T> {
   readonly node: NodeId;
   readonly partitions: readonly Partition[];
+  readonly after: T | undefined;
 }
 
 class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
-  readonly #ports: CoordinatorPorts;
+  readonly #ports: CoveragePorts;
   readonly #question: Question<T>;
   readonly #options: CoverageOptions;
-  readonly #heap: CursorHeap<T, Share>;
+  readonly #heap: CursorHeap<T, Share<T>>;
   readonly #lost = new Set<NodeId>();
   /** Cursors that have not shown their next item. */
-  #hungry: Cursor<T, Share>[] = [];
+  #hungry: Cursor<T, Share<T>>[] = [];
   #left: number;
   #lastGiven: T | undefined;
   #deadlineMs = 0;
   #hasBegun = false;
   #isClosed = false;
 
-  constructor(ports: CoordinatorPorts, question: Question<T>, options: CoverageOptions) {
+  constructor(ports: CoveragePorts, question: Question<T>, options: CoverageOptions) {
     this.#ports = ports;
     this.#question = question;
     this.#options = options;
@@ -247,8 +250,9 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
         cursor.close();
         if (!isFault(error) || error.code === 'timeout') throw error;
         this.#ports.host.metrics.count('coverage_restarts_total');
-        this.#lost.add(cursor.source.node);
-        this.#open(cursor.source.partitions, cursor.last);
+        const { node, partitions, after } = cursor.source;
+        this.#lost.add(node);
+        this.#open(partitions, cursor.last ?? after);
       }
     }
   }
@@ -306,7 +310,7 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
       const request = this.#question.request({ partitions: asked }, after);
       const items = peer.stream(share.node, request, this.#options.timeoutMs);
       const batches = new Answers(items, this.#question, after);
-      this.#hungry.push(new Cursor({ node: share.node, partitions: asked }, batches));
+      this.#hungry.push(new Cursor({ node: share.node, partitions: asked, after }, batches));
     }
   }
 }

@@ -178,8 +178,9 @@ class Read {
     this.#cancelDeadline = hasSpare
       ? clock.after(spareDelayMs, () => {
           this.#noteLate();
-          this.#watch();
           this.#askSpare();
+          // There is no spare left: from here on it is the deadline that is waited for.
+          this.#watch();
         })
       : clock.after(remainingMs, () => this.#settle({ kind: 'timeout' }));
   }
@@ -290,15 +291,16 @@ class Read {
       else if (verdict.kind === 'not-found') this.#settleAbsent();
       else if (verdict.kind !== 'pending') this.#settle(verdict);
     }
-    // Read repair comes after the answer, and when every replica has had its say.
-    if (this.#resolve === undefined && this.#isOver()) {
-      this.#repair.consider(this.#plan, this.#replies);
-    }
+    this.#considerRepair();
   }
 
-  /** The last reply has come, and this is the one call that sees it. */
-  #isOver(): boolean {
-    return this.#replies.isComplete && this.#wholeInFlight === 0;
+  /**
+   * Read repair comes after the answer, and when every replica has had its say: with the last reply,
+   * or with the answer where that took longer. Nothing happens after the two, so it comes once.
+   */
+  #considerRepair(): void {
+    const isOver = this.#replies.isComplete && this.#wholeInFlight === 0;
+    if (this.#resolve === undefined && isOver) this.#repair.consider(this.#plan, this.#replies);
   }
 
   /** The quorum is met: answer, or see that what is missing for the answer comes. */
@@ -343,7 +345,10 @@ class Read {
     if (!(shown instanceof Promise)) this.#settleFound(shown);
     else if (!this.#isJoining) {
       this.#isJoining = true;
-      void shown.then((joined) => this.#settleFound(joined));
+      void shown.then((joined) => {
+        this.#settleFound(joined);
+        this.#considerRepair();
+      });
     }
   }
 

@@ -35,7 +35,7 @@ export class PutCoordinator {
   async put(request: PutRequest): Promise<PutOutcome> {
     const plan = planWrite(this.#ports, request.key, request);
     // A condition that fails is told before a quorum that cannot be met.
-    if ('kind' in plan) return (await this.#findUnmet(request)) ?? plan;
+    if ('kind' in plan) return (await this.#findUnmet(request, request.timeoutMs)) ?? plan;
     const routed = await routeWrite(this.#ports, plan, {
       coordinateHere: () => this.#coordinate(request, plan),
       request: { verb: 'put', request, parentSpan: request.span },

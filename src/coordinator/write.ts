@@ -218,12 +218,17 @@ export class Write {
     if (resolve === undefined) return;
     this.#resolve = undefined;
     this.#cancelDeadline?.();
+    // What this node declined another one coordinates, and counts.
+    if (outcome.kind !== 'declined') this.#observe();
+    this.#span?.end(outcome.kind === 'stored' ? undefined : outcome.kind);
+    resolve(outcome);
+  }
+
+  #observe(): void {
     const { clock, metrics } = this.#ports.host;
     metrics.count('node_puts');
     if (this.#plan.properties.write_once) metrics.count('write_once_puts');
     metrics.observe('node_put_fsm_time', (clock.monotonicMs() - this.#startMs) * 1_000);
-    this.#span?.end(outcome.kind === 'stored' ? undefined : outcome.kind);
-    resolve(outcome);
   }
 
   #remainingMs(): number {

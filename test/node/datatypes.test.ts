@@ -101,6 +101,32 @@ t.test('increments through all nodes add up, and every node shows the sum', asyn
   });
 });
 
+t.test('a read that has much to join repairs a stale replica like any other', async (t) => {
+  const teller = await DatatypeTeller.begin();
+  const { cluster } = teller;
+  const key = teller.key('sets', ([first]) => first === N1);
+  for (const id of [N1, N2]) cluster.link(id, N3, { kind: 'silent' });
+  await cluster.settle(
+    Promise.all(
+      [N1, N2].map((id) => {
+        // More than is joined at once.
+        const operation = add(id.repeat(200_000));
+        const request = { key, operation, returning: 'nothing', timeoutMs: 300 } as const;
+        return cluster.node(id).updateDatatype(request);
+      }),
+    ),
+  );
+  cluster.heal();
+  t.equal((await teller.copyAt(N1, key))?.length, 2);
+  t.equal(await teller.copyAt(N3, key), undefined);
+  // All three have answered before the join begins.
+  const found = await teller.get(N1, key, { r: 3, notFoundOk: true });
+  t.equal(found.kind === 'found' && found.object.siblings.length, 1);
+  await cluster.time.advance(20);
+  t.equal((await teller.copyAt(N3, key))?.length, 2);
+  t.equal(cluster.counted(N1, 'read_repairs'), 1);
+});
+
 t.test('updates made side by side are siblings in the store and one value outside', async (t) => {
   const teller = await DatatypeTeller.begin();
   const { cluster } = teller;

@@ -239,12 +239,31 @@ t.test('a node whose store takes no writes passes them on and is stood in for', 
   cluster.fence(N1);
   t.notOk(cluster.node(N1).readiness().isReady);
   t.same(await teller.put(N1, key, { text: 'a' }), STORED);
+  t.equal(cluster.counted(N1, 'puts_declined_total'), 1);
+  const putCounts = cluster.ids.map((id) => cluster.counted(id, 'node_puts'));
+  t.equal(putCounts[0], 0);
+  const putCount = putCounts.reduce((sum, count) => sum + count);
+  t.equal(putCount, 1, 'it is counted once, where it was coordinated');
   t.same(told(await teller.get(N2, key)), ['a']);
   await cluster.time.until(() => !cluster.node(N2).liveMembers().includes(N1));
   cluster.fence(N2);
   cluster.fence(N3);
   t.match(await teller.put(N1, key, { text: 'b' }), { kind: 'unavailable' });
 });
+
+t.test(
+  'a condition of a write that cannot be is looked at for as long as it may take',
+  async (t) => {
+    const teller = new Teller(await TestCluster.start({ nodeCount: 3 }));
+    const { cluster } = teller;
+    const key = cluster.keyWhere(() => true);
+    for (const id of [N2, N3]) cluster.link(N1, id, { kind: 'silent' });
+    const startMs = cluster.time.nowMs;
+    const request = { condition: { kind: 'none-match' }, w: 4, timeoutMs: 200 } as const;
+    t.same(await teller.put(N1, key, { text: 'a', ...request }), { kind: 'timeout' });
+    t.equal(cluster.time.nowMs - startMs, 200);
+  },
+);
 
 t.test('both sides notice within the bound that messages pass one way only', async (t) => {
   const [heartbeatMs, missesMax] = [1_000, 3];

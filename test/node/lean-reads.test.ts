@@ -115,3 +115,15 @@ t.test(
     t.same(await askedIn(teller, () => teller.get(N1, key)), [N2]);
   },
 );
+
+t.test('a read that waits long counts each node as late once', async (t) => {
+  const teller = await begin({ timings: { spareDelayMs: 30 } });
+  const { cluster } = teller;
+  const key = keyAt(teller);
+  await teller.put(N1, key, { text: 'a', w: 3 });
+  for (const id of [N2, N3]) cluster.link(N1, id, { kind: 'silent' });
+  for (let count = 0; count < 2; count += 1) {
+    t.equal(told(await teller.get(N1, key, { timeoutMs: 500 })), 'timeout');
+  }
+  t.equal(cluster.counted(N1, 'late_nodes'), 0, 'twice is not often');
+});
