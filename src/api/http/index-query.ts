@@ -96,7 +96,8 @@ function parseMaxResults(query: Query): number | undefined | Answer {
   const text = query.get('max_results');
   if (text === undefined) return undefined;
   const count = parseInteger(text);
-  if (count !== undefined && count > 0) return count;
+  // Peers take no more; there are not as many entries anyway.
+  if (count !== undefined && count > 0) return Math.min(count, Number.MAX_SAFE_INTEGER);
   const shown = count === undefined ? printCharacters(text) : `${count}`;
   return textAnswer(400, `Invalid "max_results". ${shown} is not a positive integer`);
 }

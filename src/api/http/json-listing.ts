@@ -19,11 +19,34 @@ const WHOLE_LIMIT = 1024 * 1024;
 export type ItemTexts = AsyncIterableIterator<string | undefined>;
 
 /** Each batch of names as JSON strings. */
-export async function* quoteNames(
-  batches: AsyncIterableIterator<readonly ByteString[]>,
-): ItemTexts {
-  for await (const names of batches) {
-    if (names.length > 0) yield joinItems(names.map(quoteName));
+export function quoteNames(batches: AsyncIterableIterator<readonly ByteString[]>): ItemTexts {
+  return new QuotedNames(batches);
+}
+
+/** No generator: one that is ended before it has begun would not end what it reads. */
+class QuotedNames implements ItemTexts {
+  readonly #batches: AsyncIterableIterator<readonly ByteString[]>;
+
+  constructor(batches: AsyncIterableIterator<readonly ByteString[]>) {
+    this.#batches = batches;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<string | undefined, undefined>> {
+    for (;;) {
+      const next: IteratorResult<readonly ByteString[], unknown> = await this.#batches.next();
+      if (next.done === true) return { done: true, value: undefined };
+      if (next.value.length === 0) continue;
+      return { done: false, value: joinItems(next.value.map(quoteName)) };
+    }
+  }
+
+  async return(): Promise<IteratorResult<string | undefined, undefined>> {
+    await this.#batches.return?.();
+    return { done: true, value: undefined };
   }
 }
 
@@ -74,12 +97,17 @@ async function* restOfList(
   items: ItemTexts,
   closing: () => string,
 ): AsyncIterable<string> {
-  yield start;
-  for await (const text of items) {
-    if (text === undefined) throw new Fault('malformed', 'a name in a list is not UTF-8');
-    yield `,${text}`;
+  try {
+    yield start;
+    for await (const text of items) {
+      if (text === undefined) throw new Fault('malformed', 'a name in a list is not UTF-8');
+      yield `,${text}`;
+    }
+    yield closing();
+  } finally {
+    // The client may leave at the first piece, when nothing else ends the items.
+    await items.return?.();
   }
-  yield closing();
 }
 
 /** `{"NAME":[…]}` for each batch, then an empty one, or `{"error":…}` where it broke off. */

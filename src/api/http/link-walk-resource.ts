@@ -3,8 +3,9 @@
  *
  * Each step follows the links of all that the step before found, each target once for each tag that
  * leads there; what is not there is passed over, but what was deleted and not reaped yet is shown as
- * deleted, as in a map phase. Kept steps come back in order, each a multipart within the multipart. The
- * number of objects a walk may touch is bounded, as a few steps can reach a whole bucket.
+ * deleted, as in a map phase. Kept steps come back in order, each a multipart within the multipart. How
+ * many objects a walk may touch is bounded, in number and in bytes, as a few steps can reach a whole
+ * bucket.
  */
 
 import { escapeControls, keyPath } from './address.ts';
@@ -17,9 +18,10 @@ import { partHeaders } from './object-headers.ts';
 import { decodeName } from './percent.ts';
 import { newBoundary } from './transmission.ts';
 import { DEFAULT_BUCKET_TYPE } from '../../base/names.ts';
+import { withoutValues } from '../../object/show.ts';
 import type { ByteString } from '../../base/bytes.ts';
 import type { ObjectKey } from '../../base/names.ts';
-import type { Link, ObjectHead, StoredObject } from '../../object/stored-object.ts';
+import type { Link, StoredObject } from '../../object/stored-object.ts';
 import type { BucketAddress } from './address.ts';
 import type { Answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
@@ -27,6 +29,8 @@ import type { Existence, Offer, Resource } from './resource.ts';
 
 const STEPS_MAX = 16;
 const OBJECTS_MAX = 10_000;
+/** Of the values that are read. The answer is held whole, beside them. */
+const VALUES_MAX_BYTES = 128 * 1024 * 1024;
 const READS_AT_ONCE = 16;
 const EXPIRES_AFTER_MICROS = 600 * 1_000_000;
 const OFFER: Offer = { mediaTypes: ['multipart/mixed'], encodings: ['identity'] };
@@ -53,6 +57,7 @@ export class LinkWalkResource implements Resource {
   #steps: readonly Step[] = [];
   #origin: Found | undefined;
   #readCount = 0;
+  #readBytes = 0;
 
   constructor(
     exchange: Exchange,
@@ -139,8 +144,16 @@ export class LinkWalkResource implements Resource {
         if (outcome.kind !== 'found' && outcome.kind !== 'not-found') {
           return failureToAnswer(outcome, this.#exchange.method);
         }
-        const object = outcome.kind === 'found' ? outcome.object : deletedObject(outcome.tombstone);
-        if (object !== undefined) found.push({ key: keys[position] as ObjectKey, object });
+        const object =
+          outcome.kind === 'found'
+            ? outcome.object
+            : outcome.tombstone && withoutValues(outcome.tombstone);
+        if (object === undefined) continue;
+        found.push({ key: keys[position] as ObjectKey, object });
+        for (const { valueSizeBytes } of object.siblings) this.#readBytes += valueSizeBytes;
+      }
+      if (this.#readBytes > VALUES_MAX_BYTES) {
+        return textAnswer(400, `The walk leads to values of more than ${VALUES_MAX_BYTES} bytes\n`);
       }
     }
     return { found };
@@ -185,15 +198,6 @@ export class LinkWalkResource implements Resource {
     headers.push(...partHeaders(shown, key.bucket, form));
     writer.part(headers, shown.value);
   }
-}
-
-const NO_VALUE = Buffer.alloc(0);
-
-/** What is left of it until it is reaped, if anything is. */
-function deletedObject(tombstone: ObjectHead | undefined): StoredObject | undefined {
-  if (tombstone === undefined) return undefined;
-  const siblings = tombstone.siblings.map((sibling) => ({ ...sibling, value: NO_VALUE }));
-  return { context: tombstone.context, siblings };
 }
 
 function isWanted(link: Link, step: Step): boolean {

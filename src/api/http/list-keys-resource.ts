@@ -98,7 +98,12 @@ export class ListKeysResource implements Resource {
   }
 
   async *#stream(items: ItemTexts, preamble: string): AsyncIterable<string> {
-    if (this.#address.form === 'riak') yield `{${preamble}}`;
-    yield* streamedList('keys', items);
+    try {
+      if (this.#address.form === 'riak') yield `{${preamble}}`;
+      yield* streamedList('keys', items);
+    } finally {
+      // The client may leave at the preamble, when nothing else ends the items.
+      await items.return?.();
+    }
   }
 }

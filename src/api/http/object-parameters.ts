@@ -15,6 +15,9 @@ import type { Answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
 import type { Query } from './query.ts';
 
+/** 24 days. More than that is cut to it, as over Protocol Buffers, so that peers can read it. */
+const TIMEOUT_MAX_MS = 2 ** 31 - 1;
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 interface ObjectParameters {
@@ -112,7 +115,8 @@ export function parseDatatypeParameters(
   const isContextShown = reader.boolean('include_context') ?? true;
   const isValueReturned = reader.boolean('returnbody') ?? false;
   const text = query.get('timeout');
-  const timeoutMs = text === undefined ? undefined : parseInteger(text);
+  const integer = text === undefined ? undefined : parseInteger(text);
+  const timeoutMs = integer && Math.min(integer, TIMEOUT_MAX_MS);
   if (text !== undefined && (timeoutMs === undefined || timeoutMs < 0)) {
     const least = timeoutMs === undefined ? '0' : '0 (or 0 for disabled)';
     const rule = `timeout query parameter must be an integer greater than ${least}`;
@@ -160,11 +164,14 @@ function resolveNodeConfirms(
   return resolveQuorum(nodeConfirms, properties?.n_val ?? 0);
 }
 
-/** Milliseconds, where the client set them: any integer, also below 0. */
+/** Milliseconds, where the client set them: any integer, also below 0, up to the longest. */
 export function parseTimeout(query: Query): number | undefined | Answer {
   const text = query.get('timeout');
   if (text === undefined) return undefined;
-  return parseInteger(text) ?? textAnswer(400, `Bad timeout value ${printCharacters(text)}\n`);
+  const timeoutMs = parseInteger(text);
+  if (timeoutMs === undefined)
+    return textAnswer(400, `Bad timeout value ${printCharacters(text)}\n`);
+  return Math.min(timeoutMs, TIMEOUT_MAX_MS);
 }
 
 function set<T, K extends keyof T>(target: T, name: K, value: T[K] | undefined): void {
