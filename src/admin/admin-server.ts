@@ -55,6 +55,8 @@ export class AdminServer {
       admin.#server.once('error', reject);
       admin.#server.listen(path, resolve);
     });
+    // A connection that cannot be accepted, such as without a file descriptor, must not stop the node.
+    admin.#server.on('error', () => {});
     chmodSync(path, 0o600);
     return admin;
   }

@@ -100,8 +100,10 @@ export function nextDot(issue: DotIssue): Dot {
 function newestActor(prefix: ActorPrefix, local: VersionVector | undefined): Actor | undefined {
   if (local === undefined) return undefined;
   let newest: Actor | undefined;
-  for (const actor of local.keys()) {
-    if (actor.startsWith(prefix) && (newest === undefined || actor > newest)) newest = actor;
+  for (const [actor, counter] of local) {
+    // A chain at its end is one that a client made up: it cannot be counted on.
+    if (counter === Number.MAX_SAFE_INTEGER || !actor.startsWith(prefix)) continue;
+    if (newest === undefined || actor > newest) newest = actor;
   }
   return newest;
 }

@@ -98,9 +98,14 @@ export class Isolate {
   #timed(work: () => ReturnType<QuickJSContext['evalCode']>): QuickJSHandle | string {
     this.#endMs = performance.now() + this.#limits.callTimeMs;
     const result = work();
-    this.#endMs = Infinity;
-    if (result.error === undefined) return result.value;
+    if (result.error === undefined) {
+      this.#endMs = Infinity;
+      return result.value;
+    }
+    // What was thrown may have code of its own, which runs while it is looked at.
+    this.#endMs = performance.now() + this.#limits.callTimeMs;
     const message = this.#describe(result.error);
+    this.#endMs = Infinity;
     result.error.dispose();
     return message;
   }

@@ -65,6 +65,7 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   metrics_series_refused: 'Values without a place because there were too many series',
   nodes_lost_total: 'Times that a member stopped answering',
   nodes_returned_total: 'Times that a member answered again',
+  pbc_accept_failed_total: 'Connections that the system could not accept',
   pbc_auth_failed_total: 'Wrong credentials given over Protocol Buffers',
   pbc_bugs_total: 'Requests that met a bug',
   pbc_connections_idle_total: 'Connections ended because the client was silent',

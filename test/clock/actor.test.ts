@@ -106,5 +106,7 @@ t.test('a fresh actor begins where the chain may have been forgotten', (t) => {
   t.same(dotOf(local, { isContinuous: false }), fresh, 'a copy that peers brought back');
   t.same(dotOf(local, { client: new Map([[actor(12), 6]]) }), fresh, 'the client has seen more');
   t.same(dotOf(local, { client: new Map([[actor(13), 1]]) }), fresh, 'of a newer actor, too');
+  const ended = new Map([[actor(12), Number.MAX_SAFE_INTEGER]]);
+  t.same(dotOf(ended), fresh, 'a client made up that the chain is at its end');
   t.end();
 });

@@ -51,6 +51,14 @@ t.test('what is wrong with a function is told', async (t) => {
   t.match(await run('function () { var a = []; a[0] = a; return a; }'), /^TypeError: /);
 });
 
+t.test('what is thrown is given no more time than a call', async (t) => {
+  const other = scripts.open('function () { return [1]; }');
+  t.equal((await other.call('[]')).kind, 'returned');
+  t.type(await run('function () { throw {get message() { for (;;); }}; }'), 'string');
+  t.equal((await other.call('[]')).kind, 'returned', 'the others have not lost their thread');
+  other.close();
+});
+
 t.test('nothing of the process can be reached', async (t) => {
   const names = [
     'process',

@@ -68,15 +68,22 @@ export class PbcServer {
     );
     this.#server.maxConnections = complete.connectionsMax;
     this.#server.on('drop', () => host.metrics.count('pbc_connections_refused_total'));
+    // Such as no more file descriptors: one connection is lost, the server goes on.
+    this.#server.on('error', (error: NodeJS.ErrnoException) => {
+      host.metrics.count('pbc_accept_failed_total');
+      host.log.warn('client.accept-failed', { code: error.code });
+    });
   }
 
   /** Resolves with the port, which is another one than asked for where that was 0. */
   listen({ host, port }: { readonly host: string; readonly port: number }): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#server.once('error', (cause) => {
+      const onError = (cause: Error): void => {
         reject(new Fault('config', `cannot listen on ${host}:${port}`, { cause }));
-      });
+      };
+      this.#server.once('error', onError);
       this.#server.listen({ host, port, backlog: BACKLOG }, () => {
+        this.#server.off('error', onError);
         this.#scheduleCheck();
         resolve((this.#server.address() as AddressInfo).port);
       });

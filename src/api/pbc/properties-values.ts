@@ -142,9 +142,15 @@ function toHooks({ modfun, name }: MessageOf<typeof RpbCommitHook>): readonly Co
 }
 
 function fromHook(hook: CommitHook): InputOf<typeof RpbCommitHook> {
-  return 'name' in hook ? { name: utf8ToByteString(hook.name) } : { modfun: fromFunction(hook) };
+  // A function may have a member of that name, which can be anything.
+  return 'name' in hook && typeof hook.name === 'string'
+    ? { name: utf8ToByteString(hook.name) }
+    : { modfun: fromFunction(hook as ModuleFunction) };
 }
 
 function isFunction(value: PropertyValue): value is ModuleFunction {
-  return typeof value === 'object' && value !== null && 'mod' in value && 'fun' in value;
+  if (typeof value !== 'object' || value === null || !('mod' in value && 'fun' in value)) {
+    return false;
+  }
+  return typeof value.mod === 'string' && typeof value.fun === 'string';
 }

@@ -296,6 +296,25 @@ t.test('hooks that name nothing are passed over', async (t) => {
   t.equal(kept.length, 2);
 });
 
+t.test('a bucket is shown whatever its functions are called', async (t) => {
+  const { ask, node } = await connected(t);
+  const bucket = name('b');
+  const functions = [
+    { mod: 'm', fun: null },
+    { mod: 5, fun: 'f' },
+    { mod: 'm', fun: ['f'] },
+  ];
+  for (const linkfun of functions) {
+    const precommit = [{ mod: 'm', fun: 'f', name: 5 }];
+    // Over HTTP such values can be set.
+    await node.setBucketProperties(name('default'), bucket, { linkfun, precommit });
+    const shown = await ask(RpbGetBucketReq, { bucket });
+    const props = shown.value['props'] as Record<string, unknown>;
+    t.equal(props['linkfun'], undefined);
+    t.match(props['precommit'], [{ modfun: { module: 'm', function: 'f' } }]);
+  }
+});
+
 t.test('several wrong properties are named in Riak’s order', async (t) => {
   const { ask } = await connected(t);
   const props = { n_val: 0, r: 0, old_vclock: 0, write_once: true };

@@ -1,5 +1,6 @@
 /** The server: order, pipelines, streams, limits, and how connections end. */
 
+import { Server } from 'node:net';
 import t from 'tap';
 import { Fault } from '../../../src/base/fault.ts';
 import { RpbDelReq } from '../../../src/api/pbc/messages/delete-messages.ts';
@@ -298,4 +299,16 @@ t.test('the server says which node and version it is', async (t) => {
   t.match(await client.ask(RpbGetServerInfoReq, {}), {
     value: { node: 'dev1@127.0.0.1', server_version: '3.2.1' },
   });
+});
+
+t.test('connections that the system cannot accept stop nobody', async (t) => {
+  const listens = t.capture(Server.prototype, 'listen', Server.prototype.listen);
+  const { server, port, counts } = await serve();
+  t.teardown(() => server.close());
+  const listener = listens()[0]?.receiver as Server;
+  for (let count = 0; count < 2; count += 1) {
+    listener.emit('error', Object.assign(new Error('accept EMFILE'), { code: 'EMFILE' }));
+  }
+  t.equal(counts.get('pbc_accept_failed_total'), 2);
+  await pingOnce(port);
 });
