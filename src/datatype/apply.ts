@@ -40,6 +40,7 @@ import type {
 import { emptyStore, fieldKey, packDots, type PackedDot, type Seen } from './packed.ts';
 import { entryWithoutSeen, seenAt, type DeferredRemoval } from './removal.ts';
 import {
+  DEFERRED_MAX,
   joinDeferred,
   carryOutDeferred,
   type CausalName,
@@ -113,6 +114,8 @@ class Edit {
   /** What removals take away. */
   readonly #seen: Seen;
   readonly #deferred: DeferredRemoval[] = [];
+  /** The client's context, if it has seen what is not here yet. */
+  readonly #awaited: VersionVector | undefined;
   #hasAdded = false;
 
   constructor(state: CausalState, application: Application) {
@@ -124,6 +127,8 @@ class Edit {
     this.#dots = [{ position, counter: dot.counter }];
     // Without a context all that is here, what this very request has added included.
     this.#seen = seenAt(actors, context ?? withDot(state.context, dot));
+    const isAhead = context !== undefined && !descends(state.context, context);
+    this.#awaited = isAhead ? context : undefined;
   }
 
   *finish(bytes: Buffer): Sliced<CausalState> {
@@ -305,9 +310,8 @@ class Edit {
 
   /** What the client has seen and this replica has not is removed when it arrives. */
   #deferRest(path: readonly ByteString[], pieces: readonly ByteString[]): void {
-    const { context } = this.#application;
-    if (context === undefined || descends(this.#state.context, context)) return;
-    this.#deferred.push({ context, path, pieces });
+    if (this.#awaited === undefined || this.#deferred.length >= DEFERRED_MAX) return;
+    this.#deferred.push({ context: this.#awaited, path, pieces });
   }
 }
 

@@ -24,8 +24,15 @@ export type KeyFilterOutcome =
 /** Undefined: it cannot handle this value, and the key does not pass. */
 type Step = (value: Term) => Term | undefined;
 
-type StepFactory = (args: TermList, depth: number) => Step | undefined;
+type StepFactory = (args: TermList, scope: Scope) => Step | undefined;
 
+/** Where in a job's filters one stands; `budget` is that of all of them. */
+interface Scope {
+  readonly depth: number;
+  readonly budget: { filtersLeft: number };
+}
+
+/** Of a job, those within others included: each may be an expression to compile. */
 const FILTERS_MAX = 256;
 const DEPTH_MAX = 16;
 const REGEX_LENGTH_MAX = 1024;
@@ -39,7 +46,8 @@ const TRUE = atom('true');
 const FALSE = atom('false');
 
 export function compileKeyFilter(filters: TermList): KeyFilterOutcome {
-  const step = compilePipe(filters, 0);
+  const scope = { depth: 0, budget: { filtersLeft: FILTERS_MAX } };
+  const step = compilePipe(filters, scope);
   if ('bad' in step) return { kind: 'bad', filter: step.bad };
   const { run } = step;
   return { kind: 'filter', passes: (key) => isAtom(run(binary(key)), 'true') };
@@ -47,14 +55,16 @@ export function compileKeyFilter(filters: TermList): KeyFilterOutcome {
 
 type PipeOutcome = { readonly run: Step } | { readonly bad: Term };
 
-function compilePipe(filters: TermList, depth: number): PipeOutcome {
+function compilePipe(filters: TermList, scope: Scope): PipeOutcome {
+  const { depth, budget } = scope;
   const steps: Step[] = [];
-  if (filters.length > FILTERS_MAX || depth > DEPTH_MAX) return { bad: textTerm('too_many') };
+  budget.filtersLeft -= filters.length;
+  if (budget.filtersLeft < 0 || depth > DEPTH_MAX) return { bad: textTerm('too_many') };
   for (const filter of filters) {
     const [name, ...args] = isList(filter) ? filter : [filter];
     if (name === undefined) return { bad: [] };
     const factory = Buffer.isBuffer(name) ? FACTORIES.get(name.toString('latin1')) : undefined;
-    const step = factory?.(args, depth);
+    const step = factory?.(args, scope);
     if (step === undefined) return { bad: name };
     steps.push(step);
   }
@@ -128,10 +138,11 @@ function affix(holds: (text: string, part: string) => boolean): StepFactory {
 
 /** Each argument is a pipe of its own, over the same value. */
 function junction(holds: (verdicts: readonly boolean[]) => boolean): StepFactory {
-  return (args, depth) => {
+  return (args, scope) => {
     const pipes: Step[] = [];
+    const inner = { ...scope, depth: scope.depth + 1 };
     for (const arg of args) {
-      const pipe = isList(arg) ? compilePipe(arg, depth + 1) : { bad: arg };
+      const pipe = isList(arg) ? compilePipe(arg, inner) : { bad: arg };
       if ('bad' in pipe) return undefined;
       pipes.push(pipe.run);
     }

@@ -200,9 +200,9 @@ class Count implements Reducer {
 
 /** Undefined where `term` is no number, or the sum none that a float can hold. */
 function addNumbers(sum: bigint | number, term: Term): bigint | number | undefined {
-  if (typeof term === 'bigint') return typeof sum === 'bigint' ? sum + term : sum + Number(term);
-  if (typeof term !== 'number') return undefined;
-  const total = Number(sum) + term;
+  if (typeof term === 'bigint' && typeof sum === 'bigint') return sum + term;
+  if (typeof term !== 'bigint' && typeof term !== 'number') return undefined;
+  const total = Number(sum) + Number(term);
   return Number.isFinite(total) ? total : undefined;
 }
 

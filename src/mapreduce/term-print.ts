@@ -38,18 +38,28 @@ function print(term: Term): string {
     case 'tuple':
       return `{${printItems(term.items)}}`;
     case 'map':
-      return `#{${term.pairs
-        .slice(0, ITEMS_MAX)
-        .map(([key, value]) => `${print(key)} => ${print(value)}`)
-        .join(',')}}`;
+      return `#{${printEach(term.pairs, ([key, value]) => `${print(key)} => ${print(value)}`)}}`;
     case 'object':
       return `{r_object,${printBinary(term.key.bucket)},...}`;
   }
 }
 
 function printItems(items: TermList): string {
-  const shown = items.slice(0, ITEMS_MAX).map(print);
-  return items.length > ITEMS_MAX ? `${shown.join(',')},...` : shown.join(',');
+  const shown = printEach(items, print);
+  return items.length > ITEMS_MAX ? `${shown},...` : shown;
+}
+
+/** What would be cut off anyway is not printed: lists in lists would come to all that was sent. */
+function printEach<T>(items: readonly T[], printOne: (item: T) => string): string {
+  const shown: string[] = [];
+  let length = 0;
+  for (const item of items.slice(0, ITEMS_MAX)) {
+    if (length > LENGTH_MAX) break;
+    const text = printOne(item);
+    shown.push(text);
+    length += text.length;
+  }
+  return shown.join(',');
 }
 
 /** Cut too, before it is turned into text. */

@@ -145,10 +145,10 @@ export function decodeIntegerTerm(encoded: ByteString): ByteString | undefined {
 
 /** Undefined for what is no integer: an optional sign and decimal digits. */
 function canonicalInteger(text: ByteString): ByteString | undefined {
-  const found = /^([+-]?)0*(\d+)$/.exec(text);
-  const digits = found?.[2];
-  if (found === null || digits === undefined) return undefined;
-  return (found[1] === '-' && digits !== '0' ? `-${digits}` : digits) as ByteString;
+  if (!/^[+-]?\d+$/.test(text)) return undefined;
+  // A second expression: in one, zeros and digits could be told apart in as many ways as there are.
+  const digits = text.replace(/^[+-]?0*(?=\d)/, '');
+  return (text.startsWith('-') && digits !== '0' ? `-${digits}` : digits) as ByteString;
 }
 
 function ninesComplement(digits: string): string {

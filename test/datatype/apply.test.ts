@@ -1,7 +1,7 @@
 /** What operations do: add wins, reset-remove, contexts, preconditions, deferred removals. */
 
 import t from 'tap';
-import type { VersionVector } from '../../src/clock/version-vector.ts';
+import type { Actor, VersionVector } from '../../src/clock/version-vector.ts';
 import { NESTING_MAX } from '../../src/datatype/check-store.ts';
 import { encodeState } from '../../src/datatype/encoding.ts';
 import {
@@ -253,6 +253,28 @@ t.test('an operation is refused for what would not come back from storage', (t) 
   t.ok(isAllowed({ kind: 'gset', adds: many }));
   t.notOk(isAllowed({ kind: 'set', adds: many, removes: [bs('x')] }));
   t.end();
+});
+
+class CountedContext extends Map<Actor, number> {
+  readCount = 0;
+
+  override [Symbol.iterator](): MapIterator<[Actor, number]> {
+    this.readCount += 1;
+    return super[Symbol.iterator]();
+  }
+}
+
+t.test('one operation defers no more removals than a state may keep', (t) => {
+  const context = new CountedContext([[actorOf(7), 1_000_000]]);
+  const updates = Array.from({ length: 10 * DEFERRED_MAX }, (_, index) => ({
+    field: { name: bs(`${index}`), kind: 'flag' as const },
+    operation: { kind: 'flag' as const, enable: false },
+  }));
+  const state = applied(empty('map'), { kind: 'map', removes: [], updates }, { context });
+  if (state.kind !== 'causal') return t.fail(state.kind);
+  t.equal(state.deferred.length, DEFERRED_MAX);
+  t.ok(context.readCount < 4 * DEFERRED_MAX, `the context was read ${context.readCount} times`);
+  return t.end();
 });
 
 t.test('removals that never find what they wait for are bounded, alike at all replicas', (t) => {

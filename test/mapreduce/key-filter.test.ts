@@ -118,3 +118,15 @@ t.test('what would cost too much is refused', (t) => {
   t.match(bad(deep), 'bad');
   t.end();
 });
+
+t.test('the filters of a job are bounded together, those within others too', (t) => {
+  const both = (count: number): unknown => [
+    ['or', ...Array.from({ length: count }, () => [['eq', 'a']])],
+    ['and', [['eq', 'a']]],
+  ];
+  const kindOf = (filters: unknown): string =>
+    compileKeyFilter(jsonToTerm(filters) as TermList).kind;
+  t.equal(kindOf(both(253)), 'filter');
+  t.equal(kindOf(both(254)), 'bad');
+  t.end();
+});

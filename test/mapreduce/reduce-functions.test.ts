@@ -39,6 +39,7 @@ t.test('integers stay integers of any size, and floats make floats', (t) => {
   t.same(reduce('reduce_sum', [[1n, NOT_FOUND, tuple(atom('not_found'), 1n, 2n)]]), [1n]);
   t.equal(reduce('reduce_sum', [[1n, text('2')]]), 'badarith');
   t.equal(reduce('reduce_sum', [[1e308, 1e308]]), 'badarith');
+  t.equal(reduce('reduce_sum', [[0.5, 10n ** 400n]]), 'badarith', 'no float holds it');
   t.end();
 });
 

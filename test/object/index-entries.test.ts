@@ -56,6 +56,16 @@ t.test('an integer term comes back as it was', (t) => {
   t.end();
 });
 
+t.test('a long text that only looks like an integer is refused at once', (t) => {
+  // A million steps; as many squared would not end within the suite.
+  for (const text of [`${'0'.repeat(1_000_000)}x`, `-${'7'.repeat(1_000_000)} `]) {
+    t.equal(parseIndexEntry(b('n_int'), b(text)).kind, 'unparsable');
+  }
+  const zeros = parseIndexEntry(b('n_int'), b(`-${'0'.repeat(1_000_000)}`));
+  t.same(zeros, { kind: 'entry', entry: entry('n_int', '0') });
+  t.end();
+});
+
 t.test('bytes that are no encoded integer decode to nothing', (t) => {
   for (const bytes of [
     '',
