@@ -44,6 +44,8 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   http_pipelines_cut_total:
     'HTTP connections ended because too many requests were piled up on them',
   http_plain_refused_total: 'Requests over plain HTTP refused because security is on',
+  http_readings_stopped_total:
+    'Times an HTTP connection was left unread because many requests waited for room',
   http_tls_failed_total: 'TLS handshakes that failed on the HTTPS port',
   incarnation_rises: 'Times this node counted on from what a peer remembered of a lost store',
   incarnation_rises_refused: 'Times a peer remembered more than this node counts on from',

@@ -26,6 +26,7 @@ const GAUGES: Catalogue = {
   growth_span_seconds: 'Time over which growth has been observed, 7 days at most',
   handoff_hints: 'Objects that this node owes to others',
   hooks_running: 'Commit hooks under way',
+  http_connections_unread: 'HTTP connections that are not read because many requests wait for room',
   index_fsm_active: 'Index queries under way that this node coordinates',
   list_fsm_active: 'Listings under way that this node coordinates',
   members: 'Nodes that the cluster state names',

@@ -11,6 +11,7 @@ import type { NodeService } from '../../node/node-service.ts';
 import type { QueryHolds } from '../../query/query-holds.ts';
 import type { FlushRound } from '../../base/flush-round.ts';
 import type { HttpOptions } from './http-options.ts';
+import type { ReadingTurns } from './reading-turns.ts';
 import type { Query } from './query.ts';
 import type { Resource } from './resource.ts';
 
@@ -22,6 +23,8 @@ export interface HttpContext {
   readonly queries: QueryHolds;
   /** In which answers leave. */
   readonly round: FlushRound;
+  /** Whose next request is read. */
+  readonly turns: ReadingTurns;
 }
 
 /** A request as it comes from node:http. */

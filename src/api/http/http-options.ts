@@ -22,6 +22,8 @@ export interface HttpOptions {
   readonly connectionsMax: number;
   /** Requests one connection may have waiting behind the one under way; beyond it it is closed. */
   readonly pipelinedMax: number;
+  /** Requests that wait for room at the node; with so many, connections at rest are not read. */
+  readonly waitingMax: number;
   /** From the first byte of a connection to the end of the TLS handshake. */
   readonly handshakeTimeoutMs: number;
   /** From the first byte of a connection or request to the end of its headers. */
@@ -56,6 +58,7 @@ export const HTTP_DEFAULTS: Omit<HttpOptions, 'stats' | 'metrics' | 'onBug'> = {
   headerCountLimit: 1000,
   connectionsMax: 10_000,
   pipelinedMax: 128,
+  waitingMax: 256,
   handshakeTimeoutMs: 10_000,
   headersTimeoutMs: 30_000,
   requestTimeoutMs: 300_000,

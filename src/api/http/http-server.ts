@@ -9,37 +9,32 @@
 
 import { createServer } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import { Fault, assert, isFault } from '../../base/fault.ts';
+import { assert, isFault } from '../../base/fault.ts';
 import { QueryHolds } from '../../query/query-holds.ts';
 import { FlushRound } from '../../base/flush-round.ts';
 import { htmlAnswer } from './answer.ts';
 import { decide } from './decision.ts';
 import { Exchange } from './exchange.ts';
 import { faultToAnswer } from './failure-answer.ts';
+import { Lane } from './lane.ts';
+import { closed, connectionCountOf, listenAt, secureContext, serverOptions } from './listener.ts';
+import { ReadingTurns } from './reading-turns.ts';
 import { BodyBudget, announcedSizeBytes } from './request-body.ts';
 import { noteServed } from './request-account.ts';
 import { findResource, splitPath } from './routes.ts';
 import { transmit } from './transmission.ts';
-import { TLS_VERSION_MIN } from '../../security/listener-certificates.ts';
-import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
-import type { SecureContextOptions } from 'node:tls';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Host } from '../../base/host.ts';
 import type { NodeService } from '../../node/node-service.ts';
 import type { ListenerCertificates } from '../../security/listener-certificates.ts';
 import type { Answer } from './answer.ts';
 import type { Call, HttpContext } from './exchange.ts';
 import type { HttpOptions } from './http-options.ts';
+import type { Address } from './listener.ts';
 
 /** Names are at most this long, so that they fit the stores' keys. */
 const URL_LENGTH_MAX = 65_536;
-
-/** What one connection has under way. */
-interface Lane {
-  isBusy: boolean;
-  /** Behind the one under way, in order. */
-  readonly waiting: Call[];
-}
 
 export class HttpServer {
   readonly #context: HttpContext;
@@ -52,9 +47,15 @@ export class HttpServer {
 
   constructor(host: Host, service: NodeService, options: HttpOptions) {
     const queries = new QueryHolds(options.queryLimits, host.metrics);
-    this.#context = { host, service, options, queries, round: new FlushRound(setImmediate) };
+    const round = new FlushRound(setImmediate);
+    const turns = new ReadingTurns(host.metrics, {
+      waitingMax: options.waitingMax,
+      defer: setImmediate,
+    });
+    this.#context = { host, service, options, queries, round, turns };
     this.#budget = new BodyBudget(options.bodyBudgetBytes);
     this.#server = createServer(serverOptions(options));
+    this.#server.on('connection', this.#open);
     this.#equip(this.#server);
   }
 
@@ -79,6 +80,7 @@ export class HttpServer {
       socket.destroy();
     });
     this.#secureServer = server;
+    server.on('secureConnection', this.#open);
     this.#equip(server);
     return listenAt(server, address);
   }
@@ -130,11 +132,7 @@ export class HttpServer {
     server.on('connect', (_request, socket) => {
       socket.end('HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\n\r\n');
     });
-    server.on('timeout', (socket) => {
-      const isAnswerDue = this.#lanes.get(socket)?.isBusy === true;
-      if (isAnswerDue) onStall(socket);
-      else socket.destroy();
-    });
+    server.on('timeout', (socket) => this.#timedOut(socket));
     server.on('drop', () => host.metrics.count('http_connections_refused_total'));
     // Such as no more file descriptors: one connection is lost, the server goes on.
     server.on('error', (error: NodeJS.ErrnoException) => {
@@ -143,14 +141,34 @@ export class HttpServer {
     });
   }
 
+  readonly #open = (socket: Socket): void => {
+    const { turns, host } = this.#context;
+    const lane = new Lane(socket);
+    this.#lanes.set(socket, lane);
+    host.metrics.count('http_connections_total');
+    turns.open(lane);
+    socket.on('close', () => turns.stir(lane));
+  };
+
+  /**
+   * Nothing moved on the connection: a client that does not read its answer, or has nothing to ask, is
+   * cut off; one that waits for the node is left waiting, and is read by now.
+   */
+  #timedOut(socket: Socket): void {
+    const lane = this.#lanes.get(socket);
+    const isNodeDue =
+      lane !== undefined &&
+      (lane.isBusy ? socket.writableLength === 0 : this.#context.turns.recall(lane));
+    // A time-out that has passed has to be set anew.
+    if (isNodeDue) socket.setTimeout(socket.timeout ?? 0);
+    else socket.destroy();
+  }
+
   #enter(call: Call): void {
     const { socket } = call.request;
-    let lane = this.#lanes.get(socket);
-    if (lane === undefined) {
-      lane = { isBusy: false, waiting: [] };
-      this.#lanes.set(socket, lane);
-      this.#context.host.metrics.count('http_connections_total');
-    }
+    const lane = this.#lanes.get(socket);
+    assert(lane !== undefined, 'a request comes on a connection');
+    this.#context.turns.stir(lane);
     if (!lane.isBusy) void this.#serve(lane, call);
     else if (lane.waiting.length < this.#context.options.pipelinedMax) lane.waiting.push(call);
     else {
@@ -162,19 +180,22 @@ export class HttpServer {
 
   /** Serves `call` and all that came behind it; always resolves. */
   async #serve(lane: Lane, first: Call): Promise<void> {
+    const { socket } = first.request;
     lane.isBusy = true;
     let call: Call | undefined = first;
-    while (call !== undefined) {
-      if (!call.request.socket.destroyed) await this.#serveOne(call);
+    let last: Exchange | undefined;
+    while (call !== undefined && !socket.destroyed) {
+      last = new Exchange(this.#context, call);
+      await this.#serveOne(last);
       call = lane.waiting.shift();
     }
     lane.isBusy = false;
+    if (last?.resource?.needsRoom === true && !socket.destroyed) this.#context.turns.rest(lane);
   }
 
   /** Always resolves, when the answer has been handed over or the client is gone. */
-  async #serveOne(call: Call): Promise<void> {
-    const { response } = call;
-    const exchange = new Exchange(this.#context, call);
+  async #serveOne(exchange: Exchange): Promise<void> {
+    const { request, response } = exchange;
     try {
       const answer = await this.#answer(exchange);
       if (answer === undefined) {
@@ -183,7 +204,7 @@ export class HttpServer {
       }
       if (this.#closing !== undefined) exchange.mustClose = true;
       await transmit(exchange, answer);
-      if (!call.request.socket.destroyed) exchange.status = answer.status;
+      if (!request.socket.destroyed) exchange.status = answer.status;
     } catch (error) {
       response.destroy();
       if (isFault(error, 'closed')) return;
@@ -224,8 +245,11 @@ export class HttpServer {
 
   /** What could not be read as HTTP is answered as far as possible, and the connection closed. */
   #refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
-    this.#context.host.metrics.count('http_malformed_total');
     const lane = this.#lanes.get(socket);
+    const isLate = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+    // What this node has not read is not late.
+    if (isLate && lane !== undefined && this.#context.turns.recall(lane)) return;
+    this.#context.host.metrics.count('http_malformed_total');
     if (!socket.writable || error.code === 'ECONNRESET' || lane?.isBusy === true) {
       // Anything written now would land in the middle of the answer under way.
       socket.destroy();
@@ -236,69 +260,7 @@ export class HttpServer {
   }
 }
 
-interface Address {
-  readonly host: string;
-  readonly port: number;
-}
-
-function listenAt(server: Server, { host, port }: Address): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const onError = (cause: Error): void => {
-      reject(new Fault('config', `cannot listen on ${host}:${port}: ${cause.message}`, { cause }));
-    };
-    server.once('error', onError);
-    server.listen(port, host, () => {
-      server.off('error', onError);
-      resolve((server.address() as AddressInfo).port);
-    });
-  });
-}
-
-function closed(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-  });
-}
-
-function connectionCountOf(server: Server): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.getConnections((error, count) => (error ? reject(error) : resolve(count)));
-  });
-}
-
-function serverOptions(options: HttpOptions): ServerOptions {
-  return {
-    // Duplicates are joined with ', ' as all repeated headers are.
-    joinDuplicateHeaders: true,
-    requireHostHeader: false,
-    maxHeaderSize: options.headerLimitBytes,
-    headersTimeout: options.headersTimeoutMs,
-    requestTimeout: options.requestTimeoutMs,
-    keepAliveTimeout: options.idleTimeoutMs,
-    connectionsCheckingInterval: Math.min(options.headersTimeoutMs, 5_000),
-    noDelay: true,
-    // Notices clients whose machine is gone.
-    keepAlive: true,
-    keepAliveInitialDelay: 60_000,
-  };
-}
-
-/** Clients prove themselves by passwords here, as with Riak. */
-function secureContext(certificates: ListenerCertificates): SecureContextOptions {
-  const { cert, key } = certificates.current();
-  return { cert, key, minVersion: TLS_VERSION_MIN };
-}
-
 const CLIENT_ERROR_STATUS: Readonly<Record<string, string>> = {
   HPE_INVALID_METHOD: '501 Not Implemented',
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
 };
-
-/**
- * Nothing moved on the connection while an answer was due: a client that does not read is cut off,
- * one that waits for the node is left waiting. The connection's time-out has to be set anew.
- */
-function onStall(socket: Socket): void {
-  if (socket.writableLength > 0) socket.destroy();
-  else socket.setTimeout(socket.timeout ?? 0);
-}

@@ -10,19 +10,25 @@ export type Room = 'admitted' | 'refused' | 'gone';
 
 /** After `admitted` the entrance's `exit` must follow. */
 export function findRoom(exchange: Exchange): Room | Promise<Room> {
-  const { entrance } = exchange.context.service;
+  const { service, turns } = exchange.context;
   let settle: (room: Room) => void = () => {};
-  const place = entrance.enter(workOf(exchange.method), {
+  const place = service.entrance.enter(workOf(exchange.method), {
     admit: () => settle('admitted'),
     refuse: () => settle('refused'),
   });
   if (place === undefined) return 'admitted';
+  turns.wait();
   return new Promise((resolve) => {
-    settle = resolve;
-    exchange.response.once('close', () => {
+    const leave = (): void => {
       place.leave();
-      resolve('gone');
-    });
+      settle('gone');
+    };
+    settle = (room) => {
+      exchange.response.off('close', leave);
+      turns.waitEnded();
+      resolve(room);
+    };
+    exchange.response.once('close', leave);
   });
 }
 

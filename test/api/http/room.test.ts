@@ -1,13 +1,19 @@
 /** Requests that wait at the node's entrance when they have been read. */
 
+import { readFileSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
+import { connect as connectTls } from 'node:tls';
 import t from 'tap';
 import { HeldEntrance } from '../held-entrance.ts';
 import { until } from '../pbc/served.ts';
+import { certificatesIn } from '../secured.ts';
 import { connectRaw } from './raw-connection.ts';
 import { ask, serve } from './served.ts';
+import type { TLSSocket } from 'node:tls';
+import type { HttpOptions } from '../../../src/api/http/http-options.ts';
 
-async function servedBehind(entrance: HeldEntrance) {
-  const served = await serve();
+async function servedBehind(entrance: HeldEntrance, options: Partial<HttpOptions> = {}) {
+  const served = await serve(options);
   served.node.entrance = entrance;
   return served;
 }
@@ -59,4 +65,104 @@ t.test('a sender that is slow holds no room, and one that goes leaves the line',
   await until(() => entrance.waiters.length === 1);
   slow.socket.destroy();
   await until(() => entrance.waiters.length === 0);
+});
+
+const GET = `GET ${OBJECT} HTTP/1.1\r\nHost: h\r\n\r\n`;
+
+t.test('while many wait, the others are not read; each is when there is a place', async (t) => {
+  const entrance = new HeldEntrance();
+  const { server, port, counts } = await servedBehind(entrance, { waitingMax: 2 });
+  t.teardown(() => server.close(0));
+  const clients = await Promise.all([1, 2, 3, 4].map(() => connectRaw(port)));
+  await until(() => counts.get('http_connections_total') === 4);
+  for (const { socket } of clients.slice(0, 2)) socket.write(GET);
+  await until(() => entrance.waiters.length === 2);
+  for (const { socket } of clients.slice(2)) socket.write(GET);
+  // New connections are read, and whatever had come before would have been, too.
+  for (let probe = 0; probe < 5; probe += 1) t.equal((await ask(port, 'GET /ping')).status, 200);
+  t.equal(entrance.works.length, 2);
+  t.equal(counts.get('http_readings_stopped_total'), 2);
+
+  await until(() => {
+    if (entrance.waiters.length > 0) entrance.refuse();
+    return clients.every((client) => client.received() !== '');
+  });
+  t.equal(entrance.works.length, 4);
+  for (const client of clients) t.match(client.received(), /^HTTP\/1.1 500 [^]*overload\n$/);
+});
+
+t.test('a client that goes unread is noticed when its turn comes', async (t) => {
+  const entrance = new HeldEntrance();
+  const { server, port, counts } = await servedBehind(entrance, { waitingMax: 1 });
+  t.teardown(() => server.close(0));
+  const [stays, goes] = [await connectRaw(port), await connectRaw(port)];
+  await until(() => counts.get('http_connections_total') === 2);
+  stays.socket.write(GET);
+  await until(() => entrance.waiters.length === 1);
+  goes.socket.end(GET);
+  entrance.refuse();
+  await stays.until(/overload/);
+  await until(() => entrance.works.length === 2);
+  entrance.refuse();
+  await until(() => goes.socket.closed);
+  t.equal(await server.connectionCount(), 1);
+});
+
+t.test('no deadline passes for what is not read: at the end of one it is read', async (t) => {
+  for (const options of [{ headersTimeoutMs: 1_000 }, { stallTimeoutMs: 1_000 }]) {
+    const entrance = new HeldEntrance();
+    const { server, port, counts } = await servedBehind(entrance, { waitingMax: 1, ...options });
+    t.teardown(() => server.close(0));
+    const [first, second] = [await connectRaw(port), await connectRaw(port)];
+    await until(() => counts.get('http_connections_total') === 2);
+    first.socket.write(GET);
+    await until(() => entrance.waiters.length === 1);
+    second.socket.write(GET);
+    await until(() => entrance.works.length === 2);
+    entrance.refuse();
+    entrance.refuse();
+    for (const client of [first, second]) t.match(await client.until(/overload/), / 500 /);
+  }
+});
+
+t.test('over TLS too', async (t) => {
+  const entrance = new HeldEntrance();
+  const { server, host, counts } = await servedBehind(entrance, { waitingMax: 1 });
+  t.teardown(() => server.close(0));
+  const { certificates, files } = certificatesIn(t.testdir(), host);
+  const port = await server.listenSecurely({ host: '127.0.0.1', port: 0 }, certificates);
+  const ca = readFileSync(files.caFile);
+  const clients = [1, 2].map(() => connectTls({ port, host: '127.0.0.1', ca }));
+  const [first, second] = clients as [TLSSocket, TLSSocket];
+  const answers = clients.map((socket) => text(socket));
+  await until(() => counts.get('http_connections_total') === 2);
+  const last = GET.replace('Host', 'Connection: close\r\nHost');
+  first.write(last);
+  await until(() => entrance.waiters.length === 1);
+  second.write(last);
+  for (let probe = 0; probe < 5; probe += 1) await ask(port, 'GET /ping', { ca });
+  t.equal(entrance.works.length, 1);
+  entrance.refuse();
+  await until(() => entrance.works.length === 2);
+  entrance.refuse();
+  for (const answer of await Promise.all(answers)) t.match(answer, /overload/);
+});
+
+t.test('a server that closes cuts also those that it does not read', async (t) => {
+  const entrance = new HeldEntrance();
+  const { server, port, counts } = await servedBehind(entrance, { waitingMax: 1 });
+  const [unread, waits] = [await connectRaw(port), await connectRaw(port)];
+  unread.socket.write(GET);
+  await until(() => entrance.waiters.length === 1);
+  entrance.refuse();
+  await unread.until(/overload/);
+  waits.socket.write(GET);
+  await until(() => counts.get('http_readings_stopped_total') === 1);
+  unread.socket.write(GET);
+  const closing = server.close();
+  await unread.closed();
+  entrance.refuse();
+  t.match(await waits.closed(), /overload/);
+  await closing;
+  t.equal(entrance.works.length, 2);
 });
