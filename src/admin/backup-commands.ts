@@ -21,15 +21,28 @@ export function backupCommands(backups: Backups): Map<string, AdminCommand> {
 }
 
 function create(backups: Backups, options: Readonly<Record<string, unknown>>): string {
-  const { folder, bytesPerSecond } = options;
-  if (typeof folder !== 'string' || !isAbsolute(folder) || folder.includes('\0')) {
-    throw new AdminRefusal('the folder of a backup is an absolute path');
-  }
+  const { bytesPerSecond, base, isBaseTrusted } = options;
+  const folder = mustPath(options['folder'], 'the folder of a backup');
   if (!Number.isSafeInteger(bytesPerSecond) || Number(bytesPerSecond) < 1) {
     throw new AdminRefusal('the rate of a backup is a number of bytes a second');
   }
-  if (!backups.create({ folder, bytesPerSecond: Number(bytesPerSecond) })) {
+  const request = {
+    folder,
+    bytesPerSecond: Number(bytesPerSecond),
+    ...(base !== undefined && {
+      base: {
+        folder: mustPath(base, 'the base of a backup'),
+        isTrusted: isBaseTrusted === true,
+      },
+    }),
+  };
+  if (!backups.create(request)) {
     throw new AdminRefusal('a backup is under way; see backup status, or cancel it');
   }
   return `a backup to ${folder} has begun; see backup status`;
+}
+
+function mustPath(value: unknown, what: string): string {
+  if (typeof value === 'string' && isAbsolute(value) && !value.includes('\0')) return value;
+  throw new AdminRefusal(`${what} is an absolute path`);
 }

@@ -2,8 +2,9 @@
  * Makes a backup: the store of a running node, as it was at one moment, in a folder of its own.
  *
  * LevelDB's entries are read in a snapshot and written, in order, to a new LevelDB; the segments of the
- * value log are copied up to the ends that the snapshot knows. What comes out is a store that a node can
- * start from. It is marked as a copy, so that whoever starts from it takes a new identity.
+ * value log are copied up to the ends that the snapshot knows, or taken over from an older backup.
+ * What comes out is a store that a node can start from. It is marked as a copy, so that whoever starts
+ * from it takes a new identity.
  *
  * All of it is made in `FOLDER.partial` and is on stable storage before that is renamed: a backup that
  * was cut off never has the name of a whole one. The pace bounds what it reads and writes.
@@ -12,38 +13,42 @@
 import { mkdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Level } from 'level';
-import { Fault, isFault } from '../base/fault.ts';
+import { Fault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import type { Halt } from '../repair/halt.ts';
 import { Pace } from '../repair/pace.ts';
 import { copiedMarkKey } from '../storage/keys.ts';
-import { segmentFileName } from '../storage/segment-files.ts';
-import type { SegmentExtent, StoreSnapshot } from '../storage/store-snapshot.ts';
-import {
-  checksumFile,
-  copyFile,
-  diskFault,
-  filesBelow,
-  syncFolder,
-  writeSynced,
-} from './backup-files.ts';
+import type { StoreSnapshot } from '../storage/store-snapshot.ts';
+import { BackupBase } from './backup-base.ts';
+import type { BaseRequest } from './backup-base.ts';
+import { checksumFile, diskFault, filesBelow, syncFolder, writeSynced } from './backup-files.ts';
 import type { Passed } from './backup-files.ts';
 import { encodeManifest, MANIFEST_NAME } from './backup-manifest.ts';
-import type { BackupFile, BackupOrigin } from './backup-manifest.ts';
+import type { BackupFile, BackupManifest, BackupOrigin } from './backup-manifest.ts';
+import { BackupSegments } from './backup-segments.ts';
 
 export interface BackupRequest {
   /** Absolute; must not be there, but its parent must. */
   readonly folder: string;
   readonly bytesPerSecond: number;
+  /** The older backup to take segments over from. */
+  readonly base?: BaseRequest;
 }
 
 export interface BackupProgress {
   readonly folder: string;
-  readonly step: 'entries' | 'checksums' | 'segments' | 'whole';
+  /** `base`: what was taken over is read. */
+  readonly step: 'entries' | 'checksums' | 'segments' | 'base' | 'whole';
   readonly entries: number;
+  /** Copied from the node. */
   readonly bytes: number;
   /** About how many there will be. */
   readonly bytesExpected: number;
+  /** In files that are the base's too, and how many of them have been read. */
+  readonly sharedBytes: number;
+  readonly checkedBytes: number;
+  /** Files of the base that were gone or damaged, and therefore copied. */
+  readonly baseDamaged: number;
 }
 
 export interface BackupWork {
@@ -63,21 +68,39 @@ export async function writeBackup(
   request: BackupRequest,
   work: BackupWork,
 ): Promise<void> {
-  const partial = `${request.folder}.partial`;
+  const { snapshot, origin } = work;
   try {
-    const writing = new BackupWriter(host, request, work);
-    await mustBeFree(request.folder, await work.snapshot.approximateSizeBytes());
-    // One that was cut off; nobody else has a use for the name.
-    await rm(partial, { recursive: true, force: true });
-    if (await writing.writeTo(partial)) await keep(partial, request.folder);
+    const writer = new BackupWriter(host, request, work);
+    await mustBeFree(request.folder);
+    const base = request.base && (await BackupBase.open(request.base, origin));
+    // How much of the value log is in the base is known when all entries have been read.
+    const baseBytes = base === undefined ? 0 : snapshot.logSizeBytes;
+    await mustHaveRoom(request.folder, (await snapshot.approximateSizeBytes()) - baseBytes);
+    await writeWhole(host, request.folder, (partial) => writer.writeTo(partial, base));
+  } catch (error) {
+    throw diskFault(error);
+  } finally {
+    await snapshot.close();
+  }
+}
+
+/** What `write` makes has the folder's name when it is whole; false, or a fault: nothing is left. */
+async function writeWhole(
+  host: Host,
+  folder: string,
+  write: (partial: string) => Promise<boolean>,
+): Promise<void> {
+  const partial = `${folder}.partial`;
+  // One that was cut off; nobody else has a use for the name.
+  await rm(partial, { recursive: true, force: true });
+  try {
+    if (await write(partial)) await keep(partial, folder);
     else await rm(partial, { recursive: true, force: true });
   } catch (error) {
     await rm(partial, { recursive: true, force: true }).catch((reason: unknown) => {
       host.log.warn('backup.partial_left', { folder: partial, reason: String(reason) });
     });
-    throw diskFault(error);
-  } finally {
-    await work.snapshot.close();
+    throw error;
   }
 }
 
@@ -91,6 +114,9 @@ class BackupWriter {
   #entries = 0;
   #bytes = 0;
   #bytesExpected = 0;
+  #sharedBytes = 0;
+  #checkedBytes = 0;
+  #baseDamaged = 0;
 
   constructor(host: Host, request: BackupRequest, work: BackupWork) {
     this.#host = host;
@@ -101,25 +127,20 @@ class BackupWriter {
   }
 
   /** False: halted. */
-  async writeTo(folder: string): Promise<boolean> {
-    const { snapshot, origin } = this.#work;
+  async writeTo(folder: string, base: BackupBase | undefined): Promise<boolean> {
+    const { snapshot } = this.#work;
     this.#bytesExpected = await snapshot.approximateSizeBytes();
     await mkdir(join(folder, 'store', 'values'), { recursive: true, mode: 0o700 });
+    await base?.mustLinkTo(folder);
     if (!(await this.#copyEntries(join(folder, 'store')))) return false;
     this.#step = 'checksums';
     const tables = await this.#checksumTables(folder);
     if (tables === undefined) return false;
-    this.#step = 'segments';
-    const segments = await this.#copySegments(folder);
+    const segments = await this.#takeSegments(folder, base);
     if (segments === undefined) return false;
     for (const below of ['store/values', 'store']) await syncFolder(join(folder, below));
-    const manifest = {
-      ...origin,
-      takenAt: this.#takenAt,
-      endedAt: now(this.#host),
-      entries: this.#entries,
-      files: [...tables, ...segments],
-    };
+    const manifest = this.#manifestOf([...tables, ...segments], base);
+    this.#host.metrics.count('backup_shared_bytes_total', manifest.sharedBytes);
     await writeSynced(join(folder, MANIFEST_NAME), encodeManifest(manifest));
     await syncFolder(folder);
     this.#step = 'whole';
@@ -147,7 +168,7 @@ class BackupWriter {
         this.#entries += entries.length;
         const sizes = entries.map(([key, value]) => key.length + value.length);
         const sizeBytes = sizes.reduce((sum, size) => sum + Math.max(size, ENTRY_COST_BYTES), 0);
-        if (!(await this.#passed(sizeBytes))) return false;
+        if (!(await this.#copied(sizeBytes))) return false;
       }
     } finally {
       await copy.close();
@@ -169,43 +190,64 @@ class BackupWriter {
     return files;
   }
 
-  async #copySegments(folder: string): Promise<BackupFile[] | undefined> {
-    const files: BackupFile[] = [];
-    for (const extent of this.#work.snapshot.segments()) {
-      const path = `store/values/${segmentFileName(extent.segment)}`;
-      const file = await this.#copySegment(extent, { folder, path });
-      if (file === undefined) return undefined;
-      if (file.sizeBytes < extent.neededBytes) {
-        throw new Fault('store-corrupt', 'a segment of the value log has been cut short');
-      }
-      files.push(file);
-    }
-    return files;
-  }
-
-  async #copySegment(
-    { segment, sizeBytes, neededBytes }: SegmentExtent,
-    target: { readonly folder: string; readonly path: string },
-  ): Promise<BackupFile | undefined> {
+  async #takeSegments(
+    folder: string,
+    base: BackupBase | undefined,
+  ): Promise<readonly BackupFile[] | undefined> {
     const { snapshot } = this.#work;
-    const readAt = async (position: number, into: Buffer): Promise<number> => {
-      try {
-        return await snapshot.readSegment(segment, position, into);
-      } catch (error) {
-        // Its loss is known and mended; only its account is left.
-        if (isFault(error, 'store-corrupt') && neededBytes === 0) return 0;
-        throw error;
-      }
-    };
-    const passed: Passed = (size) => this.#passed(size);
-    return await copyFile({ readAt, sizeBytes }, { ...target, passed });
+    this.#step = 'segments';
+    const segments = new BackupSegments(this.#host, {
+      snapshot,
+      base,
+      folder,
+      copied: (sizeBytes) => this.#copied(sizeBytes),
+      looked: (sizeBytes) => this.#looked(sizeBytes),
+      shared: (sizeBytes) => this.#shared(sizeBytes),
+      refused: () => (this.#baseDamaged += 1),
+    });
+    this.#bytesExpected = this.#bytes + segments.freshBytes;
+    await mustHaveRoom(this.#request.folder, segments.freshBytes);
+    if (!(await segments.write())) return undefined;
+    await snapshot.close();
+    if (base !== undefined && !base.isTrusted) {
+      this.#step = 'base';
+      if (!(await segments.check())) return undefined;
+    }
+    return segments.files;
   }
 
-  #passed(sizeBytes: number): Promise<boolean> {
+  #manifestOf(files: readonly BackupFile[], base: BackupBase | undefined): BackupManifest {
+    const sizeOf = (isShared: boolean): number =>
+      files
+        .filter((file) => (file.isShared ?? false) === isShared)
+        .reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    return {
+      ...this.#work.origin,
+      takenAt: this.#takenAt,
+      endedAt: now(this.#host),
+      entries: this.#entries,
+      copiedBytes: sizeOf(false),
+      sharedBytes: sizeOf(true),
+      ...(base && { base: base.note }),
+      files,
+    };
+  }
+
+  #copied(sizeBytes: number): Promise<boolean> {
     this.#bytes += sizeBytes;
     this.#host.metrics.count('backup_bytes_total', sizeBytes);
     this.#report();
     return this.#pace.take(sizeBytes, this.#work.halt);
+  }
+
+  #looked(sizeBytes: number): Promise<boolean> {
+    if (this.#step === 'base') this.#checkedBytes += sizeBytes;
+    this.#report();
+    return this.#pace.take(sizeBytes, this.#work.halt);
+  }
+
+  #shared(sizeBytes: number): void {
+    this.#sharedBytes += sizeBytes;
   }
 
   #report(): void {
@@ -215,11 +257,14 @@ class BackupWriter {
       entries: this.#entries,
       bytes: this.#bytes,
       bytesExpected: Math.max(this.#bytesExpected, this.#bytes),
+      sharedBytes: this.#sharedBytes,
+      checkedBytes: this.#checkedBytes,
+      baseDamaged: this.#baseDamaged,
     });
   }
 }
 
-async function mustBeFree(folder: string, expectedBytes: number): Promise<void> {
+async function mustBeFree(folder: string): Promise<void> {
   const parent = await stat(dirname(folder)).catch(() => undefined);
   if (parent?.isDirectory() !== true) {
     throw new Fault('config', `${dirname(folder)} is no folder`);
@@ -227,6 +272,9 @@ async function mustBeFree(folder: string, expectedBytes: number): Promise<void> 
   if ((await stat(folder).catch(() => undefined)) !== undefined) {
     throw new Fault('config', `${folder} is there already`);
   }
+}
+
+async function mustHaveRoom(folder: string, expectedBytes: number): Promise<void> {
   const { bavail, bsize, blocks } = await statfs(dirname(folder));
   const freeBytes = bavail * bsize;
   // Some file systems do not say how large they are.

@@ -4,11 +4,8 @@
  * Needs no node. A file too many is told too: a backup that a node was started on is no backup any more.
  */
 
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { Fault } from '../base/fault.ts';
 import { checksumFile, diskFault, filesBelow } from './backup-files.ts';
-import { decodeManifest, MANIFEST_NAME } from './backup-manifest.ts';
+import { MANIFEST_NAME, readManifest } from './backup-manifest.ts';
 import type { BackupFile, BackupManifest } from './backup-manifest.ts';
 
 export interface BackupVerdict {
@@ -35,18 +32,6 @@ export async function verifyBackup(folder: string): Promise<BackupVerdict> {
     if (!expected.has(path)) problems.push(`${path} does not belong to it`);
   }
   return { isSound: problems.length === 0, manifest, bytes, problems };
-}
-
-async function readManifest(folder: string): Promise<BackupManifest> {
-  let text: string;
-  try {
-    text = await readFile(join(folder, MANIFEST_NAME), 'utf8');
-  } catch (error) {
-    throw new Fault('config', `${folder} is no whole backup: ${MANIFEST_NAME} cannot be read`, {
-      cause: error,
-    });
-  }
-  return decodeManifest(text);
 }
 
 async function problemOf(folder: string, file: BackupFile): Promise<string | undefined> {

@@ -255,6 +255,13 @@ export const ALERT_RULES: readonly AlertRule[] = [
       wallSeconds - (value('backup_last_success_timestamp_seconds') ?? Infinity) > 2 * DAY_SECONDS,
   },
   {
+    name: 'VertebraBackupDamaged',
+    severity: 'ticket',
+    forMs: 0,
+    meaning: 'An older backup is damaged: the newest one is not, but verify all that are kept.',
+    holds: rose(DAY_MS, 'backup_base_damaged_total'),
+  },
+  {
     name: 'VertebraMetricsRefused',
     severity: 'ticket',
     forMs: 0,

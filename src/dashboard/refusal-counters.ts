@@ -62,6 +62,7 @@ const OF_ALERTS = [
   'anti_entropy_rounds',
   'tls_renewals_failed_total',
   'client_tls_renewals_failed_total',
+  'backup_base_damaged_total',
   'metrics_series_refused',
 ] as const;
 

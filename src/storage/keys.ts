@@ -225,10 +225,16 @@ export function storeFormKey(): Buffer {
   return Buffer.from(`${LOG}format`, 'latin1');
 }
 
+/** Where it is noted which opening of the store wrote which segments. */
+export function segmentOriginsKey(): Buffer {
+  return Buffer.from(`${LOG}origins`, 'latin1');
+}
+
 /** Whether the entry is the store's own, and nobody else's business. */
 export function isStoresOwnKey(bytes: Buffer): boolean {
   if (decodeLogSegmentKey(bytes) !== undefined) return true;
-  return bytes.equals(copiedMarkKey()) || bytes.equals(storeFormKey());
+  if (bytes[0] !== LOG.charCodeAt(0)) return false;
+  return [copiedMarkKey(), storeFormKey(), segmentOriginsKey()].some((key) => bytes.equals(key));
 }
 
 /** The accounts of all segments of the value log. */

@@ -13,7 +13,7 @@ import type { Host } from '../base/host.ts';
 import { CollectPace } from './collect-pace.ts';
 import { EntryReader } from './entry-reader.ts';
 import { GroupCommit } from './group-commit.ts';
-import { copiedMarkKey } from './keys.ts';
+import { copiedMarkKey, segmentOriginsKey } from './keys.ts';
 import type { LevelDatabase } from './level-database.ts';
 import { LogCollector } from './log-collector.ts';
 import { recoverLog } from './log-recovery.ts';
@@ -22,6 +22,7 @@ import { LoggedBatch } from './logged-batch.ts';
 import { ReaderGenerations } from './reader-generations.ts';
 import type { SegmentFolder } from './segment-folder.ts';
 import type { SegmentLedger } from './segment-ledger.ts';
+import { decodeOrigins, encodeOrigins, withOrigin } from './segment-origins.ts';
 import type { ScanEntry, ScanRange, Store, StoreHealth, WriteOperation } from './store.ts';
 import { StoreSnapshot } from './store-snapshot.ts';
 import { ValueLog } from './value-log.ts';
@@ -52,6 +53,8 @@ export interface LevelDbStorePorts {
   readonly defer: (run: () => void) => void;
   /** Parts of LevelDB's log were damaged and have been dropped: acknowledged writes may be gone. */
   readonly mayHaveForgotten: boolean;
+  /** Of the segments of this opening, in hexadecimal; drawn for it. Undefined: backups copy them each time. */
+  readonly origin?: string;
 }
 
 const MIB = 1024 * 1024;
@@ -143,6 +146,7 @@ export class LevelDbStore implements Store {
     const recovered = await recoverLog(host, ports, all);
     const isCopy = (await ports.database.get(copiedMarkKey())) !== undefined;
     if (isCopy) host.log.warn('store.is_copy');
+    await addOrigin(ports, recovered);
     const store = new LevelDbStore(host, { ...ports, ...recovered, isCopy }, all);
     store.#collector.wake();
     return store;
@@ -249,4 +253,17 @@ export class LevelDbStore implements Store {
     metrics.gauge('store_log_live_bytes', this.#ledger.liveBytes);
     metrics.gauge('store_log_segments_waiting', this.#readers.waitingCount);
   }
+}
+
+/** It is stored with the first body, so that no crash leaves a segment under an older origin. */
+async function addOrigin(
+  { database, origin }: LevelDbStorePorts,
+  { ledger, firstSegment }: RecoveredLog,
+): Promise<void> {
+  if (origin === undefined) return;
+  // What is damaged is not known, and costs copying.
+  const isNew = ledger.segmentCount === 0;
+  const entry = isNew ? undefined : await database.get(segmentOriginsKey()).catch(() => undefined);
+  const origins = withOrigin(decodeOrigins(entry), { firstSegment, origin }, ledger.segments());
+  ledger.setOrigins(encodeOrigins(origins));
 }

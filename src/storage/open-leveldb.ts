@@ -16,6 +16,7 @@ import type { LevelDatabase } from './level-database.ts';
 import { LevelDbStore } from './leveldb-store.ts';
 import type { LevelDbStoreOptions } from './leveldb-store.ts';
 import { SegmentFiles } from './segment-files.ts';
+import { ORIGIN_SIZE_BYTES } from './segment-origins.ts';
 import { formEntry, formRefusal } from './store-form.ts';
 
 export interface OpenLevelDbOptions extends LevelDbStoreOptions {
@@ -98,6 +99,7 @@ async function openOver(
     // The check phase comes when the poll phase has handled every socket that was readable.
     defer: setImmediate,
     mayHaveForgotten: dropped !== undefined || droppedBefore !== undefined,
+    origin: host.random.bytes(ORIGIN_SIZE_BYTES).toString('hex'),
   };
   return LevelDbStore.open(host, ports, options);
 }

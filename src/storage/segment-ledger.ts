@@ -12,7 +12,7 @@
  */
 
 import { assert } from '../base/fault.ts';
-import { encodeLogSegmentKey } from './keys.ts';
+import { encodeLogSegmentKey, segmentOriginsKey } from './keys.ts';
 
 export interface SegmentAccount {
   /** Where the entries end that were committed. */
@@ -70,6 +70,8 @@ export class SegmentLedger {
   readonly #accounts = new Map<number, Account>();
   #sizeBytes = 0;
   #liveBytes = 0;
+  /** Not stored yet. */
+  #origins: Buffer | undefined;
 
   constructor(options: LedgerOptions) {
     this.#options = options;
@@ -125,8 +127,14 @@ export class SegmentLedger {
     if (account !== undefined) account.isLocked = true;
   }
 
+  /** What `encodeOrigins` gives, to be stored with the first change. */
+  setOrigins(origins: Buffer): void {
+    this.#origins = origins;
+  }
+
   /** The accounts that the batch changes, as they are to be stored with it. */
   *rows(change: LedgerChange): Generator<{ readonly key: Buffer; readonly row: Buffer }> {
+    if (this.#origins !== undefined) yield { key: segmentOriginsKey(), row: this.#origins };
     for (const [segment, delta] of change.deltas) {
       const account = this.#accounts.get(segment);
       // What was lost with its segment is freed nowhere.
@@ -137,6 +145,7 @@ export class SegmentLedger {
 
   /** The batch is durable. */
   apply(change: LedgerChange): void {
+    this.#origins = undefined;
     for (const [segment, delta] of change.deltas) {
       const account = this.#accounts.get(segment);
       if (account === undefined) {

@@ -8,11 +8,12 @@
  */
 
 import { Fault } from '../base/fault.ts';
-import { decodeLogSegmentKey } from './keys.ts';
+import { decodeLogSegmentKey, segmentOriginsKey } from './keys.ts';
 import type { LevelDatabase, LevelIterator } from './level-database.ts';
 import type { Generation, ReaderGenerations } from './reader-generations.ts';
 import type { SegmentFolder } from './segment-folder.ts';
 import { decodeAccount } from './segment-ledger.ts';
+import { decodeOrigins, findOrigin } from './segment-origins.ts';
 import { isParted, placeOf } from './stored-value.ts';
 
 /** A key and what LevelDB holds for it. */
@@ -24,6 +25,8 @@ export interface SegmentExtent {
   readonly sizeBytes: number;
   /** Where the last body ends that an entry points to; 0: nothing of it is needed. */
   readonly neededBytes: number;
+  /** With its number it names these bytes in every copy of the store; undefined: not known. */
+  readonly origin: string | undefined;
 }
 
 export interface StoreSnapshotPorts {
@@ -39,6 +42,7 @@ const HIGHEST = Buffer.of(0xff);
 const BATCH_BYTES = 256 * 1024;
 const BATCH_COUNT = 512;
 const EMPTY = Buffer.alloc(0);
+const ORIGINS_KEY = segmentOriginsKey();
 
 export class StoreSnapshot {
   readonly #ports: StoreSnapshotPorts;
@@ -46,6 +50,7 @@ export class StoreSnapshot {
   readonly #generation: Generation;
   readonly #accountedBytes = new Map<number, number>();
   readonly #neededBytes = new Map<number, number>();
+  #origins: ReturnType<typeof decodeOrigins> = [];
   #isClosed = false;
 
   /** The moment of the snapshot. */
@@ -60,6 +65,11 @@ export class StoreSnapshot {
       values: true,
       highWaterMarkBytes: BATCH_BYTES,
     });
+  }
+
+  /** Of the value log. */
+  get logSizeBytes(): number {
+    return this.#ports.logSizeBytes;
   }
 
   /** About how much there is to read; rejects as `nextEntries`. */
@@ -97,11 +107,12 @@ export class StoreSnapshot {
       .map((segment) => {
         const neededBytes = this.#neededBytes.get(segment) ?? 0;
         const accountedBytes = this.#accountedBytes.get(segment) ?? 0;
-        return { segment, sizeBytes: Math.max(accountedBytes, neededBytes), neededBytes };
+        const sizeBytes = Math.max(accountedBytes, neededBytes);
+        return { segment, sizeBytes, neededBytes, origin: findOrigin(this.#origins, segment) };
       });
   }
 
-  /** As `SegmentFolder.read`. */
+  /** As `SegmentFolder.read`; after `close` a segment may be gone. */
   readSegment(segment: number, position: number, into: Buffer): Promise<number> {
     return this.#ports.folder.read(segment, position, into);
   }
@@ -115,6 +126,7 @@ export class StoreSnapshot {
   }
 
   #noteEnd(key: Buffer, stored: Buffer): void {
+    if (key.equals(ORIGINS_KEY)) this.#origins = decodeOrigins(stored);
     const owner = decodeLogSegmentKey(key);
     const account = owner === undefined ? undefined : decodeAccount(stored);
     if (owner !== undefined && account !== undefined) {

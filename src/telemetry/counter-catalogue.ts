@@ -14,8 +14,11 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   audit_events_total: 'Events recorded in the audit log',
   audit_failures_total: 'Events that could not be recorded in the audit log',
   audit_files_touched_total: 'Times that the audit log was not as the node had left it',
-  backup_bytes_total: 'Read and written by backups',
+  backup_base_damaged_total:
+    'Segments of a base that were damaged or gone, and so copied from the node',
+  backup_bytes_total: 'Copied by backups',
   backup_failures_total: 'Backups that failed',
+  backup_shared_bytes_total: 'Taken over by backups from their bases, without copying',
   client_tls_renewals_failed_total: 'Certificates shown to clients that could not be taken over',
   client_tls_renewals_total: 'Changes of these certificates taken over',
   coverage_refused: 'Listings and index queries refused because too many were under way',

@@ -15,56 +15,19 @@ import { cpSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { Backups } from '../../src/backup/backups.ts';
 import { verifyBackup } from '../../src/backup/verify-backup.ts';
 import { openIdentity } from '../../src/replica/identity.ts';
-import type { LevelDbStore } from '../../src/storage/leveldb-store.ts';
-import { openLevelDbStore } from '../../src/storage/open-leveldb.ts';
-import { recordingHost, type RecordingHost } from '../storage/recording-host.ts';
 import { putParts, scanTexts } from '../storage/store-compliance.ts';
-
-const ALL = { from: Buffer.of(0), to: Buffer.of(0xff) };
-const ORIGIN = { node: 'a@b', cluster: 'test', epoch: 7 };
-const FAST = 1024 ** 3;
+import { ALL, ended, FAST, fill, openBackedUp, ORIGIN } from './backed-up-store.ts';
+import type { BackedUpStore } from './backed-up-store.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'vertebra-backup-'));
 t.teardown(() => rmSync(root, { recursive: true, force: true }));
 
-interface Opened {
-  readonly host: RecordingHost;
-  readonly store: LevelDbStore;
-  readonly backups: Backups;
-}
-
-/** Bodies of more than a kibibyte are in the value log, in short segments. */
-async function openStore(t: Test, folder: string): Promise<Opened> {
-  const host = recordingHost();
-  const store = await openLevelDbStore(host, {
-    folder,
-    durability: 'os',
-    inlineMaxBytes: 1024,
-    segmentSizeBytes: 16 * 1024,
-  });
-  t.teardown(() => store.close());
-  const notePath = `${folder}.last-backup`;
-  const ports = { snapshot: () => store.snapshot(), origin: () => ORIGIN, notePath };
-  return { host, store, backups: new Backups(host, ports) };
-}
-
-async function fill(store: LevelDbStore, round: number): Promise<void> {
-  const operations = Array.from({ length: 60 }, (_, index) =>
-    putParts(`key ${index}`, `${round}`.repeat(index % 3 === 0 ? 2000 : 10)),
-  );
-  await store.write(operations);
-}
-
-async function ended(backups: Backups): Promise<ReturnType<Backups['status']>> {
-  const deadlineMs = performance.now() + 60_000;
-  while (backups.status().state === 'running') {
-    if (performance.now() > deadlineMs) throw new Error('the backup does not end');
-    await new Promise((next) => setTimeout(next, 5));
-  }
-  return backups.status();
+async function openStore(t: Test, folder: string): Promise<BackedUpStore> {
+  const opened = await openBackedUp(folder);
+  t.teardown(() => opened.store.close());
+  return opened;
 }
 
 t.test('a backup shows one moment, though everything is overwritten meanwhile', async (t) => {
@@ -101,7 +64,7 @@ t.test('who starts from a backup takes a new identity, once', async (t) => {
   const opening = await openStore(t, join(folder, 'store'));
   await opening.store.write([putParts('mended', 'x')]);
   await opening.store.close();
-  const open = async (): Promise<Opened & { readonly identity: string }> => {
+  const open = async (): Promise<BackedUpStore & { readonly identity: string }> => {
     const opened = await openStore(t, join(folder, 'store'));
     const { mayHaveForgotten } = opened.store;
     const restored = await openIdentity(opened.store, opened.host, { mayHaveForgotten });

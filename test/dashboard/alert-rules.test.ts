@@ -127,6 +127,10 @@ t.test('a node that is well raises nothing, and each trouble its own alert', (t)
     ],
     ['BackupOld', factsOf({ ...WELL, backup_last_success_timestamp_seconds: 999_800_000 })],
     [
+      'BackupDamaged',
+      factsOf(WELL, risen('backup_base_damaged_total', { lastMs: 2 * DAY_MS + 5 })),
+    ],
+    [
       'MetricsRefused',
       factsOf(WELL, risen('metrics_series_refused_total', { lastMs: 3 * DAY_MS })),
     ],

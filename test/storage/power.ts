@@ -5,6 +5,7 @@
 
 import { LevelDbStore } from '../../src/storage/leveldb-store.ts';
 import type { LevelDbStoreOptions } from '../../src/storage/leveldb-store.ts';
+import { ORIGIN_SIZE_BYTES } from '../../src/storage/segment-origins.ts';
 import type { VirtualHost } from '../replica/virtual-host.ts';
 import type { FilesPass, SimulatedFiles } from './simulated-files.ts';
 
@@ -43,6 +44,7 @@ export class Power implements FilesPass {
       folder: files.folder(this),
       defer: (run: () => void) => void Promise.resolve().then(run),
       mayHaveForgotten: false,
+      origin: this.host.random.bytes(ORIGIN_SIZE_BYTES).toString('hex'),
     };
     return LevelDbStore.open(this.host, ports, options);
   }

@@ -1,7 +1,8 @@
 /**
  * The store with its value log on files that lose what was not synced: whenever the power goes, what
  * is found again is every acknowledged write, in order, and of the rest the first few, whole; while it
- * runs, reads and scans see one such moment; and the accounts of the log say what the pointers say.
+ * runs, reads and scans see one such moment; the accounts of the log say what the pointers say; and a
+ * segment's origin and number name the same bytes for ever.
  */
 
 import fc from 'fast-check';
@@ -27,6 +28,8 @@ type State = ReadonlyMap<string, string>;
 /** A store's history over all its processes: each state that a write made, in order. */
 class History {
   readonly states: State[] = [new Map()];
+  /** The bytes of each segment that was ever found, by origin and number. */
+  readonly bytesByName = new Map<string, Buffer>();
   ackedCount = 0;
 
   get writtenCount(): number {
@@ -143,8 +146,31 @@ async function liveAndCrash(
   const moment = history.findMoment(isFound, history.ackedCount, history.writtenCount);
   t.not(moment, undefined, `what was found was there, after ${stepsMax} steps`);
   history.goOnFrom(moment ?? 0);
+  await checkNames(t, store, history);
   await Promise.all([store.close(), host.advance(60_000)]);
   return power.stepCount;
+}
+
+/** A segment was found before under its name, shorter perhaps, or was not there. */
+async function checkNames(t: Test, store: LevelDbStore, history: History): Promise<void> {
+  const { bytesByName } = history;
+  const snapshot = store.snapshot();
+  while ((await snapshot.nextEntries()).length > 0);
+  for (const { segment, sizeBytes, neededBytes, origin } of snapshot.segments()) {
+    // Of one that was just removed the account may be left.
+    if (neededBytes === 0) continue;
+    const name = `${origin} ${segment}`;
+    t.match(name, /^[0-9a-f]{32} \d+$/);
+    const found = Buffer.alloc(sizeBytes);
+    await snapshot.readSegment(segment, 0, found);
+    const before = bytesByName.get(name) ?? found;
+    const commonBytes = Math.min(before.length, sizeBytes);
+    if (!found.subarray(0, commonBytes).equals(before.subarray(0, commonBytes))) {
+      t.fail(`${name} named other bytes`);
+    }
+    bytesByName.set(name, found);
+  }
+  await snapshot.close();
 }
 
 /** What the accounts say, and what the pointers do. */
