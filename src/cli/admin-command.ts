@@ -15,7 +15,7 @@ import { addSupportCommand } from './admin-support-command.ts';
 import { addTransfersCommand } from './admin-transfers-command.ts';
 import { adminSocketPath } from '../admin/admin-socket.ts';
 import type { RingReadiness } from '../admin/ring-commands.ts';
-import type { NodeConfig } from '../config/cluster-config.ts';
+import type { ClusterConfig, NodeConfig } from '../config/cluster-config.ts';
 import { allNodesJson, allNodesText, askAllNodes, type NodeAnswer } from './all-nodes.ts';
 import { readConfigFile } from '../config/config-file.ts';
 import { addClusterCommands } from './cluster-command.ts';
@@ -96,7 +96,8 @@ export function addAdminCommands(program: Command): void {
   addAuditCommand(admin, answerTo);
   addRepairCommands(admin, ask);
   addTransfersCommand(admin, ask);
-  addBackupCommands(admin, { ask, query });
+  const config = (): ClusterConfig => readConfigFile(admin.opts<NodeOptions>().config);
+  addBackupCommands(admin, { ask, query, config, queryOf });
   addSecurityCommands(admin, ask);
   addBucketTypeCommands(admin, ask);
 }
@@ -193,6 +194,11 @@ function addBucketTypeCommands(admin: Command, ask: Ask): void {
     .command('list')
     .description('all types')
     .action(() => ask('bucket-type list'));
+}
+
+function queryOf(node: NodeConfig) {
+  return (command: string, options: Record<string, unknown> = {}): Promise<unknown> =>
+    askNode(adminSocketPath(node.dataDir), { command, arguments: options }, TIMEOUT_MS);
 }
 
 /** Riak says nothing where there is nothing to say. */

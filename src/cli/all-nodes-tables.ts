@@ -9,6 +9,7 @@ import type { LevelReport } from '../base/log-levels.ts';
 import type { HintStatus } from '../repair/hinted-handoff.ts';
 import { slowRequestColumns, slowRequestRow } from './admin-load-command.ts';
 import { levelsText } from './admin-log-command.ts';
+import { backupStatusColumns, backupStatusRow, type BackupStatus } from './backup-text.ts';
 import type { ToldTransfers } from './admin-transfers-command.ts';
 
 /** Value by name and labels, as in `/metrics`. */
@@ -111,6 +112,11 @@ const logShow: AllNodesTable<LevelReport> = {
   rowsOf: (report) => [[levelsText(report).replaceAll(/\n */g, ' ')]],
 };
 
+const backup: AllNodesTable<BackupStatus> = {
+  columns: backupStatusColumns,
+  rowsOf: (status) => [backupStatusRow(status)],
+};
+
 export const ALL_NODES_TABLES: Readonly<Record<string, AllNodesTable<never>>> = {
   status,
   'log show': logShow,
@@ -118,6 +124,8 @@ export const ALL_NODES_TABLES: Readonly<Record<string, AllNodesTable<never>>> = 
   hotkeys,
   transfers,
   hints,
+  'backup status': backup,
+  'backup cancel': backup,
 };
 
 /** The clock that is furthest off. */

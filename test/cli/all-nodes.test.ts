@@ -93,6 +93,13 @@ t.test('what nodes say becomes rows, whatever it is', (t) => {
     [['filling', 'yes', '0', '1', '1.0', 'step', 'timeout with b']],
   );
   t.same(rowsOf('slowlog', { entries: [] }), [['none']]);
+  const progress = { folder: '/b', step: 'segments', bytes: 2 ** 20, bytesExpected: 2 ** 22 };
+  const running = { state: 'running', tookMs: 1500, progress: { ...progress, sharedBytes: 0 } };
+  t.same(rowsOf('backup status', running), [
+    ['running', '/b', 'segments, about 25 %', '1.0 MiB', '0.0 MiB', '2'],
+  ]);
+  const refused = { state: 'failed', tookMs: 1, reason: 'there already', progress: undefined };
+  t.same(rowsOf('backup status', refused), [['failed', 'there already']]);
   const level = { level: 'info', leftMs: undefined };
   const subsystems = [{ subsystem: 'peer', level: 'debug', leftMs: 1_000 }];
   t.same(rowsOf('log show', { ...level, configured: 'info', subsystems }), [

@@ -337,13 +337,29 @@ t.test('a copy of a stopped node is a backup, and so is what a running one makes
   };
   t.equal(await actorCount(), 2, 'it writes as one that it has never been');
 
-  const backup = join(folder, 'live');
-  const created = await admin('backup', 'create', backup);
+  const large = {
+    method: 'PUT',
+    headers: { 'Content-Type': 'text/plain' },
+    body: 'x'.repeat(9999),
+  };
+  t.equal((await fetch(`${url}/buckets/patients/keys/k2`, large)).status, 204);
+  const [base, backups] = [join(folder, 'live'), join(folder, 'cluster')];
+  const created = await admin('backup', 'create', base);
   t.match(created, { code: 0, stdout: /^done: .*live, \d+ entries, / });
+  const onBase = await admin('backup', 'create', join(folder, 'later'), '--base', base);
+  t.match(onBase, { code: 0, stdout: /MiB copied, 0.0 MiB shared with the base in / });
+  const all = await admin('--all', 'backup', 'create', backups);
+  t.match(all, { code: 0, stdout: /^dev1@127.0.0.1 +done +20\d\d-.* MiB +0.0 MiB$/m });
+  const backup = join(backups, node);
   await put('later', (await fetch(key)).headers.get('X-Riak-Vclock') ?? '');
-  refuses(t, await admin('backup', 'create', backup), /no backup was made: .* is there already/);
+  refuses(t, await admin('backup', 'create', base), /no backup was made: .* is there already/);
   await stop(again);
-  t.match(await admin('backup', 'verify', backup), { code: 0, stdout: /: sound, \d+ files/ });
+  t.match(await admin('backup', 'verify', base), { code: 0, stdout: /: sound, \d+ files/ });
+  const verdict = await admin('backup', 'verify', backups);
+  t.match(verdict, {
+    code: 0,
+    stdout: /^backup of the cluster dev at .*: sound\n[^]*@127.0.0.1 +sound/,
+  });
   rmSync(data, { recursive: true });
   cpSync(backup, join(data, 'dev1'), { recursive: true });
 
