@@ -18,6 +18,8 @@ export type FaultCode =
   | 'peer-malformed'
   /** The peer's release does not know the request; nothing was done. */
   | 'peer-unsupported'
+  /** A cluster with security on does not take the client for who it says it is. */
+  | 'login-refused'
   | 'timeout'
   | 'overload'
   | 'malformed'

@@ -3,7 +3,8 @@
  *
  * What waits for replies are exchanges, answered strictly in the order in which they were sent. When
  * the connection goes, each of them is told whether its request can have reached the node: only what
- * was never sent is safe to ask again elsewhere.
+ * was never sent is safe to ask again elsewhere. Where there is a login, nothing is sent before the node
+ * has admitted the user.
  */
 
 import { connect } from 'node:net';
@@ -12,6 +13,8 @@ import { FrameDecoder, writeFrames } from '../api/pbc/framing.ts';
 import type { Socket } from 'node:net';
 import type { FlushRound, Flushable } from '../base/flush-round.ts';
 import type { Frame } from '../api/pbc/framing.ts';
+import type { Login } from './credentials.ts';
+import { LOGIN_TIMEOUT_MS, logIn } from './log-in.ts';
 
 export interface NodeAddress {
   readonly host: string;
@@ -27,34 +30,42 @@ export interface Exchange {
   lose(fault: Fault): void;
 }
 
+/** `unreached`: there was no connection, or no login. `silent`: nothing came in time. */
+export type ConnectionEnd = 'usual' | 'unreached' | 'silent';
+
 export interface ConnectionOptions {
   readonly address: NodeAddress;
   readonly connectTimeoutMs: number;
+  /** Undefined: the cluster's security is off. */
+  readonly login: Login | undefined;
   readonly replySizeMaxBytes: number;
   /** Shared by all connections of a client. */
   readonly round: FlushRound;
+  /** The node has answered something. */
+  readonly onReply: () => void;
   /** An exchange has ended well. */
   readonly onFree: () => void;
-  /** Told once; `hasFailed`: the node was not reached, or did not answer in time. */
-  readonly onClosed: (connection: Connection, hasFailed: boolean) => void;
+  /** Told once. */
+  readonly onClosed: (connection: Connection, end: ConnectionEnd) => void;
 }
 
 const KEEPALIVE_DELAY_MS = 10_000;
 
 export class Connection implements Flushable {
   readonly #options: ConnectionOptions;
-  readonly #socket: Socket;
+  #socket: Socket;
   readonly #decoder: FrameDecoder;
   readonly #exchanges: Exchange[] = [];
-  readonly #connectDeadlineMs: number;
+  #readyDeadlineMs: number;
   #pieces: Buffer[] = [];
-  #isConnected = false;
+  /** Connected, and admitted where there is a login. */
+  #isReady = false;
   #isClosed = false;
   #lastUsedMs = performance.now();
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    this.#connectDeadlineMs = performance.now() + options.connectTimeoutMs;
+    this.#readyDeadlineMs = performance.now() + options.connectTimeoutMs;
     this.#decoder = new FrameDecoder(options.replySizeMaxBytes);
     const { host, port } = options.address;
     this.#socket = connect({
@@ -64,12 +75,13 @@ export class Connection implements Flushable {
       keepAlive: true,
       keepAliveInitialDelay: KEEPALIVE_DELAY_MS,
     });
+    const { login } = options;
     this.#socket.on('connect', () => {
-      this.#isConnected = true;
+      if (login === undefined) this.#isReady = true;
+      else this.#logIn(host, login);
     });
-    this.#socket.on('data', (piece: Buffer) => this.#receive(piece));
-    this.#socket.on('error', (error) => this.#close(error));
-    this.#socket.on('close', () => this.#close(undefined));
+    if (login === undefined) this.#socket.on('data', this.#receive);
+    this.#watch();
   }
 
   /** Exchanges under way. */
@@ -87,6 +99,8 @@ export class Connection implements Flushable {
 
   /** Writes what was started. */
   flush(): void {
+    // Without a login the socket itself waits for the connection.
+    if (this.#options.login !== undefined && !this.#isReady) return;
     const pieces = this.#pieces;
     this.#pieces = [];
     if (!this.#isClosed) writeFrames(this.#socket, pieces);
@@ -109,7 +123,7 @@ export class Connection implements Flushable {
   /** Gives up what is overdue; replies come in order, so the connection goes with it. */
   checkTimeouts(nowMs: number, idleTimeoutMs: number): void {
     const isLate = this.#exchanges.some(({ deadlineMs }) => deadlineMs <= nowMs);
-    const isUnreached = !this.#isConnected && this.#connectDeadlineMs <= nowMs;
+    const isUnreached = !this.#isReady && this.#readyDeadlineMs <= nowMs;
     if (isLate || isUnreached) this.#close(new Fault('timeout', `${this.#name} did not answer`));
     else if (this.load === 0 && nowMs - this.#lastUsedMs > idleTimeoutMs) this.destroy();
   }
@@ -118,7 +132,26 @@ export class Connection implements Flushable {
     return `${this.#options.address.host}:${this.#options.address.port}`;
   }
 
-  #receive(piece: Buffer): void {
+  #logIn(host: string, login: Login): void {
+    this.#readyDeadlineMs = performance.now() + LOGIN_TIMEOUT_MS;
+    logIn(this.#socket, host, login).then(
+      (secured) => {
+        this.#socket = secured;
+        secured.on('data', this.#receive);
+        this.#watch();
+        this.#isReady = true;
+        this.flush();
+      },
+      (error: Error) => this.#close(error),
+    );
+  }
+
+  #watch(): void {
+    this.#socket.on('error', (error) => this.#close(error));
+    this.#socket.on('close', () => this.#close(undefined));
+  }
+
+  readonly #receive = (piece: Buffer): void => {
     this.#decoder.push(piece);
     while (!this.#isClosed) {
       const outcome = this.#decoder.next();
@@ -126,28 +159,35 @@ export class Connection implements Flushable {
       const exchange = this.#exchanges[0];
       if (outcome.kind !== 'frame' || exchange === undefined) {
         this.#close(new Fault('peer-malformed', `${this.#name} sent what was not asked for`));
-      } else if (exchange.take(outcome.frame)) {
-        this.#exchanges.shift();
-        this.#lastUsedMs = performance.now();
-        this.#options.onFree();
+        return;
       }
+      const isLast = exchange.take(outcome.frame);
+      this.#options.onReply();
+      if (!isLast) continue;
+      this.#exchanges.shift();
+      this.#lastUsedMs = performance.now();
+      this.#options.onFree();
     }
-  }
+  };
 
   #close(cause: Error | undefined): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#socket.destroy();
-    const hasFailed = !this.#isConnected || isFault(cause, 'timeout');
-    this.#options.onClosed(this, hasFailed);
+    const end = this.#isReady ? 'usual' : 'unreached';
+    this.#options.onClosed(this, isFault(cause, 'timeout') ? 'silent' : end);
     const fault = this.#faultFor(cause);
     for (const exchange of this.#exchanges.splice(0)) exchange.lose(fault);
   }
 
   #faultFor(cause: Error | undefined): Fault {
     if (isFault(cause, 'closed')) return cause;
-    if (!this.#isConnected) {
-      return new Fault('peer-unreachable', `${this.#name} cannot be reached`, { cause });
+    if (isFault(cause, 'login-refused')) {
+      return new Fault('login-refused', `${this.#name}: ${cause.message}`, { cause });
+    }
+    if (!this.#isReady) {
+      const why = isFault(cause, 'peer-unreachable') ? `: ${cause.message}` : '';
+      return new Fault('peer-unreachable', `${this.#name} cannot be reached${why}`, { cause });
     }
     if (isFault(cause)) return cause;
     return new Fault('peer-closed', `the connection to ${this.#name} was lost`, { cause });

@@ -16,6 +16,9 @@ const LIMITS = { fieldCountMax: 2 ** 26 };
 /** What a node says when it cannot serve, whatever the request. */
 const OUT_OF_SERVICE = /^(\{unavailable,|all_nodes_down$|\{?insufficient_vnodes)/;
 
+/** What it says to whoever has not logged in. */
+const STRANGER = /^Security is enabled, please /;
+
 const TRANSIENT: ReadonlySet<FaultCode> = new Set([
   'peer-unreachable',
   'peer-closed',
@@ -25,7 +28,8 @@ const TRANSIENT: ReadonlySet<FaultCode> = new Set([
 
 /**
  * The message a reply should hold. Throws `timeout` and `overload` for what the server calls so,
- * `peer-refused` with the server's text for its other errors, `malformed` for anything else.
+ * `login-refused` where it wants a user, `peer-refused` with the server's text for its other errors,
+ * `malformed` for anything else.
  */
 export function decodeReply<F extends Fields>(type: MessageType<F>, frame: Frame): Message<F> {
   if (frame.code === type.code) return decodeMessage(type, frame.body, LIMITS);
@@ -41,6 +45,7 @@ export function isErrorReply(frame: Frame): boolean {
 
 function errorToFault(text: string): Fault {
   if (text === 'timeout' || text === 'overload') return new Fault(text, text);
+  if (STRANGER.test(text)) return new Fault('login-refused', text);
   return new Fault('peer-refused', text);
 }
 

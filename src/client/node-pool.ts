@@ -1,12 +1,20 @@
 /**
  * The client's connections to one node: opened as they are needed, up to a number, and after a
  * failure not again until a growing pause is over.
+ *
+ * A node that kept silent gets no request before it has answered a ping: else each request in its turn
+ * would find out for itself that the node hangs.
  */
 
+import { encodeFrame } from '../api/pbc/framing.ts';
+import { ProtoWriter } from '../api/pbc/messages/proto-writer.ts';
+import { RpbPingReq } from '../api/pbc/messages/server-messages.ts';
 import { Connection } from './connection.ts';
+import { ask } from './exchanges.ts';
 import type { FlushRound } from '../base/flush-round.ts';
 import type { Fault } from '../base/fault.ts';
-import type { NodeAddress } from './connection.ts';
+import type { ConnectionEnd, NodeAddress } from './connection.ts';
+import type { Login } from './credentials.ts';
 
 export interface PoolOptions {
   readonly address: NodeAddress;
@@ -14,6 +22,7 @@ export interface PoolOptions {
   /** Requests on one connection at a time. */
   readonly depth: number;
   readonly connectTimeoutMs: number;
+  readonly login: Login | undefined;
   readonly idleTimeoutMs: number;
   readonly replySizeMaxBytes: number;
   readonly round: FlushRound;
@@ -23,6 +32,7 @@ export interface PoolOptions {
 
 const PAUSE_FIRST_MS = 50;
 const PAUSE_MAX_MS = 5000;
+const PROBE_TIMEOUT_MS = 5000;
 
 export class NodePool {
   readonly #options: PoolOptions;
@@ -30,19 +40,17 @@ export class NodePool {
   #next = 0;
   #pauseMs = 0;
   #pausedUntilMs = 0;
+  /** It has not answered in time, nor anything since. */
+  #isSilent = false;
+  #isProbed = false;
 
   constructor(options: PoolOptions) {
     this.#options = options;
   }
 
-  /** Whether the node failed so lately that it is left alone. */
-  isPaused(nowMs: number): boolean {
-    return nowMs < this.#pausedUntilMs;
-  }
-
   /** A connection with room for a request, or undefined if there is none now. */
   find(nowMs: number): Connection | undefined {
-    if (this.isPaused(nowMs)) return undefined;
+    if (!this.#takesRequests(nowMs)) return undefined;
     const connections = this.#connections;
     for (let tried = 0; tried < connections.length; tried += 1) {
       this.#next = (this.#next + 1) % connections.length;
@@ -57,7 +65,7 @@ export class NodePool {
 
   /** A connection of its own, for a stream. */
   findEmpty(nowMs: number): Connection | undefined {
-    if (this.isPaused(nowMs)) return undefined;
+    if (!this.#takesRequests(nowMs)) return undefined;
     const empty = this.#connections.find(({ load }) => load === 0);
     if (empty !== undefined) return empty;
     return this.#connections.length < this.#options.connectionsPerNode ? this.#open() : undefined;
@@ -69,6 +77,7 @@ export class NodePool {
     for (const connection of this.#connections.slice()) {
       connection.checkTimeouts(nowMs, this.#options.idleTimeoutMs);
     }
+    if (this.#isSilent && !this.#isPaused(nowMs) && !this.#isProbed) this.#probe(nowMs);
   }
 
   /** Requests under way fail with `fault`. */
@@ -77,27 +86,45 @@ export class NodePool {
   }
 
   #open(): Connection {
-    const { address, connectTimeoutMs, replySizeMaxBytes, round, onChange } = this.#options;
+    const { onChange } = this.#options;
     const connection = new Connection({
-      address,
-      connectTimeoutMs,
-      replySizeMaxBytes,
-      round,
-      onFree: () => {
+      ...this.#options,
+      onReply: () => {
         this.#pauseMs = 0;
-        onChange();
+        this.#isSilent = false;
       },
-      onClosed: (closed, hasFailed) => this.#closed(closed, hasFailed),
+      onFree: onChange,
+      onClosed: (closed, end) => this.#closed(closed, end),
     });
     this.#connections.push(connection);
     return connection;
   }
 
-  #closed(connection: Connection, hasFailed: boolean): void {
+  /** On a connection of its own; an answer, whatever it says, ends the silence. */
+  #probe(nowMs: number): void {
+    this.#isProbed = true;
+    const frame = encodeFrame(new ProtoWriter(), RpbPingReq, {});
+    const ended = (): void => {
+      this.#isProbed = false;
+    };
+    ask(this.#open(), frame, nowMs + PROBE_TIMEOUT_MS).then(ended, ended);
+  }
+
+  /** Whether the node failed so lately that it is left alone. */
+  #isPaused(nowMs: number): boolean {
+    return nowMs < this.#pausedUntilMs;
+  }
+
+  #takesRequests(nowMs: number): boolean {
+    return !this.#isSilent && !this.#isPaused(nowMs);
+  }
+
+  #closed(connection: Connection, end: ConnectionEnd): void {
     this.#connections.splice(this.#connections.indexOf(connection), 1);
     const nowMs = performance.now();
+    if (end === 'silent') this.#isSilent = true;
     // The connections that fail together count as one failure.
-    if (hasFailed && !this.isPaused(nowMs)) {
+    if (end !== 'usual' && !this.#isPaused(nowMs)) {
       this.#pauseMs = Math.min(PAUSE_MAX_MS, Math.max(PAUSE_FIRST_MS, 2 * this.#pauseMs));
       this.#pausedUntilMs = nowMs + this.#pauseMs;
     }

@@ -11,6 +11,7 @@ import { Fault, assert, isFault } from '../base/fault.ts';
 import { FlushRound } from '../base/flush-round.ts';
 import { encodeFrame } from '../api/pbc/framing.ts';
 import { ProtoWriter } from '../api/pbc/messages/proto-writer.ts';
+import { Login } from './credentials.ts';
 import { decodeReply, isTransient, isUnsent } from './error-reply.ts';
 import { ReplyStream, ask } from './exchanges.ts';
 import { NodePool } from './node-pool.ts';
@@ -22,17 +23,20 @@ import type {
 } from '../api/pbc/messages/message-type.ts';
 import type { Frame } from '../api/pbc/framing.ts';
 import type { Connection, NodeAddress } from './connection.ts';
+import type { Credentials } from './credentials.ts';
 
 export interface RequesterOptions {
   /** At least one; they take turns. */
   readonly nodes: readonly NodeAddress[];
+  /** Of a cluster with security on. Default: none. */
+  readonly credentials?: Credentials | undefined;
   /** To each node. Default 8. */
   readonly connectionsPerNode?: number;
   /** Requests on one connection at a time, all of them held up by the slowest. Default 1. */
   readonly depth?: number;
   /** Requests that may wait for a connection; beyond it `overload`. Default 10,000. */
   readonly waitingMax?: number;
-  /** Default 2,000. */
+  /** Of the connection alone; a login may take 20 s more. Default 2,000. */
   readonly connectTimeoutMs?: number;
   /** For a request with all its attempts. Default 30,000. */
   readonly timeoutMs?: number;
@@ -66,7 +70,7 @@ interface Waiter {
 const CHECK_INTERVAL_MS = 25;
 
 export class Requester {
-  readonly #options: Required<RequesterOptions>;
+  readonly #options: Required<Omit<RequesterOptions, 'credentials'>>;
   readonly #pools: readonly NodePool[];
   readonly #writer = new ProtoWriter();
   readonly #waiting: Waiter[] = [];
@@ -88,9 +92,14 @@ export class Requester {
       replySizeMaxBytes: 128 * 1024 * 1024,
       ...options,
     };
-    const round = new FlushRound(setImmediate);
+    const { credentials } = options;
+    const shared = {
+      login: credentials && new Login(credentials),
+      round: new FlushRound(setImmediate),
+      onChange: this.#serveWaiting,
+    };
     this.#pools = options.nodes.map(
-      (address) => new NodePool({ ...this.#options, address, round, onChange: this.#serveWaiting }),
+      (address) => new NodePool({ ...this.#options, ...shared, address }),
     );
     this.#check = setInterval(() => this.#checkTimeouts(), CHECK_INTERVAL_MS);
   }

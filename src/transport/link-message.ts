@@ -22,6 +22,7 @@ const FAULT_CODES: Readonly<Record<FaultCode, true>> = {
   'peer-closed': true,
   'peer-malformed': true,
   'peer-unsupported': true,
+  'login-refused': true,
   timeout: true,
   overload: true,
   malformed: true,

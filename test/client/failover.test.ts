@@ -116,6 +116,17 @@ t.test('a node that hangs costs an attempt, not the request', async (t) => {
   t.ok(hanging.requests() < 10, 'it is left alone for a while');
 });
 
+t.test('a node that hangs holds up few of many requests at a time', async (t) => {
+  const hanging = await oddNode(t, () => undefined);
+  const nodes = [hanging.address, await liveNode(t)];
+  const client = clientOf(t, nodes, { attemptTimeoutMs: 1_000, connectionsPerNode: 20 });
+  const round = () => Promise.all(Array.from({ length: 30 }, () => client.get(KEY)));
+  await round();
+  const before = hanging.requests();
+  for (let count = 0; count < 10; count += 1) await round();
+  t.ok(hanging.requests() - before <= 20, `${hanging.requests() - before} requests of 300`);
+});
+
 t.test('a request ends with its deadline', async (t) => {
   const hanging = await oddNode(t, () => undefined);
   const client = clientOf(t, [hanging.address], { connectionsPerNode: 1, waitingMax: 2 });

@@ -74,6 +74,7 @@ export function faultToErrorText(fault: Fault): string {
     case 'peer-closed':
     case 'peer-malformed':
     case 'peer-unsupported':
+    case 'login-refused':
       return 'insufficient_vnodes_available';
     case 'store-fenced':
     case 'store-corrupt':
