@@ -8,6 +8,8 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import { parseDurationMs } from '../config/units.ts';
+import { withLogin } from './login-options.ts';
+import type { LoginArgumentsOf } from './login-options.ts';
 import type { FileArguments } from './migrate-file-run.ts';
 import type { EndArguments, RunArguments } from './migrate-run.ts';
 
@@ -35,14 +37,14 @@ export interface CopyArguments extends RunArguments {
   readonly failuresMax: number;
 }
 
-export interface ExportArguments extends FileArguments {
+export interface ExportArguments extends FileArguments, LoginArgumentsOf<'from'> {
   readonly from: string;
   readonly type?: readonly string[];
   readonly bucket?: readonly string[];
   readonly expect?: number;
 }
 
-export interface ImportArguments extends FileArguments {
+export interface ImportArguments extends FileArguments, LoginArgumentsOf<'to'> {
   readonly to: string;
   readonly ledger?: string;
   readonly onConflict: 'keep' | 'replace';
@@ -85,9 +87,11 @@ function addCompare(migrate: Command): void {
 }
 
 function addExport(migrate: Command): void {
-  withPace(withRequests(withScope(migrate.command('export <file>'))))
+  const command = migrate
+    .command('export <file>')
+    .requiredOption('--from <nodes>', 'Protocol Buffers host:port,… of the cluster');
+  withPace(withRequests(withScope(withLogin(command, 'from'))))
     .description('write objects to a file, a line of JSON each; compressed if it ends in .gz')
-    .requiredOption('--from <nodes>', 'Protocol Buffers host:port,… of the cluster')
     .option(...EXPECT)
     .option(...FAILURES_MAX)
     .action(async (file: string, options: ExportArguments) => {
@@ -97,9 +101,11 @@ function addExport(migrate: Command): void {
 }
 
 function addImport(migrate: Command): void {
-  withPace(withRequests(migrate.command('import <file>')))
+  const command = migrate
+    .command('import <file>')
+    .requiredOption('--to <nodes>', 'Protocol Buffers host:port,… of the target');
+  withPace(withRequests(withLogin(command, 'to')))
     .description('store the objects of a file that the target has not')
-    .requiredOption('--to <nodes>', 'Protocol Buffers host:port,… of the target')
     .option('--ledger <folder>', 'what was stored, to go on with and to leave later changes alone')
     .addOption(onConflict())
     .option(...FAILURES_MAX)
@@ -129,13 +135,12 @@ function onConflict(): Option {
 }
 
 function withEnds(command: Command): Command {
-  return withRequests(
-    withScope(
-      command
-        .requiredOption('--from <nodes>', 'Protocol Buffers host:port,… of the source')
-        .requiredOption('--to <nodes>', 'of the target'),
-    ),
+  const from = command.requiredOption(
+    '--from <nodes>',
+    'Protocol Buffers host:port,… of the source',
   );
+  const to = withLogin(from, 'from').requiredOption('--to <nodes>', 'of the target');
+  return withRequests(withScope(withLogin(to, 'to')));
 }
 
 function withScope(command: Command): Command {

@@ -3,11 +3,13 @@
  */
 
 import { utf8ToByteString } from '../base/bytes.ts';
-import { Fault } from '../base/fault.ts';
+import { Fault, isFault } from '../base/fault.ts';
 import type { NodeAddress } from '../client/client.ts';
 import { ClusterEnd } from '../migrate/cluster-end.ts';
 import { scopeOf } from '../migrate/walk.ts';
 import type { Scope } from '../migrate/walk.ts';
+import { credentialsOf } from './login-options.ts';
+import type { LoginArguments } from './login-options.ts';
 
 export interface RequestArguments {
   readonly timeout: number;
@@ -20,18 +22,38 @@ export interface ScopeArguments {
   readonly bucket?: readonly string[];
 }
 
-/** Its caller closes it. */
-export function openEnd(
-  nodes: string,
+export interface EndPlace {
+  /** The word of its options, as in `--from-user`. */
+  readonly word: 'from' | 'to';
+  readonly nodes: string;
+  readonly login: LoginArguments;
+}
+
+/**
+ * An end where somebody answers, and lets us in; later its nodes may be away for a while. Its caller
+ * closes it.
+ */
+export async function openEnd(
+  { word, nodes, login }: EndPlace,
   options: RequestArguments & { readonly concurrency: number },
-): ClusterEnd {
+): Promise<ClusterEnd> {
   const { timeout: timeoutMs, patience: patienceMs, concurrency } = options;
-  return new ClusterEnd({
+  const end = new ClusterEnd({
     nodes: placesIn(nodes).map(addressOf),
+    credentials: await credentialsOf(login, word),
     concurrency,
     timeoutMs,
     patienceMs,
   });
+  try {
+    await end.release();
+    return end;
+  } catch (error) {
+    end.close();
+    if (!isFault(error, 'login-refused') || login.user !== undefined) throw error;
+    const why = `${nodes}: ${error.message} (see --${word}-user)`;
+    throw new Fault('login-refused', why, { cause: error });
+  }
 }
 
 export function placesIn(nodes: string): readonly string[] {

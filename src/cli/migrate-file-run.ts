@@ -7,6 +7,7 @@ import { exportObjects } from '../migrate/export-objects.ts';
 import { FILE_PLACE, importObjects } from '../migrate/import-objects.ts';
 import { KeyFile } from '../migrate/key-file.ts';
 import { Ledger } from '../migrate/ledger.ts';
+import { loginOf } from './login-options.ts';
 import type { ExportArguments, ImportArguments } from './migrate-command.ts';
 import { openEnd, placesIn, print, scopeIn } from './migrate-ends.ts';
 import type { RequestArguments } from './migrate-ends.ts';
@@ -21,10 +22,10 @@ export interface FileArguments extends RequestArguments {
 }
 
 export async function runExport(file: string, options: ExportArguments): Promise<void> {
-  const source = openEnd(options.from, options);
+  const login = loginOf(options, 'from');
+  const source = await openEnd({ word: 'from', nodes: options.from, login }, options);
   let keyFile: KeyFile | undefined;
   try {
-    await source.release();
     keyFile = await KeyFile.open(options.keysTo);
     const summary = await exportObjects(
       { source, keyFile },
@@ -44,11 +45,11 @@ export async function runExport(file: string, options: ExportArguments): Promise
 }
 
 export async function runImport(file: string, options: ImportArguments): Promise<void> {
-  const target = openEnd(options.to, options);
+  const login = loginOf(options, 'to');
+  const target = await openEnd({ word: 'to', nodes: options.to, login }, options);
   let ledger: Ledger | undefined;
   let keyFile: KeyFile | undefined;
   try {
-    await target.release();
     const to = placesIn(options.to);
     const { ledger: folder } = options;
     if (folder !== undefined) {

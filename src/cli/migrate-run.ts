@@ -10,11 +10,14 @@ import { KeyFile } from '../migrate/key-file.ts';
 import { Ledger } from '../migrate/ledger.ts';
 import { plan } from '../migrate/plan.ts';
 import type { CopyArguments, PlanArguments } from './migrate-command.ts';
+import { loginOf } from './login-options.ts';
+import type { LoginArgumentsOf } from './login-options.ts';
 import { placesIn, print, openEnd, scopeIn } from './migrate-ends.ts';
 import type { RequestArguments, ScopeArguments } from './migrate-ends.ts';
 import { compareText, copyText, planText } from './migrate-text.ts';
 
-export interface EndArguments extends RequestArguments, ScopeArguments {
+export interface EndArguments
+  extends RequestArguments, ScopeArguments, LoginArgumentsOf<'from' | 'to'> {
   readonly from: string;
   readonly to: string;
 }
@@ -94,13 +97,16 @@ async function withEnds(
 ): Promise<void> {
   const shared = placesIn(options.from).find((place) => placesIn(options.to).includes(place));
   if (shared !== undefined) throw new Fault('config', `${shared} cannot be both ends`);
-  const [source, target] = [openEnd(options.from, options), openEnd(options.to, options)];
+  const [from, to] = [loginOf(options, 'from'), loginOf(options, 'to')];
+  const source = await openEnd({ word: 'from', nodes: options.from, login: from }, options);
   try {
-    // Somebody has to be there at the start; later they may be away for a while.
-    await Promise.all([source.release(), target.release()]);
-    await work({ source, target });
+    const target = await openEnd({ word: 'to', nodes: options.to, login: to }, options);
+    try {
+      await work({ source, target });
+    } finally {
+      target.close();
+    }
   } finally {
     source.close();
-    target.close();
   }
 }

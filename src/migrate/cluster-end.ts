@@ -10,6 +10,7 @@ import { DEFAULT_BUCKET_TYPE } from '../base/names.ts';
 import type { ObjectKey } from '../base/names.ts';
 import { VertebraClient } from '../client/client.ts';
 import type { NodeAddress } from '../client/client.ts';
+import type { Credentials } from '../client/credentials.ts';
 import type { ReceivedObject } from '../client/client-types.ts';
 import type { DatatypeOperation } from '../datatype/operation.ts';
 import type { PartialProperties } from '../object/bucket-properties.ts';
@@ -20,6 +21,8 @@ import type { Place } from './walk.ts';
 
 export interface EndOptions {
   readonly nodes: readonly NodeAddress[];
+  /** Of a cluster with security on. */
+  readonly credentials?: Credentials | undefined;
   /** Objects under way at a time. */
   readonly concurrency: number;
   /** Of one request. */
@@ -50,10 +53,11 @@ export class ClusterEnd {
   readonly patience: Patience;
   readonly #client: VertebraClient;
 
-  constructor({ nodes, concurrency, timeoutMs, patienceMs }: EndOptions) {
+  constructor({ nodes, credentials, concurrency, timeoutMs, patienceMs }: EndOptions) {
     this.patience = new Patience(patienceMs);
     this.#client = new VertebraClient({
       nodes,
+      credentials,
       // The walk has two of its own.
       connectionsPerNode: concurrency + 2,
       timeoutMs,

@@ -1,10 +1,12 @@
 /** `vertebra migrate` as it is called: what it prints, and how it ends. */
 
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { runProgram } from '../../src/cli/program.ts';
-import { BUCKET, TYPE, change, newFolder, serveEnd, valuesOf } from './two-ends.ts';
+import { PASSWORD } from '../api/secured.ts';
+import { BUCKET, TYPE, change, newFolder, serveEnd, serveSecuredEnd } from './two-ends.ts';
+import { valuesOf } from './two-ends.ts';
 import type { Test } from 'tap';
 
 /** In this process: reading the program anew for each call would cost more than all it does. */
@@ -65,6 +67,43 @@ t.test('a move from the plan to the way back', async (t) => {
   t.equal(statSync(keysTo).mode & 0o777, 0o600);
 });
 
+t.test('both ends may have security on', async (t) => {
+  const [source, target] = [await serveSecuredEnd(t), await serveSecuredEnd(t)];
+  for (let index = 0; index < 10; index += 1) await change(source, `k${index}`, 'v');
+  source.security.isEnabled = true;
+  target.security.isEnabled = true;
+  const [folder, ledger] = [newFolder(t), newFolder(t)];
+  const passwordFile = join(folder, 'password');
+  writeFileSync(passwordFile, `${PASSWORD}\n`);
+  process.env['VERTEBRA_TO_PASSWORD'] = PASSWORD;
+  t.teardown(() => delete process.env['VERTEBRA_TO_PASSWORD']);
+  const from = ['--from', `127.0.0.1:${source.port}`, '--type', TYPE];
+  const to = ['--to', `127.0.0.1:${target.port}`];
+  const fromBob = ['--from-user', 'bob', '--from-password-file', passwordFile];
+  const toBob = ['--to-user', 'bob', '--to-ca', target.caFile];
+  const asBob = [...fromBob, '--from-ca', source.caFile, ...toBob, '--concurrency', '2'];
+  const nobody = await run(t, 'copy', ...from, ...to, '--ledger', ledger);
+  t.match(nobody, { code: 1, err: /please STARTTLS first \(see --from-user\)$/ });
+  const copied = await run(t, 'copy', ...from, ...to, ...asBob, '--ledger', ledger);
+  t.match(copied, { code: 0, out: /10 +copied/ });
+  t.match(await run(t, 'compare', ...from, ...to, ...asBob), { code: 0 });
+  const file = join(folder, 'objects');
+  t.match(await run(t, 'export', file, ...from, ...fromBob, '--from-ca', source.caFile), {
+    code: 0,
+  });
+  t.match(await run(t, 'import', file, ...to, ...toBob), { code: 0, out: /10 +same/ });
+  t.notMatch(JSON.stringify(copied), 'sesame', 'no password is told');
+  for (const name of readdirSync(ledger)) t.notMatch(readFileSync(join(ledger, name)), 'sesame');
+
+  target.security.grant('bob', ['riak_kv.get', 'riak_kv.put', 'riak_kv.list_buckets']);
+  const denied = await run(t, 'compare', ...from, ...to, ...asBob);
+  t.match(denied, {
+    code: 1,
+    out: '',
+    err: /does not have 'riak_kv.index'|'riak_core.get_bucket'/,
+  });
+});
+
 t.test('what cannot be done is said in a sentence', async (t) => {
   const { port } = await serveEnd(t);
   const there = `127.0.0.1:${port}`;
@@ -75,6 +114,13 @@ t.test('what cannot be done is said in a sentence', async (t) => {
   };
   await refuses(['compare', '--from', there, '--to', there], /cannot be both ends/);
   await refuses(['compare', '--from', 'nowhere', '--to', there], /nowhere is no host:port/);
+  const login = ['--from-user', 'ann', '--from-ca', '/none/such'];
+  await refuses(['export', 'f', '--from', there, ...login], /\/none\/such cannot be read: ENOENT/);
+  await refuses(['export', 'f', '--from', there, ...login.slice(2)], /a login needs --from-user/);
+  await refuses(
+    ['export', 'f', '--from', there, '--from-user', 'ann', '--from-key', 'k'],
+    /--from-cert and --from-key go together/,
+  );
   await refuses(['import', '/none/such', '--to', there], /\/none\/such cannot be read: ENOENT/);
   await refuses(
     ['export', '/none/such', '--from', there],

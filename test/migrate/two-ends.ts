@@ -18,6 +18,7 @@ import { VertebraNode } from '../../src/node/node.ts';
 import { MemoryStore } from '../../src/storage/memory-store.ts';
 import { systemHost } from '../../src/telemetry/system-host.ts';
 import { name, serve } from '../api/pbc/served.ts';
+import { Security, certificatesIn } from '../api/secured.ts';
 import type { Test } from 'tap';
 import type { CopyOptions, CopySummary } from '../../src/migrate/copy.ts';
 import type { NodeId } from '../../src/base/names.ts';
@@ -150,3 +151,28 @@ const DATATYPES: Readonly<Record<string, PartialProperties>> = {
   gsets: { datatype: 'gset' },
   hlls: { datatype: 'hll' },
 };
+
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+const HOST = systemHost(SILENT, { count() {}, gauge() {}, observe() {} });
+
+/** With security on: `bob` may do what a migration needs, with `PASSWORD`. */
+export async function serveSecuredEnd(t: Test) {
+  const { files, certificates } = certificatesIn(newFolder(t), HOST);
+  const { server, port, node } = await serve({ certificates });
+  t.teardown(() => server.close());
+  const security = new Security();
+  security.isEnabled = false;
+  node.gatekeeper = security.gatekeeper;
+  security.grant('bob', [...MIGRATION_PERMISSIONS]);
+  return { ...endAt(t, port), port, security, caFile: files.caFile };
+}
+
+const MIGRATION_PERMISSIONS = [
+  'riak_kv.get',
+  'riak_kv.put',
+  'riak_kv.delete',
+  'riak_kv.list_buckets',
+  'riak_kv.index',
+  'riak_core.get_bucket',
+  'riak_core.get_bucket_type',
+] as const;
