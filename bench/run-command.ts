@@ -8,23 +8,27 @@ import { join, resolve } from 'node:path';
 import { Fault } from '../src/base/fault.ts';
 import { DevCluster } from '../src/cli/dev-cluster.ts';
 import { devNodes, writeDevConfig } from '../src/cli/dev-command.ts';
+import { credentialsOf } from '../src/cli/login-options.ts';
+import { Login } from '../src/client/credentials.ts';
 import { parseDurationMs } from '../src/config/units.ts';
 import { reportIntervalMs } from './load/report-interval.ts';
 import { findListener } from './load/process-usage.ts';
 import { runLoad } from './load/run.ts';
 import { eventLoopTable, steadyText, summaryTable, verdictText } from './report/terminal.ts';
 import { writeReport } from './report/write-report.ts';
-import { addressText, parseTarget } from './target/target.ts';
+import { addressText, mustFitLogin, parseTarget } from './target/target.ts';
 import { findWorkload } from './workload/find-workload.ts';
 import { withOverrides } from './workload/scaled.ts';
 import { parseRate } from './workload/workload.ts';
 import type { StatusNode } from './load/event-loop-watch.ts';
 import type { WatchedProcess } from './load/process-usage.ts';
 import type { RunResult } from './report/result.ts';
+import type { LoginArguments } from '../src/cli/login-options.ts';
+import type { Credentials } from '../src/client/credentials.ts';
 import type { Target } from './target/target.ts';
 import type { Workload } from './workload/workload.ts';
 
-export interface RunArguments {
+export interface RunArguments extends LoginArguments {
   readonly target?: string;
   readonly queryNodes?: string;
   readonly start?: number;
@@ -64,9 +68,10 @@ export async function runCommand(
 ): Promise<void> {
   const workload = overridden(findWorkload(name), options);
   const startedAt = new Date().toISOString().replace(/\D/g, '').slice(0, 14);
+  const credentials = await credentialsOf(options);
   const folder = resolve(options.out ?? join('data', 'bench', `${workload.name}-${startedAt}`));
   for (let number = 1; number <= options.repeat; number += 1) {
-    const result = await runWorkload(workload, options, entryPoint);
+    const result = await runWorkload(workload, { ...options, credentials }, entryPoint);
     report(result, options.repeat === 1 ? folder : join(folder, String(number)));
     if (result.brokenOff !== undefined) return;
   }
@@ -91,12 +96,18 @@ function report(result: RunResult, folder: string): void {
 /** Runs it, on nodes of its own where the options say so. */
 export async function runWorkload(
   workload: Workload,
-  options: RunArguments,
+  options: RunArguments & Partial<Pick<Place, 'credentials'>>,
   entryPoint: string,
 ): Promise<RunResult> {
+  const { credentials } = options;
   if (options.start === undefined) {
     const target = parseTarget(options.target ?? 'pb://127.0.0.1:10017', options.queryNodes);
-    return load(workload, options, { target, cluster: undefined, dataFolder: process.cwd() });
+    mustFitLogin(target, credentials !== undefined);
+    const cluster = undefined;
+    return load(workload, options, { target, credentials, cluster, dataFolder: process.cwd() });
+  }
+  if (credentials !== undefined) {
+    throw new Fault('config', 'nodes that the run starts itself have no users');
   }
   const data = options.data ?? mkdtempSync(join(tmpdir(), 'vertebra-bench-'));
   const { basePort, start: nodes } = options;
@@ -106,7 +117,7 @@ export async function runWorkload(
   try {
     await cluster.ensureBucketTypes(typesOf(workload));
     const target = targetOf(cluster, options);
-    return await load(workload, options, { target, cluster, dataFolder: data });
+    return await load(workload, options, { target, credentials, cluster, dataFolder: data });
   } finally {
     await cluster.stop();
     if (options.data === undefined) rmSync(data, { recursive: true, force: true });
@@ -115,6 +126,7 @@ export async function runWorkload(
 
 interface Place {
   readonly target: Target;
+  readonly credentials: Credentials | undefined;
   readonly cluster: DevCluster | undefined;
   readonly dataFolder: string;
 }
@@ -122,13 +134,14 @@ interface Place {
 function load(
   workload: Workload,
   options: RunArguments,
-  { target, cluster, dataFolder }: Place,
+  { target, credentials, cluster, dataFolder }: Place,
 ): Promise<RunResult> {
   const isAlone = target.kind === 'engine';
   const processes = options.processes ?? Math.max(1, Math.floor(availableParallelism() / 4));
   return runLoad({
     workload,
     target,
+    credentials,
     cluster,
     dataFolder,
     scale: options.scale,
@@ -139,7 +152,7 @@ function load(
     isLoaded: !options.load,
     verifyKeysMax: options.verify ? options.verifyKeys : 0,
     patienceMs: mustDuration('patience', options.patience),
-    statusNodes: statusNodesOf(target, cluster),
+    statusNodes: statusNodesOf({ target, credentials, cluster }),
     watched: cluster === undefined ? listeners(target) : () => children(cluster),
   });
 }
@@ -183,20 +196,21 @@ function children(cluster: DevCluster): WatchedProcess[] {
 }
 
 /** Those whose HTTP API is known. */
-function statusNodesOf(target: Target, cluster: DevCluster | undefined): StatusNode[] {
+function statusNodesOf({ target, credentials, cluster }: Omit<Place, 'dataFolder'>): StatusNode[] {
   if (cluster !== undefined) {
     return cluster.nodes.map(({ name, host, httpPort: port }) => {
       return { name, address: { host, port } };
     });
   }
-  if (target.kind !== 'pb' && target.kind !== 'http') return [];
-  const addresses = target.kind === 'http' ? target.nodes : target.httpNodes;
-  return addresses.map((address) => ({ name: addressText(address), address }));
+  if (!('nodes' in target)) return [];
+  const login = credentials && new Login(credentials);
+  const addresses = target.kind === 'pb' ? target.httpNodes : target.nodes;
+  return addresses.map((address) => ({ name: addressText(address), address, login }));
 }
 
 /** Node processes of this machine that somebody else has started; looked for once. */
 function listeners(target: Target): () => readonly WatchedProcess[] {
-  if (target.kind !== 'pb' && target.kind !== 'http') return () => [];
+  if (!('nodes' in target)) return () => [];
   const found = target.nodes.flatMap(({ host, port }) => {
     const isHere = host === '127.0.0.1' || host === '::1' || host === 'localhost';
     const pid = isHere ? findListener(port) : undefined;

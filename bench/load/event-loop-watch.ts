@@ -6,13 +6,16 @@
  */
 
 import { delaysBetween, parseReading } from '../report/event-loops.ts';
+import { HttpConnection } from '../target/http-connection.ts';
+import type { Login } from '../../src/client/credentials.ts';
 import type { NodeAddress } from '../../src/client/client.ts';
 import type { EventLoopDelays, EventLoopReading } from '../report/event-loops.ts';
 
 export interface StatusNode {
   readonly name: string;
-  /** Of its HTTP API. */
+  /** Of its HTTP API; over TLS where there is a login. */
   readonly address: NodeAddress;
+  readonly login?: Login | undefined;
 }
 
 const ANSWER_TIMEOUT_MS = 2_000;
@@ -31,8 +34,9 @@ export class EventLoopWatch {
     return found.flatMap((delays) => delays ?? []);
   }
 
-  async #readNode({ name, address }: StatusNode): Promise<EventLoopDelays | undefined> {
-    const text = await metricsText(address);
+  async #readNode(node: StatusNode): Promise<EventLoopDelays | undefined> {
+    const { name } = node;
+    const text = await metricsText(node);
     const reading = text === undefined ? undefined : parseReading(text);
     if (reading === undefined) return undefined;
     const before = this.#last.get(name);
@@ -42,14 +46,15 @@ export class EventLoopWatch {
 }
 
 /** Undefined where there is none. */
-async function metricsText({ host, port }: NodeAddress): Promise<string | undefined> {
+async function metricsText({ address, login }: StatusNode): Promise<string | undefined> {
+  const connection = new HttpConnection(address, { timeoutMs: ANSWER_TIMEOUT_MS, login });
   try {
-    const authority = host.includes(':') ? `[${host}]` : host;
-    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
-    const answer = await fetch(`http://${authority}:${port}/metrics`, { signal });
-    return answer.ok ? await answer.text() : undefined;
+    const { status, body } = await connection.ask({ method: 'GET', path: '/metrics' });
+    return status === 200 ? body.toString('utf8') : undefined;
   } catch {
     // A node that is down, or a target without metrics: the report has no such rows.
     return undefined;
+  } finally {
+    connection.close();
   }
 }

@@ -5,6 +5,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Fault, isFault } from '../../src/base/fault.ts';
 import { SeededRandom } from '../../src/cli/demo/patient-records.ts';
+import { Login } from '../../src/client/credentials.ts';
 import { openDriver } from '../target/open-driver.ts';
 import { fillQuery } from '../workload/query-documents.ts';
 import { ValueSource } from '../workload/values.ts';
@@ -76,8 +77,9 @@ export class LoadProcess {
 
   /** Rejects with a fault where the target cannot do what the workload wants. */
   static async prepare(preparation: Preparation, tell: Tell): Promise<LoadProcess> {
-    const { workload, target, share, timeoutMs } = preparation;
-    const driver = await openDriver(target, timeoutMs);
+    const { workload, target, credentials, share, timeoutMs } = preparation;
+    const login = credentials && new Login(credentials);
+    const driver = await openDriver(target, { timeoutMs, login });
     const asks = workload.operations.find(({ op }) => op === 'query' || op === 'sweep');
     if (asks !== undefined && !driver.answersQueries) {
       throw new Fault(

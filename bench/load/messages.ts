@@ -2,6 +2,7 @@
  * What the parent of a run and its worker processes say to each other.
  */
 
+import type { Credentials } from '../../src/client/credentials.ts';
 import type { Target } from '../target/target.ts';
 import type { ProcessShare } from '../workload/key-sets.ts';
 import type { Workload } from '../workload/workload.ts';
@@ -16,6 +17,8 @@ export interface Preparation {
   readonly kind: 'prepare';
   readonly workload: Workload;
   readonly target: Target;
+  /** Where security is on; told over the pipe alone, and never written anywhere. */
+  readonly credentials: Credentials | undefined;
   readonly share: ProcessShare;
   readonly seed: number;
   /** Tells the values of this run from older ones. */

@@ -23,6 +23,7 @@ import { describeTarget } from '../target/target.ts';
 import type { DevCluster } from '../../src/cli/dev-cluster.ts';
 import type { PhaseStart } from '../report/measurements.ts';
 import type { Mark, PhaseResult, ResourceSample, RunResult } from '../report/result.ts';
+import type { Credentials } from '../../src/client/credentials.ts';
 import type { Target } from '../target/target.ts';
 import type { Workload } from '../workload/workload.ts';
 import type { StatusNode } from './event-loop-watch.ts';
@@ -35,6 +36,7 @@ import type { Series } from './series.ts';
 export interface RunOptions {
   readonly workload: Workload;
   readonly target: Target;
+  readonly credentials?: Credentials | undefined;
   readonly scale: number;
   readonly processes: number;
   readonly seed: number;
@@ -171,13 +173,15 @@ class Run {
   }
 
   #preparation(index: number): Preparation {
-    const { workload, target, processes, seed, timeoutMs, verifyKeysMax, isLoaded } = this.#options;
+    const { workload, target, credentials, processes, seed, timeoutMs, verifyKeysMax, isLoaded } =
+      this.#options;
     const share = { index, count: processes };
     const run = this.#run;
     return {
       kind: 'prepare',
       workload,
       target,
+      credentials,
       share,
       seed,
       run,

@@ -8,8 +8,10 @@
 
 import { Client } from 'undici';
 import { Fault } from '../../src/base/fault.ts';
-import type { Dispatcher } from 'undici';
+import type { Dispatcher, buildConnector } from 'undici';
+import type { Login } from '../../src/client/credentials.ts';
 import type { NodeAddress } from '../../src/client/client.ts';
+import type { DriverOptions } from './session.ts';
 
 const ANSWER_SIZE_MAX_BYTES = 256 * 1024 * 1024;
 /** A node may name a shorter time. */
@@ -31,14 +33,19 @@ export interface Answer {
 
 export class HttpConnection {
   readonly #client: Client;
+  /** With each request, as HTTP has it. */
+  readonly #authorization: Readonly<Record<string, string>> | undefined;
 
   /** `timeoutMs`, kept to within a second, is for connecting, and for each silence of the node. */
   constructor(
     { host, port }: NodeAddress,
-    timeoutMs: number,
+    { timeoutMs, login }: DriverOptions,
     answerSizeMaxBytes = ANSWER_SIZE_MAX_BYTES,
   ) {
-    this.#client = new Client(`http://${host.includes(':') ? `[${host}]` : host}:${port}`, {
+    const scheme = login === undefined ? 'http' : 'https';
+    this.#authorization = login && { authorization: login.basicAuthorization };
+    this.#client = new Client(`${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`, {
+      ...(login !== undefined && { connect: connectOptions(login, host) }),
       connectTimeout: timeoutMs,
       headersTimeout: timeoutMs,
       bodyTimeout: timeoutMs,
@@ -53,8 +60,12 @@ export class HttpConnection {
    * `malformed` the request may have been carried out.
    */
   ask(ask: Ask): Promise<Answer> {
+    const { headers } = ask;
+    const authorization = this.#authorization;
+    const sent =
+      authorization === undefined ? ask : { ...ask, headers: { ...headers, ...authorization } };
     return new Promise((resolve, reject) => {
-      this.#client.dispatch(ask, new Awaited(resolve, reject));
+      this.#client.dispatch(sent, new Awaited(resolve, reject));
     });
   }
 
@@ -72,6 +83,10 @@ export function headerOf({ headers }: Answer, name: string): string | undefined 
     }
   }
   return undefined;
+}
+
+function connectOptions(login: Login, host: string): buildConnector.BuildOptions {
+  return login.tlsOptions(host) as buildConnector.BuildOptions;
 }
 
 /** Gathers the pieces of one answer. */
@@ -113,10 +128,15 @@ class Awaited implements Dispatcher.DispatchHandlers {
 }
 
 const EMPTY = Buffer.alloc(0);
+/** Node's words for a certificate that is not believed. */
+const UNTRUSTED = /CERT|ERR_TLS|ERR_SSL|UNABLE_TO_/;
 
 /** What undici would not send is a bug here, and stays what it is. */
 function reasonOf(error: Error): Error {
   const code = 'code' in error ? error.code : undefined;
+  if (typeof code === 'string' && UNTRUSTED.test(code)) {
+    return new Fault('peer-unreachable', `no TLS: ${error.message}`);
+  }
   switch (code) {
     case 'UND_ERR_INVALID_ARG':
       return error;

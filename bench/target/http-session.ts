@@ -14,19 +14,19 @@ import type { ByteString } from '../../src/base/bytes.ts';
 import type { ObjectKey } from '../../src/base/names.ts';
 import type { NodeAddress } from '../../src/client/client.ts';
 import type { Answer, Ask } from './http-connection.ts';
-import type { BucketName, Driver, QueryRequest, ReadAnswer } from './session.ts';
-import type { Session, WriteContent } from './session.ts';
+import type { BucketName, Driver, DriverOptions, QueryRequest } from './session.ts';
+import type { ReadAnswer, Session, WriteContent } from './session.ts';
 
 const SAID_MAX_BYTES = 160;
 
-export function httpDriver(nodes: readonly NodeAddress[], timeoutMs: number): Driver {
+export function httpDriver(nodes: readonly NodeAddress[], options: DriverOptions): Driver {
   return {
     nodes: nodes.map(addressText),
     answersQueries: true,
     answersQueryApi: true,
     isVerifiable: true,
     isShared: true,
-    open: (preferred) => new HttpSession(nodes, { preferred, timeoutMs }),
+    open: (preferred) => new HttpSession(nodes, { ...options, preferred }),
     close: () => Promise.resolve(),
   };
 }
@@ -70,9 +70,9 @@ class HttpSession implements Session {
 
   constructor(
     nodes: readonly NodeAddress[],
-    options: { readonly preferred: number; readonly timeoutMs: number },
+    options: DriverOptions & { readonly preferred: number },
   ) {
-    this.#connections = nodes.map((node) => new HttpConnection(node, options.timeoutMs));
+    this.#connections = nodes.map((node) => new HttpConnection(node, options));
     this.#choice = new NodeChoice(options.preferred, nodes.length);
   }
 
@@ -210,6 +210,7 @@ function contextOf(answer: Answer): Buffer | undefined {
 
 /** With the beginning of what was said, which is the same for the same trouble. */
 function refusal({ status, body }: Answer): Fault {
+  if (status === 401) return new Fault('login-refused', 'status 401: the login was refused');
   const said = body.toString('utf8', 0, SAID_MAX_BYTES).replaceAll(/\s+/g, ' ').trim();
   const text = said === '' || said.startsWith('<') ? '' : `: ${said}`;
   // Riak and Vertebra refuse with a 500, as with all errors that have no status of their own.

@@ -11,7 +11,9 @@ import { FrameDecoder } from '../../src/api/pbc/framing.ts';
 import { Fault, assert } from '../../src/base/fault.ts';
 import type { Socket } from 'node:net';
 import type { Frame } from '../../src/api/pbc/framing.ts';
+import { LOGIN_TIMEOUT_MS, logIn } from '../../src/client/log-in.ts';
 import type { NodeAddress } from '../../src/client/client.ts';
+import type { DriverOptions } from './session.ts';
 
 const REPLY_SIZE_MAX_BYTES = 256 * 1024 * 1024;
 
@@ -28,7 +30,6 @@ export class PbConnection {
 
   private constructor(socket: Socket, timeoutMs: number) {
     this.#socket = socket;
-    socket.removeAllListeners('error');
     socket.on('data', (piece: Buffer) => this.#receive(piece));
     socket.on('error', (error) => this.#end('peer-closed', error.message));
     socket.on('close', () => this.#end('peer-closed', 'the connection was lost'));
@@ -38,18 +39,20 @@ export class PbConnection {
     });
   }
 
-  /** Rejects with `peer-unreachable`. */
-  static open({ host, port }: NodeAddress, timeoutMs: number): Promise<PbConnection> {
-    return new Promise((resolve, reject) => {
-      const socket = connect({ host, port, noDelay: true });
-      const fail = (why: string) => {
-        socket.destroy();
-        reject(new Fault('peer-unreachable', `${host}:${port}: ${why}`));
-      };
-      socket.setTimeout(timeoutMs, () => fail('no connection in time'));
-      socket.once('error', (error) => fail(error.message));
-      socket.once('connect', () => resolve(new PbConnection(socket, timeoutMs)));
-    });
+  /** Rejects with `peer-unreachable` or `login-refused`. */
+  static async open(address: NodeAddress, options: DriverOptions): Promise<PbConnection> {
+    const { timeoutMs, login } = options;
+    const socket = await reach(address, timeoutMs);
+    if (login === undefined) return new PbConnection(socket, timeoutMs);
+    const timer = setTimeout(() => socket.destroy(), LOGIN_TIMEOUT_MS);
+    try {
+      return new PbConnection(await logIn(socket, address.host, login), timeoutMs);
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   get isOpen(): boolean {
@@ -90,4 +93,21 @@ export class PbConnection {
     this.#waiting?.reject(this.#fault);
     this.#waiting = undefined;
   }
+}
+
+function reach({ host, port }: NodeAddress, timeoutMs: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port, noDelay: true });
+    const fail = (why: string) => {
+      socket.destroy();
+      reject(new Fault('peer-unreachable', `${host}:${port}: ${why}`));
+    };
+    socket.setTimeout(timeoutMs, () => fail('no connection in time'));
+    socket.once('error', (error) => fail(error.message));
+    socket.once('connect', () => {
+      socket.setTimeout(0);
+      socket.removeAllListeners();
+      resolve(socket);
+    });
+  });
 }

@@ -26,12 +26,12 @@ import type { PartialProperties } from '../../src/object/bucket-properties.ts';
 import type { Fields, Message, MessageInput } from '../../src/api/pbc/messages/message-type.ts';
 import type { MessageType } from '../../src/api/pbc/messages/message-type.ts';
 import type { NodeAddress } from '../../src/client/client.ts';
-import type { BucketName, Driver, QueryRequest, ReadAnswer } from './session.ts';
-import type { Session, WriteContent } from './session.ts';
+import type { BucketName, Driver, DriverOptions, QueryRequest } from './session.ts';
+import type { ReadAnswer, Session, WriteContent } from './session.ts';
 
 const OCTETS = utf8ToByteString('application/octet-stream');
 
-export function pbDriver(nodes: readonly NodeAddress[], timeoutMs: number): Driver {
+export function pbDriver(nodes: readonly NodeAddress[], options: DriverOptions): Driver {
   const writer = new ProtoWriter();
   return {
     nodes: nodes.map(addressText),
@@ -39,7 +39,7 @@ export function pbDriver(nodes: readonly NodeAddress[], timeoutMs: number): Driv
     answersQueryApi: false,
     isVerifiable: true,
     isShared: true,
-    open: (preferred) => new PbSession(writer, nodes, { preferred, timeoutMs }),
+    open: (preferred) => new PbSession(writer, nodes, { ...options, preferred }),
     close: () => Promise.resolve(),
   };
 }
@@ -53,18 +53,18 @@ interface Exchange<Q extends Fields, R extends Fields> {
 class PbSession implements Session {
   readonly #writer: ProtoWriter;
   readonly #nodes: readonly NodeAddress[];
-  readonly #timeoutMs: number;
+  readonly #options: DriverOptions;
   readonly #choice: NodeChoice;
   #connection: PbConnection | undefined;
 
   constructor(
     writer: ProtoWriter,
     nodes: readonly NodeAddress[],
-    options: { readonly preferred: number; readonly timeoutMs: number },
+    options: DriverOptions & { readonly preferred: number },
   ) {
     this.#writer = writer;
     this.#nodes = nodes;
-    this.#timeoutMs = options.timeoutMs;
+    this.#options = options;
     this.#choice = new NodeChoice(options.preferred, nodes.length);
   }
 
@@ -150,7 +150,7 @@ class PbSession implements Session {
     for (const node of this.#choice.candidates(performance.now())) {
       try {
         const address = this.#nodes[node] as NodeAddress;
-        this.#connection = await PbConnection.open(address, this.#timeoutMs);
+        this.#connection = await PbConnection.open(address, this.#options);
         this.#choice.settle(node, performance.now());
         return this.#connection;
       } catch (error) {

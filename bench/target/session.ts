@@ -8,6 +8,7 @@
 
 import type { ByteString } from '../../src/base/bytes.ts';
 import type { ObjectKey } from '../../src/base/names.ts';
+import type { Login } from '../../src/client/credentials.ts';
 import type { IndexEntry } from '../../src/object/stored-object.ts';
 
 export interface ReadAnswer {
@@ -71,6 +72,13 @@ export interface Abilities {
   readonly isVerifiable: boolean;
   /** Whether several processes can reach it. */
   readonly isShared: boolean;
+}
+
+export interface DriverOptions {
+  /** Of one request. */
+  readonly timeoutMs: number;
+  /** Where security is on. */
+  readonly login: Login | undefined;
 }
 
 export interface Driver extends Abilities {

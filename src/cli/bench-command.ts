@@ -6,6 +6,7 @@ import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
 import type { RunArguments } from '../../bench/run-command.ts';
 import type { SuiteArguments } from '../../bench/suite-command.ts';
+import { withLogin } from './login-options.ts';
 
 export function addBenchCommands(program: Command, entryPoint: string): void {
   const bench = program.command('bench').description('load a cluster, and look for every write');
@@ -48,12 +49,14 @@ export function addBenchCommands(program: Command, entryPoint: string): void {
 }
 
 function addRun(bench: Command, entryPoint: string): void {
-  bench
-    .command('run')
+  withLogin(bench.command('run'))
     .description('run a workload: its name, a .yml file, or a basho_bench .config')
     .argument('<workload>', 'see `vertebra bench list`')
-    .option('--target <target>', 'pb://host:port,… or http://host:port,… or null or engine:folder')
-    .option('--query-nodes <nodes>', 'HTTP host:port,… beside pb, for queries')
+    .option(
+      '--target <target>',
+      'pb://host:port,… or http(s)://host:port,… or null or engine:folder',
+    )
+    .option('--query-nodes <nodes>', 'HTTP host:port,… beside pb, for queries; HTTPS with --user')
     .option('--start <nodes>', 'start so many nodes on this machine for the run', wholeNumber)
     .option('--base-port <port>', 'of these nodes, as for dev', wholeNumber, 24_000)
     .option('--data <folder>', 'where they keep their data; removed unless given')

@@ -3,6 +3,7 @@
  */
 
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import type { IncomingHttpHeaders } from 'node:http';
@@ -14,7 +15,18 @@ import { HttpConnection } from '../../bench/target/http-connection.ts';
 import { httpDriver } from '../../bench/target/http-session.ts';
 import { multipartBodies } from '../../bench/target/multipart.ts';
 import { NodeChoice } from '../../bench/target/node-choice.ts';
-import { describeTarget, parseTarget } from '../../bench/target/target.ts';
+import { pbDriver } from '../../bench/target/pb-session.ts';
+import { describeTarget, mustFitLogin, parseTarget } from '../../bench/target/target.ts';
+import { Login } from '../../src/client/credentials.ts';
+import { systemHost } from '../../src/telemetry/system-host.ts';
+import { serve as serveHttp } from '../api/http/served.ts';
+import { serve as servePb } from '../api/pbc/served.ts';
+import { PASSWORD, Security, certificatesIn } from '../api/secured.ts';
+import type { Credentials } from '../../src/client/credentials.ts';
+
+const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
+const HOST = systemHost(SILENT, { count() {}, gauge() {}, observe() {} });
+const OPTIONS = { timeoutMs: 5_000, login: undefined };
 
 t.test('a target is a protocol with its nodes, or one without a network', (t) => {
   t.same(parseTarget('pb://a:1,[::1]:2', 'a:3,b:4'), {
@@ -28,7 +40,9 @@ t.test('a target is a protocol with its nodes, or one without a network', (t) =>
       { host: 'b', port: 4 },
     ],
   });
-  t.equal(describeTarget(parseTarget('http://riak:8098/', undefined)), 'http://riak:8098');
+  for (const text of ['http://riak:8098', 'https://riak:8443']) {
+    t.equal(describeTarget(parseTarget(`${text}/`, undefined)), text);
+  }
   t.same(parseTarget('null', undefined), { kind: 'null' });
   t.same(parseTarget('engine:/tmp/x', undefined), { kind: 'engine', folder: '/tmp/x' });
   for (const wrong of [
@@ -45,6 +59,50 @@ t.test('a target is a protocol with its nodes, or one without a network', (t) =>
   t.end();
 });
 
+t.test('where security is on a session logs in, over either protocol', async (t) => {
+  const { files, certificates } = certificatesIn(t.testdir(), HOST);
+  const [pb, http] = [await servePb({ certificates }), await serveHttp()];
+  const address = { host: '127.0.0.1', port: 0 };
+  const httpsPort = await http.server.listenSecurely(address, certificates);
+  const security = new Security();
+  for (const { node, server } of [pb, http]) {
+    node.gatekeeper = security.gatekeeper;
+    t.teardown(() => server.close());
+  }
+  const name = utf8ToByteString;
+  const key = { type: name('default'), bucket: name('b'), key: name('k') };
+  security.grant('bob', ['riak_kv.get', 'riak_kv.put']);
+  const bob = {
+    user: name('bob'),
+    password: name(PASSWORD),
+    ca: readFileSync(files.caFile),
+    serverNames: [],
+  };
+  const open = (port: number, make: typeof pbDriver, credentials: Credentials) => {
+    const options = { timeoutMs: 20_000, login: new Login(credentials) };
+    const session = make([{ host: '127.0.0.1', port }], options).open(0);
+    t.teardown(() => session.close());
+    return session;
+  };
+  const stranger = { ...bob, ca: undefined };
+  for (const [port, make] of [[pb.port, pbDriver] as const, [httpsPort, httpDriver] as const]) {
+    const session = open(port, make, bob);
+    t.equal(await session.put(key, { value: Buffer.from('v') }), 'stored');
+    t.same((await session.get(key)).values.map(String), ['v']);
+    await t.rejects(session.delete(key), { code: 'peer-refused', message: /riak_kv.delete/ });
+    await t.rejects(open(port, make, stranger).get(key), {
+      code: 'peer-unreachable',
+      message: /no TLS: /,
+    });
+  }
+  const wrong = open(httpsPort, httpDriver, { ...bob, password: name('guess') });
+  await t.rejects(wrong.get(key), { code: 'login-refused' });
+  t.notMatch(JSON.stringify(parseTarget('https://a:1', undefined)), 'bob');
+  t.throws(() => mustFitLogin(parseTarget('https://a:1', undefined), false), /needs a login/);
+  t.throws(() => mustFitLogin(parseTarget('http://a:1', undefined), true), /https:/);
+  t.throws(() => mustFitLogin(parseTarget('null', undefined), true), /nobody to log in to/);
+});
+
 t.test('a target without the query API is named, and a refusal says why', async (t) => {
   const answers = [404, 400, 200];
   const server = createHttpServer((_request, response) => {
@@ -55,7 +113,7 @@ t.test('a target without the query API is named, and a refusal says why', async 
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const driver = httpDriver([{ host: '127.0.0.1', port }], 5_000);
+  const driver = httpDriver([{ host: '127.0.0.1', port }], OPTIONS);
   const session = driver.open(0);
   t.teardown(() => {
     session.close();
@@ -80,7 +138,8 @@ t.test('what goes wrong over HTTP is told apart, and nothing is sent twice', asy
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const connection = new HttpConnection({ host: '127.0.0.1', port }, 500, 1_000);
+  const options = { timeoutMs: 500, login: undefined };
+  const connection = new HttpConnection({ host: '127.0.0.1', port }, options, 1_000);
   t.teardown(() => {
     connection.close();
     server.closeAllConnections();
@@ -95,7 +154,7 @@ t.test('what goes wrong over HTTP is told apart, and nothing is sent twice', asy
   server.closeAllConnections();
   server.close();
   await once(server, 'close');
-  const late = new HttpConnection({ host: '127.0.0.1', port }, 500);
+  const late = new HttpConnection({ host: '127.0.0.1', port }, options);
   t.teardown(() => late.close());
   await t.rejects(late.ask({ method: 'PUT', path: '/' }), { code: 'peer-unreachable' });
 });
@@ -112,7 +171,7 @@ t.test('a session over HTTP sends all requests on one connection, with its heade
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const session = httpDriver([{ host: '127.0.0.1', port }], 5_000).open(0);
+  const session = httpDriver([{ host: '127.0.0.1', port }], OPTIONS).open(0);
   t.teardown(() => {
     session.close();
     server.close();
