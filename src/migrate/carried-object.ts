@@ -1,5 +1,6 @@
 /**
- * What is carried from one cluster to another: the siblings of an object, or the value of a data type.
+ * What is carried from one cluster to another: the siblings of an object, the value of a data type, or
+ * the registers of a HyperLogLog, whose value, a count, could not be gone on from.
  *
  * Two marks are kept apart. The *version* says which writes an end shows: it changes with each write
  * of a client and with nothing else, as vtags do. The *content* says what they hold, whoever wrote it,
@@ -10,6 +11,8 @@
 import { hash } from 'node:crypto';
 import { byteStringToBytes } from '../base/bytes.ts';
 import type { ByteString } from '../base/bytes.ts';
+import { foldRegisters, mergeRegisters, precisionOf } from '../datatype/hyperloglog.ts';
+import type { Registers } from '../datatype/hyperloglog.ts';
 import type { DatatypeValue, FieldValue } from '../datatype/operation.ts';
 import { parseIndexEntry } from '../object/index-entries.ts';
 import type { Metadata } from '../object/stored-object.ts';
@@ -31,7 +34,8 @@ export interface CarriedSibling {
 
 export type Carried =
   | { readonly kind: 'siblings'; readonly siblings: readonly CarriedSibling[] }
-  | { readonly kind: 'datatype'; readonly value: DatatypeValue };
+  | { readonly kind: 'datatype'; readonly value: DatatypeValue }
+  | { readonly kind: 'sketch'; readonly registers: Registers };
 
 /** What an end shows of a key. */
 export interface Reading {
@@ -65,6 +69,10 @@ export function versionOfValue(value: DatatypeValue): Version {
   return digest(canonicalValue(value)) as Version;
 }
 
+export function versionOfSketch(registers: Registers): Version {
+  return digest(`hll${Buffer.from(registers).toString('latin1')}`) as Version;
+}
+
 /** The siblings that hold different things, by what they hold. */
 export function siblingByContent(
   siblings: readonly CarriedSibling[],
@@ -79,6 +87,10 @@ export function holdsSame(left: Carried | undefined, right: Carried | undefined)
 
 /** Whether all that `part` holds is in `whole`. Data types: whether they are equal. */
 export function isWithin(part: Carried, whole: Carried): boolean {
+  if (part.kind === 'sketch' && whole.kind === 'sketch') {
+    return isWithinSketch(part.registers, whole.registers);
+  }
+  if (part.kind === 'sketch' || whole.kind === 'sketch') return false;
   if (part.kind === 'datatype' || whole.kind === 'datatype') {
     if (part.kind !== whole.kind) return false;
     return canonicalOf(part) === canonicalOf(whole);
@@ -89,8 +101,15 @@ export function isWithin(part: Carried, whole: Carried): boolean {
 
 /** Bytes of the values; of a data type about that. */
 export function sizeOf(carried: Carried): number {
+  if (carried.kind === 'sketch') return carried.registers.length;
   if (carried.kind === 'datatype') return canonicalValue(carried.value).length;
   return carried.siblings.reduce((sum, { value }) => sum + value.length, 0);
+}
+
+/** At the lower precision of the two. */
+function isWithinSketch(part: Registers, whole: Registers): boolean {
+  const both = mergeRegisters(part, whole);
+  return Buffer.from(both).equals(foldRegisters(whole, precisionOf(both)));
 }
 
 function canonicalOf(carried: Carried): string {

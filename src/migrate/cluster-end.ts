@@ -14,9 +14,11 @@ import type { Credentials } from '../client/credentials.ts';
 import type { ReceivedObject } from '../client/client-types.ts';
 import type { DatatypeOperation } from '../datatype/operation.ts';
 import type { PartialProperties } from '../object/bucket-properties.ts';
-import { ABSENT, versionOfSiblings, versionOfValue } from './carried-object.ts';
+import type { Registers } from '../datatype/hyperloglog.ts';
+import { ABSENT, versionOfSiblings, versionOfSketch, versionOfValue } from './carried-object.ts';
 import type { CarriedSibling, Reading, Version } from './carried-object.ts';
 import { Patience } from './patience.ts';
+import { SKETCH_CONTENT_TYPE, decodeSketch, decodeSketches, encodeSketch } from './sketch.ts';
 import type { Place } from './walk.ts';
 
 export interface EndOptions {
@@ -52,6 +54,7 @@ const LEGACY_COUNTER = 'application/riak_counter';
 export class ClusterEnd {
   readonly patience: Patience;
   readonly #client: VertebraClient;
+  #storesSketches: boolean | undefined;
 
   constructor({ nodes, credentials, concurrency, timeoutMs, patienceMs }: EndOptions) {
     this.patience = new Patience(patienceMs);
@@ -124,6 +127,7 @@ export class ClusterEnd {
 
   /** `isCertain`: a majority of the replicas that are to have it must say so. */
   async read(place: Place, key: ObjectKey, isCertain = false): Promise<Reading> {
+    if (place.datatype === 'hll') return this.#readSketch(key, isCertain);
     if (place.datatype !== undefined) return this.#readDatatype(key, isCertain);
     const options = isCertain ? ({ pr: 'quorum' } as const) : {};
     const found = await this.patience.with(() => this.#client.get(key, options));
@@ -140,6 +144,23 @@ export class ClusterEnd {
     };
   }
 
+  /** By its registers, if they can be read; else by its count. */
+  async #readSketch(key: ObjectKey, isCertain: boolean): Promise<Reading> {
+    const options = isCertain ? ({ pr: 'quorum' } as const) : {};
+    const found = await this.patience.with(() => this.#client.get(key, options));
+    const { context } = found;
+    if (found.kind === 'not-found') {
+      return { version: ABSENT, carried: undefined, context, tombstones: 0 };
+    }
+    const siblings = found.siblings.filter(({ isTombstone }) => !isTombstone);
+    const values = siblings.map(({ value }) => value);
+    const registers = values.length === 0 ? undefined : decodeSketches(values);
+    if (registers === undefined) return this.#readDatatype(key, isCertain);
+    this.#storesSketches = values.every((value) => decodeSketch(value) !== undefined);
+    const carried = { kind: 'sketch', registers } as const;
+    return { version: versionOfSketch(registers), carried, context, tombstones: 0 };
+  }
+
   async #readDatatype(key: ObjectKey, isCertain = false): Promise<Reading> {
     const options = isCertain ? ({ pr: 'quorum' } as const) : {};
     const { value, context } = await this.patience.with(() => {
@@ -153,9 +174,22 @@ export class ClusterEnd {
     };
   }
 
+  /**
+   * Whether HyperLogLogs were found to stand here as Vertebra stores them, so that `writeSketch` makes
+   * one; undefined: none was seen yet.
+   */
+  get storesSketches(): boolean | undefined {
+    return this.#storesSketches;
+  }
+
+  writeSketch(key: ObjectKey, registers: Registers, basis: WriteBasis): Promise<Written> {
+    const metadata = { contentType: SKETCH_CONTENT_TYPE };
+    return this.write(key, { value: encodeSketch(registers), metadata }, basis);
+  }
+
   async write(
     key: ObjectKey,
-    { value, metadata }: CarriedSibling,
+    { value, metadata }: Pick<CarriedSibling, 'value' | 'metadata'>,
     { context, expects }: WriteBasis,
   ): Promise<Written> {
     const condition =

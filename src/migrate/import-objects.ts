@@ -8,8 +8,8 @@
  */
 
 import { Fault, isFault } from '../base/fault.ts';
-import type { Reading } from './carried-object.ts';
-import { versionOfSiblings, versionOfValue } from './carried-object.ts';
+import type { Carried, Reading, Version } from './carried-object.ts';
+import { versionOfSiblings, versionOfSketch, versionOfValue } from './carried-object.ts';
 import type { ClusterEnd } from './cluster-end.ts';
 import type { KeyFile } from './key-file.ts';
 import type { Ledger } from './ledger.ts';
@@ -155,18 +155,26 @@ function lineOf({ number, bytes }: FileLine, path: string): Line {
   }
 }
 
+function versionOf(carried: Carried): Version {
+  switch (carried.kind) {
+    case 'datatype':
+      return versionOfValue(carried.value);
+    case 'sketch':
+      return versionOfSketch(carried.registers);
+    case 'siblings':
+      return versionOfSiblings(
+        carried.siblings.map(({ vtag, lastModifiedMicros, value }) => {
+          const valueSizeBytes = value.length;
+          return { vtag, lastModifiedMicros, isTombstone: false, valueSizeBytes };
+        }),
+      );
+  }
+}
+
 /** A line says the same however often it is asked. */
 function originOf({ carried, context }: ObjectLine): Origin {
   const reading: Reading = {
-    version:
-      carried.kind === 'datatype'
-        ? versionOfValue(carried.value)
-        : versionOfSiblings(
-            carried.siblings.map(({ vtag, lastModifiedMicros, value }) => {
-              const valueSizeBytes = value.length;
-              return { vtag, lastModifiedMicros, isTombstone: false, valueSizeBytes };
-            }),
-          ),
+    version: versionOf(carried),
     carried,
     context,
     tombstones: 0,
@@ -185,8 +193,9 @@ class Lanes {
 
   of({ key: { type, bucket }, carried }: ObjectLine): Promise<Lane> {
     // A counter of an untyped bucket stands among ordinary objects.
-    const isTyped = carried.kind === 'datatype' && type !== DEFAULT_BUCKET_TYPE;
-    const datatype = isTyped ? carried.value.kind : undefined;
+    const kind = carried.kind === 'datatype' ? carried.value.kind : undefined;
+    const typed = carried.kind === 'sketch' ? 'hll' : kind;
+    const datatype = type === DEFAULT_BUCKET_TYPE ? undefined : typed;
     const name = JSON.stringify([type, bucket, datatype]);
     const known = this.#laneByName.get(name);
     if (known !== undefined) return known;

@@ -10,7 +10,9 @@
 
 import { Fault } from '../base/fault.ts';
 import type { ObjectKey } from '../base/names.ts';
-import { ABSENT, UNKNOWN, holdsSame, siblingByContent, sizeOf } from './carried-object.ts';
+import { mergeRegisters } from '../datatype/hyperloglog.ts';
+import { ABSENT, UNKNOWN, holdsSame, isWithin, siblingByContent } from './carried-object.ts';
+import { sizeOf } from './carried-object.ts';
 import type { Carried, CarriedSibling, Reading, Version } from './carried-object.ts';
 import type { ClusterEnd } from './cluster-end.ts';
 import { stepsBetween } from './datatype-steps.ts';
@@ -108,6 +110,7 @@ export class ObjectCarrier {
       case 'replace':
         return this.#write(step);
       case 'complete':
+        if (source.carried?.kind === 'sketch') return this.#grow(step, source.carried);
         return this.#complete(step);
       case 'delete':
         return this.#options.mayDelete() ? this.#delete(step) : plain('left');
@@ -123,10 +126,11 @@ export class ObjectCarrier {
     const { errand, source, target } = step;
     const place = errand.targetPlace;
     if (source.carried === undefined) return plain('gone');
+    if (source.carried.kind === 'sketch') return this.#grow(step, source.carried);
     if (source.carried.kind === 'datatype') return this.#update(step, source.carried);
     if (place.datatype !== undefined)
       return refused('an ordinary object in a bucket of data types');
-    if (target.carried?.kind === 'datatype')
+    if (target.carried !== undefined && target.carried.kind !== 'siblings')
       return refused('a counter stands where an object should');
     const siblings = [...siblingByContent(source.carried.siblings).values()];
     if (siblings.length > 1) {
@@ -185,8 +189,8 @@ export class ObjectCarrier {
     carried: Extract<Carried, { readonly kind: 'datatype' }>,
   ): Promise<Done> {
     const { value } = carried;
-    if (value.kind === 'hll') return refused('HyperLogLogs show a count, not what was added');
-    if (target.carried?.kind === 'siblings')
+    if (value.kind === 'hll') return refused('a HyperLogLog whose registers cannot be read');
+    if (target.carried !== undefined && target.carried.kind !== 'datatype')
       return refused('an object stands where a counter should');
     const steps = stepsBetween(target.carried?.value, value);
     if (steps === undefined) return refused('a grow-only set at the target has more elements');
@@ -200,12 +204,49 @@ export class ObjectCarrier {
     return { outcome, bytes: sizeOf(carried), tombstones: 0 };
   }
 
+  /** A HyperLogLog: what the target has counted stays. */
+  async #grow(
+    { errand, source, target }: Step,
+    carried: Extract<Carried, { readonly kind: 'sketch' }>,
+  ): Promise<Done | 'changed'> {
+    const { key, targetPlace } = errand;
+    const isFirst = target.carried === undefined && this.#target.storesSketches === undefined;
+    const before = isFirst ? await this.#plant({ errand, source, target }) : target;
+    if (this.#target.storesSketches !== true) {
+      if (isFirst) await this.#target.delete(key, before.context);
+      return refused('a HyperLogLog, whose registers only Vertebra takes');
+    }
+    if (before.carried !== undefined && before.carried.kind !== 'sketch') {
+      return refused('something else stands where a HyperLogLog should');
+    }
+    const held = before.carried?.registers;
+    const grown = held === undefined ? carried.registers : mergeRegisters(carried.registers, held);
+    const expects = held === undefined ? 'nothing' : 'context';
+    const basis = { context: before.context, expects } as const;
+    const written = await this.#target.writeSketch(key, grown, basis);
+    if (written.kind === 'changed') return 'changed';
+    const after = await this.#target.read(targetPlace, key);
+    const isWhole = after.carried !== undefined && isWithin(carried, after.carried);
+    const version = isWhole ? after.version : UNKNOWN;
+    await this.#note(errand, { source: source.version, target: version });
+    return { outcome: isWhole ? 'copied' : 'conflict', bytes: sizeOf(carried), tombstones: 0 };
+  }
+
+  /** An empty HyperLogLog, to see how the target stores them. */
+  async #plant({ errand, source, target }: Step): Promise<Reading> {
+    const { key, targetPlace } = errand;
+    const before = { source: source.version, target: target.version };
+    await this.#note(errand, before, 'writing');
+    await this.#target.update(key, { kind: 'hll', adds: [] });
+    return this.#target.read(targetPlace, key);
+  }
+
   async #delete({ errand, target }: Step): Promise<Done | 'changed'> {
     const { key, origin, sourcePlace } = errand;
     const certain = await origin.read(sourcePlace, key, true);
     if (certain.carried !== undefined) return 'changed';
     // The context of a data type's value is not one of its object.
-    const isObject = target.carried?.kind === 'siblings';
+    const isObject = target.carried?.kind !== 'datatype';
     await this.#target.delete(key, isObject ? target.context : undefined);
     await this.#note(errand, { source: ABSENT, target: ABSENT });
     return plain('deleted');

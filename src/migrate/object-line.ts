@@ -10,10 +10,11 @@
  *   S  {"value":B,"contentType":N,"charset":N,"contentEncoding":N,"userMetadata":[[N,N],…],
  *       "links":[{"bucket":N,"key":N,"tag":N},…],"indexes":[[N,N],…],
  *       "vtag":text,"lastModifiedMicros":number}
- *   V  {"counter":"12"} | {"set":[N,…]} | {"gset":[N,…]} | {"hll":12} | {"map":[[N,F],…]}
+ *   V  {"counter":"12"} | {"set":[N,…]} | {"gset":[N,…]} | {"hll":12,"state":B} | {"map":[[N,F],…]}
  *   F  V of a counter, set or map, or {"register":N} | {"flag":true}
  *
- * `context` is the exporting cluster's own, for the record: no other cluster can go on from it. What
+ * `state` is a HyperLogLog's as Vertebra stores it; without it there is but a count, which no cluster can
+ * go on from. `context` is the exporting cluster's own, for the record: no other cluster can go on from it. What
  * is read is hostile: whatever a line says, it is an object or the fault `malformed`.
  */
 
@@ -25,7 +26,9 @@ import { jsonDepth } from '../base/json-depth.ts';
 import type { ObjectKey } from '../base/names.ts';
 import type { DatatypeValue, Field, FieldValue, MapValue } from '../datatype/operation.ts';
 import type { IndexEntry, Link, Metadata } from '../object/stored-object.ts';
+import { estimate } from '../datatype/hyperloglog.ts';
 import type { Carried, CarriedSibling } from './carried-object.ts';
+import { decodeSketch, encodeSketch } from './sketch.ts';
 
 export interface ObjectLine {
   readonly key: ObjectKey;
@@ -53,9 +56,7 @@ export function encodeObjectLine({ key, carried, context }: ObjectLine): string 
     bucket: nameToJson(key.bucket),
     key: nameToJson(key.key),
     ...(context !== undefined && { context: context.toString('base64') }),
-    ...(carried.kind === 'siblings'
-      ? { siblings: carried.siblings.map(siblingToJson) }
-      : { datatype: valueToJson(carried.value) }),
+    ...carriedToJson(carried),
   });
 }
 
@@ -88,12 +89,28 @@ export function nameToJson(name: ByteString): string | { readonly base64: string
   return { base64: byteStringToBytes(name).toString('base64') };
 }
 
+function carriedToJson(carried: Carried): object {
+  switch (carried.kind) {
+    case 'siblings':
+      return { siblings: carried.siblings.map(siblingToJson) };
+    case 'datatype':
+      return { datatype: valueToJson(carried.value) };
+    case 'sketch': {
+      const { registers } = carried;
+      const state = encodeSketch(registers).toString('base64');
+      return { datatype: { hll: estimate(registers), state } };
+    }
+  }
+}
+
 function carriedFromJson(line: JsonObject): Carried {
   const { siblings, datatype } = line;
   if ((siblings === undefined) === (datatype === undefined)) {
     throw wrong('it has to have either siblings or a datatype');
   }
-  if (datatype !== undefined) return { kind: 'datatype', value: valueFromJson(datatype) };
+  if (datatype !== undefined) {
+    return sketchFromJson(datatype) ?? { kind: 'datatype', value: valueFromJson(datatype) };
+  }
   const list = asList(siblings, 'siblings');
   if (list.length === 0) throw wrong('siblings is empty');
   return { kind: 'siblings', siblings: list.map(siblingFromJson) };
@@ -182,6 +199,15 @@ function valueToJson(value: DatatypeValue | FieldValue): object {
         ]),
       };
   }
+}
+
+/** Undefined: it is another data type, or but a count. */
+function sketchFromJson(json: Json): Carried | undefined {
+  const { hll, state } = asObject(json, 'datatype');
+  if (hll === undefined || state === undefined) return undefined;
+  const registers = decodeSketch(asBytes(state, 'state'));
+  if (registers === undefined) throw wrong('state is none of a HyperLogLog');
+  return { kind: 'sketch', registers };
 }
 
 function valueFromJson(json: Json): DatatypeValue {

@@ -71,6 +71,10 @@ const datatype: fc.Arbitrary<DatatypeValue> = fc.oneof(
   map as fc.Arbitrary<DatatypeValue>,
 );
 
+const sketch = fc
+  .uint8Array({ minLength: 16, maxLength: 16, max: 61 })
+  .map((registers) => ({ kind: 'sketch', registers }) as const);
+
 const objectLine: fc.Arbitrary<ObjectLine> = fc.record({
   key: fc.record({ type: keyName, bucket: keyName, key: keyName }),
   context: fc.option(bytes, { nil: undefined }),
@@ -79,6 +83,7 @@ const objectLine: fc.Arbitrary<ObjectLine> = fc.record({
       .array(sibling, { minLength: 1, maxLength: 3 })
       .map((siblings) => ({ kind: 'siblings', siblings }) as const),
     datatype.map((value) => ({ kind: 'datatype', value }) as const),
+    sketch,
   ),
 });
 
@@ -145,6 +150,7 @@ t.test('what is wrong is said, and nothing of what the line holds', (t) => {
   refuses(typed({ counter: '9223372036854775808' }), /64 bits/);
   refuses(typed({ register: 'x' }), /fields of maps only/);
   refuses(typed({ map: [['a']] }), /a field has no value/);
+  refuses(typed({ hll: 1, state: 'AQQE' }), /state is none of a HyperLogLog/);
   refuses(typed({ map: [['a', { gset: [] }]] }), /no type that is known/);
   const name = 'Okafor' as ByteString;
   try {
