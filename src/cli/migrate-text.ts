@@ -13,8 +13,8 @@ import type { Outcome } from '../migrate/tally.ts';
 import { amountText } from './amount-text.ts';
 import { textTable } from './text-table.ts';
 
-const GIVEN_UP =
-  'given up, because too many failed or would have been deleted; the same command goes on with it';
+const GOES_ON = 'the same command goes on with it';
+const GIVEN_UP = `given up, because too many failed or would have been deleted; ${GOES_ON}`;
 
 const MEANINGS: Readonly<Record<Outcome, string>> = {
   copied: 'written to the target',
@@ -50,7 +50,7 @@ export function exportText(summary: ExportSummary): string {
     ...(failed > 0 ? [`${failed} objects could not be read and are not in the file`] : []),
     ...reasonLines(reasons),
     ...tombstoneLines(summary),
-    ...(isWhole ? [] : [GIVEN_UP]),
+    ...endLines(isWhole, summary.brokenOff),
   ].join('\n');
 }
 
@@ -67,8 +67,13 @@ function settledText(head: string, summary: Settled, damage?: string): string {
     ...reasonLines(reasons),
     ...tombstoneLines(summary),
     ...(damage === undefined ? [] : [damage]),
-    ...(summary.isWhole || damage !== undefined ? [] : [GIVEN_UP]),
+    ...(damage !== undefined ? [] : endLines(summary.isWhole, summary.brokenOff)),
   ].join('\n');
+}
+
+function endLines(isWhole: boolean, brokenOff: string | undefined): readonly string[] {
+  if (isWhole) return [];
+  return [brokenOff === undefined ? GIVEN_UP : `broken off: ${brokenOff}; ${GOES_ON}`];
 }
 
 function tombstoneLines(summary: { readonly tombstoneSiblings: number }): readonly string[] {
@@ -77,7 +82,8 @@ function tombstoneLines(summary: { readonly tombstoneSiblings: number }): readon
 }
 
 export function compareText(summary: CompareSummary): string {
-  const { objects, seconds, isSame, reasons } = summary;
+  const { objects, seconds, isSame, reasons, brokenOff } = summary;
+  const verdict = isSame ? 'the ends hold the same' : 'the ends differ';
   const rows = (['equal', 'missing', 'differing', 'extra', 'failed'] as const)
     .filter((name) => name === 'equal' || summary[name] > 0)
     .map((name) => [String(summary[name]), name]);
@@ -85,7 +91,7 @@ export function compareText(summary: CompareSummary): string {
     `${objects} objects compared in ${seconds.toFixed(1)} s`,
     textTable(['objects', 'finding'], rows),
     ...reasonLines(reasons),
-    isSame ? 'the ends hold the same' : 'the ends differ',
+    brokenOff === undefined ? verdict : `broken off: ${brokenOff}`,
   ].join('\n');
 }
 

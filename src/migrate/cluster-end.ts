@@ -5,7 +5,10 @@
  * writes has to look at both ends again before the next attempt.
  */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ByteString } from '../base/bytes.ts';
+import { isFault } from '../base/fault.ts';
+import type { Fault } from '../base/fault.ts';
 import { DEFAULT_BUCKET_TYPE } from '../base/names.ts';
 import type { ObjectKey } from '../base/names.ts';
 import { VertebraClient } from '../client/client.ts';
@@ -17,7 +20,7 @@ import type { PartialProperties } from '../object/bucket-properties.ts';
 import type { Registers } from '../datatype/hyperloglog.ts';
 import { ABSENT, versionOfSiblings, versionOfSketch, versionOfValue } from './carried-object.ts';
 import type { CarriedSibling, Reading, Version } from './carried-object.ts';
-import { Patience } from './patience.ts';
+import { Patience, isPassing, spent } from './patience.ts';
 import { SKETCH_CONTENT_TYPE, decodeSketch, decodeSketches, encodeSketch } from './sketch.ts';
 import type { Place } from './walk.ts';
 
@@ -49,6 +52,7 @@ export interface WriteBasis {
 const PAGE_COUNT = 1_000;
 /** A listing waits as long as this for its next batch. */
 const LISTING_TIMEOUT_MS = 3_600_000;
+const LISTING_PAUSE_MS = 1_000;
 const LEGACY_COUNTER = 'application/riak_counter';
 
 export class ClusterEnd {
@@ -57,7 +61,8 @@ export class ClusterEnd {
   #storesSketches: boolean | undefined;
 
   constructor({ nodes, credentials, concurrency, timeoutMs, patienceMs }: EndOptions) {
-    this.patience = new Patience(patienceMs);
+    const names = nodes.map(({ host, port }) => `${host}:${port}`);
+    this.patience = new Patience(patienceMs, names.join(','));
     this.#client = new VertebraClient({
       nodes,
       credentials,
@@ -83,8 +88,23 @@ export class ClusterEnd {
     return this.#client.listBuckets(type, { timeoutMs: LISTING_TIMEOUT_MS });
   }
 
-  listKeys(type: ByteString, bucket: ByteString): AsyncGenerator<readonly ByteString[]> {
-    return this.#client.listKeys(type, bucket, { timeoutMs: LISTING_TIMEOUT_MS });
+  /** A listing that is cut off may be begun anew, so often in all: keys then come twice. */
+  async *listKeys(
+    type: ByteString,
+    bucket: ByteString,
+    listingsMax: number,
+  ): AsyncGenerator<readonly ByteString[]> {
+    for (let listings = 1; ; listings += 1) {
+      try {
+        yield* this.#client.listKeys(type, bucket, { timeoutMs: LISTING_TIMEOUT_MS });
+        return;
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+        if (listings >= listingsMax) throw spent(error);
+      }
+      this.patience.retries += 1;
+      await sleep(LISTING_PAUSE_MS);
+    }
   }
 
   async keysPage(
@@ -213,6 +233,14 @@ export class ClusterEnd {
     await this.#client.delete(key, { context });
   }
 }
+
+/** Whether an end says that it has no such bucket type; a permission that lacks is something else. */
+export function isUnknownType(error: unknown): error is Fault {
+  return isFault(error, 'peer-refused') && UNKNOWN_TYPE.test(error.message);
+}
+
+const UNKNOWN_TYPE =
+  /^(no_type$|No bucket-type named |Invalid bucket type: |Error no bucket type )/;
 
 /** The counters of Riak 1.4, which stand among the objects of untyped buckets. */
 function isLegacyCounter(key: ObjectKey, siblings: ReceivedObject['siblings']): boolean {

@@ -9,14 +9,14 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ByteString } from '../base/bytes.ts';
-import { isFault } from '../base/fault.ts';
 import type { ObjectKey } from '../base/names.ts';
 import { holdsSame } from './carried-object.ts';
+import { isUnknownType } from './cluster-end.ts';
 import type { ClusterEnd } from './cluster-end.ts';
 import type { KeyFile } from './key-file.ts';
 import { Pace, eachAtOnce } from './pace.ts';
 import { Progress } from './progress.ts';
-import { Tally, reasonOf } from './tally.ts';
+import { Tally, breakOf, reasonOf } from './tally.ts';
 import { bucketsOf, walk } from './walk.ts';
 import type { Page, Place, Scope } from './walk.ts';
 
@@ -30,6 +30,8 @@ export interface CompareOptions {
 
 export interface CompareSummary {
   readonly isSame: boolean;
+  /** Why not all was read. */
+  readonly brokenOff: string | undefined;
   readonly objects: number;
   readonly equal: number;
   /** The target has them not. */
@@ -60,19 +62,23 @@ export async function compare(ends: CompareEnds, options: CompareOptions): Promi
   const { expected, isQuiet, scope } = options;
   const progress = new Progress({ tally, expected: () => expected, isQuiet });
   const comparison = new Comparison(ends, options, tally);
+  let brokenOff: string | undefined;
   try {
     for (const type of scope.types) {
       for (const bucket of scope.buckets ?? (await bucketsOfBoth(ends, type))) {
         await comparison.bucket(type, bucket);
       }
     }
+  } catch (error) {
+    brokenOff = breakOf(error);
   } finally {
     progress.end();
   }
   const [missing, differing] = [tally.count('missing'), tally.count('differing')];
   const [extra, failed] = [tally.count('extra'), tally.count('failed')];
   return {
-    isSame: missing + differing + extra + failed === 0,
+    isSame: brokenOff === undefined && missing + differing + extra + failed === 0,
+    brokenOff,
     objects: tally.objects,
     equal: tally.count('equal'),
     missing,
@@ -90,7 +96,7 @@ async function bucketsOfBoth(
 ): Promise<readonly ByteString[]> {
   // A type that the target lacks shows as objects that are missing.
   const there = await bucketsOf(target, type).catch((error: unknown) => {
-    if (isFault(error, 'peer-refused')) return [];
+    if (isUnknownType(error)) return [];
     throw error;
   });
   return [...new Set([...(await bucketsOf(source, type)), ...there])].sort();
@@ -115,7 +121,7 @@ class Comparison {
     const places = {
       source: await source.place(type, bucket),
       target: await target.place(type, bucket).catch((error: unknown) => {
-        if (isFault(error, 'peer-refused')) return undefined;
+        if (isUnknownType(error)) return undefined;
         throw error;
       }),
     };

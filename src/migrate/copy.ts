@@ -14,7 +14,7 @@ import { eachAtOnce } from './pace.ts';
 import { Progress } from './progress.ts';
 import { Settlement, findLane } from './settlement.ts';
 import type { Lane, Settled, SettlementOptions } from './settlement.ts';
-import { Tally } from './tally.ts';
+import { Tally, breakOf } from './tally.ts';
 import { ahead, scopeText, walk } from './walk.ts';
 import type { Page, Place, Scope } from './walk.ts';
 
@@ -38,6 +38,9 @@ export interface CopyEnds {
   readonly keyFile: KeyFile;
 }
 
+/** Of one bucket, as long as they are cut off: what has been carried is passed over. */
+const LISTINGS_MAX = 5;
+
 export async function copy(ends: CopyEnds, options: CopyOptions): Promise<CopySummary> {
   const { source, target, ledger } = ends;
   const { cursor, isResumed, objectsExpected } = await ledger.begin(scopeText(options.scope));
@@ -46,21 +49,25 @@ export async function copy(ends: CopyEnds, options: CopyOptions): Promise<CopySu
   const progress = new Progress({ tally, expected: () => expected, isQuiet: options.isQuiet });
   const settlement = new Settlement(ends, options, tally);
   const pass = new CopyPass(ends, options, settlement);
+  let brokenOff: string | undefined;
   try {
-    for await (const page of ahead(walk(source, options.scope, cursor))) {
+    const pages = walk(source, options.scope, { from: cursor, listingsMax: LISTINGS_MAX });
+    for await (const page of ahead(pages)) {
       await pass.carryPage(page);
       if (settlement.isOver) break;
       if (page.next !== undefined) await ledger.checkpoint(page.next);
     }
     if (options.carriesDeletes && !settlement.isOver) await pass.carryUnmet();
     if (!settlement.isOver) await ledger.finish(tally.objects);
+  } catch (error) {
+    brokenOff = breakOf(error);
   } finally {
     progress.end();
   }
   return {
     pass: ledger.pass,
     isResumed,
-    ...settlement.summary(!settlement.isOver),
+    ...settlement.summary(!settlement.isOver, brokenOff),
     retries: source.patience.retries + target.patience.retries,
   };
 }

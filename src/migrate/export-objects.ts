@@ -10,7 +10,7 @@ import { ObjectFileWriter } from './object-file.ts';
 import { encodeObjectLine } from './object-line.ts';
 import { Pace, eachAtOnce } from './pace.ts';
 import { Progress } from './progress.ts';
-import { Tally, reasonOf } from './tally.ts';
+import { Tally, breakOf, reasonOf } from './tally.ts';
 import { ahead, scopeText, walk } from './walk.ts';
 import type { Page, Scope } from './walk.ts';
 
@@ -28,6 +28,8 @@ export interface ExportSummary {
   readonly isResumed: boolean;
   /** The file is whole. */
   readonly isWhole: boolean;
+  /** Why it is not, where something else than too many failures ended it. */
+  readonly brokenOff: string | undefined;
   /** Lines in the file, those from before it was broken off too. */
   readonly objects: number;
   readonly failed: number;
@@ -58,8 +60,9 @@ export async function exportObjects(
   const isOver = (): boolean => tally.count('failed') > failuresMax;
   let fileBytes: number | undefined;
   let writtenMs = performance.now();
+  let brokenOff: string | undefined;
   try {
-    for await (const page of ahead(walk(ends.source, options.scope, writer.cursor))) {
+    for await (const page of ahead(walk(ends.source, options.scope, { from: writer.cursor }))) {
       await eachAtOnce(page.keys, options.concurrency, async (key) => {
         if (isOver()) return;
         await pace.turn();
@@ -73,6 +76,8 @@ export async function exportObjects(
       writtenMs = performance.now();
     }
     if (!isOver()) fileBytes = await writer.finish();
+  } catch (error) {
+    brokenOff = breakOf(error);
   } finally {
     progress.end();
     await writer.close();
@@ -80,6 +85,7 @@ export async function exportObjects(
   return {
     isResumed: writer.isResumed,
     isWhole: fileBytes !== undefined,
+    brokenOff,
     objects: writer.objects,
     failed: tally.count('failed'),
     reasons: tally.reasons,

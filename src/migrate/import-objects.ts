@@ -22,7 +22,7 @@ import { eachAtOnce } from './pace.ts';
 import { Progress } from './progress.ts';
 import { Settlement, findLane } from './settlement.ts';
 import type { Lane, Settled, SettlementOptions } from './settlement.ts';
-import { Tally } from './tally.ts';
+import { Tally, breakOf } from './tally.ts';
 import type { Place } from './walk.ts';
 import { DEFAULT_BUCKET_TYPE, keyToString } from '../base/names.ts';
 
@@ -64,6 +64,7 @@ export async function importObjects(
   const settlement = new Settlement(ends, options, tally);
   const lanes = new Lanes(target);
   let damage: string | undefined;
+  let brokenOff: string | undefined;
   try {
     for await (const batch of batches(reader, options.file)) {
       const entries = (await ledger?.getMany(batch.map(({ key }) => key))) ?? [];
@@ -75,14 +76,14 @@ export async function importObjects(
     }
     if (!settlement.isOver) await ledger?.finish(tally.objects);
   } catch (error) {
-    if (!isFault(error, 'malformed')) throw error;
-    damage = error.message;
+    if (isFault(error, 'malformed')) damage = error.message;
+    else brokenOff = breakOf(error);
   } finally {
     progress.end();
   }
   return {
     isResumed: start?.isResumed ?? false,
-    ...settlement.summary(!settlement.isOver && damage === undefined),
+    ...settlement.summary(!settlement.isOver && damage === undefined, brokenOff),
     damage,
     retries: target.patience.retries,
   };

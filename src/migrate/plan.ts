@@ -10,8 +10,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { byteStringToUtf8 } from '../base/bytes.ts';
 import type { ByteString } from '../base/bytes.ts';
 import { DEFAULT_BUCKET_TYPE } from '../base/names.ts';
-import { isFault } from '../base/fault.ts';
 import type { PartialProperties, PropertyValue } from '../object/bucket-properties.ts';
+import { isUnknownType } from './cluster-end.ts';
 import type { ClusterEnd } from './cluster-end.ts';
 import { bucketsOf } from './walk.ts';
 import type { Scope } from './walk.ts';
@@ -95,7 +95,7 @@ async function typeItem(
   const name = byteStringToUtf8(type);
   const here = await source.typeProperties(type);
   const there = await target.typeProperties(type).catch((error: unknown) => {
-    if (isFault(error, 'peer-refused')) return undefined;
+    if (isUnknownType(error)) return undefined;
     throw error;
   });
   if (there === undefined) return { kind: 'type-missing', type: name, properties: carried(here) };

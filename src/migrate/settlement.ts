@@ -3,8 +3,8 @@
  * the ledger, and named in the file of keys where it needs a look.
  */
 
-import { isFault } from '../base/fault.ts';
 import type { ObjectKey } from '../base/names.ts';
+import { isUnknownType } from './cluster-end.ts';
 import type { ClusterEnd } from './cluster-end.ts';
 import type { Entry } from './decide.ts';
 import type { KeyFile } from './key-file.ts';
@@ -45,6 +45,8 @@ export type Lane =
 export interface Settled {
   /** The pass came to its end. */
   readonly isWhole: boolean;
+  /** Why it did not, where something else than its limits ended it. */
+  readonly brokenOff: string | undefined;
   /** Nothing is left that has to be looked at. */
   readonly isSettled: boolean;
   readonly objects: number;
@@ -105,10 +107,12 @@ export class Settlement {
     await this.#ends.keyFile.add(key, outcome, reason);
   }
 
-  summary(isWhole: boolean): Settled {
+  summary(hasEnded: boolean, brokenOff?: string): Settled {
     const tally = this.#tally;
+    const isWhole = hasEnded && brokenOff === undefined;
     return {
       isWhole,
+      brokenOff,
       isSettled: isWhole && !this.#hasUnsettled,
       objects: tally.objects,
       bytes: tally.bytes,
@@ -146,7 +150,7 @@ export async function findLane(source: Place, end: ClusterEnd): Promise<Lane> {
     const refusal = `the bucket type is of ${name(source)} here and of ${name(target)} there`;
     return { source, refusal };
   } catch (error) {
-    if (!isFault(error, 'peer-refused')) throw error;
+    if (!isUnknownType(error)) throw error;
     return { source, refusal: `the target has no such bucket type: ${reasonOf(error)}` };
   }
 }

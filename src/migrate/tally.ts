@@ -6,6 +6,7 @@
  */
 
 import { isFault } from '../base/fault.ts';
+import { Silence, wasWaitedFor } from './patience.ts';
 
 /** What may become of a key, in the order in which it is told. */
 export const OUTCOMES = [
@@ -34,6 +35,7 @@ const UNSETTLED: ReadonlySet<Outcome> = new Set([
 ]);
 
 const REASONS_MAX = 50;
+const DENIAL = /^Permission denied: .* does not have '([a-z_.]+)' on /s;
 
 export class Tally {
   readonly #counts = new Map<string, number>();
@@ -72,11 +74,22 @@ export function isUnsettled(outcome: Outcome): boolean {
   return UNSETTLED.has(outcome);
 }
 
-/** Without what a server quotes: texts in quotation marks and Erlang's binaries. */
+/**
+ * Without what a server quotes: texts in quotation marks and Erlang's binaries. What is no matter of one
+ * object is thrown on: bugs, an end that serves nobody, and one that does not know the user any more.
+ */
 export function reasonOf(error: unknown): string {
-  if (!isFault(error)) throw error;
+  if (!isFault(error) || error instanceof Silence || error.code === 'login-refused') throw error;
+  const [, permission] = DENIAL.exec(error.message) ?? [];
+  if (permission !== undefined) return `Permission denied: the user lacks ${permission}`;
   const text = error.message.replace(/<<[^>]*>>|"[^"]*"|'[^']*'|`[^`]*`/g, '…').slice(0, 120);
   return error.code === 'peer-refused' ? text : `${error.code}: ${text}`;
+}
+
+/** What ended a pass that can go on later; anything else is thrown on. */
+export function breakOf(error: unknown): string {
+  if (wasWaitedFor(error) || isFault(error, 'login-refused')) return error.message;
+  throw error;
 }
 
 function raise(counts: Map<string, number>, name: string): void {

@@ -79,7 +79,17 @@ export function textToCursor({ type = '', bucket = '', continuation }: CursorTex
   };
 }
 
-export async function* walk(end: ClusterEnd, scope: Scope, from?: Cursor): AsyncGenerator<Page> {
+export interface WalkOptions {
+  readonly from?: Cursor | undefined;
+  /** Listings of a bucket without indexes, as long as they are cut off. Default 1: no key comes twice. */
+  readonly listingsMax?: number;
+}
+
+export async function* walk(
+  end: ClusterEnd,
+  scope: Scope,
+  { from, listingsMax = 1 }: WalkOptions = {},
+): AsyncGenerator<Page> {
   for (const type of scope.types) {
     if (from !== undefined && type < from.type) continue;
     const isFirst = type === from?.type;
@@ -87,7 +97,7 @@ export async function* walk(end: ClusterEnd, scope: Scope, from?: Cursor): Async
       if (isFirst && bucket < from.bucket) continue;
       const continuation = isFirst && bucket === from.bucket ? from.continuation : undefined;
       if (isFirst && bucket === from.bucket && continuation === undefined) continue;
-      yield* pagesOf(end, await end.place(type, bucket), continuation);
+      yield* pagesOf(end, await end.place(type, bucket), { continuation, listingsMax });
     }
   }
 }
@@ -128,10 +138,10 @@ async function collectBuckets(end: ClusterEnd, type: ByteString): Promise<readon
 async function* pagesOf(
   end: ClusterEnd,
   place: Place,
-  start: Buffer | undefined,
+  start: { readonly continuation: Buffer | undefined; readonly listingsMax: number },
 ): AsyncGenerator<Page> {
   const { type, bucket } = place;
-  let continuation = start;
+  let { continuation } = start;
   try {
     do {
       const page = await end.keysPage(type, bucket, continuation);
@@ -141,7 +151,7 @@ async function* pagesOf(
     } while (continuation !== undefined);
   } catch (error) {
     if (continuation !== undefined || !isUnindexed(error)) throw error;
-    for await (const keys of end.listKeys(type, bucket)) {
+    for await (const keys of end.listKeys(type, bucket, start.listingsMax)) {
       yield { place, keys, next: undefined, isOrdered: false };
     }
     const next = { type, bucket, continuation: undefined };

@@ -1,11 +1,19 @@
 /** Copies while nodes come and go, or refuse. */
 
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { Fault } from '../../src/base/fault.ts';
 import { serve } from '../api/pbc/served.ts';
-import { change, copyOnce, endAt, newFolder, serveEnd } from './two-ends.ts';
+import { BUCKET, TYPE, change, copyOnce, endAt, newFolder, serveEnd } from './two-ends.ts';
 import { valuesOf } from './two-ends.ts';
 import type { Served } from '../api/pbc/served.ts';
+
+/** As Riak answers over Bitcask. */
+const UNINDEXED = new Fault(
+  'peer-refused',
+  '{error,{indexes_not_supported,riak_kv_bitcask_backend}}',
+);
 
 t.test('a target that restarts is waited for, and nothing is written twice', async (t) => {
   const source = await serveEnd(t);
@@ -64,16 +72,95 @@ t.test('a pass that was broken off goes on where it was', async (t) => {
 t.test('a source without indexes lists its keys as a stream', async (t) => {
   const [source, target] = [await serveEnd(t), await serveEnd(t)];
   for (let index = 0; index < 110; index += 1) await change(source, `k${index}`, 'v');
-  // As Riak answers over Bitcask.
-  const refusal = new Fault(
-    'peer-refused',
-    '{error,{indexes_not_supported,riak_kv_bitcask_backend}}',
-  );
-  source.end.keysPage = () => Promise.reject(refusal);
+  source.end.keysPage = () => Promise.reject(UNINDEXED);
   t.match(await copyOnce(source, target, { ledger: newFolder(t) }), {
     isSettled: true,
     outcomes: { copied: 110 },
   });
+});
+
+t.test('a source that is overloaded is asked again, and no key is passed over', async (t) => {
+  const [served, target] = [await serve(), await serveEnd(t)];
+  t.teardown(() => served.server.close());
+  const source = endAt(t, served.port);
+  for (let index = 0; index < 30; index += 1) await change(source, `k${index}`, 'v');
+  const get = served.node.get.bind(served.node);
+  let gets = 0;
+  const refusals = ['overload', 'timeout', 'all-nodes-down'] as const;
+  served.node.get = async (request) => {
+    gets += 1;
+    const kind = gets <= 24 ? refusals[gets % 3] : undefined;
+    return kind === undefined ? get(request) : { kind };
+  };
+  const summary = await copyOnce(source, target, { ledger: newFolder(t) });
+  t.match(summary, { isSettled: true, outcomes: { copied: 30 } });
+  t.ok(summary.retries > 0);
+});
+
+t.test('a key that cannot be read is told, and tried by the next pass', async (t) => {
+  const [served, target] = [await serve(), await serveEnd(t)];
+  t.teardown(() => served.server.close());
+  const source = endAt(t, served.port, 600);
+  for (let index = 0; index < 10; index += 1) await change(source, `k${index}`, 'v');
+  const get = served.node.get.bind(served.node);
+  served.node.get = async (request) => {
+    // Somebody else goes on being served.
+    if (request.key.key !== 'k3') return get(request);
+    await source.end.place(TYPE, BUCKET);
+    return { kind: 'unsatisfied', quorum: 'r', needed: 2, got: 1 };
+  };
+  const [ledger, keysTo] = [newFolder(t), join(newFolder(t), 'keys')];
+  const first = await copyOnce(source, target, { ledger, keysTo });
+  t.match(first, { isWhole: true, isSettled: false, outcomes: { copied: 9, failed: 1 } });
+  t.match(first.reasons, { '{r_val_unsatisfied,2,1}': 1 });
+  t.match(JSON.parse(readFileSync(keysTo, 'utf8')), { key: 'k3', outcome: 'failed' });
+  served.node.get = get;
+  const second = await copyOnce(source, target, { ledger });
+  t.match(second, { isSettled: true, outcomes: { copied: 1, unchanged: 9 } });
+});
+
+t.test('an end that serves nothing any more ends the pass, which goes on later', async (t) => {
+  const [served, target] = [await serve(), await serveEnd(t)];
+  const source = endAt(t, served.port, 600);
+  for (let index = 0; index < 60; index += 1) await change(source, `k${index}`, 'v');
+  const get = served.node.get.bind(served.node);
+  let gets = 0;
+  served.node.get = (request) => {
+    gets += 1;
+    if (gets === 20) void served.server.close();
+    return get(request);
+  };
+  const ledger = newFolder(t);
+  const broken = await copyOnce(source, target, { ledger });
+  t.match(broken, { isWhole: false, isSettled: false, outcomes: { failed: undefined } });
+  t.match(broken.brokenOff, /^127\.0\.0\.1:\d+ served nothing for \d\.\d s: /);
+  const again = await serve({ port: served.port, around: () => served.node });
+  t.teardown(() => again.server.close());
+  const rest = await copyOnce(source, target, { ledger });
+  t.match(rest, { pass: 1, isResumed: true, isSettled: true });
+  t.equal((rest.outcomes['copied'] ?? 0) + (broken.outcomes['copied'] ?? 0), 60);
+});
+
+t.test('a listing that is cut off is begun anew', async (t) => {
+  const [served, target] = [await serve(), await serveEnd(t)];
+  t.teardown(() => served.server.close());
+  const source = endAt(t, served.port);
+  for (let index = 0; index < 300; index += 1) await change(source, `k${index}`, 'v');
+  source.end.keysPage = () => Promise.reject(UNINDEXED);
+  const listKeys = served.node.listKeys.bind(served.node);
+  let listings = 0;
+  served.node.listKeys = async function* cut(...args) {
+    listings += 1;
+    for await (const keys of listKeys(...args)) {
+      yield keys;
+      if (listings === 1) throw new Fault('timeout', 'a node went away');
+    }
+  };
+  t.match(await copyOnce(source, target, { ledger: newFolder(t) }), {
+    isSettled: true,
+    outcomes: { copied: 300 },
+  });
+  t.equal(listings, 2);
 });
 
 t.test('a write that comes between is not covered', async (t) => {

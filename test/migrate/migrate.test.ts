@@ -1,4 +1,4 @@
-/** All of the room in one process: most of what each file would cost is reading the servers. */
+/** All of the room but what starts processes: most of what each file would cost is reading the servers. */
 
 import './commands.ts';
 import './compare.ts';
@@ -8,3 +8,4 @@ import './decide.ts';
 import './faults.ts';
 import './files.ts';
 import './object-line.ts';
+import './whole.ts';

@@ -45,11 +45,11 @@ export async function serveEnd(t: Test, options: ServeOptions = {}): Promise<One
   return { ...endAt(t, port), port };
 }
 
-export function endAt(t: Test, port: number): Pick<OneEnd, 'client' | 'end'> {
+export function endAt(t: Test, port: number, patienceMs = 20_000): Pick<OneEnd, 'client' | 'end'> {
   const nodes = [{ host: '127.0.0.1', port }];
   const client = new VertebraClient({ nodes });
   t.teardown(() => client.close());
-  const end = new ClusterEnd({ nodes, concurrency: 8, timeoutMs: 20_000, patienceMs: 20_000 });
+  const end = new ClusterEnd({ nodes, concurrency: 8, timeoutMs: 20_000, patienceMs });
   t.teardown(() => end.close());
   return { client, end };
 }
@@ -112,7 +112,7 @@ export async function remove({ client }: Pick<OneEnd, 'client'>, text: string) {
   await client.delete(keyOf(text), { context });
 }
 
-/** With a real node behind it, for what the node in memory has not: data types. */
+/** With a real node behind it. */
 export async function serveRealEnd(t: Test): Promise<OneEnd> {
   const silent = (): void => {};
   const host = systemHost(
@@ -137,14 +137,16 @@ export async function serveRealEnd(t: Test): Promise<OneEnd> {
   const node = new VertebraNode(host, new MemoryStore(), alone, { id, initialState: state });
   await node.start();
   t.teardown(() => node.stop());
-  for (const [type, properties] of Object.entries(DATATYPES)) {
+  for (const [type, properties] of Object.entries(REAL_TYPES)) {
     await node.createBucketType(name(type), properties);
     await node.activateBucketType(name(type));
   }
   return serveEnd(t, { around: () => node });
 }
 
-const DATATYPES: Readonly<Record<string, PartialProperties>> = {
+const REAL_TYPES: Readonly<Record<string, PartialProperties>> = {
+  siblings: { allow_mult: true },
+  once: { write_once: true },
   maps: { datatype: 'map' },
   counters: { datatype: 'counter' },
   sets: { datatype: 'set' },
