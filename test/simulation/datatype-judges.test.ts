@@ -7,7 +7,8 @@ import type { SimulatedCluster } from './cluster.ts';
 import { DatatypeHistory } from './datatype-history.ts';
 import { judgeCount, judgeEstimate, judgeParts } from './datatype-judges.ts';
 import { runUntraced } from '../untraced.ts';
-import { simulate, type FaultKind } from './simulation.ts';
+import type { FaultKind } from './faults.ts';
+import { simulate } from './simulation.ts';
 
 const NAME = utf8ToByteString('k');
 

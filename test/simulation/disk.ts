@@ -41,6 +41,8 @@ export class SimulatedDisk {
   #store: Store | undefined;
   /** There is no more room than the reserve, as the node may know in time. */
   isFull = false;
+  /** At most so much longer does each step take. */
+  slowedByMs = 0;
   /** A planted bug: writes are acknowledged at once and reach the disk later, or never. */
   acknowledgesEarly = false;
   /** A planted bug: a crash brings back the disk as it was when the process before it started. */
@@ -148,7 +150,8 @@ class DiskProcess implements FilesPass {
   pass(kind: 'read' | 'write'): Promise<void> {
     if (this.isOpening) return Promise.resolve();
     const { options, random, world } = this.#disk;
-    const maxMs = kind === 'read' ? options.readLatencyMaxMs : options.writeLatencyMaxMs;
+    const soundMaxMs = kind === 'read' ? options.readLatencyMaxMs : options.writeLatencyMaxMs;
+    const maxMs = soundMaxMs + this.#disk.slowedByMs;
     return new Promise((resolve) => {
       world.after(random.integer(maxMs * 1000 + 1) / 1000, () => {
         this.#clock.whenRunning(() => {

@@ -18,6 +18,7 @@ export interface FaultOptions {
 
 export type FaultKind =
   | 'crash'
+  | 'power-cut'
   | 'clean-restart'
   | 'partition'
   | 'one-way-cut'
@@ -27,6 +28,7 @@ export type FaultKind =
   | 'duplicates'
   | 'corrupt-record'
   | 'failed-sync'
+  | 'slow-disk'
   | 'bridge'
   | 'slow-network'
   | 'clock-jump'
@@ -37,6 +39,8 @@ export type FaultKind =
 /** How far a wall clock jumps: a second, a minute, a day, ten years; and back. */
 const JUMPS_MS = [1_000, 60_000, 86_400_000, 315_576_000_000].flatMap((ms) => [ms, -ms]);
 const SLOW_LATENCY_MAX_MS = 300;
+/** Of each step of a disk that is about to fail, or that somebody else uses. */
+const SLOW_DISK_MAX_MS = 400;
 /** An image is restored later than other faults end, so that processes come and go meanwhile. */
 const IMAGE_AGE_FACTOR = 5;
 
@@ -73,6 +77,7 @@ export class Faults {
       node.resume();
       node.disk.failNextWrite = undefined;
       node.disk.isFull = false;
+      node.disk.slowedByMs = 0;
       if (node.isFenced()) node.crash();
       if (!node.isUp) await node.start();
     }
@@ -96,6 +101,13 @@ export class Faults {
         if (!node.isUp) return;
         node.crash();
         this.#later(() => void node.start());
+        return;
+      case 'power-cut':
+        // They come back one after the other, in any order.
+        for (const each of this.#cluster.nodes) {
+          each.crash();
+          this.#later(() => void each.start());
+        }
         return;
       case 'clean-restart':
         if (node.isUp) void node.stop().then(() => node.start());
@@ -125,6 +137,12 @@ export class Faults {
       case 'empty-disk':
       case 'old-image':
         this.#spoil(kind, node);
+        return;
+      case 'slow-disk':
+        node.disk.slowedByMs = SLOW_DISK_MAX_MS;
+        this.#later(() => {
+          node.disk.slowedByMs = 0;
+        });
         return;
       case 'disk-full':
         node.disk.isFull = true;

@@ -19,6 +19,8 @@ export interface WriteRecord {
   readonly startedMs: number;
   /** Distinct nodes that had to be durable before the acknowledgement. */
   readonly needed: number;
+  /** Whether a majority of the primaries had to be among them. */
+  readonly isStrict: boolean;
   ackedMs: number | undefined;
   dot: Dot | undefined;
 }
@@ -39,6 +41,7 @@ export class History {
     readonly context: VersionVector | undefined;
     readonly startedMs: number;
     readonly needed: number;
+    readonly isStrict: boolean;
   }): WriteRecord {
     const token = write.isDelete ? '' : `w${this.writes.length}`;
     const record: WriteRecord = { ...write, token, ackedMs: undefined, dot: undefined };

@@ -5,7 +5,7 @@
  * have drained and anti-entropy has passed. Each returns its findings in words; none means kept.
  */
 
-import { covers } from '../../src/clock/version-vector.ts';
+import { covers, type VersionVector } from '../../src/clock/version-vector.ts';
 import type { ObjectKey } from '../../src/base/names.ts';
 import type { StoredObject } from '../../src/object/stored-object.ts';
 import type { History, WriteRecord } from './history.ts';
@@ -127,6 +127,38 @@ export function judgeConverged(
   if (states.size <= 1) return undefined;
   const groups = [...states.values()].map((nodes) => nodes.join('+'));
   return `replicas differ: ${groups.join(' | ')}`;
+}
+
+/** What a client was shown by a majority of the primaries. */
+export interface StrictRead {
+  readonly key: ObjectKey;
+  readonly startedMs: number;
+  /** Undefined: it found nothing, not even a tombstone. */
+  readonly context: VersionVector | undefined;
+}
+
+/**
+ * `pw` and `pr` of a majority meet: a read has seen every such write that was acknowledged before it
+ * began. A delete takes with it what it had seen, or in the place of one value all that was there.
+ */
+export function judgeStrictRead(
+  writes: readonly WriteRecord[],
+  read: StrictRead,
+  keepsOne: boolean,
+): string | undefined {
+  const isGone = (write: WriteRecord): boolean =>
+    writes.some(
+      (other) =>
+        other.isDelete && (hadSeen(other, write) || (keepsOne && mayBeNewer(other, write))),
+    );
+  const missed = writes.find((write) => {
+    const { isStrict, ackedMs, dot } = write;
+    if (!isStrict || dot === undefined || ackedMs === undefined || ackedMs >= read.startedMs) {
+      return false;
+    }
+    return !(read.context && covers(read.context, dot)) && !isGone(write);
+  });
+  return missed && `${missed.token} was acknowledged by a majority and a later read missed it`;
 }
 
 function hadSeen(other: WriteRecord, write: WriteRecord): boolean {

@@ -317,6 +317,20 @@ const COORDINATING: readonly Mutant[] = [
     to: '() => this.#decide(this.#tally.acknowledge(participant))',
   },
   {
+    name: 'stand-ins are as good as primaries to a write',
+    file: 'coordinator/requirement',
+    from: 'pw: resolveQuorum(options.pw ?? properties.pw, n)',
+    to: 'pw: 0',
+    by: 'simulation/simulation.test',
+  },
+  {
+    name: 'stand-ins are as good as primaries to a read',
+    file: 'coordinator/requirement',
+    from: 'pr: resolveQuorum(options.pr ?? properties.pr, n)',
+    to: 'pr: 0',
+    by: 'simulation/simulation.test',
+  },
+  {
     name: 'distinct nodes are not counted',
     file: 'coordinator/tally',
     from: 'count.ok >= Math.max(w, dw) && count.okPrimaries >= pw && count.okNodes >= nodeConfirms',

@@ -3,8 +3,8 @@
  *
  * Prints a line for each broken seed with the command that replays it; exit code 1 if there was one.
  * `--first` ends with the first of them; with `--steps` the ring moves in every seed, not in each fourth;
- * with `--members` nodes join, leave and replace each other; with `--buckets` n_val, allow_mult and
- * last_write_wins of the buckets change.
+ * with `--buckets` n_val, allow_mult and last_write_wins change in every seed, not in each fourth; with
+ * `--members` nodes join, leave and replace each other.
  */
 
 import { parseArgs } from 'node:util';
@@ -20,7 +20,7 @@ const { values } = parseArgs({
     verbose: { type: 'boolean', default: false },
     steps: { type: 'boolean' },
     members: { type: 'boolean', default: false },
-    buckets: { type: 'boolean', default: false },
+    buckets: { type: 'boolean' },
     first: { type: 'boolean', default: false },
   },
 });
@@ -37,7 +37,7 @@ for (; seed <= last && Date.now() < deadlineMs; seed += 1) {
     operationsPerClient: Number(values.operations),
     datatypeClientCount: Number(values['datatype-clients']),
     ...(values.steps === undefined ? {} : { steps: values.steps }),
-    changesBuckets: values.buckets,
+    ...(values.buckets === undefined ? {} : { changesBuckets: values.buckets }),
     changesMembers: values.members,
   });
   ackedCount += verdict.ackedCount;

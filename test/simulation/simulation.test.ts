@@ -26,7 +26,8 @@ t.test('while the ring moves, every quorum meets what was acknowledged', async (
   runUntraced(t);
   let stepCount = 0;
   for (let seed = 1; seed <= 4; seed += 1) {
-    const verdict = await simulate({ seed, faults: [], steps: true, datatypeClientCount: 0 });
+    const still = { faults: [], changesBuckets: false, datatypeClientCount: 0 };
+    const verdict = await simulate({ seed, steps: true, ...still });
     t.same(verdict.violations, []);
     stepCount += verdict.stepCount;
   }
@@ -74,4 +75,17 @@ t.test('promises hold while buckets in use get more replicas and fewer', async (
   const verdict = await simulate({ seed: 4, changesBuckets: true, datatypeClientCount: 0 });
   t.same(verdict.violations, [], 'npm run simulate -- --buckets --datatype-clients 0 --seeds 4');
   t.ok(verdict.ackedBucketCount > 1, `${verdict.ackedBucketCount} changes`);
+});
+
+t.test('what a majority of primaries took, every other shows, whoever is cut off', async (t) => {
+  runUntraced(t);
+  const verdict = await simulate({
+    seed: 30,
+    faults: ['isolate', 'partition', 'pause'],
+    steps: false,
+    changesBuckets: false,
+    datatypeClientCount: 0,
+  });
+  t.same(verdict.violations, []);
+  t.ok(verdict.strictReadCount > 10, `${verdict.strictReadCount} reads of a majority`);
 });

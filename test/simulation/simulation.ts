@@ -21,45 +21,31 @@ import { judgeCount, judgeEstimate, judgeParts } from './datatype-judges.ts';
 import { seenIn } from './datatype-parts.ts';
 import { DatatypeWorkload, TYPE_BY_DATATYPE } from './datatype-workload.ts';
 import { Faults, type FaultKind } from './faults.ts';
-
-export type { FaultKind };
 import { History, type WriteRecord } from './history.ts';
 import {
   judgeConverged,
   judgeDurable,
   judgeMeetable,
   judgeNothingLost,
+  judgeStrictRead,
   judgeSupersededStaysGone,
   mayShareCommit,
   type CopiesByNode,
+  type StrictRead,
 } from './judges.ts';
 import { judgeCoverage, type HealedKey } from './coverage-judge.ts';
+import {
+  changesAccess,
+  changesBuckets,
+  drawnFaults,
+  movesRing,
+  type SimulationOptions,
+} from './simulation-options.ts';
 import { Steps } from './steps.ts';
 import { Members } from './members.ts';
 import { TopologyWitness } from './topology-witness.ts';
 import { Workload } from './workload.ts';
 import { World } from './world.ts';
-
-export interface SimulationOptions {
-  readonly seed: number;
-  readonly nodeCount?: number;
-  readonly faults?: readonly FaultKind[];
-  readonly operationsPerClient?: number;
-  /** Default 2. */
-  readonly datatypeClientCount?: number;
-  /** Mean time between two faults. Default 1,500. */
-  readonly faultIntervalMs?: number;
-  /** Whether the ring moves meanwhile. Default: with every fourth seed. */
-  readonly steps?: boolean;
-  /** Whether nodes join, leave and replace each other meanwhile. Default false. */
-  readonly changesMembers?: boolean;
-  /** Whether n_val, allow_mult and last_write_wins of the buckets change meanwhile. Default false. */
-  readonly changesBuckets?: boolean;
-  /** Virtual time until what is still wrong is a finding. Default 200,000. */
-  readonly healLimitMs?: number;
-  /** Changes the cluster before it starts: how a test plants a bug. */
-  readonly tamper?: (cluster: SimulatedCluster) => void;
-}
 
 export interface Verdict {
   readonly seed: number;
@@ -73,6 +59,8 @@ export interface Verdict {
   /** Commands that changed a bucket in use. */
   readonly ackedBucketCount: number;
   readonly readCount: number;
+  /** Of these, answered by a majority of the primaries and judged. */
+  readonly strictReadCount: number;
   readonly failureCount: number;
   readonly faultCounts: ReadonlyMap<FaultKind, number>;
   /** Steps of the ring that were opened. */
@@ -86,25 +74,6 @@ export interface Verdict {
   /** The last log lines of each node, if something was found. */
   readonly log: readonly string[];
 }
-
-export const ALL_FAULTS: readonly FaultKind[] = [
-  'crash',
-  'clean-restart',
-  'partition',
-  'one-way-cut',
-  'isolate',
-  'pause',
-  'loss',
-  'duplicates',
-  'corrupt-record',
-  'failed-sync',
-  'bridge',
-  'slow-network',
-  'clock-jump',
-  'empty-disk',
-  'old-image',
-  'disk-full',
-];
 
 const SIBLINGS = utf8ToByteString('siblings');
 const DEFAULT = utf8ToByteString('default');
@@ -153,6 +122,7 @@ class Run {
   readonly #access: Access;
   readonly #buckets: BucketChanges;
   #hadDamage = false;
+  #strictReadCount = 0;
 
   constructor(cluster: SimulatedCluster, options: SimulationOptions) {
     this.#cluster = cluster;
@@ -197,7 +167,7 @@ class Run {
     const faults = new Faults(this.#cluster, {
       intervalMs: this.#options.faultIntervalMs ?? 1_500,
       lastingMaxMs: 4_000,
-      kinds: this.#options.faults ?? ALL_FAULTS,
+      kinds: drawnFaults(this.#options),
     });
     const steps = new Steps(this.#cluster, STEP_INTERVAL_MS);
     if (movesRing(this.#options)) steps.start();
@@ -207,7 +177,7 @@ class Run {
         : undefined;
     members?.start();
     if (changesAccess(this.#options)) this.#access.start();
-    if (this.#options.changesBuckets === true) this.#buckets.start();
+    if (changesBuckets(this.#options)) this.#buckets.start();
     await this.#work(faults);
     steps.end();
     await world.drive(faults.end(), HEAL_LIMIT_MS);
@@ -236,6 +206,7 @@ class Run {
       ackedAccessCount: this.#access.ackedCount,
       ackedBucketCount: this.#buckets.ackedCount,
       readCount: history.readCount,
+      strictReadCount: this.#strictReadCount,
       failureCount: history.failureCount,
       faultCounts: faults.counts,
       stepCount: steps.openedCount,
@@ -258,6 +229,7 @@ class Run {
         onAcknowledged: (write) => {
           this.#pendingChecks.push(this.#checkDurable(write));
         },
+        onStrictRead: (read) => this.#checkStrictRead(read),
       },
       {
         clientCount: 4,
@@ -301,9 +273,19 @@ class Run {
     if (finding !== undefined) this.#history.violations.push(finding);
   }
 
+  /** What a majority of primaries held is seen by any other, as long as no disk has lost anything. */
+  #checkStrictRead(read: StrictRead): void {
+    const { nodes, departed } = this.#cluster;
+    if (changesBuckets(this.#options)) return;
+    if ([...nodes, ...departed].some((node) => node.hasDamage || node.hasForgotten)) return;
+    this.#strictReadCount += 1;
+    const { keepsOne } = this.#buckets.givenUpIn(read.key.bucket);
+    const finding = judgeStrictRead(this.#history.ofKey(read.key), read, keepsOne);
+    if (finding !== undefined) this.#history.violations.push(finding);
+  }
+
   #judgeReadable(write: WriteRecord, copies: CopiesByNode): string | undefined {
-    if (this.#options.faults?.length !== 0 || this.#options.changesBuckets === true)
-      return undefined;
+    if (this.#options.faults?.length !== 0 || changesBuckets(this.#options)) return undefined;
     const ofKey = this.#history.ofKey(write.key);
     // A tombstone that was reaped takes with it what it had seen.
     const writes = ofKey.some(({ isDelete }) => isDelete) ? [write] : ofKey;
@@ -356,7 +338,7 @@ class Run {
     }
     for (const machine of this.#cluster.nodes) findings.push(...(await this.#judgeStore(machine)));
     const { changesMembers } = this.#options;
-    const movesCopies = movesRing(this.#options) || this.#options.changesBuckets === true;
+    const movesCopies = movesRing(this.#options) || changesBuckets(this.#options);
     if (changesMembers === true || movesCopies) {
       findings.push(...(await this.#judgePlaces(healed)));
     }
@@ -470,15 +452,6 @@ class Run {
     if (serving.length === 0) throw new Error('no node serves');
     return this.#cluster.world.random.pick(serving);
   }
-}
-
-/** Users and grants change in every fourth seed: each change is an epoch. */
-function changesAccess({ seed }: SimulationOptions): boolean {
-  return seed % 4 === 1;
-}
-
-function movesRing({ seed, steps, changesMembers }: SimulationOptions): boolean {
-  return steps ?? (changesMembers !== true && seed % 4 === 0);
 }
 
 function mergedCopy(copies: Iterable<StoredObject | undefined>): StoredObject | undefined {

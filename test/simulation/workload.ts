@@ -12,6 +12,7 @@ import type { IndexEntry } from '../../src/object/stored-object.ts';
 import { within, type Asked } from './asked.ts';
 import type { SimulatedNode } from './cluster.ts';
 import type { History, WriteRecord } from './history.ts';
+import type { StrictRead } from './judges.ts';
 import { MARKER_PROPERTY, type TopologyWitness } from './topology-witness.ts';
 import type { SeededRandom, World } from './world.ts';
 
@@ -33,6 +34,8 @@ export interface WorkloadPorts {
   readonly anyNode: () => SimulatedNode | undefined;
   /** Called when a write has been acknowledged, at that very moment. */
   readonly onAcknowledged: (write: WriteRecord) => void;
+  /** Called when a read that asked a majority of the primaries was answered. */
+  readonly onStrictRead: (read: StrictRead) => void;
 }
 
 /** Agreement gives up by itself before that; who asked a node that died gives up then. */
@@ -72,7 +75,7 @@ export class Workload {
       const key = random.pick(keys);
       const dice = random.integer(100);
       if (dice < 5) await this.#changeProperties(asked, key);
-      else if (dice < 35) await this.#read(asked, key, contexts);
+      else if (dice < 35) await this.#read(asked, { key, contexts, random });
       else if (dice < 90) await this.#write(asked, { key, contexts, random });
       else await this.#delete(asked, key, contexts);
     }
@@ -80,16 +83,28 @@ export class Workload {
 
   async #read(
     asked: Asked,
-    key: ObjectKey,
-    contexts: Map<ObjectKey, VersionVector | undefined>,
+    from: {
+      readonly key: ObjectKey;
+      readonly contexts: Map<ObjectKey, VersionVector | undefined>;
+      readonly random: SeededRandom;
+    },
   ): Promise<void> {
+    const { key, contexts, random } = from;
+    const { history, onStrictRead, world } = this.#ports;
     const { requestTimeoutMs: timeoutMs } = this.#options;
-    const outcome = await this.#within(asked, () => asked.node.get({ key, timeoutMs }));
+    const startedMs = world.nowMs;
+    const isStrict = random.chance(0.5);
+    const pr = isStrict ? 'quorum' : 0;
+    const outcome = await this.#within(asked, () => asked.node.get({ key, pr, timeoutMs }));
     if (outcome === undefined) return;
-    this.#ports.history.readCount += 1;
-    if (outcome.kind === 'found') contexts.set(key, outcome.object.context);
-    else if (outcome.kind === 'not-found') contexts.set(key, outcome.tombstone?.context);
-    else this.#ports.history.failureCount += 1;
+    history.readCount += 1;
+    if (outcome.kind !== 'found' && outcome.kind !== 'not-found') {
+      history.failureCount += 1;
+      return;
+    }
+    const { context } = (outcome.kind === 'found' ? outcome.object : outcome.tombstone) ?? {};
+    contexts.set(key, context);
+    if (isStrict) onStrictRead({ key, startedMs, context });
   }
 
   async #write(
@@ -105,10 +120,13 @@ export class Workload {
     // Quorums count positions, and one node may stand in for several when others are down; so half
     // of the writes ask for two distinct nodes, and are held to that.
     const nodeConfirms = random.chance(0.5) ? 2 : 0;
-    const write = this.#begin({ key, context, isDelete: false, needed: Math.max(1, nodeConfirms) });
+    const isStrict = random.chance(0.3);
+    const needed = Math.max(1, nodeConfirms);
+    const write = this.#begin({ key, context, isDelete: false, needed, isStrict });
     const outcome = await this.#within(asked, () =>
       asked.node.put({
         nodeConfirms,
+        pw: isStrict ? 'quorum' : 0,
         key,
         ...(context === undefined ? {} : { context }),
         content: {
@@ -131,7 +149,7 @@ export class Workload {
   ): Promise<void> {
     const context = contexts.get(key);
     if (context === undefined) return;
-    const write = this.#begin({ key, context, isDelete: true, needed: 1 });
+    const write = this.#begin({ key, context, isDelete: true, needed: 1, isStrict: false });
     const outcome = await this.#within(asked, () =>
       asked.node.delete({ key, context, timeoutMs: this.#options.requestTimeoutMs }),
     );
