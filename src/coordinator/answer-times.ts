@@ -3,9 +3,9 @@
  *
  * For each node the time is kept in which 95 of 100 of its recent answers come: the time to wait
  * before another replica is asked. It is found without keeping the answers: one that took longer moves
- * it up by ten steps of a percent, one that did not moves it down by half a step, which cancel out where
- * one in twenty takes longer. Answers are sampled, so that those which a paused node sends in one
- * burst when it goes on say as little as they are one event.
+ * it up by a tenth, one that did not moves it down by the nineteenth root of that, which cancel out where
+ * one in twenty takes longer. Of the answers within a few milliseconds only the first moves it: a node
+ * that was paused sends all of its late answers in one burst, and they are one event, not hundreds.
  *
  * A node that kept reads waiting beyond that time, three times more often than not, is late: reads
  * ask it last until it has answered in time as often. Reads that ask everyone see to it that it is heard.

@@ -162,9 +162,11 @@ export function adopt(record: AgreementRecord, state: ClusterState): AgreementRe
   };
 }
 
+/** What a node's vote is worth once it acts on `next`. */
 function voteAfter(record: AgreementRecord, next: ClusterState): Vote {
   const { state, accepted, vote } = record;
-  // Nothing was decided without it, so what it did not accept it has forgotten: it took itself for new.
+  // As the only voter this node must have accepted whatever was decided. If it does not remember that, its
+  // store was lost and it took itself for a new node; it may have forgotten other votes as well.
   if (isAlone(state) && (accepted === undefined || descent(next, accepted.state) !== 'yes')) {
     return 'unsure';
   }

@@ -136,7 +136,8 @@ export class ClusterChanges {
       return { kind: 'changed' };
     } catch (error) {
       if (!isFault(error)) throw error;
-      // This node's own store failed: what the others have agreed is not known.
+      // The proposal broke off in the middle, because this node's store failed or was overloaded: whether
+      // the others agreed on it all the same is not known.
       return { kind: 'timeout', mayTakeEffect: true };
     }
   }

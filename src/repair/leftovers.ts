@@ -1,15 +1,16 @@
 /**
- * Leftovers: copies that lie on a node which is no replica of theirs any more.
+ * Leftovers: copies on a node that is not, or is no longer, a replica of their keys.
  *
- * After a step has closed its former replicas still hold what they gave up, and so do those that a
- * lower n_val leaves out; late writers may have written to them, and a stand-in may have taken writes
- * whose hints were lost. Whatever this node
- * holds of a tree that is others' now it shows, key by key, to all replicas of the key, gives them
- * what they lack, and drops the copy (with its index entries, hints and hash-tree part) when every
- * one of them has confirmed to hold all of it durably, and only if it has not changed since.
+ * They come about in three ways: a ring change or a lower n_val takes a partition from a node that
+ * holds copies in it; a writer that has not heard of the change yet writes to it afterwards; a
+ * fallback takes a write and loses the hint. In each tree that belongs to other nodes this node goes
+ * through its copies key by key. It asks every replica of the key what it holds, sends what is
+ * missing there, and drops its own copy, with index entries, hints and its part of the hash tree,
+ * once all of them have confirmed that they hold everything durably, provided that the copy has not
+ * changed in the meantime.
  *
- * Nothing is dropped while one of the replicas is away. An exiting member that has nothing left says
- * so, and is a member no more.
+ * Nothing is dropped while one of the replicas is down. An exiting member without leftovers proposes
+ * its own removal from the cluster.
  */
 
 import { isFault } from '../base/fault.ts';

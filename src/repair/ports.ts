@@ -35,7 +35,10 @@ type ProposedChange = (
 export interface TransferPorts extends RepairPorts {
   /** This node's own, for notes of how far it has come. */
   readonly store: Store;
-  /** Proposes a change to the cluster; resolves, with or without it, in bounded time. */
+  /**
+   * Proposes a change to the cluster. Resolves in bounded time, whether or not the change was agreed
+   * on: read the state to know. Rejects with the faults of this node's own store.
+   */
   readonly propose: (change: ProposedChange) => Promise<void>;
   /** Called when this node, refilled, holds what it should. */
   readonly filled: () => void;

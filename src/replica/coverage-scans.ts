@@ -3,8 +3,9 @@
  *
  * Keys lie by partition first, so names from several partitions are merged as they are read; index
  * entries of all partitions lie together, and those of partitions that were not asked for are
- * passed over. Nothing is held open between batches, memory is one batch for each partition, and no
- * value is ever read.
+ * passed over. Names are read by one short scan for each batch, so that a slow reader keeps no snapshot of
+ * the store; index terms by one long scan. Memory is one batch for each partition, and no value is ever
+ * read.
  */
 
 import type { ByteString } from '../base/bytes.ts';
@@ -28,7 +29,7 @@ import { mergeInOrder } from './ordered-merge.ts';
 export type TermAndKey = readonly [term: ByteString, key: ByteString];
 
 const BATCH_COUNT = 256;
-/** The highest key there is no higher one than: longer than any that is accepted. */
+/** Above every key: it is longer than any key that is accepted, and all of it is the highest byte. */
 const LAST_KEY = '\xff'.repeat(0x10000) as ByteString;
 
 /** The buckets of a type that hold a key, in order. One seek for each bucket of each partition. */
