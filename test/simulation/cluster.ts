@@ -173,10 +173,11 @@ export class SimulatedNode {
       },
     );
     this.node = node;
-    this.#isRestored = false;
     this.#cluster.network.attach(this.id, node, clock);
     try {
       await node.start();
+      // Who restored says so until a start has succeeded.
+      if (this.node === node) this.#isRestored = false;
     } catch (error) {
       if (!isFault(error)) throw error;
       // Killed while it started, or its disk failed: whoever supervises it tries again.
