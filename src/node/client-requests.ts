@@ -2,9 +2,11 @@
  * Client requests: each is noted, let in if there is room for it, served when the node knows the newest
  * epoch that it has heard of, and let out again.
  *
- * Who is not let in hears so at once, and nothing of his request was done.
+ * Who is not let in hears so at once, and nothing of his request was done. What a request waits here is
+ * of its own time.
  */
 
+import type { Clock } from '../base/host.ts';
 import { sizeOfOperation } from '../datatype/operation-limits.ts';
 import type {
   DeleteOutcome,
@@ -26,20 +28,28 @@ import type { HotKeys } from './hot-keys.ts';
 import type { NodeParts } from './node-parts.ts';
 
 const OVERLOAD: Failure = { kind: 'overload' };
+const TIMEOUT: Failure = { kind: 'timeout' };
 
 export interface ClientRequestsPorts {
+  readonly clock: Clock;
   readonly admission: Admission;
   readonly hotKeys: HotKeys;
   /** What serves, or why nothing does. */
   readonly serving: () => NodeParts | Failure;
 }
 
+interface Timed {
+  readonly timeoutMs?: number;
+}
+
 export class ClientRequests {
+  readonly #clock: Clock;
   readonly #admission: Admission;
   readonly #hotKeys: HotKeys;
   readonly #serving: ClientRequestsPorts['serving'];
 
-  constructor({ admission, hotKeys, serving }: ClientRequestsPorts) {
+  constructor({ clock, admission, hotKeys, serving }: ClientRequestsPorts) {
+    this.#clock = clock;
     this.#admission = admission;
     this.#hotKeys = hotKeys;
     this.#serving = serving;
@@ -47,46 +57,72 @@ export class ClientRequests {
 
   get(request: GetRequest): Promise<GetOutcome> {
     this.#hotKeys.note('read', request.key);
-    return this.#admitted('node_get_fsm', 0, ({ gets }) => gets.get(request));
+    return this.#admitted('node_get_fsm', request, ({ gets }, timed) => gets.get(timed));
   }
 
   put(request: PutRequest): Promise<PutOutcome> {
     this.#hotKeys.note('write', request.key);
     const sizeBytes = request.content.value.length;
-    return this.#admitted('node_put_fsm', sizeBytes, ({ puts }) => puts.put(request));
+    return this.#admitted('node_put_fsm', request, ({ puts }, timed) => puts.put(timed), sizeBytes);
   }
 
   delete(request: DeleteRequest): Promise<DeleteOutcome> {
     this.#hotKeys.note('write', request.key);
-    return this.#admitted('node_put_fsm', 0, ({ deletes }) => deletes.delete(request));
+    return this.#admitted('node_put_fsm', request, ({ deletes }, timed) => deletes.delete(timed));
   }
 
   fetchDatatype(request: FetchDatatypeRequest): Promise<FetchDatatypeOutcome> {
     this.#hotKeys.note('read', request.key);
-    return this.#admitted('node_get_fsm', 0, ({ datatypes }) => datatypes.fetch(request));
+    return this.#admitted('node_get_fsm', request, ({ datatypes }, timed) => {
+      return datatypes.fetch(timed);
+    });
   }
 
   updateDatatype(request: UpdateDatatypeRequest): Promise<UpdateDatatypeOutcome> {
     this.#hotKeys.note('write', request.key);
     const { sizeBytes } = sizeOfOperation(request.operation);
-    return this.#admitted('node_put_fsm', sizeBytes, ({ datatypes }) => datatypes.update(request));
+    const serve = ({ datatypes }: NodeParts, timed: UpdateDatatypeRequest) =>
+      datatypes.update(timed);
+    return this.#admitted('node_put_fsm', request, serve, sizeBytes);
   }
 
   /** `sizeBytes`: what the request holds while it is served. */
-  async #admitted<Outcome>(
+  async #admitted<Request extends Timed, Outcome>(
     work: ClientWork,
-    sizeBytes: number,
-    serve: (parts: NodeParts) => Promise<Outcome>,
+    request: Request,
+    serve: (parts: NodeParts, request: Request) => Promise<Outcome>,
+    sizeBytes = 0,
   ): Promise<Outcome | Failure> {
     const parts = this.#serving();
     if ('kind' in parts) return parts;
     const enteredMs = this.#admission.tryEnter(work, sizeBytes);
     if (enteredMs === undefined) return OVERLOAD;
     try {
-      if (parts.catchUp.underWay !== undefined) await parts.catchUp.underWay;
-      return await serve(parts);
+      const { underWay } = parts.catchUp;
+      if (underWay === undefined) return await serve(parts, request);
+      const timed = await this.#caughtUp(underWay, request);
+      return timed === undefined ? TIMEOUT : await serve(parts, timed);
     } finally {
       this.#admission.leave(work, { sizeBytes, atMs: enteredMs });
     }
+  }
+
+  /** The request with what is left of its time; undefined: nothing is. */
+  async #caughtUp<Request extends Timed>(
+    underWay: Promise<void>,
+    request: Request,
+  ): Promise<Request | undefined> {
+    const { timeoutMs } = request;
+    // Without one, or with one that means another, it has more time than any fetch takes.
+    if (timeoutMs === undefined || timeoutMs <= 0) return underWay.then(() => request);
+    const startedMs = this.#clock.monotonicMs();
+    let cancel = (): void => {};
+    const timeUp = new Promise<void>((resolve) => {
+      cancel = this.#clock.after(timeoutMs, resolve);
+    });
+    await Promise.race([underWay, timeUp]);
+    cancel();
+    const leftMs = timeoutMs - (this.#clock.monotonicMs() - startedMs);
+    return leftMs > 0 ? { ...request, timeoutMs: leftMs } : undefined;
   }
 }

@@ -117,6 +117,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     });
     this.hotKeys = new HotKeys(host);
     this.#requests = new ClientRequests({
+      clock: host.clock,
       admission: this.#admission,
       hotKeys: this.hotKeys,
       serving: () => this.#serving(),

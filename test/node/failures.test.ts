@@ -3,6 +3,7 @@
  */
 
 import t from 'tap';
+import { utf8ToByteString } from '../../src/base/bytes.ts';
 import type { NodeId, ObjectKey } from '../../src/base/names.ts';
 import { TestCluster } from './cluster-harness.ts';
 import { content, N1, N2, N3, Teller, told } from './told.ts';
@@ -285,4 +286,30 @@ t.test('both sides notice within the bound that messages pass one way only', asy
     cluster.heal();
     await cluster.untilUp(N1, N2, N3);
   }
+});
+
+t.test('a request keeps its deadline while its node waits for a newer epoch', async (t) => {
+  const teller = new Teller(await TestCluster.start({ nodeCount: 3 }));
+  const { cluster } = teller;
+  const key = cluster.keyWhere(() => true);
+  await teller.put(N1, key, { text: 'a' });
+  for (const other of [N2, N3]) {
+    cluster.link(other, N1, { kind: 'cut' });
+    cluster.link(N1, other, { kind: 'silent' });
+  }
+  await cluster.settle(cluster.node(N2).createBucketType(utf8ToByteString('maps'), {}));
+  const askedBefore = cluster.seen.length;
+  cluster.link(N1, N2, { kind: 'slow', delayMs: 700 });
+  await cluster.time.until(() => {
+    return cluster.seen.slice(askedBefore).some(({ source }) => source === N1);
+  });
+  // It hears of the epoch in the answer, and asks for the state.
+  await cluster.time.advance(2);
+  const startedMs = cluster.time.nowMs;
+  t.same(told(await teller.get(N1, key, { timeoutMs: 300, r: 1 })), 'timeout');
+  t.equal(cluster.time.nowMs - startedMs, 300);
+  t.same(await teller.put(N1, key, { text: 'b', timeoutMs: 200 }), { kind: 'timeout' });
+  t.equal(cluster.time.nowMs - startedMs, 500);
+  cluster.heal();
+  t.same(told(await teller.get(N1, key)), ['a'], 'what was not begun is not done');
 });
