@@ -30,11 +30,11 @@ import { fetchCopies } from '../src/node/copy-requests.ts';
 import { openIdentity } from '../src/replica/identity.ts';
 import type { Placement } from '../src/replica/replica.ts';
 import { STORE_REPLICA_DEFAULTS, StoreReplica } from '../src/replica/store-replica.ts';
+import { ByteRateLimit } from '../src/repair/byte-rate-limit.ts';
 import { Exchanges } from '../src/repair/exchange.ts';
 import { Fill } from '../src/repair/fill.ts';
 import { FillLog } from '../src/repair/fill-log.ts';
 import { Halt } from '../src/repair/halt.ts';
-import { Pace } from '../src/repair/pace.ts';
 import type { TransferPorts } from '../src/repair/ports.ts';
 import { TransferProgress } from '../src/repair/transfer-progress.ts';
 import { TRANSFER_DEFAULTS } from '../src/repair/transfers.ts';
@@ -198,16 +198,16 @@ function transferPorts(source: Side, receiver: Side): TransferPorts {
 }
 
 async function fill(ports: TransferPorts, bytesPerSecond: number, number: number): Promise<number> {
-  const pace = new Pace(host.clock, bytesPerSecond);
+  const rateLimit = new ByteRateLimit(host.clock, bytesPerSecond);
   const progress = new TransferProgress(host.clock, TRANSFER_DEFAULTS.stallMs);
-  const exchanges = new Exchanges(ports, pace, { ...TRANSFER_DEFAULTS, settleMs: 0 });
+  const exchanges = new Exchanges(ports, rateLimit, { ...TRANSFER_DEFAULTS, settleMs: 0 });
   const log = new FillLog(ports.store, number);
   const means = {
     kind: 'fill',
     options: TRANSFER_DEFAULTS,
     log,
     exchanges,
-    pace,
+    rateLimit,
     progress,
   } as const;
   const work = new Fill(ports, { ...means, isWanted: () => true, isHereMostly: false }, new Halt());
@@ -217,8 +217,8 @@ async function fill(ports: TransferPorts, bytesPerSecond: number, number: number
 }
 
 async function exchange(ports: TransferPorts): Promise<number> {
-  const pace = new Pace(host.clock, UNPACED_BYTES_PER_SECOND);
-  const exchanges = new Exchanges(ports, pace, { ...TRANSFER_DEFAULTS, settleMs: 0 });
+  const rateLimit = new ByteRateLimit(host.clock, UNPACED_BYTES_PER_SECOND);
+  const exchanges = new Exchanges(ports, rateLimit, { ...TRANSFER_DEFAULTS, settleMs: 0 });
   let pulled = 0;
   for (const partition of partitions()) {
     const result = await exchanges.run({ partition, nVal: N_VAL, peer: SOURCE }, new Halt());

@@ -15,8 +15,8 @@ import { dirname, join } from 'node:path';
 import { Level } from 'level';
 import { Fault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
+import { ByteRateLimit } from '../repair/byte-rate-limit.ts';
 import type { Halt } from '../repair/halt.ts';
-import { Pace } from '../repair/pace.ts';
 import { copiedMarkKey } from '../storage/keys.ts';
 import type { StoreSnapshot } from '../storage/store-snapshot.ts';
 import { BackupBase } from './backup-base.ts';
@@ -108,7 +108,7 @@ class BackupWriter {
   readonly #host: Host;
   readonly #request: BackupRequest;
   readonly #work: BackupWork;
-  readonly #pace: Pace;
+  readonly #rateLimit: ByteRateLimit;
   readonly #takenAt: string;
   #step: BackupProgress['step'] = 'entries';
   #entries = 0;
@@ -122,7 +122,7 @@ class BackupWriter {
     this.#host = host;
     this.#request = request;
     this.#work = work;
-    this.#pace = new Pace(host.clock, request.bytesPerSecond);
+    this.#rateLimit = new ByteRateLimit(host.clock, request.bytesPerSecond);
     this.#takenAt = now(host);
   }
 
@@ -181,7 +181,7 @@ class BackupWriter {
     // Its lock and its diary are made anew by whoever opens it.
     for (const name of ['LOCK', 'LOG', 'LOG.old'])
       await rm(join(folder, 'store', name), { force: true });
-    const passed: Passed = (sizeBytes) => this.#pace.take(sizeBytes, this.#work.halt);
+    const passed: Passed = (sizeBytes) => this.#rateLimit.take(sizeBytes, this.#work.halt);
     for (const path of await filesBelow(folder)) {
       const file = await checksumFile(folder, path, { isSynced: true, passed });
       if (file === undefined) return undefined;
@@ -237,13 +237,13 @@ class BackupWriter {
     this.#bytes += sizeBytes;
     this.#host.metrics.count('backup_bytes_total', sizeBytes);
     this.#report();
-    return this.#pace.take(sizeBytes, this.#work.halt);
+    return this.#rateLimit.take(sizeBytes, this.#work.halt);
   }
 
   #looked(sizeBytes: number): Promise<boolean> {
     if (this.#step === 'base') this.#checkedBytes += sizeBytes;
     this.#report();
-    return this.#pace.take(sizeBytes, this.#work.halt);
+    return this.#rateLimit.take(sizeBytes, this.#work.halt);
   }
 
   #shared(sizeBytes: number): void {

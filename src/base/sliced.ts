@@ -14,11 +14,11 @@ export type Sliced<T> = Generator<void, T, void>;
 /** What a slice may walk over: one to four milliseconds of work. */
 const SLICE_SIZE_BYTES = 256 * 1024;
 
-/** Tells a loop when to yield. Loops within loops have a pace each, which at worst adds up. */
-export class Pace {
+/** Tells a loop when to yield. Loops within loops have a budget each, which at worst adds up. */
+export class SliceBudget {
   #leftBytes = SLICE_SIZE_BYTES;
 
-  /** True: it is time. */
+  /** True: the slice is used up, and the next one begins. */
   spend(sizeBytes: number): boolean {
     this.#leftBytes -= sizeBytes;
     if (this.#leftBytes > 0) return false;

@@ -61,7 +61,7 @@ function addPlan(migrate: Command): void {
 }
 
 function addCopy(migrate: Command): void {
-  withPace(withEnds(migrate.command('copy')))
+  withLoad(withEnds(migrate.command('copy')))
     .description('copy what the target has not; again: what has changed at the source since')
     .requiredOption('--ledger <folder>', 'what was copied; keep it until the move is over')
     .option('--reverse', 'back: from what was the target to what was the source')
@@ -77,7 +77,7 @@ function addCopy(migrate: Command): void {
 }
 
 function addCompare(migrate: Command): void {
-  withPace(withEnds(migrate.command('compare')))
+  withLoad(withEnds(migrate.command('compare')))
     .description('read both ends whole and count what differs; changes nothing')
     .option(...EXPECT)
     .action(async (options: RunArguments) => {
@@ -90,7 +90,7 @@ function addExport(migrate: Command): void {
   const command = migrate
     .command('export <file>')
     .requiredOption('--from <nodes>', 'Protocol Buffers host:port,… of the cluster');
-  withPace(withRequests(withScope(withLogin(command, 'from'))))
+  withLoad(withRequests(withScope(withLogin(command, 'from'))))
     .description('write objects to a file, a line of JSON each; compressed if it ends in .gz')
     .option(...EXPECT)
     .option(...FAILURES_MAX)
@@ -104,7 +104,7 @@ function addImport(migrate: Command): void {
   const command = migrate
     .command('import <file>')
     .requiredOption('--to <nodes>', 'Protocol Buffers host:port,… of the target');
-  withPace(withRequests(withLogin(command, 'to')))
+  withLoad(withRequests(withLogin(command, 'to')))
     .description('store the objects of a file that the target has not')
     .option('--ledger <folder>', 'what was stored, to go on with and to leave later changes alone')
     .addOption(onConflict())
@@ -156,7 +156,7 @@ function withRequests(command: Command): Command {
     .option('--json', 'the summary as JSON');
 }
 
-function withPace(command: Command): Command {
+function withLoad(command: Command): Command {
   return command
     .option('--rate <rate>', 'objects a second at most, as 2000/s', rate)
     .option('--concurrency <count>', 'objects at a time', concurrency, 32)

@@ -30,7 +30,7 @@ export async function runExport(file: string, options: ExportArguments): Promise
     const summary = await exportObjects(
       { source, keyFile },
       {
-        ...paceOf(options),
+        ...loadOf(options),
         file: resolve(file),
         scope: scopeIn(options),
         expected: options.expect,
@@ -59,7 +59,7 @@ export async function runImport(file: string, options: ImportArguments): Promise
     const summary = await importObjects(
       { target, ledger, keyFile },
       {
-        ...paceOf(options),
+        ...loadOf(options),
         file: resolve(file),
         carriesDeletes: false,
         deletesMax: 0,
@@ -75,6 +75,6 @@ export async function runImport(file: string, options: ImportArguments): Promise
   }
 }
 
-function paceOf({ rate, concurrency, failuresMax, quiet }: FileArguments) {
+function loadOf({ rate, concurrency, failuresMax, quiet }: FileArguments) {
   return { rate, concurrency, failuresMax, isQuiet: quiet === true };
 }

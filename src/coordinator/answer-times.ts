@@ -25,7 +25,8 @@ export interface AnswerTimesOptions {
   readonly maxMs: number;
 }
 
-interface Pace {
+/** What is kept of one node. */
+interface NodeTimes {
   usualMs: number;
   sampledAtMs: number;
   /** From 0 to `LATENESS_MAX`. */
@@ -43,7 +44,7 @@ const LATENESS_MAX = 6;
 export class AnswerTimes {
   readonly #options: AnswerTimesOptions;
   /** Of members, now or once. */
-  readonly #paces = new Map<NodeId, Pace>();
+  readonly #timesByNode = new Map<NodeId, NodeTimes>();
 
   constructor(options: AnswerTimesOptions) {
     this.#options = options;
@@ -51,45 +52,45 @@ export class AnswerTimes {
 
   /** The time within which the node usually answers; within the options' bounds. */
   usualMs(node: NodeId): number {
-    return this.#paces.get(node)?.usualMs ?? this.#options.initialMs;
+    return this.#timesByNode.get(node)?.usualMs ?? this.#options.initialMs;
   }
 
   /** Reads should ask others before it. */
   isLate(node: NodeId): boolean {
-    return this.#paces.get(node)?.isLate === true;
+    return this.#timesByNode.get(node)?.isLate === true;
   }
 
   /** An answer came. */
   answered(node: NodeId, tookMs: number, nowMs: number): void {
-    const pace = this.#paceOf(node);
-    const isInTime = tookMs <= pace.usualMs;
-    if (isInTime && pace.lateness > 0) {
-      pace.lateness -= 1;
-      if (pace.lateness === 0) pace.isLate = false;
+    const times = this.#timesOf(node);
+    const isInTime = tookMs <= times.usualMs;
+    if (isInTime && times.lateness > 0) {
+      times.lateness -= 1;
+      if (times.lateness === 0) times.isLate = false;
     }
-    if (nowMs < pace.sampledAtMs + SAMPLE_INTERVAL_MS) return;
-    pace.sampledAtMs = nowMs;
+    if (nowMs < times.sampledAtMs + SAMPLE_INTERVAL_MS) return;
+    times.sampledAtMs = nowMs;
     const { minMs, maxMs } = this.#options;
-    const moved = pace.usualMs * (isInTime ? STEP_DOWN : STEP_UP);
-    pace.usualMs = Math.min(maxMs, Math.max(minMs, moved));
+    const moved = times.usualMs * (isInTime ? STEP_DOWN : STEP_UP);
+    times.usualMs = Math.min(maxMs, Math.max(minMs, moved));
   }
 
   /** Others had to be asked because no answer had come in the usual time; true: it is late from now on. */
   keptWaiting(node: NodeId): boolean {
-    const pace = this.#paceOf(node);
-    pace.lateness = Math.min(LATENESS_MAX, pace.lateness + 1);
-    if (pace.isLate || pace.lateness < LATE_FROM) return false;
-    pace.isLate = true;
+    const times = this.#timesOf(node);
+    times.lateness = Math.min(LATENESS_MAX, times.lateness + 1);
+    if (times.isLate || times.lateness < LATE_FROM) return false;
+    times.isLate = true;
     return true;
   }
 
-  #paceOf(node: NodeId): Pace {
-    let pace = this.#paces.get(node);
-    if (pace === undefined) {
+  #timesOf(node: NodeId): NodeTimes {
+    let times = this.#timesByNode.get(node);
+    if (times === undefined) {
       const usualMs = this.#options.initialMs;
-      pace = { usualMs, sampledAtMs: -Infinity, lateness: 0, isLate: false };
-      this.#paces.set(node, pace);
+      times = { usualMs, sampledAtMs: -Infinity, lateness: 0, isLate: false };
+      this.#timesByNode.set(node, times);
     }
-    return pace;
+    return times;
   }
 }

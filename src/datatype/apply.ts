@@ -9,7 +9,7 @@
 
 import type { ByteString } from '../base/bytes.ts';
 import { assert } from '../base/fault.ts';
-import { Pace, type Sliced } from '../base/sliced.ts';
+import { SliceBudget, type Sliced } from '../base/sliced.ts';
 import {
   descends,
   withDot,
@@ -219,7 +219,7 @@ class Edit {
 
     const rest = packDots(this.#dots);
     const edits: EntryEdit[] = [];
-    const pace = new Pace();
+    const slice = new SliceBudget();
     let next = 0;
     // Both lists are sorted; what is in both is added.
     for (const [name, entry] of found) {
@@ -228,7 +228,7 @@ class Edit {
       if (added[next] === name) continue;
       const left = yield* entryWithoutSeen('set', [name, entry], this.#seen);
       edits.push({ name, rest: left && packRest('set', left) });
-      if (pace.spend(UPDATE_COST_BYTES)) yield;
+      if (slice.spend(UPDATE_COST_BYTES)) yield;
     }
     for (; next < added.length; next += 1) edits.push({ name: mustAt(added, next), rest });
     return yield* editEntries('set', bytes, edits);
@@ -252,11 +252,11 @@ class Edit {
     yield* this.#removeFields(removed, found);
     yield* this.#updateFields(updates, found, path);
     const edits: EntryEdit[] = [];
-    const pace = new Pace();
+    const slice = new SliceBudget();
     for (const name of names) {
       const field = found.get(name);
       edits.push({ name, rest: field && packRest('map', field) });
-      if (pace.spend(UPDATE_COST_BYTES + (field?.content.length ?? 0))) yield;
+      if (slice.spend(UPDATE_COST_BYTES + (field?.content.length ?? 0))) yield;
     }
     return yield* editEntries('map', bytes, edits);
   }
@@ -276,7 +276,7 @@ class Edit {
     fields: Map<ByteString, Entry>,
     path: readonly ByteString[],
   ): Sliced<void> {
-    const pace = new Pace();
+    const slice = new SliceBudget();
     for (const { field, operation } of updates) {
       assert(field.kind === operation.kind, 'what reads an operation checks that its kinds agree');
       this.#hasAdded = true;
@@ -288,7 +288,7 @@ class Edit {
           ? yield* this.apply(operation, before, inner)
           : this.#changeLeaf(operation, before, inner);
       fields.set(name, { dots: this.#dots, content });
-      if (pace.spend(UPDATE_COST_BYTES + content.length)) yield;
+      if (slice.spend(UPDATE_COST_BYTES + content.length)) yield;
     }
   }
 
@@ -320,11 +320,11 @@ function* fieldKeys<T>(
   fieldOf: (item: T) => Field,
 ): Sliced<readonly ByteString[]> {
   const keys: ByteString[] = [];
-  const pace = new Pace();
+  const slice = new SliceBudget();
   for (const item of items) {
     const { name, kind } = fieldOf(item);
     keys.push(fieldKey(name, kind));
-    if (pace.spend(KEY_COST_BYTES + name.length)) yield;
+    if (slice.spend(KEY_COST_BYTES + name.length)) yield;
   }
   return keys;
 }

@@ -6,7 +6,7 @@
  * without further checks everywhere else.
  */
 
-import { Pace, type Sliced } from '../base/sliced.ts';
+import { SliceBudget, type Sliced } from '../base/sliced.ts';
 import { NUMBER_SIZE_MAX_BYTES, type LeafKind } from './leaf-store.ts';
 import {
   COUNT_SIZE_BYTES,
@@ -75,7 +75,7 @@ function* isSoundCollection(
   if (start + COUNT_SIZE_BYTES > end || depth > NESTING_MAX) return false;
   const { bytes, counters } = scope;
   const reader = new PackedReader(bytes, start + COUNT_SIZE_BYTES);
-  const pace = new Pace();
+  const slice = new SliceBudget();
   let previousStart = 0;
   let previousEnd = -1;
   let left = bytes.readUInt32BE(start);
@@ -103,7 +103,7 @@ function* isSoundCollection(
     }
     previousStart = nameStart;
     previousEnd = nameEnd;
-    if (pace.spend(reader.at - nameStart)) yield;
+    if (slice.spend(reader.at - nameStart)) yield;
   }
   return left === 0 && reader.at === end;
 }

@@ -7,7 +7,7 @@
 
 import type { ByteString } from '../base/bytes.ts';
 import { ByteWriter } from '../base/byte-writer.ts';
-import { Pace, type Sliced } from '../base/sliced.ts';
+import { SliceBudget, type Sliced } from '../base/sliced.ts';
 import {
   COUNT_SIZE_BYTES,
   PackedReader,
@@ -236,18 +236,18 @@ export function* editEntries(
   for (const { name, rest } of edits) growth += rest === undefined ? 0 : name.length + rest.length;
   const writer = new EntryWriter(bytes.length + growth + 4 * edits.length);
   const cursor = new EntryCursor(kind, bytes);
-  const pace = new Pace();
+  const slice = new SliceBudget();
   for (const { name, rest } of edits) {
     let order = cursor.isAtEnd ? 1 : cursor.compareTo(name);
     while (order < 0) {
       writer.copy(cursor);
-      if (pace.spend(cursor.end - cursor.start)) yield;
+      if (slice.spend(cursor.end - cursor.start)) yield;
       cursor.advance();
       order = cursor.isAtEnd ? 1 : cursor.compareTo(name);
     }
     if (order === 0) cursor.advance();
     if (rest !== undefined) writer.write(name, rest);
-    if (pace.spend(EDIT_COST_BYTES + (rest?.length ?? 0))) yield;
+    if (slice.spend(EDIT_COST_BYTES + (rest?.length ?? 0))) yield;
   }
   writer.copyRun(bytes, { start: cursor.start, end: bytes.length, count: cursor.left });
   return writer.finish();
@@ -262,13 +262,13 @@ export function* findEntries(
   const found = new Map<ByteString, Entry>();
   if (names.length === 0) return found;
   const cursor = new EntryCursor(kind, bytes);
-  const pace = new Pace();
+  const slice = new SliceBudget();
   for (const name of names) {
     while (!cursor.isAtEnd) {
       const order = cursor.compareTo(name);
       if (order === 0) found.set(name, { dots: cursor.dots(undefined), content: cursor.content() });
       if (order >= 0) break;
-      if (pace.spend(cursor.end - cursor.start)) yield;
+      if (slice.spend(cursor.end - cursor.start)) yield;
       cursor.advance();
     }
     if (cursor.isAtEnd) break;

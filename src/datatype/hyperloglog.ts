@@ -12,7 +12,7 @@
 
 import { hash } from 'node:crypto';
 import { byteStringToBytes, type ByteString } from '../base/bytes.ts';
-import { Pace, type Sliced } from '../base/sliced.ts';
+import { SliceBudget, type Sliced } from '../base/sliced.ts';
 
 export const HLL_PRECISION_MIN = 4;
 export const HLL_PRECISION_MAX = 16;
@@ -38,14 +38,14 @@ export function* addElements(
 ): Sliced<Registers> {
   const next = Uint8Array.from(registers);
   const precision = precisionOf(registers);
-  const pace = new Pace();
+  const slice = new SliceBudget();
   for (const element of elements) {
     const digest = hash('sha1', byteStringToBytes(element), 'buffer');
     const high = digest.readUInt32BE(0);
     const index = high >>> (32 - precision);
     const rank = rankOf((high << precision) >>> 0, digest.readUInt32BE(4), 32 - precision);
     if (rank > (next[index] as number)) next[index] = rank;
-    if (pace.spend(HASH_COST_BYTES + element.length)) yield;
+    if (slice.spend(HASH_COST_BYTES + element.length)) yield;
   }
   return next;
 }

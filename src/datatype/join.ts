@@ -11,7 +11,7 @@
  */
 
 import { assert } from '../base/fault.ts';
-import { Pace, type Sliced } from '../base/sliced.ts';
+import { SliceBudget, type Sliced } from '../base/sliced.ts';
 import type { Actor, VersionVector } from '../clock/version-vector.ts';
 import { EntryCursor, EntryWriter } from './collection.ts';
 import { joinLeaves, keepOfLeaf, type LeafKind } from './leaf-store.ts';
@@ -96,7 +96,7 @@ function* joinEntries(
   const writer = new EntryWriter(Math.max(leftBytes.length, rightBytes.length));
   const leftSide: Side = { positions: undefined, seen: scope.rightSeen };
   const rightSide: Side = { positions: scope.rightPositions, seen: scope.leftSeen };
-  const pace = new Pace();
+  const slice = new SliceBudget();
   while (!left.isAtEnd || !right.isAtEnd) {
     const order = left.compareWith(right);
     if (order === 0 && scope.rightPositions === undefined && left.hasSameRest(right)) {
@@ -107,7 +107,7 @@ function* joinEntries(
     } else if (order === 0) joinElement(kind, [left, right], { scope, writer });
     else keepElement(kind, order < 0 ? left : right, order < 0 ? leftSide : rightSide, writer);
     const walked = order <= 0 ? left : right;
-    if (pace.spend(walked.end - walked.start)) yield;
+    if (slice.spend(walked.end - walked.start)) yield;
     if (order <= 0) left.advance();
     if (order >= 0) right.advance();
   }
@@ -174,11 +174,11 @@ export function* keepUnseen(kind: StoreKind, bytes: Buffer, side: Side): Sliced<
   if (!isCollection(kind)) return keepUnseenLeaf(kind, bytes, side);
   if (bytes.length === COUNT_SIZE_BYTES) return bytes;
   const writer = new EntryWriter(bytes.length);
-  const pace = new Pace();
+  const slice = new SliceBudget();
   for (const cursor = new EntryCursor(kind, bytes); !cursor.isAtEnd; cursor.advance()) {
     if (kind === 'map') yield* keepField(cursor, side, writer);
     else keepElement(kind, cursor, side, writer);
-    if (pace.spend(cursor.end - cursor.start)) yield;
+    if (slice.spend(cursor.end - cursor.start)) yield;
   }
   return writer.finish();
 }

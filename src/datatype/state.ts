@@ -11,7 +11,7 @@
  * Source: Riak KV's data types; Baquero et al. 2017; Brown et al. 2014, "Riak DT Map".
  */
 
-import { Pace, type Sliced } from '../base/sliced.ts';
+import { SliceBudget, type Sliced } from '../base/sliced.ts';
 import { descends, type VersionVector } from '../clock/version-vector.ts';
 import { emptyRegisters, mergeRegisters, type Registers } from './hyperloglog.ts';
 import { joinContexts, joinStores, type JoinScope } from './join.ts';
@@ -85,11 +85,11 @@ export function* carryOutDeferred(state: CausalState): Sliced<CausalState> {
   if (state.deferred.length === 0) return state;
   const { kind } = state.store;
   let { bytes } = state.store;
-  const pace = new Pace();
+  const slice = new SliceBudget();
   for (const removal of state.deferred) {
     const seen = seenAt(state.context.keys(), removal.context);
     bytes = yield* removeAlong(kind, bytes, { ...removal, seen });
-    if (pace.spend(bytes.length)) yield;
+    if (slice.spend(bytes.length)) yield;
   }
   const deferred = state.deferred.filter(({ context }) => !descends(state.context, context));
   return { ...state, store: { kind, bytes }, deferred };

@@ -3,7 +3,7 @@
  */
 
 import type { ByteString } from '../base/bytes.ts';
-import { Pace, type Sliced } from '../base/sliced.ts';
+import { SliceBudget, type Sliced } from '../base/sliced.ts';
 import type { VersionVector } from '../clock/version-vector.ts';
 import { EntryCursor } from './collection.ts';
 import { estimate } from './hyperloglog.ts';
@@ -59,10 +59,10 @@ function leafValueOf(kind: LeafKind, bytes: Buffer): FieldValue {
 
 function* elementsOf(kind: 'set' | 'gset', bytes: Buffer): Sliced<readonly ByteString[]> {
   const elements: ByteString[] = [];
-  const pace = new Pace();
+  const slice = new SliceBudget();
   for (const cursor = new EntryCursor(kind, bytes); !cursor.isAtEnd; cursor.advance()) {
     elements.push(cursor.name());
-    if (pace.spend(ELEMENT_COST_BYTES + cursor.end - cursor.start)) yield;
+    if (slice.spend(ELEMENT_COST_BYTES + cursor.end - cursor.start)) yield;
   }
   return elements;
 }
@@ -71,7 +71,7 @@ function* fieldsOf(
   bytes: Buffer,
 ): Sliced<readonly { readonly field: Field; readonly value: FieldValue }[]> {
   const fields: { readonly field: Field; readonly value: FieldValue }[] = [];
-  const pace = new Pace();
+  const slice = new SliceBudget();
   for (const cursor = new EntryCursor('map', bytes); !cursor.isAtEnd; cursor.advance()) {
     const field = fieldKeyToField(cursor.name());
     const { kind } = field;
@@ -81,7 +81,7 @@ function* fieldsOf(
       field,
       value: isLeaf ? leafValueOf(kind, content) : yield* fieldValueOf(kind, content),
     });
-    if (pace.spend(FIELD_COST_BYTES + cursor.end - cursor.start)) yield;
+    if (slice.spend(FIELD_COST_BYTES + cursor.end - cursor.start)) yield;
   }
   return fields;
 }

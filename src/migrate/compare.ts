@@ -13,8 +13,9 @@ import type { ObjectKey } from '../base/names.ts';
 import { holdsSame } from './carried-object.ts';
 import { isUnknownType } from './cluster-end.ts';
 import type { ClusterEnd } from './cluster-end.ts';
+import { eachAtOnce } from './each-at-once.ts';
 import type { KeyFile } from './key-file.ts';
-import { Pace, eachAtOnce } from './pace.ts';
+import { ObjectRateLimit } from './object-rate-limit.ts';
 import { Progress } from './progress.ts';
 import { Tally, breakOf, reasonOf } from './tally.ts';
 import { bucketsOf, walk } from './walk.ts';
@@ -106,13 +107,13 @@ class Comparison {
   readonly #ends: CompareEnds;
   readonly #options: CompareOptions;
   readonly #tally: Tally;
-  readonly #pace: Pace;
+  readonly #rateLimit: ObjectRateLimit;
 
   constructor(ends: CompareEnds, options: CompareOptions, tally: Tally) {
     this.#ends = ends;
     this.#options = options;
     this.#tally = tally;
-    this.#pace = new Pace(options.rate);
+    this.#rateLimit = new ObjectRateLimit(options.rate);
   }
 
   async bucket(type: ByteString, bucket: ByteString): Promise<void> {
@@ -165,7 +166,7 @@ class Comparison {
     const { type, bucket } = places.source;
     await eachAtOnce(keys, this.#options.concurrency, async (name) => {
       const key = { type, bucket, key: name };
-      await this.#pace.turn();
+      await this.#rateLimit.turn();
       try {
         await work(key);
       } catch (error) {

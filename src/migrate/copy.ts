@@ -8,9 +8,9 @@
 
 import { ABSENT } from './carried-object.ts';
 import type { ClusterEnd } from './cluster-end.ts';
+import { eachAtOnce } from './each-at-once.ts';
 import type { KeyFile } from './key-file.ts';
 import type { Ledger } from './ledger.ts';
-import { eachAtOnce } from './pace.ts';
 import { Progress } from './progress.ts';
 import { Settlement, findLane } from './settlement.ts';
 import type { Lane, Settled, SettlementOptions } from './settlement.ts';

@@ -6,9 +6,10 @@
 import type { ClusterEnd } from './cluster-end.ts';
 import type { KeyFile } from './key-file.ts';
 import { sizeOf } from './carried-object.ts';
+import { eachAtOnce } from './each-at-once.ts';
 import { ObjectFileWriter } from './object-file.ts';
 import { encodeObjectLine } from './object-line.ts';
-import { Pace, eachAtOnce } from './pace.ts';
+import { ObjectRateLimit } from './object-rate-limit.ts';
 import { Progress } from './progress.ts';
 import { Tally, breakOf, reasonOf } from './tally.ts';
 import { ahead, scopeText, walk } from './walk.ts';
@@ -56,7 +57,7 @@ export async function exportObjects(
   const writer = await ObjectFileWriter.open(options.file, scopeText(options.scope));
   const { expected, isQuiet, failuresMax } = options;
   const progress = new Progress({ tally, expected: () => expected, isQuiet });
-  const pace = new Pace(options.rate);
+  const rateLimit = new ObjectRateLimit(options.rate);
   const isOver = (): boolean => tally.count('failed') > failuresMax;
   let fileBytes: number | undefined;
   let writtenMs = performance.now();
@@ -65,7 +66,7 @@ export async function exportObjects(
     for await (const page of ahead(walk(ends.source, options.scope, { from: writer.cursor }))) {
       await eachAtOnce(page.keys, options.concurrency, async (key) => {
         if (isOver()) return;
-        await pace.turn();
+        await rateLimit.turn();
         await exportOne(ends, { page, key, writer, tally });
       });
       if (isOver()) break;

@@ -11,7 +11,7 @@ import type { KeyFile } from './key-file.ts';
 import type { Ledger } from './ledger.ts';
 import { ObjectCarrier } from './object-carrier.ts';
 import type { CarrierOptions, Done, Errand, Origin } from './object-carrier.ts';
-import { Pace } from './pace.ts';
+import { ObjectRateLimit } from './object-rate-limit.ts';
 import { isUnsettled, reasonOf } from './tally.ts';
 import type { Outcome, Tally } from './tally.ts';
 import type { Place } from './walk.ts';
@@ -63,14 +63,14 @@ export class Settlement {
   readonly #options: SettlementOptions;
   readonly #tally: Tally;
   readonly #carrier: ObjectCarrier;
-  readonly #pace: Pace;
+  readonly #rateLimit: ObjectRateLimit;
   #hasUnsettled = false;
 
   constructor(ends: SettlementEnds, options: SettlementOptions, tally: Tally) {
     this.#ends = ends;
     this.#options = options;
     this.#tally = tally;
-    this.#pace = new Pace(options.rate);
+    this.#rateLimit = new ObjectRateLimit(options.rate);
     const { ledger, target } = ends;
     const { carriesDeletes, deletesMax, onConflict } = options;
     this.#carrier = new ObjectCarrier(target, {
@@ -99,7 +99,7 @@ export class Settlement {
       this.#tally.add('done-before');
       return;
     }
-    await this.#pace.turn();
+    await this.#rateLimit.turn();
     const { outcome, reason } = await this.#outcomeOf(lane, { key, entry, origin });
     this.#tally.add(outcome, reason);
     if (!isUnsettled(outcome)) return;

@@ -12,10 +12,10 @@ import { isFault } from '../base/fault.ts';
 import type { Partition } from '../base/names.ts';
 import { replicaCountsInUse } from '../membership/effective-properties.ts';
 import { Background } from './background.ts';
+import { ByteRateLimit } from './byte-rate-limit.ts';
 import { Exchanges } from './exchange.ts';
 import type { ExchangeOptions, ExchangeResult } from './exchange.ts';
 import { Halt } from './halt.ts';
-import { Pace } from './pace.ts';
 import type { RepairPorts } from './ports.ts';
 import { sharedTrees } from './replica-sets.ts';
 import type { SharedTree } from './replica-sets.ts';
@@ -91,8 +91,8 @@ export class AntiEntropy {
   constructor(ports: RepairPorts, options: AntiEntropyOptions = ANTI_ENTROPY_DEFAULTS) {
     this.#ports = ports;
     this.#options = options;
-    const pace = new Pace(ports.host.clock, options.bytesPerSecond);
-    this.#exchanges = new Exchanges(ports, pace, options);
+    const rateLimit = new ByteRateLimit(ports.host.clock, options.bytesPerSecond);
+    this.#exchanges = new Exchanges(ports, rateLimit, options);
     const background = { name: 'anti_entropy', restMs: options.restMs };
     this.#background = new Background(ports.host, background, (halt) => this.runRound(halt));
   }

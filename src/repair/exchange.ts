@@ -16,12 +16,12 @@ import type { NodeId, ObjectKey } from '../base/names.ts';
 import { recordCausalHash } from '../object/record.ts';
 import { ALL_SEGMENTS, differingSegments, SEGMENT_SIZE, segmentOf } from '../storage/hash-tree.ts';
 import type { KeyHash, KeyHead, PeerStreamRequest } from '../peer/messages.ts';
+import type { ByteRateLimit } from './byte-rate-limit.ts';
 import { compareKeys, differingKeys } from './differing-keys.ts';
 import type { DifferingKey } from './differing-keys.ts';
 import type { Halt } from './halt.ts';
 import { Healing } from './healing.ts';
 import { Lanes } from './lanes.ts';
-import type { Pace } from './pace.ts';
 import type { RepairPorts } from './ports.ts';
 import type { SharedTree } from './replica-sets.ts';
 import { Recounts } from './recounts.ts';
@@ -60,13 +60,13 @@ export class Exchanges {
   readonly #ports: RepairPorts;
   readonly #options: ExchangeOptions;
   readonly #requests: RepairRequests;
-  readonly #pace: Pace;
+  readonly #rateLimit: ByteRateLimit;
   readonly #recounts: Recounts;
   readonly #suspicions = new Suspicions(SUSPICIONS_MAX);
 
-  constructor(ports: RepairPorts, pace: Pace, options: ExchangeOptions) {
+  constructor(ports: RepairPorts, rateLimit: ByteRateLimit, options: ExchangeOptions) {
     this.#ports = ports;
-    this.#pace = pace;
+    this.#rateLimit = rateLimit;
     this.#options = options;
     this.#recounts = new Recounts(ports);
     this.#requests = new RepairRequests(ports.peer, options.requestTimeoutMs);
@@ -87,7 +87,7 @@ export class Exchanges {
     }
     const healing = new Healing(this.#ports, shared, {
       requests: this.#requests,
-      pace: this.#pace,
+      rateLimit: this.#rateLimit,
       halt,
     });
     const compared = isFull ? ALL_SEGMENTS : segments;

@@ -14,11 +14,11 @@
 import { Fault, isFault } from '../base/fault.ts';
 import type { NodeId, ObjectKey } from '../base/names.ts';
 import type { PeerStreamItem } from '../peer/messages.ts';
+import type { ByteRateLimit } from './byte-rate-limit.ts';
 import type { Exchanges } from './exchange.ts';
 import type { FillLog } from './fill-log.ts';
 import type { Halt } from './halt.ts';
 import { Lanes } from './lanes.ts';
-import type { Pace } from './pace.ts';
 import type { TransferPorts } from './ports.ts';
 import type { GainedTree } from './replica-sets.ts';
 import { isAboutObject } from './requests.ts';
@@ -36,7 +36,7 @@ export interface FillMeans {
   readonly options: FillOptions;
   readonly log: FillLog;
   readonly exchanges: Exchanges;
-  readonly pace: Pace;
+  readonly rateLimit: ByteRateLimit;
   readonly progress: TransferProgress;
   /** Whether the trees are still to be filled. */
   readonly isWanted: () => boolean;
@@ -147,7 +147,7 @@ export class Fill {
   /** Durable when it resolves; false: the fill is over. */
   async #mergeAll(tree: GainedTree, records: Records): Promise<boolean> {
     const { host } = this.#ports;
-    if (!this.#goesOn() || !(await this.#means.pace.take(sizeOf(records), this.#halt)))
+    if (!this.#goesOn() || !(await this.#means.rateLimit.take(sizeOf(records), this.#halt)))
       return false;
     await Promise.all(records.map(({ key, record }) => this.#merge(tree, key, record)));
     host.metrics.count('transfer_objects', records.length);

@@ -13,16 +13,16 @@ import { mergeHeads } from '../object/reconcile.ts';
 import { decodeHead, recordCausalHash } from '../object/record.ts';
 import type { FetchedCopy, KeyRecord } from '../peer/messages.ts';
 import { segmentOf } from '../storage/hash-tree.ts';
+import type { ByteRateLimit } from './byte-rate-limit.ts';
 import type { DifferingKey } from './differing-keys.ts';
 import type { Halt } from './halt.ts';
-import type { Pace } from './pace.ts';
 import type { RepairPorts } from './ports.ts';
 import type { SharedTree } from './replica-sets.ts';
 import { isAboutObject, type RepairRequests } from './requests.ts';
 
 export interface HealingMeans {
   readonly requests: RepairRequests;
-  readonly pace: Pace;
+  readonly rateLimit: ByteRateLimit;
   readonly halt: Halt;
 }
 
@@ -101,11 +101,11 @@ export class Healing {
     headsOnly: boolean,
     take: (key: ObjectKey, copy: FetchedCopy) => Promise<void>,
   ): Promise<void> {
-    const { halt, pace, requests } = this.#means;
+    const { halt, rateLimit, requests } = this.#means;
     for (let from = 0; from < keys.length && !halt.isSet;) {
       const asked = keys.slice(from);
       const copies = await requests.fetch(this.#shared.peer, asked, headsOnly);
-      if (!(await pace.take(sizeOf(copies), halt))) return;
+      if (!(await rateLimit.take(sizeOf(copies), halt))) return;
       const takes = copies.map((copy, index) => take(asked[index] as ObjectKey, copy));
       await allEnded(takes);
       from += copies.length;
@@ -154,8 +154,8 @@ export class Healing {
   }
 
   async #deliver(records: readonly KeyRecord[], sizeBytes: number): Promise<void> {
-    const { halt, pace, requests } = this.#means;
-    if (!(await pace.take(sizeBytes, halt))) return;
+    const { halt, rateLimit, requests } = this.#means;
+    if (!(await rateLimit.take(sizeBytes, halt))) return;
     const refused = await requests.deliver(this.#shared.peer, records);
     this.pushed += records.length - refused.size;
     if (refused.size > 0) this.#ports.host.metrics.count('anti_entropy_refused', refused.size);

@@ -14,9 +14,9 @@ import type { Fault } from '../base/fault.ts';
 import type { NodeId } from '../base/names.ts';
 import type { Hint } from '../replica/replica.ts';
 import { Background } from './background.ts';
+import { ByteRateLimit } from './byte-rate-limit.ts';
 import { Halt } from './halt.ts';
 import { Lanes } from './lanes.ts';
-import { Pace } from './pace.ts';
 import type { RepairPorts } from './ports.ts';
 import { replicasOf } from './replica-sets.ts';
 import { isAboutObject, RepairRequests } from './requests.ts';
@@ -62,7 +62,7 @@ export class HintedHandoff {
   readonly #ports: RepairPorts;
   readonly #options: HandoffOptions;
   readonly #requests: RepairRequests;
-  readonly #pace: Pace;
+  readonly #rateLimit: ByteRateLimit;
   readonly #background: Background;
   readonly #backoffByTarget = new Map<NodeId, Backoff>();
 
@@ -70,7 +70,7 @@ export class HintedHandoff {
     this.#ports = ports;
     this.#options = options;
     this.#requests = new RepairRequests(ports.peer, options.requestTimeoutMs);
-    this.#pace = new Pace(ports.host.clock, options.bytesPerSecond);
+    this.#rateLimit = new ByteRateLimit(ports.host.clock, options.bytesPerSecond);
     const background = { name: 'handoff', restMs: options.restMs };
     this.#background = new Background(ports.host, background, (halt) => this.drain(halt));
   }
@@ -168,7 +168,7 @@ export class HintedHandoff {
     if (receivers.length === 0) return;
     for (const receiver of receivers) {
       if (receiver === self) continue;
-      if (!(await this.#pace.take(record.length, halt))) return;
+      if (!(await this.#rateLimit.take(record.length, halt))) return;
       if (!(await this.#give(receiver, hint, record))) return;
     }
     // What not every replica has is not dropped: leftovers gives it to all of them when they are back.

@@ -20,9 +20,9 @@ import { mergeHeads } from '../object/reconcile.ts';
 import { decodeHead, recordCausalHash } from '../object/record.ts';
 import { ALL_SEGMENTS } from '../storage/hash-tree.ts';
 import { Background } from './background.ts';
+import type { ByteRateLimit } from './byte-rate-limit.ts';
 import type { Halt } from './halt.ts';
 import { Lanes } from './lanes.ts';
-import type { Pace } from './pace.ts';
 import type { TransferPorts } from './ports.ts';
 import type { Recounts } from './recounts.ts';
 import { foreignTrees, replicasOf, type TreeName } from './replica-sets.ts';
@@ -40,7 +40,7 @@ export interface LeftoversOptions {
 export class Leftovers {
   readonly #ports: TransferPorts;
   readonly #options: LeftoversOptions;
-  readonly #pace: Pace;
+  readonly #rateLimit: ByteRateLimit;
   readonly #recounts: Recounts;
   readonly #progress: TransferProgress;
   readonly #requests: RepairRequests;
@@ -50,14 +50,14 @@ export class Leftovers {
     ports: TransferPorts,
     options: LeftoversOptions,
     means: {
-      readonly pace: Pace;
+      readonly rateLimit: ByteRateLimit;
       readonly recounts: Recounts;
       readonly progress: TransferProgress;
     },
   ) {
     this.#ports = ports;
     this.#options = options;
-    this.#pace = means.pace;
+    this.#rateLimit = means.rateLimit;
     this.#recounts = means.recounts;
     this.#progress = means.progress;
     this.#requests = new RepairRequests(ports.peer, options.requestTimeoutMs);
@@ -209,7 +209,7 @@ export class Leftovers {
     // It has changed: the next look shows it as it is then.
     if (recordCausalHash(record)?.equals(recordCausalHash(head) ?? record) !== true)
       return 'refused';
-    if (!(await this.#pace.take(record.length, halt))) return 'refused';
+    if (!(await this.#rateLimit.take(record.length, halt))) return 'refused';
     try {
       await this.#requests.merge(owner, key, record);
     } catch (error) {

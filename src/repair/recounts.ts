@@ -9,8 +9,8 @@
 import type { Replica } from '../replica/replica.ts';
 import type { Host } from '../base/host.ts';
 import { ALL_SEGMENTS } from '../storage/hash-tree.ts';
+import { ByteRateLimit } from './byte-rate-limit.ts';
 import type { Halt } from './halt.ts';
-import { Pace } from './pace.ts';
 import type { TreeName } from './replica-sets.ts';
 
 /** 16,384 copies a second: a sixth of the event loop. */
@@ -20,18 +20,18 @@ const ENTRY_COST_BYTES = 512;
 
 export class Recounts {
   readonly #replica: Replica;
-  readonly #pace: Pace;
+  readonly #rateLimit: ByteRateLimit;
 
   constructor(ports: { readonly host: Host; readonly replica: Replica }) {
     this.#replica = ports.replica;
-    this.#pace = new Pace(ports.host.clock, BYTES_PER_SECOND);
+    this.#rateLimit = new ByteRateLimit(ports.host.clock, BYTES_PER_SECOND);
   }
 
   /** How many segments were wrong, and have been corrected; none after a halt. */
   run({ partition, nVal }: TreeName, halt: Halt, segments = ALL_SEGMENTS): Promise<number> {
     return this.#replica.recountTree(partition, nVal, {
       segments,
-      keepPace: (entryCount) => this.#pace.take(entryCount * ENTRY_COST_BYTES, halt),
+      keepPace: (entryCount) => this.#rateLimit.take(entryCount * ENTRY_COST_BYTES, halt),
     });
   }
 }

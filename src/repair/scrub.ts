@@ -10,8 +10,8 @@
 import { isFault } from '../base/fault.ts';
 import type { ObjectKey, Partition } from '../base/names.ts';
 import { Background } from './background.ts';
+import { ByteRateLimit } from './byte-rate-limit.ts';
 import { Halt } from './halt.ts';
-import { Pace } from './pace.ts';
 import type { RepairPorts } from './ports.ts';
 import { RepairRequests } from './requests.ts';
 
@@ -59,7 +59,7 @@ export class Scrub {
   readonly #ports: RepairPorts;
   readonly #compare: ComparePartition;
   readonly #requests: RepairRequests;
-  readonly #pace: Pace;
+  readonly #rateLimit: ByteRateLimit;
   readonly #background: Background;
   #walkCount = 0;
   #walk: Sums | undefined;
@@ -69,7 +69,7 @@ export class Scrub {
     this.#ports = ports;
     this.#compare = compare;
     this.#requests = new RepairRequests(ports.peer, options.requestTimeoutMs);
-    this.#pace = new Pace(ports.host.clock, options.bytesPerSecond);
+    this.#rateLimit = new ByteRateLimit(ports.host.clock, options.bytesPerSecond);
     const background = { name: 'scrub', restMs: options.restMs };
     this.#background = new Background(ports.host, background, (halt) => this.walk(halt));
   }
@@ -139,7 +139,7 @@ export class Scrub {
         host.metrics.count('scrub_bytes_total', sizeBytes);
         for (const key of damaged) await this.#repair(key, partition, sums);
         const cost = Math.max(sizeBytes, count * ENTRY_COST_BYTES);
-        if (!(await this.#pace.take(cost, halt))) return;
+        if (!(await this.#rateLimit.take(cost, halt))) return;
       }
     } catch (error) {
       if (!isFault(error, 'store-corrupt')) throw error;

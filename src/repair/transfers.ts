@@ -3,9 +3,9 @@
  */
 
 import type { ClusterState } from '../membership/cluster-state.ts';
+import { ByteRateLimit } from './byte-rate-limit.ts';
 import { Exchanges } from './exchange.ts';
 import { Leftovers, type LeftoversOptions } from './leftovers.ts';
-import { Pace } from './pace.ts';
 import type { TransferPorts } from './ports.ts';
 import { Recounts } from './recounts.ts';
 import { Refill, type RefillNote } from './refill.ts';
@@ -57,11 +57,11 @@ export class Transfers {
   constructor(ports: TransferPorts, options: TransferOptions, refill: RefillNote | undefined) {
     this.#ports = ports;
     this.#progress = new TransferProgress(ports.host.clock, options.stallMs);
-    const pace = new Pace(ports.host.clock, options.bytesPerSecond);
+    const rateLimit = new ByteRateLimit(ports.host.clock, options.bytesPerSecond);
     const progress = this.#progress;
-    const exchanges = new Exchanges(ports, pace, options);
+    const exchanges = new Exchanges(ports, rateLimit, options);
     const recounts = new Recounts(ports);
-    const means = { options, pace, progress, exchanges, recounts };
+    const means = { options, rateLimit, progress, exchanges, recounts };
     this.#step = new StepTransfer(ports, options, {
       ...means,
       closed: () => {

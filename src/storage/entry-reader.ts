@@ -8,10 +8,10 @@
 
 import { Fault, isFault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
+import { InlineReads } from './inline-reads.ts';
 import { JoinedReads } from './joined-reads.ts';
 import { isStoresOwnKey, logSegmentsRange } from './keys.ts';
 import type { LevelDatabase, LevelIterator } from './level-database.ts';
-import { ReadPace } from './read-pace.ts';
 import type { ReaderGenerations } from './reader-generations.ts';
 import type { ScanEntry, ScanRange } from './store.ts';
 import { headOf, isOfKey, isParted, placeOf } from './stored-value.ts';
@@ -51,7 +51,7 @@ export class EntryReader {
   readonly #log: ValueLog;
   readonly #readers: ReaderGenerations;
   readonly #reads: JoinedReads;
-  readonly #pace = new ReadPace();
+  readonly #inlineReads = new InlineReads();
   readonly #scansMax: number;
   #scanCount = 0;
   #isStopped = false;
@@ -80,12 +80,12 @@ export class EntryReader {
   get(key: Buffer): Promise<Buffer | undefined> {
     const { clock, metrics } = this.#host;
     const startedMs = clock.monotonicMs();
-    if (this.#isStopped || !this.#pace.isQuick(startedMs)) return this.#getJoined(key);
+    if (this.#isStopped || !this.#inlineReads.areAllowed(startedMs)) return this.#getJoined(key);
     metrics.count('store_direct_reads_total');
     try {
       const stored = this.#database.getSync(key);
       const value = stored && this.#wholeNow(key, stored);
-      this.#pace.took(startedMs, clock.monotonicMs());
+      this.#inlineReads.took(startedMs, clock.monotonicMs());
       return Promise.resolve(value);
     } catch {
       // Only there do errors have codes.
@@ -97,11 +97,12 @@ export class EntryReader {
   getHead(key: Buffer): Promise<Buffer | undefined> {
     const { clock, metrics } = this.#host;
     const startedMs = clock.monotonicMs();
-    if (this.#isStopped || !this.#pace.isQuick(startedMs)) return this.#getHeadJoined(key);
+    if (this.#isStopped || !this.#inlineReads.areAllowed(startedMs))
+      return this.#getHeadJoined(key);
     metrics.count('store_direct_reads_total');
     try {
       const stored = this.#database.getSync(key);
-      this.#pace.took(startedMs, clock.monotonicMs());
+      this.#inlineReads.took(startedMs, clock.monotonicMs());
       return Promise.resolve(stored && checkedHead(key, stored));
     } catch {
       return this.#getHeadJoined(key);

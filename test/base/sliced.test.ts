@@ -1,15 +1,15 @@
 /** Sliced work ends the same either way, and lets others in between. */
 
 import t from 'tap';
-import { Pace, runAtOnce, runInSlices, type Sliced } from '../../src/base/sliced.ts';
+import { SliceBudget, runAtOnce, runInSlices, type Sliced } from '../../src/base/sliced.ts';
 import type { Clock } from '../../src/base/host.ts';
 
 function* sum(count: number, sizeBytes: number): Sliced<number> {
-  const pace = new Pace();
+  const slice = new SliceBudget();
   let total = 0;
   for (let index = 1; index <= count; index += 1) {
     total += index;
-    if (pace.spend(sizeBytes)) yield;
+    if (slice.spend(sizeBytes)) yield;
   }
   return total;
 }

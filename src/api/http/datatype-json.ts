@@ -8,7 +8,7 @@
 
 import { isUtf8 } from 'node:buffer';
 import { utf8ToByteString } from '../../base/bytes.ts';
-import { Pace, type Sliced } from '../../base/sliced.ts';
+import { SliceBudget, type Sliced } from '../../base/sliced.ts';
 import { decodeContext } from '../../clock/context.ts';
 import { INCREMENT_DIGITS_MAX } from '../../datatype/operation-limits.ts';
 import { isList, isObject, readMarkedJson, unmark } from './marked-json.ts';
@@ -143,7 +143,7 @@ function* takeElements(
   verbs: ReadonlySet<string>,
   elements: Elements,
 ): Sliced<boolean> {
-  const pace = new Pace();
+  const slice = new SliceBudget();
   for (const [verb, value] of Object.entries(json)) {
     const values = isList(value) ? value : [value];
     if (verb === '"update') {
@@ -161,7 +161,7 @@ function* takeElements(
         elements.adds.push(element);
         elements.removes.delete(element);
       } else elements.removes.add(element);
-      if (pace.spend(ELEMENT_COST_BYTES + element.length)) yield;
+      if (slice.spend(ELEMENT_COST_BYTES + element.length)) yield;
     }
   }
   return true;
@@ -184,18 +184,18 @@ function* readMap(json: Json): Sliced<MapOperation> {
   const { '"update': updated = {}, '"remove': removed = [] } = json;
   if (!isObject(updated)) throw undecodable('{badmatch,', updated, '}');
   if (!isList(removed) && readText(removed) === undefined) throw invalid(json, 'map');
-  const pace = new Pace();
+  const slice = new SliceBudget();
   const removes: Field[] = [];
   for (const text of isList(removed) ? removed : [removed]) {
     if (typeof text !== 'string' || !text.startsWith('"')) throw undecodable('function_clause');
     removes.push(readField(text, json));
-    if (pace.spend(FIELD_COST_BYTES)) yield;
+    if (slice.spend(FIELD_COST_BYTES)) yield;
   }
   const updates: { readonly field: Field; readonly operation: FieldOperation }[] = [];
   for (const [text, operation] of Object.entries(updated)) {
     const field = readField(text, json);
     updates.push({ field, operation: yield* readFieldOperation(operation, field.kind) });
-    if (pace.spend(FIELD_COST_BYTES)) yield;
+    if (slice.spend(FIELD_COST_BYTES)) yield;
   }
   return { kind: 'map', removes, updates };
 }

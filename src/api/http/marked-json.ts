@@ -7,7 +7,7 @@
  * up to a nesting of 64.
  */
 
-import { Pace, type Sliced } from '../../base/sliced.ts';
+import { SliceBudget, type Sliced } from '../../base/sliced.ts';
 import { quoteText } from './json-text.ts';
 
 export type MarkedJson =
@@ -54,12 +54,12 @@ export function* unmark(json: MarkedJson): Sliced<string> {
   if (typeof json === 'string') return scalarText(json);
   const isArray = isList(json);
   if (!isArray && !isObject(json)) return String(json);
-  const pace = new Pace();
+  const slice = new SliceBudget();
   const parts: string[] = [];
   for (const [name, value] of Object.entries(json)) {
     const text = typeof value === 'string' ? scalarText(value) : yield* unmark(value);
     parts.push(isArray ? text : `${scalarText(name)}:${text}`);
-    if (pace.spend(VALUE_COST_BYTES + text.length)) yield;
+    if (slice.spend(VALUE_COST_BYTES + text.length)) yield;
   }
   return isArray ? `[${parts.join(',')}]` : `{${parts.join(',')}}`;
 }
@@ -95,7 +95,7 @@ class MarkedReader {
 
   *#list(depth: number): Sliced<readonly MarkedJson[]> {
     const items: MarkedJson[] = [];
-    const pace = new Pace();
+    const slice = new SliceBudget();
     this.#at += 1;
     if (this.#takes(LIST_END)) return items;
     for (;;) {
@@ -103,13 +103,13 @@ class MarkedReader {
       items.push(this.#isNextNested() ? yield* this.value(depth) : this.#scalar());
       if (this.#takes(LIST_END)) return items;
       this.#mustTake(COMMA);
-      if (pace.spend(VALUE_COST_BYTES + this.#at - start)) yield;
+      if (slice.spend(VALUE_COST_BYTES + this.#at - start)) yield;
     }
   }
 
   *#object(depth: number): Sliced<{ readonly [name: string]: MarkedJson }> {
     const members: Record<string, MarkedJson> = {};
-    const pace = new Pace();
+    const slice = new SliceBudget();
     this.#at += 1;
     if (this.#takes(OBJECT_END)) return members;
     for (;;) {
@@ -120,7 +120,7 @@ class MarkedReader {
       members[name] = this.#isNextNested() ? yield* this.value(depth) : this.#scalar();
       if (this.#takes(OBJECT_END)) return members;
       this.#mustTake(COMMA);
-      if (pace.spend(VALUE_COST_BYTES + this.#at - start)) yield;
+      if (slice.spend(VALUE_COST_BYTES + this.#at - start)) yield;
     }
   }
 

@@ -2,7 +2,7 @@
  * Values of data types in JSON, as clients are shown them; large ones are written in slices.
  */
 
-import { Pace, type Sliced } from '../../base/sliced.ts';
+import { SliceBudget, type Sliced } from '../../base/sliced.ts';
 import { encodeContext } from '../../clock/context.ts';
 import { quoteName } from './json-text.ts';
 import type { ByteString } from '../../base/bytes.ts';
@@ -84,13 +84,13 @@ function quoted(name: ByteString): string {
 /** Texts with commas between, joined a slice's worth at a time, so that no join is a long one. */
 class Pieces {
   readonly #joined: string[] = [];
-  readonly #pace = new Pace();
+  readonly #slice = new SliceBudget();
   #open: string[] = [];
 
   /** True: it is time to yield. */
   add(text: string): boolean {
     this.#open.push(text);
-    const isTime = this.#pace.spend(PIECE_COST_BYTES + text.length);
+    const isTime = this.#slice.spend(PIECE_COST_BYTES + text.length);
     if (isTime) this.#close();
     return isTime;
   }

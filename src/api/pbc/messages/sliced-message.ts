@@ -5,7 +5,7 @@
  * because a generator for each part costs more than most parts.
  */
 
-import { Pace, type Sliced } from '../../../base/sliced.ts';
+import { SliceBudget, type Sliced } from '../../../base/sliced.ts';
 import { assert } from '../../../base/fault.ts';
 import {
   append,
@@ -40,7 +40,7 @@ function* readInSlices<F extends Fields>(
 ): Sliced<Message<F>> {
   assert(type.codec === undefined, 'a large message is described by its table');
   const result: Record<string, unknown> = { ...type.plan.blank };
-  const pace = new Pace();
+  const slice = new SliceBudget();
   while (reader.hasMore()) {
     const before = reader.leftBytes;
     const tag = reader.tag();
@@ -55,7 +55,7 @@ function* readInSlices<F extends Fields>(
       result[entry.name] = entry.label === 'repeated' ? append(held, value) : value;
       reader.leave(outerEnd);
     }
-    if (pace.spend(FIELD_COST_BYTES + before - reader.leftBytes)) yield;
+    if (slice.spend(FIELD_COST_BYTES + before - reader.leftBytes)) yield;
   }
   requireFields(type, result);
   return result as Message<F>;
@@ -69,7 +69,7 @@ export function* writeInSlices<F extends Fields>(
 ): Sliced<void> {
   assert(type.codec === undefined, 'a large message is described by its table');
   const record = value as Readonly<Record<string, unknown>>;
-  const pace = new Pace();
+  const slice = new SliceBudget();
   for (const entry of type.plan.entries) {
     const held = record[entry.name];
     assert(held !== undefined || entry.label !== 'required', `${type.name} has its ${entry.name}`);
@@ -84,7 +84,7 @@ export function* writeInSlices<F extends Fields>(
         writer.close(mark);
       }
       const size = typeof item === 'string' ? item.length : 0;
-      if (pace.spend(FIELD_COST_BYTES + size)) yield;
+      if (slice.spend(FIELD_COST_BYTES + size)) yield;
     }
   }
 }

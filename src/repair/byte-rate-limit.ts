@@ -1,14 +1,14 @@
 /**
- * A pace: so many bytes a second over all who share it.
+ * A rate limit: so many bytes a second over all who share it.
  */
 
 import type { Clock } from '../base/host.ts';
 import type { Halt } from './halt.ts';
 
-/** What may be taken at once after a rest, in milliseconds of the pace. */
+/** What may be taken at once after a rest, in milliseconds at the full rate. */
 const SLACK_MS = 100;
 
-export class Pace {
+export class ByteRateLimit {
   readonly #clock: Clock;
   readonly #bytesPerSecond: number;
   /** When all that was taken so far is paid for. */
@@ -19,7 +19,7 @@ export class Pace {
     this.#bytesPerSecond = bytesPerSecond;
   }
 
-  /** Waits until `sizeBytes` more are within the pace; false: halted. */
+  /** Waits until `sizeBytes` more are within the rate; false: halted. */
   take(sizeBytes: number, halt: Halt): Promise<boolean> {
     const nowMs = this.#clock.monotonicMs();
     const fromMs = Math.max(this.#paidMs, nowMs - SLACK_MS);

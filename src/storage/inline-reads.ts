@@ -24,7 +24,7 @@ const QUICK_MAX_MS = 0.25;
 const PAUSE_MIN_MS = 16;
 const PAUSE_MAX_MS = 1_024;
 
-export class ReadPace {
+export class InlineReads {
   #meanMs = 0;
   #pauseMs = PAUSE_MIN_MS;
   #pausedUntilMs = -Infinity;
@@ -32,7 +32,7 @@ export class ReadPace {
   #isTrying = false;
 
   /** Whether a read that starts now may be done on the spot; `took` must be told of each. */
-  isQuick(nowMs: number): boolean {
+  areAllowed(nowMs: number): boolean {
     return nowMs >= this.#pausedUntilMs;
   }
 

@@ -1,26 +1,6 @@
 /**
- * How much is done at a time, and how fast.
+ * Work on many items, so many of them at a time.
  */
-
-import { setTimeout as sleep } from 'node:timers/promises';
-
-/** Lets through so many a second, evenly; undefined: as many as come. */
-export class Pace {
-  readonly #intervalMs: number;
-  #nextMs = 0;
-
-  constructor(perSecond: number | undefined) {
-    this.#intervalMs = perSecond === undefined ? 0 : 1000 / perSecond;
-  }
-
-  async turn(): Promise<void> {
-    if (this.#intervalMs === 0) return;
-    const nowMs = performance.now();
-    const dueMs = Math.max(nowMs, this.#nextMs);
-    this.#nextMs = dueMs + this.#intervalMs;
-    if (dueMs > nowMs) await sleep(dueMs - nowMs);
-  }
-}
 
 /** Rejects with the first rejection, when what is under way has ended. */
 export async function eachAtOnce<T>(
