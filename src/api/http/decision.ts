@@ -18,9 +18,9 @@ import { chooseMediaType, chooseToken } from './negotiation.ts';
 import { refuseStranger, refuseUser } from './authorization.ts';
 import { announcedSizeBytes, readBody } from './request-body.ts';
 import { findRoom } from './room.ts';
+import type { ByteBudget } from '../../base/byte-budget.ts';
 import type { Answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
-import type { BodyBudget } from './request-body.ts';
 import type { Existence, Form, Offer, Resource } from './resource.ts';
 
 const KNOWN_METHODS = new Set([
@@ -40,7 +40,7 @@ const NOTHING_CHOSEN: Form = { mediaType: 'text/html', encoding: 'identity' };
 export async function decide(
   exchange: Exchange,
   resource: Resource | undefined,
-  budget: BodyBudget,
+  budget: ByteBudget,
 ): Promise<Answer> {
   const { method, context } = exchange;
   if (resource === undefined) return htmlAnswer(404);
@@ -91,7 +91,7 @@ async function serve(exchange: Exchange, resource: Resource): Promise<Answer> {
 async function findFaultWithBody(
   exchange: Exchange,
   resource: Resource,
-  budget: BodyBudget,
+  budget: ByteBudget,
 ): Promise<Answer | undefined> {
   const digest = exchange.headers['content-md5'];
   if (digest === undefined) {
@@ -114,7 +114,7 @@ function hasBody(method: string): boolean {
   return method === 'PUT' || method === 'POST';
 }
 
-async function takeBody(exchange: Exchange, budget: BodyBudget): Promise<Answer | undefined> {
+async function takeBody(exchange: Exchange, budget: ByteBudget): Promise<Answer | undefined> {
   const { options } = exchange.context;
   const announced = announcedSizeBytes(exchange.request) ?? 0;
   if (exchange.isContinueExpected && announced <= options.bodyLimitBytes) {

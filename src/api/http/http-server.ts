@@ -9,6 +9,7 @@
 
 import { createServer } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
+import { ByteBudget } from '../../base/byte-budget.ts';
 import { assert, isFault } from '../../base/fault.ts';
 import { QueryHolds } from '../../query/query-holds.ts';
 import { FlushRound } from '../../base/flush-round.ts';
@@ -19,7 +20,7 @@ import { faultToAnswer } from './failure-answer.ts';
 import { Lane } from './lane.ts';
 import { closed, connectionCountOf, listenAt, secureContext, serverOptions } from './listener.ts';
 import { ReadingTurns } from './reading-turns.ts';
-import { BodyBudget, announcedSizeBytes } from './request-body.ts';
+import { announcedSizeBytes } from './request-body.ts';
 import { noteServed } from './request-account.ts';
 import { findResource, splitPath } from './routes.ts';
 import { transmit } from './transmission.ts';
@@ -41,7 +42,7 @@ export class HttpServer {
   readonly #server: Server;
   /** Over TLS. */
   #secureServer: Server | undefined;
-  readonly #budget: BodyBudget;
+  readonly #bodyBudget: ByteBudget;
   readonly #lanes = new WeakMap<Socket, Lane>();
   #closing: Promise<void> | undefined;
 
@@ -53,7 +54,7 @@ export class HttpServer {
       defer: setImmediate,
     });
     this.#context = { host, service, options, queries, round, turns };
-    this.#budget = new BodyBudget(options.bodyBudgetBytes);
+    this.#bodyBudget = new ByteBudget(options.bodyBudgetBytes);
     this.#server = createServer(serverOptions(options));
     this.#server.on('connection', this.#open);
     this.#equip(this.#server);
@@ -211,7 +212,7 @@ export class HttpServer {
       if (isFault(error)) this.#context.host.metrics.count('http_answers_cut_total');
       else this.#context.options.onBug(error);
     } finally {
-      this.#budget.release(exchange.body.length);
+      this.#bodyBudget.giveBack(exchange.body.length);
       noteServed(this.#context.options.slowLog, exchange);
     }
   }
@@ -226,7 +227,7 @@ export class HttpServer {
     if (announced !== undefined && announced > options.bodyLimitBytes) exchange.mustClose = true;
     try {
       exchange.resource = findResource(exchange, splitPath(exchange.path));
-      return await decide(exchange, exchange.resource, this.#budget);
+      return await decide(exchange, exchange.resource, this.#bodyBudget);
     } catch (error) {
       if (isFault(error)) return faultToAnswer(error);
       host.metrics.count('http_bugs_total');

@@ -3,28 +3,9 @@
  * request and a budget for all of them together.
  */
 
+import type { ByteBudget } from '../../base/byte-budget.ts';
 import { Fault } from '../../base/fault.ts';
 import type { IncomingMessage } from 'node:http';
-
-/** Bytes of request bodies held by all requests under way. */
-export class BodyBudget {
-  readonly #limitBytes: number;
-  #usedBytes = 0;
-
-  constructor(limitBytes: number) {
-    this.#limitBytes = limitBytes;
-  }
-
-  tryTake(sizeBytes: number): boolean {
-    if (this.#usedBytes + sizeBytes > this.#limitBytes) return false;
-    this.#usedBytes += sizeBytes;
-    return true;
-  }
-
-  release(sizeBytes: number): void {
-    this.#usedBytes -= sizeBytes;
-  }
-}
 
 type BodyOutcome =
   | { readonly kind: 'read'; readonly body: Buffer }
@@ -42,13 +23,13 @@ export function announcedSizeBytes(request: IncomingMessage): number | undefined
 }
 
 /**
- * Reads the body; what was read stays taken from `budget` until the caller releases it. Rejects with
+ * Reads the body; what was read stays taken from `budget` until the caller gives it back. Rejects with
  * the fault `closed` when the client goes before its end.
  */
 export function readBody(
   request: IncomingMessage,
   limitBytes: number,
-  budget: BodyBudget,
+  budget: ByteBudget,
 ): Promise<BodyOutcome> {
   const announced = announcedSizeBytes(request);
   if (announced === 0) return Promise.resolve(NO_BODY);
@@ -61,7 +42,7 @@ export function readBody(
     const giveUp = (outcome: BodyOutcome): void => {
       request.off('data', onData);
       request.pause();
-      budget.release(sizeBytes);
+      budget.giveBack(sizeBytes);
       sizeBytes = 0;
       resolve(outcome);
     };
@@ -79,7 +60,7 @@ export function readBody(
     });
     request.on('close', () => {
       if (request.complete) return;
-      budget.release(sizeBytes);
+      budget.giveBack(sizeBytes);
       sizeBytes = 0;
       reject(new Fault('closed', 'the client closed the connection within a request'));
     });

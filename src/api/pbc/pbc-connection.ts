@@ -24,7 +24,7 @@ import { findRoute } from './routes.ts';
 import type { Place, Waiter } from '../../node/entrance.ts';
 import type { Socket } from 'node:net';
 import type { Host } from '../../base/host.ts';
-import type { ByteBudget } from './byte-budget.ts';
+import type { ByteBudget } from '../../base/byte-budget.ts';
 import type { FlushRound } from '../../base/flush-round.ts';
 import type { Frame } from './framing.ts';
 import type { Answer, Reply, Session } from './handler.ts';
@@ -361,7 +361,7 @@ export class PbcConnection {
     const held = this.#decoder.bufferedBytes + this.#busyBytes;
     const wanted = held <= UNBUDGETED_BYTES ? 0 : held;
     const more = wanted - this.#budgetedBytes;
-    if (more > 0 && !this.#context.budget.take(more)) return false;
+    if (more > 0 && !this.#context.budget.tryTake(more)) return false;
     if (more < 0) this.#context.budget.giveBack(-more);
     this.#budgetedBytes = wanted;
     return true;

@@ -9,7 +9,7 @@ import { createServer } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { utf8ToByteString } from '../../base/bytes.ts';
 import { Fault } from '../../base/fault.ts';
-import { ByteBudget } from './byte-budget.ts';
+import { ByteBudget } from '../../base/byte-budget.ts';
 import { FlushRound } from '../../base/flush-round.ts';
 import { ProtoWriter } from './messages/proto-writer.ts';
 import { PbcConnection } from './pbc-connection.ts';
