@@ -11,7 +11,8 @@
  */
 
 import type { ByteString } from '../base/bytes.ts';
-import { Fault, isFault } from '../base/fault.ts';
+import { Fault, assert, isFault } from '../base/fault.ts';
+import { Heap } from '../base/heap.ts';
 import type { NodeId, Partition } from '../base/names.ts';
 import { compareIntegerTerms, fieldTypeOf } from '../object/index-entries.ts';
 import type {
@@ -21,7 +22,7 @@ import type {
   PeerStreamRequest,
 } from '../peer/messages.ts';
 import { coveragePlan, type CoveragePlan } from '../ring/coverage-plan.ts';
-import { Cursor, CursorHeap, type Order } from './ordered-merge.ts';
+import { BatchCursor } from './batch-cursor.ts';
 import type { CoordinatorPorts } from './ports.ts';
 
 export type IndexMatch = readonly [term: ByteString, key: ByteString];
@@ -41,6 +42,9 @@ export interface ReplicaCounts {
   /** Of most of it: who serves where no node that holds the least is to be had. */
   readonly usual: number;
 }
+
+/** Ascending: negative if `left` comes first, 0 only for equal items. */
+type Order<T> = (left: T, right: T) => number;
 
 /** One kind of question: how to ask it, and how its answers are ordered. */
 interface Question<T> {
@@ -146,10 +150,11 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
   readonly #ports: CoveragePorts;
   readonly #question: Question<T>;
   readonly #options: CoverageOptions;
-  readonly #heap: CursorHeap<T, Share<T>>;
+  /** Cursors that have shown their next item, the one with the least first. */
+  readonly #ready: Heap<BatchCursor<T, Share<T>>>;
   readonly #lost = new Set<NodeId>();
   /** Cursors that have not shown their next item. */
-  #hungry: Cursor<T, Share<T>>[] = [];
+  #hungry: BatchCursor<T, Share<T>>[] = [];
   #left: number;
   #lastGiven: T | undefined;
   #deadlineMs = 0;
@@ -160,7 +165,7 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
     this.#ports = ports;
     this.#question = question;
     this.#options = options;
-    this.#heap = new CursorHeap(question.order);
+    this.#ready = new Heap((left, right) => question.order(headOf(left), headOf(right)) < 0);
     this.#left = question.limit ?? Number.POSITIVE_INFINITY;
   }
 
@@ -189,7 +194,7 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
   #close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    for (const cursor of [...this.#hungry, ...this.#heap.all()]) cursor.close();
+    for (const cursor of [...this.#hungry, ...this.#ready.items()]) cursor.close();
   }
 
   /** Empty: all is read. */
@@ -202,7 +207,7 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
     this.#deadlineMs = this.#ports.host.clock.monotonicMs() + this.#options.timeoutMs;
     while (!this.#isClosed && this.#left > 0) {
       await this.#feed();
-      if (this.#isClosed || this.#heap.least === undefined) break;
+      if (this.#isClosed || this.#ready.least === undefined) break;
       const batch = this.#takeBatch(Math.min(this.#left, BATCH_MAX));
       this.#left -= batch.length;
       if (batch.length > 0) return batch;
@@ -213,9 +218,9 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
   /** Items in order until the batch is full or a cursor must be waited for. */
   #takeBatch(max: number): T[] {
     const batch: T[] = [];
-    const heap = this.#heap;
+    const ready = this.#ready;
     while (batch.length < max && this.#hungry.length === 0) {
-      const cursor = heap.least;
+      const cursor = ready.least;
       if (cursor === undefined) break;
       const item = cursor.take();
       if (this.#isNew(item)) {
@@ -223,9 +228,9 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
         this.#lastGiven = item;
       }
       if (cursor.head === undefined) {
-        heap.removeLeast();
+        ready.pop();
         this.#hungry.push(cursor);
-      } else heap.settleLeast();
+      } else ready.settleLeast();
     }
     return batch;
   }
@@ -243,7 +248,7 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
       try {
         const hasMore = await this.#inTime(() => cursor.fill());
         this.#hungry.pop();
-        if (hasMore) this.#heap.add(cursor);
+        if (hasMore) this.#ready.push(cursor);
       } catch (error) {
         if (this.#isClosed) return;
         this.#hungry.pop();
@@ -310,9 +315,14 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
       const request = this.#question.request({ partitions: asked }, after);
       const items = peer.stream(share.node, request, this.#options.timeoutMs);
       const batches = new Answers(items, this.#question, after);
-      this.#hungry.push(new Cursor({ node: share.node, partitions: asked, after }, batches));
+      this.#hungry.push(new BatchCursor({ node: share.node, partitions: asked, after }, batches));
     }
   }
+}
+
+function headOf<T>({ head }: BatchCursor<T, Share<T>>): T {
+  assert(head !== undefined, 'a cursor in the heap has an item');
+  return head;
 }
 
 function tooLate(): Fault {

@@ -6,6 +6,7 @@
  * before time moves on. No real time passes and nothing else decides: a seed replays bit for bit.
  */
 
+import { Heap } from '../../src/base/heap.ts';
 import type { Clock, Random } from '../../src/base/host.ts';
 
 interface Event {
@@ -20,7 +21,7 @@ const EVENTS_PER_TURN = 500;
 
 export class World {
   readonly random: SeededRandom;
-  readonly #heap: Event[] = [];
+  readonly #events = new Heap(isBefore);
   #nowMs = 0;
   #sequence = 0;
   /** Events that ran; part of what a replay must reproduce. */
@@ -43,7 +44,7 @@ export class World {
       run,
       isCancelled: false,
     };
-    this.#push(event);
+    this.#events.push(event);
     return () => {
       event.isCancelled = true;
     };
@@ -59,9 +60,9 @@ export class World {
   async runUntil(isDone: () => boolean, deadlineMs: number): Promise<boolean> {
     await drain(0);
     while (!isDone()) {
-      const event = this.#pop();
+      const event = this.#events.pop();
       if (event === undefined || event.atMs > deadlineMs) {
-        if (event !== undefined) this.#push(event);
+        if (event !== undefined) this.#events.push(event);
         this.#nowMs = Math.max(this.#nowMs, Math.min(deadlineMs, event?.atMs ?? deadlineMs));
         return isDone();
       }
@@ -84,39 +85,6 @@ export class World {
     const inTime = await this.runUntil(() => isSettled, this.#nowMs + limitMs);
     if (!inTime) throw new Error(`not settled after ${limitMs} virtual ms`);
     return settled;
-  }
-
-  #push(event: Event): void {
-    const heap = this.#heap;
-    let index = heap.length;
-    heap.push(event);
-    while (index > 0) {
-      const parent = (index - 1) >> 1;
-      if (!isBefore(event, heap[parent] as Event)) break;
-      heap[index] = heap[parent] as Event;
-      index = parent;
-    }
-    heap[index] = event;
-  }
-
-  #pop(): Event | undefined {
-    const heap = this.#heap;
-    const first = heap[0];
-    const last = heap.pop();
-    if (first === undefined || last === undefined || heap.length === 0) return first;
-    let index = 0;
-    for (;;) {
-      let child = 2 * index + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && isBefore(heap[child + 1] as Event, heap[child] as Event)) {
-        child += 1;
-      }
-      if (!isBefore(heap[child] as Event, last)) break;
-      heap[index] = heap[child] as Event;
-      index = child;
-    }
-    heap[index] = last;
-    return first;
   }
 }
 

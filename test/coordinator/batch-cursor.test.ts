@@ -4,7 +4,8 @@
 
 import fc from 'fast-check';
 import t from 'tap';
-import { Cursor, CursorHeap } from '../../src/coordinator/ordered-merge.ts';
+import { Heap } from '../../src/base/heap.ts';
+import { BatchCursor } from '../../src/coordinator/batch-cursor.ts';
 
 const byNumber = (left: number, right: number): number => left - right;
 
@@ -16,18 +17,20 @@ async function* batches(items: readonly (readonly number[])[]): AsyncGenerator<r
 }
 
 async function merged(sources: readonly (readonly (readonly number[])[])[]): Promise<number[]> {
-  const heap = new CursorHeap<number, number>(byNumber);
+  const heap = new Heap<BatchCursor<number, number>>(({ head: left }, { head: right }) => {
+    return left !== undefined && right !== undefined && left < right;
+  });
   for (const [index, source] of sources.entries()) {
-    const cursor = new Cursor<number, number>(index, batches(source));
-    if (await cursor.fill()) heap.add(cursor);
+    const cursor = new BatchCursor<number, number>(index, batches(source));
+    if (await cursor.fill()) heap.push(cursor);
   }
   const items: number[] = [];
   for (let least = heap.least; least !== undefined; least = heap.least) {
     items.push(least.take());
     if (least.head !== undefined) heap.settleLeast();
     else {
-      heap.removeLeast();
-      if (await least.fill()) heap.add(least);
+      heap.pop();
+      if (await least.fill()) heap.push(least);
     }
   }
   return items;
@@ -57,7 +60,7 @@ t.test('a fault of a source is thrown when its items are used up, and not before
     yield [1, 2];
     throw new Error('the source broke');
   }
-  const cursor = new Cursor<number, string>('s', failing());
+  const cursor = new BatchCursor<number, string>('s', failing());
   t.ok(await cursor.fill());
   t.equal(cursor.take(), 1);
   t.equal(cursor.take(), 2);
