@@ -20,6 +20,9 @@ export interface ObjectKey {
   readonly key: ByteString;
 }
 
+/** Above every key: all of it is the highest byte, and no key that is accepted is as long. */
+export const LAST_KEY = '\xff'.repeat(0x10000) as ByteString;
+
 export const DEFAULT_BUCKET_TYPE = 'default' as ByteString;
 
 /**

@@ -14,7 +14,7 @@ import type { ByteString } from '../base/bytes.ts';
 import { Fault, assert, isFault } from '../base/fault.ts';
 import { Heap } from '../base/heap.ts';
 import type { NodeId, Partition } from '../base/names.ts';
-import { compareIntegerTerms, fieldTypeOf } from '../object/index-entries.ts';
+import { compareIntegerTerms, fieldTypeOf, type IndexMatch } from '../object/index-entries.ts';
 import type {
   CoverageShare,
   IndexScan,
@@ -24,8 +24,6 @@ import type {
 import { coveragePlan, type CoveragePlan } from '../ring/coverage-plan.ts';
 import { BatchCursor } from './batch-cursor.ts';
 import type { CoordinatorPorts } from './ports.ts';
-
-export type IndexMatch = readonly [term: ByteString, key: ByteString];
 
 export interface CoverageOptions {
   /**

@@ -4,6 +4,7 @@
 
 import type { ByteString } from '../base/bytes.ts';
 import type { ObjectKey } from '../base/names.ts';
+import type { IndexMatch } from '../object/index-entries.ts';
 import type { GetOutcome, GetRequest } from '../object/requests.ts';
 import type { TermList } from './term.ts';
 
@@ -49,10 +50,7 @@ export interface JobPorts {
     bucket: ByteString,
     options: Progress,
   ): AsyncIterable<readonly ByteString[]>;
-  index(
-    range: IndexRange,
-    options: Progress,
-  ): AsyncIterable<readonly (readonly [term: ByteString, key: ByteString])[]>;
+  index(range: IndexRange, options: Progress): AsyncIterable<readonly IndexMatch[]>;
   /** Undefined: there is no such type. */
   bucketTypeProperties(type: ByteString): unknown;
 }

@@ -46,6 +46,13 @@ export function asByteString(value: unknown): ByteString {
   return value as ByteString;
 }
 
+/** Each above the one before it, so that there is one way to write them, and none comes twice. */
+export function mustRise(names: readonly string[], what: string): void {
+  for (let index = 1; index < names.length; index += 1) {
+    if ((names[index - 1] ?? '') >= (names[index] ?? '')) throw malformed(`${what} are unsorted`);
+  }
+}
+
 export function malformed(reason: string): Fault {
   return new Fault('malformed', `the cluster state cannot be read: ${reason}`);
 }

@@ -14,7 +14,7 @@ import type {
   RingStep,
   StagedChange,
 } from './cluster-state.ts';
-import { asArray, asEpoch, asInteger, asName, malformed } from './document-values.ts';
+import { asArray, asEpoch, asInteger, asName, malformed, mustRise } from './document-values.ts';
 
 export const MEMBERS_MAX = 1024;
 
@@ -75,7 +75,7 @@ export function asLayout(fields: Readonly<Record<string, unknown>>, epoch: Epoch
   const members = asArray(fields['members'], 'members').map(asMember);
   if (members.length > MEMBERS_MAX) throw malformed('it has too many members');
   const ids = members.map(({ id }) => id);
-  mustRise(ids);
+  mustRise(ids, 'its nodes');
   const shape: LayoutShape = { epoch, ringSize, ids: new Set(ids) };
   return {
     ringSize,
@@ -142,7 +142,7 @@ function asStep(value: unknown, shape: LayoutShape): RingStep {
   if (more.length > 0) throw malformed('a step has four fields');
   if (phase !== 'filling' && phase !== 'turning') throw malformed('a phase is unknown');
   const unfilled = asArray(unfilledJson, 'unfilled').map((id) => asMemberId(id, shape.ids));
-  mustRise(unfilled);
+  mustRise(unfilled, 'its nodes');
   if (unfilled.length > 0 !== (phase === 'filling')) {
     throw malformed('the phase of its step is another');
   }
@@ -154,10 +154,4 @@ function asMemberId(value: unknown, ids: ReadonlySet<string>): NodeId {
   const id = asName(value, 'a node');
   if (!ids.has(id)) throw malformed('a node is no member');
   return id as NodeId;
-}
-
-function mustRise(names: readonly string[]): void {
-  for (let index = 1; index < names.length; index += 1) {
-    if ((names[index - 1] ?? '') >= (names[index] ?? '')) throw malformed('its nodes are unsorted');
-  }
 }

@@ -33,7 +33,7 @@ import {
   type User,
 } from '../security/security-state.ts';
 import { sourceId } from '../security/source-rules.ts';
-import { asArray, asByteString, asObject, malformed } from './document-values.ts';
+import { asArray, asByteString, asObject, malformed, mustRise } from './document-values.ts';
 
 const empty = JSON.stringify(toJson(NO_SECURITY));
 
@@ -59,8 +59,8 @@ export function asSecurity(value: unknown): SecurityState {
   }
   const sources = asList(fields['sources'], SECURITY_LIMITS.sources).map((each) => asSource(each));
   const grants = asList(fields['grants'], SECURITY_LIMITS.grants).map((each) => asGrant(each));
-  mustRise(sources.map(sourceId));
-  mustRise(grants.map(grantId));
+  mustRise(sources.map(sourceId), 'its sources');
+  mustRise(grants.map(grantId), 'its grants');
   if (!sources.every(({ user }) => user === ALL || users.has(user))) {
     throw malformed('a source is of no known user');
   }
@@ -116,7 +116,7 @@ function asRoles<Role>(
     if (nameFault(role) !== undefined) throw malformed('a role has no permitted name');
     roles.set(role, asRole(fields));
   }
-  mustRise([...roles.keys()]);
+  mustRise([...roles.keys()], 'its roles');
   if (roles.size !== entries.length) throw malformed('a role is named twice');
   return roles;
 }
@@ -129,7 +129,7 @@ function asGroup([groups, options, ...more]: readonly unknown[]): Group {
   if (more.length > 0) throw malformed('a role has too many fields');
   const names = asArray(groups, 'the groups of a role').map(asByteString);
   if (names.length > SECURITY_LIMITS.memberships) throw malformed('a role is in too many groups');
-  mustRise(names);
+  mustRise(names, 'the groups of a role');
   return { groups: names, options: asOptions(options) };
 }
 
@@ -156,7 +156,10 @@ function asOptions(value: unknown): FreeOptions {
     }
     return entry;
   });
-  mustRise(valueByName.map(([name]) => name));
+  mustRise(
+    valueByName.map(([name]) => name),
+    'its options',
+  );
   return new Map(valueByName);
 }
 
@@ -195,11 +198,4 @@ function asPermissions(value: unknown): readonly Permission[] {
     throw malformed('the permissions of a grant');
   }
   return permissions;
-}
-
-function mustRise(names: readonly ByteString[]): void {
-  for (let index = 1; index < names.length; index += 1) {
-    if ((names[index - 1] ?? '') >= (names[index] ?? ''))
-      throw malformed('its security is unsorted');
-  }
 }

@@ -9,6 +9,7 @@ import type { ByteString } from '../base/bytes.ts';
 import { Fault } from '../base/fault.ts';
 import type { Metrics } from '../base/host.ts';
 import { replicaCountsOfType } from '../membership/effective-properties.ts';
+import type { IndexMatch } from '../object/index-entries.ts';
 import type { IndexScan } from '../peer/messages.ts';
 import { CoverageAdmission } from './coverage-admission.ts';
 import type { NodeParts } from './node-parts.ts';
@@ -49,10 +50,7 @@ export class Listings {
     return this.#admission.admit('list_fsm', () => coverage.listKeys({ type, bucket }, n, options));
   }
 
-  index(
-    scan: IndexScan,
-    options: CoverageOptions,
-  ): AsyncIterableIterator<readonly (readonly [term: ByteString, key: ByteString])[]> {
+  index(scan: IndexScan, options: CoverageOptions): AsyncIterableIterator<readonly IndexMatch[]> {
     const { coverage, topology } = this.#mustServe();
     const n = mustKnow(topology.properties(scan.type, scan.bucket)).n_val;
     return this.#admission.admit('index_fsm', () => coverage.index(scan, n, options));

@@ -15,6 +15,7 @@ import type {
   UpdateDatatypeOutcome,
   UpdateDatatypeRequest,
 } from '../object/datatype-requests.ts';
+import type { IndexMatch } from '../object/index-entries.ts';
 import type {
   DeleteOutcome,
   DeleteRequest,
@@ -97,10 +98,7 @@ export interface NodeService {
     options: CoverageOptions,
   ): AsyncIterableIterator<readonly ByteString[]>;
   /** Batches of (term, key) in that order over all nodes. */
-  index(
-    scan: IndexScan,
-    options: CoverageOptions,
-  ): AsyncIterableIterator<readonly (readonly [term: ByteString, key: ByteString])[]>;
+  index(scan: IndexScan, options: CoverageOptions): AsyncIterableIterator<readonly IndexMatch[]>;
 
   /**
    * Runs a map function of MapReduce where the objects are (`mapreduce/job-ports.ts`). `leftMs`: time

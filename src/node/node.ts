@@ -24,6 +24,7 @@ import type {
   UpdateDatatypeOutcome,
   UpdateDatatypeRequest,
 } from '../object/datatype-requests.ts';
+import type { IndexMatch } from '../object/index-entries.ts';
 import type {
   DeleteOutcome,
   DeleteRequest,
@@ -297,10 +298,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     return this.#listings.keys(type, bucket, options);
   }
 
-  index(
-    scan: IndexScan,
-    options: CoverageOptions,
-  ): AsyncIterableIterator<readonly (readonly [term: ByteString, key: ByteString])[]> {
+  index(scan: IndexScan, options: CoverageOptions): AsyncIterableIterator<readonly IndexMatch[]> {
     return this.#listings.index(scan, options);
   }
 

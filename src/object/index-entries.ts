@@ -16,6 +16,9 @@ import type { BucketProperties } from './bucket-properties.ts';
 import { showHead } from './show.ts';
 import type { IndexEntry, ObjectHead } from './stored-object.ts';
 
+/** What a query of an index finds: a term, and the key of the object that has it. */
+export type IndexMatch = readonly [term: ByteString, key: ByteString];
+
 /** Why a field or a term is none; `field` is in lower case. */
 export type IndexRefusal =
   | { readonly kind: 'unknown-field-type'; readonly field: ByteString }

@@ -10,6 +10,7 @@
  */
 
 import type { ByteString } from '../base/bytes.ts';
+import type { Mutable } from '../base/mutable.ts';
 import type { Dot } from '../clock/version-vector.ts';
 import type { IndexEntry, Link, Metadata, SiblingHead } from './stored-object.ts';
 
@@ -60,11 +61,9 @@ function flatIndexes(indexes: readonly IndexEntry[] | undefined): string[] | und
   return indexes?.flatMap((entry) => [entry.field, entry.term]);
 }
 
-type MutableMetadata = { -readonly [Name in keyof Metadata]: Metadata[Name] };
-
 function readMetadata(fields: readonly unknown[]): Metadata | undefined {
   const [, , , , contentType, charset, contentEncoding, links, userMetadata, indexes] = fields;
-  const metadata: MutableMetadata = {};
+  const metadata: Mutable<Metadata> = {};
   if (isPresent(contentType)) {
     if (!isByteString(contentType)) return undefined;
     metadata.contentType = contentType;

@@ -10,6 +10,7 @@ import type { ByteString } from '../base/bytes.ts';
 import type { Epoch, NodeId, ObjectKey, Partition } from '../base/names.ts';
 import type { SpanContext } from '../base/span.ts';
 import type { UpdateDatatypeRequest } from '../object/datatype-requests.ts';
+import type { IndexMatch } from '../object/index-entries.ts';
 import type { Failure, PutRequest } from '../object/requests.ts';
 
 /** Any request may say what it is traced as; a node that does not know that passes over it. */
@@ -202,7 +203,7 @@ export type PeerStreamItem =
   | { readonly kind: 'names'; readonly names: readonly ByteString[] }
   | {
       readonly kind: 'index-entries';
-      readonly entries: readonly (readonly [term: ByteString, key: ByteString])[];
+      readonly entries: readonly IndexMatch[];
     }
   | { readonly kind: 'heads'; readonly heads: readonly KeyHead[] }
   | { readonly kind: 'hashes'; readonly hashes: readonly KeyHash[] }

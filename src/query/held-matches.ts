@@ -5,7 +5,8 @@
 import { keyCostBytes, pairCostBytes } from './held-cost.ts';
 import { scanMatches } from './match-scan.ts';
 import type { ByteString } from '../base/bytes.ts';
-import type { IndexPair, IndexPosition, MatchScan, Pick, TimedPorts } from './match-scan.ts';
+import type { IndexMatch } from '../object/index-entries.ts';
+import type { IndexPosition, MatchScan, Pick, TimedPorts } from './match-scan.ts';
 import type { HoldRefusal } from './query-holds.ts';
 
 export interface Page<T> {
@@ -40,9 +41,9 @@ export async function collectPage<T>(
 export async function collectPairs(
   scan: MatchScan,
   ports: TimedPorts,
-  pick: Pick<IndexPair>,
-): Promise<IndexPair[] | HoldRefusal> {
-  const pairs: IndexPair[] = [];
+  pick: Pick<IndexMatch>,
+): Promise<IndexMatch[] | HoldRefusal> {
+  const pairs: IndexMatch[] = [];
   for await (const batch of scanMatches(scan, ports, pick)) {
     for (const pair of batch) {
       const refusal = ports.hold.take(pairCostBytes(pair[0], pair[1]));
@@ -75,7 +76,7 @@ export async function countByTerm(
 export async function countKeysByTerm(
   scan: MatchScan,
   ports: TimedPorts,
-  pick: Pick<IndexPair>,
+  pick: Pick<IndexMatch>,
 ): Promise<Map<ByteString, number> | HoldRefusal> {
   const keysByTerm = new Map<ByteString, Set<ByteString>>();
   for await (const batch of scanMatches(scan, ports, pick)) {

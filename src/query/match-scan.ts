@@ -8,11 +8,10 @@
 import { Fault } from '../base/fault.ts';
 import type { ByteString } from '../base/bytes.ts';
 import type { Clock } from '../base/host.ts';
+import type { IndexMatch } from '../object/index-entries.ts';
 import type { QueryHold } from './query-holds.ts';
 import type { QueryRange } from './query-request.ts';
 import type { QueryTime } from './query-time.ts';
-
-export type IndexPair = readonly [term: ByteString, key: ByteString];
 
 export interface IndexPosition {
   readonly term: ByteString;
@@ -30,7 +29,7 @@ export interface IndexRange {
   readonly limit: number | undefined;
 }
 
-export type IndexSource = (range: IndexRange) => AsyncIterableIterator<readonly IndexPair[]>;
+export type IndexSource = (range: IndexRange) => AsyncIterableIterator<readonly IndexMatch[]>;
 
 /** What a running query has to do with. */
 export interface QueryPorts {

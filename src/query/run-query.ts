@@ -19,9 +19,10 @@ import { scanMatches } from './match-scan.ts';
 import { QueryTime } from './query-time.ts';
 import { sortInTurns } from './sorted-runs.ts';
 import type { ByteString } from '../base/bytes.ts';
+import type { IndexMatch } from '../object/index-entries.ts';
 import type { Page } from './held-matches.ts';
 import type { KeySet } from './key-sets.ts';
-import type { IndexPair, IndexPosition, MatchScan, QueryPorts, TimedPorts } from './match-scan.ts';
+import type { IndexPosition, MatchScan, QueryPorts, TimedPorts } from './match-scan.ts';
 import type { HoldRefusal } from './query-holds.ts';
 import type { QueryRequest } from './query-request.ts';
 
@@ -42,7 +43,7 @@ export type QueryOutcome =
     }
   | {
       readonly kind: 'terms';
-      readonly batches: Batches<IndexPair>;
+      readonly batches: Batches<IndexMatch>;
       readonly last: IndexPosition | undefined;
     }
   | { readonly kind: 'count'; readonly count: number }
@@ -74,7 +75,7 @@ async function runSingle(
   const isOneTerm = from === to;
   const toKey = (_term: ByteString, key: ByteString): ByteString => key;
   const toTerm = (): ByteString | undefined => matcher.group();
-  const toPair = (_term: ByteString, key: ByteString): IndexPair | undefined => {
+  const toPair = (_term: ByteString, key: ByteString): IndexMatch | undefined => {
     const term = matcher.group();
     return term === undefined ? undefined : [term, key];
   };
@@ -149,7 +150,7 @@ async function ofKeys(
 }
 
 async function ofPairs(
-  pairs: readonly IndexPair[] | HoldRefusal,
+  pairs: readonly IndexMatch[] | HoldRefusal,
   { time }: TimedPorts,
 ): Promise<QueryOutcome> {
   if (typeof pairs === 'string') return { kind: pairs };
@@ -165,7 +166,7 @@ async function ofCounts(
   return { kind: 'term-counts', batches };
 }
 
-function comparePairs(left: IndexPair, right: IndexPair): number {
+function comparePairs(left: IndexMatch, right: IndexMatch): number {
   return compareBytes(left[0], right[0]) || compareBytes(left[1], right[1]);
 }
 

@@ -8,14 +8,14 @@
 
 import type { Host } from '../base/host.ts';
 import { keyToString, type ObjectKey, type Partition } from '../base/names.ts';
-import type { KeyHash } from '../peer/messages.ts';
+import type { KeyHash, KeyHead, KeyRecord } from '../peer/messages.ts';
 import type { HashTree, HashTrees } from '../storage/hash-tree.ts';
 import { treeRange } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 import type { DamagedCopies } from './damaged-copies.ts';
 import type { KeySlot } from './key-slot.ts';
-import { scanHeads, type KeyHead } from './partition-scan.ts';
-import { scanRecords, type KeyRecord } from './record-scan.ts';
+import { scanHeads } from './partition-scan.ts';
+import { scanRecords } from './record-scan.ts';
 import type { RecountOptions } from './replica.ts';
 import { scanHashes } from './segment-members.ts';
 import { recountTree } from './tree-recount.ts';

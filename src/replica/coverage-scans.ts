@@ -9,13 +9,14 @@
  */
 
 import type { ByteString } from '../base/bytes.ts';
-import type { Partition } from '../base/names.ts';
+import { LAST_KEY, type Partition } from '../base/names.ts';
+import type { IndexMatch } from '../object/index-entries.ts';
 import { termCodec } from './index-order.ts';
 import type { CoverageShare, IndexScan } from '../peer/messages.ts';
 import {
   afterBucket,
   bucketRange,
-  decodeIndexMatch,
+  decodeIndexKeyTail,
   decodeObjectKey,
   indexRange,
   keyAfter,
@@ -26,11 +27,7 @@ import type { BucketName, KeyRange } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 import { mergeInOrder } from './ordered-merge.ts';
 
-export type TermAndKey = readonly [term: ByteString, key: ByteString];
-
 const BATCH_COUNT = 256;
-/** Above every key: it is longer than any key that is accepted, and all of it is the highest byte. */
-const LAST_KEY = '\xff'.repeat(0x10000) as ByteString;
 
 /** The buckets of a type that hold a key, in order. One seek for each bucket of each partition. */
 export async function* scanBuckets(
@@ -65,7 +62,7 @@ export function scanIndex(
   store: Store,
   share: CoverageShare,
   scan: IndexScan,
-): AsyncIterableIterator<TermAndKey[]> {
+): AsyncIterableIterator<IndexMatch[]> {
   if (scan.field === '$key') return scanKeyIndex(store, share, scan);
   if (scan.field === '$bucket') return scanBucketIndex(store, share, scan);
   return scanTerms(store, share, scan);
@@ -75,7 +72,7 @@ async function* scanTerms(
   store: Store,
   share: CoverageShare,
   scan: IndexScan,
-): AsyncIterableIterator<TermAndKey[]> {
+): AsyncIterableIterator<IndexMatch[]> {
   const partitions = new Set<number>(share.partitions);
   const { encode, decode } = termCodec(scan.field);
   const terms = {
@@ -87,9 +84,9 @@ async function* scanTerms(
   let left = scan.limit ?? Infinity;
   if (left <= 0 || Buffer.compare(from, to) >= 0) return;
   for await (const batch of store.scan({ from, to, keysOnly: true })) {
-    const entries: TermAndKey[] = [];
+    const entries: IndexMatch[] = [];
     for (const { key } of batch) {
-      const match = decodeIndexMatch(key, prefixSize);
+      const match = decodeIndexKeyTail(key, prefixSize);
       if (!partitions.has(match.partition)) continue;
       entries.push([decode(match.term), match.key]);
       left -= 1;
@@ -105,7 +102,7 @@ async function* scanKeyIndex(
   store: Store,
   share: CoverageShare,
   scan: IndexScan,
-): AsyncIterableIterator<TermAndKey[]> {
+): AsyncIterableIterator<IndexMatch[]> {
   const { from, to, after, limit } = scan;
   for await (const keys of keysBetween(store, share, scan, {
     from,
@@ -122,7 +119,7 @@ async function* scanBucketIndex(
   store: Store,
   share: CoverageShare,
   scan: IndexScan,
-): AsyncIterableIterator<TermAndKey[]> {
+): AsyncIterableIterator<IndexMatch[]> {
   const { bucket, after, limit } = scan;
   const all = { from: '' as ByteString, to: LAST_KEY, after: after?.key, limit };
   for await (const keys of keysBetween(store, share, scan, all)) {

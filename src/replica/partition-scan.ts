@@ -8,6 +8,7 @@
 import { isFault } from '../base/fault.ts';
 import type { ObjectKey, Partition } from '../base/names.ts';
 import { sliceSoundHead } from '../object/record.ts';
+import type { KeyHead } from '../peer/messages.ts';
 import { segmentOf } from '../storage/hash-tree.ts';
 import { decodeObjectKey, partitionRange } from '../storage/keys.ts';
 import type { ScanEntry, Store } from '../storage/store.ts';
@@ -17,11 +18,6 @@ export interface HeadScan {
   readonly segments: ReadonlySet<number>;
   /** Whether the tree that is compared counts objects of this bucket. */
   readonly isCounted: (key: ObjectKey) => boolean;
-}
-
-export interface KeyHead {
-  readonly key: ObjectKey;
-  readonly head: Buffer;
 }
 
 const HEADS_PER_BATCH = 64;

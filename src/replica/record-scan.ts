@@ -9,6 +9,7 @@
 import { isFault } from '../base/fault.ts';
 import type { ObjectKey, Partition } from '../base/names.ts';
 import { isSoundRecord } from '../object/record.ts';
+import type { KeyRecord } from '../peer/messages.ts';
 import { decodeObjectKey, encodeObjectKey, keyAfter, partitionRange } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 
@@ -20,11 +21,6 @@ export interface RecordScan {
   readonly isWanted: (key: ObjectKey) => boolean;
   /** A copy that cannot be read, and is left out. */
   readonly damaged: (key: ObjectKey) => void;
-}
-
-export interface KeyRecord {
-  readonly key: ObjectKey;
-  readonly record: Buffer;
 }
 
 const KEYS_PER_PAGE = 256;

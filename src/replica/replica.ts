@@ -13,6 +13,7 @@ import type { VersionVector } from '../clock/version-vector.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
 import type { ApplicationRefusal } from '../datatype/apply.ts';
 import type { DatatypeUpdate } from '../object/datatype-update.ts';
+import type { IndexMatch } from '../object/index-entries.ts';
 import type { NewContent } from '../object/requests.ts';
 import type { StoredObject } from '../object/stored-object.ts';
 import type {
@@ -136,10 +137,7 @@ export interface Replica {
     type: ByteString,
     bucket: ByteString,
   ): AsyncIterableIterator<ByteString[]>;
-  index(
-    share: CoverageShare,
-    scan: IndexScan,
-  ): AsyncIterableIterator<(readonly [term: ByteString, key: ByteString])[]>;
+  index(share: CoverageShare, scan: IndexScan): AsyncIterableIterator<IndexMatch[]>;
 
   /** Keys of a partition whose copies are tombstones, in bounded batches. */
   tombstones(partition: Partition): AsyncIterableIterator<readonly ObjectKey[]>;

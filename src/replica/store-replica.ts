@@ -16,6 +16,7 @@ import { keyToString, type NodeId, type ObjectKey, type Partition } from '../bas
 import { spanned, type Span } from '../base/span.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
 import type { DatatypeUpdate } from '../object/datatype-update.ts';
+import type { IndexMatch } from '../object/index-entries.ts';
 import {
   decodeRecord,
   isSoundRecord,
@@ -30,6 +31,7 @@ import type {
   CoverageShare,
   IndexScan,
   KeyHash,
+  KeyRecord,
   PartitionSize,
 } from '../peer/messages.ts';
 import { HashTrees } from '../storage/hash-tree.ts';
@@ -61,7 +63,6 @@ import type {
   Replica,
 } from './replica.ts';
 import { RecentRecords } from './recent-records.ts';
-import type { KeyRecord } from './record-scan.ts';
 import { fileMembers } from './segment-members.ts';
 import { ContentWrite, DatatypeWrite, type WriteMaker } from './write-makers.ts';
 import { WritePath } from './write-path.ts';
@@ -353,10 +354,7 @@ export class StoreReplica implements Replica {
     return scanKeys(this.#store, share, { type, bucket });
   }
 
-  index(
-    share: CoverageShare,
-    scan: IndexScan,
-  ): AsyncIterableIterator<(readonly [term: ByteString, key: ByteString])[]> {
+  index(share: CoverageShare, scan: IndexScan): AsyncIterableIterator<IndexMatch[]> {
     this.#host.metrics.count('vnode_index_reads');
     return scanIndex(this.#store, share, scan);
   }

@@ -99,15 +99,15 @@ export function decodeIndexKey(bytes: Buffer): {
   return { partition: reader.u16() as Partition, key, entry: { field, term } };
 }
 
-/** What an index scan needs of an entry whose type, bucket and field it knows. */
-export interface IndexMatch {
+/** What is behind the prefix of an index entry's key: all that a scan of one field needs of it. */
+export interface IndexKeyTail {
   readonly term: ByteString;
   readonly key: ByteString;
   readonly partition: Partition;
 }
 
 /** Decodes what follows the prefix of a range of one field; `prefixSize` as `indexRange` gives it. */
-export function decodeIndexMatch(bytes: Buffer, prefixSize: number): IndexMatch {
+export function decodeIndexKeyTail(bytes: Buffer, prefixSize: number): IndexKeyTail {
   const reader = new KeyReader(bytes, INDEX, prefixSize);
   return { term: reader.name(), key: reader.name(), partition: reader.u16() as Partition };
 }

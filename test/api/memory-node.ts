@@ -21,7 +21,11 @@ import {
 } from '../../src/membership/effective-properties.ts';
 import { DEFAULT_BUCKET_TYPE, keyToString } from '../../src/base/names.ts';
 import { resolveQuorum } from '../../src/object/bucket-properties.ts';
-import { indexEntriesOf, compareIntegerTerms } from '../../src/object/index-entries.ts';
+import {
+  indexEntriesOf,
+  compareIntegerTerms,
+  type IndexMatch,
+} from '../../src/object/index-entries.ts';
 import { validateProperties } from '../../src/object/property-validation.ts';
 import type { ValidationContext } from '../../src/object/property-validation.ts';
 import { applyWrite } from '../../src/object/reconcile.ts';
@@ -65,7 +69,6 @@ const BATCH_COUNT = 100;
 const NO_CONTENT: NewContent = { metadata: {}, value: Buffer.alloc(0), isTombstone: true };
 
 type Batches<T> = AsyncIterableIterator<readonly T[]>;
-type Match = readonly [term: ByteString, key: ByteString];
 
 interface Entry {
   readonly key: ObjectKey;
@@ -247,7 +250,7 @@ export class MemoryNode implements NodeService {
     yield* batches(this.#keysOf(type, bucket).map(({ key }) => key.key));
   }
 
-  async *index(scan: IndexScan, _options: CoverageOptions): Batches<Match> {
+  async *index(scan: IndexScan, _options: CoverageOptions): Batches<IndexMatch> {
     const properties = this.bucketProperties(scan.type, scan.bucket) as BucketProperties;
     const compare = scan.field.endsWith('_int') ? compareIntegerTerms : compareBytes;
     const matches = this.#keysOf(scan.type, scan.bucket)
@@ -369,11 +372,11 @@ function unknownType({ type }: ObjectKey): Failure {
 }
 
 function matchesOf({ key, object }: Entry, { field }: IndexScan, properties: BucketProperties) {
-  if (field === '$bucket') return [[key.bucket, key.key] as Match];
-  if (field === '$key') return [[key.key, key.key] as Match];
+  if (field === '$bucket') return [[key.bucket, key.key] as IndexMatch];
+  if (field === '$key') return [[key.key, key.key] as IndexMatch];
   return indexEntriesOf(object, properties)
     .filter((entry) => entry.field === field)
-    .map(({ term }): Match => [term, key.key]);
+    .map(({ term }): IndexMatch => [term, key.key]);
 }
 
 function isWithin(

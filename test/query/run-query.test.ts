@@ -10,7 +10,8 @@ import { QueryHolds } from '../../src/query/query-holds.ts';
 import { runQuery } from '../../src/query/run-query.ts';
 import type { ByteString } from '../../src/base/bytes.ts';
 import type { Clock, Metrics } from '../../src/base/host.ts';
-import type { IndexPair, IndexPosition, IndexSource } from '../../src/query/match-scan.ts';
+import type { IndexMatch } from '../../src/object/index-entries.ts';
+import type { IndexPosition, IndexSource } from '../../src/query/match-scan.ts';
 import type { QueryLimits } from '../../src/query/query-holds.ts';
 import type { QueryRequest } from '../../src/query/query-request.ts';
 import type { QueryOutcome } from '../../src/query/run-query.ts';
@@ -58,7 +59,7 @@ interface World {
 
 /** `pairs` in any order: all of them are in the index `i_bin`. */
 function world(
-  pairs: readonly IndexPair[],
+  pairs: readonly IndexMatch[],
   { limits = {}, stepMs = 0 }: { limits?: Partial<QueryLimits>; stepMs?: number } = {},
 ): World {
   const sorted = [...pairs].sort((left, right) => (order(left) < order(right) ? -1 : 1));
@@ -94,7 +95,7 @@ function world(
   return { holds, run, batchCount: () => batchCount };
 }
 
-function order([term, key]: IndexPair): string {
+function order([term, key]: IndexMatch): string {
   return `${term}\0${key}`;
 }
 
@@ -124,7 +125,7 @@ function single(
   };
 }
 
-function pair(term: string, key: string): IndexPair {
+function pair(term: string, key: string): IndexMatch {
   return [term as ByteString, key as ByteString];
 }
 
@@ -427,7 +428,7 @@ t.test('the reader of a stream may take its time', async (t) => {
     SILENT,
   ).open();
   if (hold === undefined) throw new Error('no hold');
-  async function* source(): AsyncIterableIterator<readonly IndexPair[]> {
+  async function* source(): AsyncIterableIterator<readonly IndexMatch[]> {
     for (const one of many) yield [one];
   }
   const ports = { source, hold, clock, onScanned() {} };
@@ -449,7 +450,7 @@ t.test('a query whose asker has gone goes no further', async (t) => {
   const hold = holds.open();
   if (hold === undefined) throw new Error('no hold');
   let batchCount = 0;
-  async function* source(): AsyncIterableIterator<readonly IndexPair[]> {
+  async function* source(): AsyncIterableIterator<readonly IndexMatch[]> {
     for (;;) {
       batchCount += 1;
       if (batchCount === 3) hold?.release();

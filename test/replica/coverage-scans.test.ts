@@ -6,7 +6,7 @@ import { bytesToByteString } from '../../src/base/bytes.ts';
 import type { ByteString } from '../../src/base/bytes.ts';
 import type { ObjectKey, Partition } from '../../src/base/names.ts';
 import { EMPTY_VERSION_VECTOR } from '../../src/clock/version-vector.ts';
-import { compareIntegerTerms } from '../../src/object/index-entries.ts';
+import { compareIntegerTerms, type IndexMatch } from '../../src/object/index-entries.ts';
 import type { IndexEntry } from '../../src/object/stored-object.ts';
 import type { IndexScan } from '../../src/peer/messages.ts';
 import type { StoreReplica } from '../../src/replica/store-replica.ts';
@@ -21,8 +21,6 @@ import {
   text,
 } from './replica-world.ts';
 import { VirtualHost } from './virtual-host.ts';
-
-type Pair = readonly [term: ByteString, key: ByteString];
 
 const ALL = Array.from({ length: RING_SIZE }, (_, partition) => partition as Partition);
 const TYPE = text('default');
@@ -112,7 +110,7 @@ t.test('an index is scanned by term and then key, integers by value', async (t) 
     fc.asyncProperty(people, shares, fc.tuple(term, term), async (all, partitions, ends) => {
       const replica = await open();
       const [from, to] = ends.sort(compareIntegerTerms);
-      const expected: Pair[] = [];
+      const expected: IndexMatch[] = [];
       for (const [name, terms] of all) {
         const key: ObjectKey = { type: TYPE, bucket, key: text(String(name)) };
         const distinct = [...new Set(terms)];
@@ -143,8 +141,8 @@ async function inPages(
   replica: StoreReplica,
   share: { readonly partitions: readonly Partition[] },
   scan: IndexScan & { readonly limit: number },
-): Promise<Pair[]> {
-  const pairs: Pair[] = [];
+): Promise<IndexMatch[]> {
+  const pairs: IndexMatch[] = [];
   let after: IndexScan['after'];
   for (;;) {
     const page = await collect(replica.index(share, { ...scan, after }));

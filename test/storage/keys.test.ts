@@ -14,7 +14,7 @@ import {
   bucketRange,
   decodeHintKey,
   decodeIndexKey,
-  decodeIndexMatch,
+  decodeIndexKeyTail,
   decodeMetaKey,
   decodeObjectKey,
   decodeTombKey,
@@ -98,7 +98,7 @@ t.test('each kind of key decodes to what was encoded', (t) => {
           entry: { field, term },
         });
         const { prefixSize } = indexRange({ ...key, field });
-        assert.deepStrictEqual(decodeIndexMatch(indexKey, prefixSize), {
+        assert.deepStrictEqual(decodeIndexKeyTail(indexKey, prefixSize), {
           term,
           key: key.key,
           partition,

@@ -15,6 +15,7 @@ import { quoteName } from './json-text.ts';
 import { JSON_OFFER } from './resource.ts';
 import { newBoundary } from './transmission.ts';
 import type { ByteString } from '../../base/bytes.ts';
+import type { IndexMatch } from '../../object/index-entries.ts';
 import type { IndexPosition } from '../../query/match-scan.ts';
 import type { BucketAddress } from './address.ts';
 import type { Answer } from './answer.ts';
@@ -23,8 +24,6 @@ import type { IndexQuery } from './index-query.ts';
 import type { ItemTexts } from './json-listing.ts';
 import type { Existence, Offer, Resource } from './resource.ts';
 import type { Target } from '../../security/permission.ts';
-
-type IndexPair = readonly [term: ByteString, key: ByteString];
 
 interface IndexTarget {
   readonly field: ByteString;
@@ -113,7 +112,7 @@ export class IndexResource implements Resource {
   }
 
   /** What of a batch is still wanted. */
-  #take(batch: readonly IndexPair[], { lookup, maxResults }: IndexQuery): readonly IndexPair[] {
+  #take(batch: readonly IndexMatch[], { lookup, maxResults }: IndexQuery): readonly IndexMatch[] {
     const regex = lookup?.regex;
     const matching = regex === undefined ? batch : batch.filter(([term]) => regex.isIn(term));
     const wanted = (maxResults ?? Infinity) - this.#resultCount;
@@ -149,7 +148,7 @@ export class IndexResource implements Resource {
   }
 }
 
-function pairJson([term, key]: IndexPair, { returnsTerms }: IndexQuery): string | undefined {
+function pairJson([term, key]: IndexMatch, { returnsTerms }: IndexQuery): string | undefined {
   const keyText = quoteName(key);
   if (!returnsTerms) return keyText;
   const termText = quoteName(term);

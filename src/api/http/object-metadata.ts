@@ -10,13 +10,12 @@ import { parseIndexEntries } from '../../object/index-entries.ts';
 import { textAnswer } from './answer.ts';
 import { badLinkText, parseLinkHeader } from './link-header.ts';
 import type { ByteString } from '../../base/bytes.ts';
+import type { Mutable } from '../../base/mutable.ts';
 import type { IndexRefusal } from '../../object/index-entries.ts';
 import type { Link, Metadata } from '../../object/stored-object.ts';
 import type { BucketAddress } from './address.ts';
 import type { Answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 const META_PREFIX = 'x-riak-meta-';
 const INDEX_PREFIX = 'x-riak-index-';

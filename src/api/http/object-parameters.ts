@@ -11,14 +11,13 @@ import { textAnswer } from './answer.ts';
 import type { Quorum } from '../../object/bucket-properties.ts';
 import type { ReadOptions, WriteOptions } from '../../object/requests.ts';
 import type { ByteString } from '../../base/bytes.ts';
+import type { Mutable } from '../../base/mutable.ts';
 import type { Answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
 import type { Query } from './query.ts';
 
 /** 24 days. More than that is cut to it, as over Protocol Buffers, so that peers can read it. */
 const TIMEOUT_MAX_MS = 2 ** 31 - 1;
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 interface ObjectParameters {
   readonly read: ReadOptions;

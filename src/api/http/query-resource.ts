@@ -7,6 +7,7 @@
  */
 
 import { Fault, isFault } from '../../base/fault.ts';
+import type { IndexMatch } from '../../object/index-entries.ts';
 import { parseQueryRequest } from '../../query/query-request.ts';
 import { describeRefusal, refusal } from '../../query/refusal.ts';
 import { runQuery } from '../../query/run-query.ts';
@@ -16,7 +17,7 @@ import { refuseJob } from './job-switch.ts';
 import { joinItems, wholeListAnswer } from './json-listing.ts';
 import { encodeJson, parseJson, quoteName } from './json-text.ts';
 import { JSON_OFFER } from './resource.ts';
-import type { IndexPair, IndexPosition, QueryPorts } from '../../query/match-scan.ts';
+import type { IndexPosition, QueryPorts } from '../../query/match-scan.ts';
 import type { HoldRefusal, QueryHold } from '../../query/query-holds.ts';
 import type { QueryRequest } from '../../query/query-request.ts';
 import type { QueryOutcome, TermCount } from '../../query/run-query.ts';
@@ -166,7 +167,7 @@ async function* itemTexts<T>(
   for await (const batch of batches) yield joinItems(batch.map(itemJson));
 }
 
-function pairJson([term, key]: IndexPair): string | undefined {
+function pairJson([term, key]: IndexMatch): string | undefined {
   const termText = quoteName(term);
   const keyText = quoteName(key);
   return termText === undefined || keyText === undefined ? undefined : `{${termText}:${keyText}}`;

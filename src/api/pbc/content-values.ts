@@ -8,12 +8,12 @@
 import { parseIndexEntries } from '../../object/index-entries.ts';
 import { NO_ITEMS } from './messages/message-type.ts';
 import type { ByteString } from '../../base/bytes.ts';
+import type { Mutable } from '../../base/mutable.ts';
 import type { IndexRefusal } from '../../object/index-entries.ts';
 import type { NewContent } from '../../object/requests.ts';
 import type { IndexEntry, Metadata, Sibling, SiblingHead } from '../../object/stored-object.ts';
 import type { RpbContent, RpbPair } from './messages/content-messages.ts';
 import type { InputOf, MessageOf } from './messages/message-type.ts';
-import type { Mutable } from './request-values.ts';
 
 type Content = MessageOf<typeof RpbContent>;
 type Pair = MessageOf<typeof RpbPair>;

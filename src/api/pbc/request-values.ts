@@ -5,6 +5,7 @@
 import { decodeContext } from '../../clock/context.ts';
 import { DEFAULT_BUCKET_TYPE } from '../../base/names.ts';
 import type { ByteString } from '../../base/bytes.ts';
+import type { Mutable } from '../../base/mutable.ts';
 import type { VersionVector } from '../../clock/version-vector.ts';
 import type { Quorum } from '../../object/bucket-properties.ts';
 import type { RequestOptions } from '../../object/requests.ts';
@@ -67,9 +68,6 @@ export function contextOf(vclock: Buffer | undefined): ContextOutcome {
   const context = decodeContext(vclock);
   return context === undefined ? REFUSED : { kind: 'context', context };
 }
-
-/** A request while it is being put together. */
-export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** What reads, writes and deletes all take. */
 interface CommonFields {

@@ -9,7 +9,7 @@ import { connectRaw } from './raw-connection.ts';
 import { ask, serve } from './served.ts';
 import type { HttpOptions } from '../../../src/api/http/http-options.ts';
 import type { ByteString } from '../../../src/base/bytes.ts';
-import type { IndexPair } from '../../../src/query/match-scan.ts';
+import type { IndexMatch } from '../../../src/object/index-entries.ts';
 import type { Reply, Served } from './served.ts';
 
 const BUCKET = '/types/siblings/buckets/people';
@@ -190,10 +190,10 @@ t.test('an operator may switch queries off', async (t) => {
 async function* manyEntries(
   count: number,
   end: { readonly fault?: Fault; readonly onLeft?: () => void } = {},
-): AsyncIterableIterator<readonly IndexPair[]> {
+): AsyncIterableIterator<readonly IndexMatch[]> {
   try {
     for (let start = 0; start < count; start += 1_000) {
-      yield Array.from({ length: Math.min(1_000, count - start) }, (_, index): IndexPair => {
+      yield Array.from({ length: Math.min(1_000, count - start) }, (_, index): IndexMatch => {
         const name = `${start + index}`.padStart(8, '0') as ByteString;
         return [name, name];
       });
@@ -235,7 +235,7 @@ t.test('faults of the index have their statuses', async (t) => {
 
 t.test('names that JSON cannot hold are an error of their own', async (t) => {
   const { port, node } = await serving(t);
-  async function* odd(): AsyncIterableIterator<readonly IndexPair[]> {
+  async function* odd(): AsyncIterableIterator<readonly IndexMatch[]> {
     yield [['a' as ByteString, '\xff' as ByteString]];
   }
   node.index = odd;

@@ -10,6 +10,7 @@ import { errorReply, reply } from '../handler.ts';
 import { RpbCounterGetResp, RpbCounterUpdateResp } from '../messages/datatype-messages.ts';
 import { setQuorum } from '../request-values.ts';
 import { tooLargeReply } from './datatype-handlers.ts';
+import type { Mutable } from '../../../base/mutable.ts';
 import type {
   FetchDatatypeOutcome,
   FetchDatatypeRequest,
@@ -20,7 +21,6 @@ import type {
 import type { Reply, Session } from '../handler.ts';
 import type { RpbCounterGetReq, RpbCounterUpdateReq } from '../messages/datatype-messages.ts';
 import type { MessageOf } from '../messages/message-type.ts';
-import type { Mutable } from '../request-values.ts';
 
 const UPDATED = reply(RpbCounterUpdateResp, {});
 const NOTHING_FOUND = reply(RpbCounterGetResp, {});

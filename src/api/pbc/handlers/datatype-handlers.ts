@@ -25,6 +25,7 @@ import { DtFetchResp, DtUpdateResp } from '../messages/datatype-messages.ts';
 import { contextOf, setQuorum, setRequestOptions } from '../request-values.ts';
 import type { ByteString } from '../../../base/bytes.ts';
 import type { Clock } from '../../../base/host.ts';
+import type { Mutable } from '../../../base/mutable.ts';
 import type { DatatypeOperation } from '../../../datatype/operation.ts';
 import type {
   FetchDatatypeOutcome,
@@ -36,7 +37,6 @@ import type {
 import type { Reply, Session } from '../handler.ts';
 import type { DtFetchReq, DtUpdateReq } from '../messages/datatype-messages.ts';
 import type { Fields, MessageInput, MessageOf, MessageType } from '../messages/message-type.ts';
-import type { Mutable } from '../request-values.ts';
 
 const UPDATED = reply(DtUpdateResp, {});
 

@@ -10,13 +10,11 @@ import { noSuchTypeText } from '../error-text.ts';
 import { errorReply, findJobRefusal, reply } from '../handler.ts';
 import { parseIndexQuery } from '../index-query.ts';
 import { RpbIndexResp } from '../messages/index-messages.ts';
-import type { ByteString } from '../../../base/bytes.ts';
+import type { IndexMatch } from '../../../object/index-entries.ts';
 import type { Answer, Reply, Session } from '../handler.ts';
 import type { IndexQuery } from '../index-query.ts';
 import type { RpbIndexReq } from '../messages/index-messages.ts';
 import type { InputOf, MessageOf } from '../messages/message-type.ts';
-
-type Match = readonly [term: ByteString, key: ByteString];
 
 /** What a match takes beside its bytes, as a field and in memory. */
 const MATCH_OVERHEAD_BYTES = 64;
@@ -41,7 +39,7 @@ async function* replies(page: Page, session: Session): AsyncGenerator<Reply> {
 }
 
 async function oneReply(page: Page, session: Session): Promise<Reply> {
-  const collected: Match[] = [];
+  const collected: IndexMatch[] = [];
   let sizeBytes = 0;
   for await (const matches of page.read(session)) {
     for (const match of matches) {
@@ -62,14 +60,14 @@ async function oneReply(page: Page, session: Session): Promise<Reply> {
 class Page {
   readonly #query: IndexQuery;
   #left: number;
-  #last: Match | undefined;
+  #last: IndexMatch | undefined;
 
   constructor(query: IndexQuery) {
     this.#query = query;
     this.#left = query.maxResults ?? Infinity;
   }
 
-  async *read({ node }: Session): AsyncGenerator<readonly Match[]> {
+  async *read({ node }: Session): AsyncGenerator<readonly IndexMatch[]> {
     if (this.#left === 0) return;
     const { scan, regex, timeoutMs } = this.#query;
     for await (const batch of node.index(scan, { timeoutMs })) {
@@ -82,7 +80,7 @@ class Page {
     }
   }
 
-  fields(matches: readonly Match[]): InputOf<typeof RpbIndexResp> {
+  fields(matches: readonly IndexMatch[]): InputOf<typeof RpbIndexResp> {
     return this.#query.returnsTerms
       ? { results: matches.map(([term, key]) => ({ key: term, value: key })) }
       : { keys: matches.map(([, key]) => key) };

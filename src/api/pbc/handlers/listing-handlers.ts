@@ -19,7 +19,7 @@ const NAME_OVERHEAD_BYTES = 32;
 type Names = AsyncIterable<readonly ByteString[]>;
 
 export function listKeys(message: MessageOf<typeof RpbListKeysReq>, session: Session): Answer {
-  const refusal = findRefusal(message, session, 'stream_list_keys');
+  const refusal = findListingRefusal(message, session, 'stream_list_keys');
   if (refusal !== undefined) return refusal;
   const { bucket, timeout } = message;
   const type = bucketTypeOf(message.type);
@@ -32,14 +32,14 @@ export function listBuckets(
 ): Answer {
   const isStream = message.stream === true;
   const job = isStream ? 'stream_list_buckets' : 'list_buckets';
-  const refusal = findRefusal(message, session, job);
+  const refusal = findListingRefusal(message, session, job);
   if (refusal !== undefined) return refusal;
   const type = bucketTypeOf(message.type);
   const names = session.node.listBuckets(type, { timeoutMs: idleTimeoutOf(message.timeout) });
   return isStream ? bucketsReplies(names) : bucketsReply(names, session);
 }
 
-function findRefusal(
+function findListingRefusal(
   message: { readonly type: ByteString | undefined; readonly timeout: number | undefined },
   session: Session,
   job: JobClass,

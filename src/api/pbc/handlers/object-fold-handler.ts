@@ -6,6 +6,7 @@
  * is reaped.
  */
 
+import { LAST_KEY } from '../../../base/names.ts';
 import { encodeContext } from '../../../clock/context.ts';
 import { headsToContent, siblingsToContent } from '../content-values.ts';
 import { decodeContinuation, encodeContinuation } from '../../../query/index-continuation.ts';
@@ -24,8 +25,6 @@ type FoldMessage = MessageOf<typeof RpbCSBucketReq>;
 
 /** Objects may be large, and all of one round are in memory. */
 const READS_AT_ONCE = 4;
-/** No key is longer than a 16-bit length can say, so none is above this one. */
-const LAST_KEY = '\xff'.repeat(0x10000) as ByteString;
 const KEY_FIELD = '$key' as ByteString;
 
 export function foldObjects(message: FoldMessage, session: Session): Answer {

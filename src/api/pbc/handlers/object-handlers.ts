@@ -16,6 +16,7 @@ import { RpbGetResp } from '../messages/get-messages.ts';
 import { RpbPutResp } from '../messages/put-messages.ts';
 import { bucketTypeOf, contextOf, setQuorum, setRequestOptions } from '../request-values.ts';
 import type { ByteString } from '../../../base/bytes.ts';
+import type { Mutable } from '../../../base/mutable.ts';
 import type { ObjectKey } from '../../../base/names.ts';
 import type { Span } from '../../../base/span.ts';
 import type { VersionVector } from '../../../clock/version-vector.ts';
@@ -33,7 +34,6 @@ import type { RpbDelReq } from '../messages/delete-messages.ts';
 import type { RpbGetReq } from '../messages/get-messages.ts';
 import type { MessageOf } from '../messages/message-type.ts';
 import type { RpbPutReq } from '../messages/put-messages.ts';
-import type { Mutable } from '../request-values.ts';
 
 const NOT_A_CONTEXT = 'the vclock is none that this server made';
 /** Objects above this are not put into one message; a dozen siblings of the largest size are. */
