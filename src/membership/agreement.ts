@@ -22,8 +22,8 @@
 
 import type { Epoch, NodeId } from '../base/names.ts';
 import type { ClusterState, Member } from './cluster-state.ts';
+import { descent, succeeds } from './lineage.ts';
 import { hashState } from './state-document.ts';
-import { descent, succeeds } from './succession.ts';
 
 /** Totally ordered and never used twice: `life` differs for each record a node has begun. */
 export interface Ballot {

@@ -18,8 +18,8 @@ import type { SecurityChange } from '../security/security-change.ts';
 import type { SecurityState } from '../security/security-state.ts';
 import { bucketId, type BucketType, type ClusterState } from './cluster-state.ts';
 import { effectiveBucketProperties, effectiveTypeProperties } from './effective-properties.ts';
+import { successorOf, type StateParts } from './lineage.ts';
 import { encodeState, isShallow, STATE_SIZE_MAX_BYTES } from './state-document.ts';
-import { successorOf, type StateParts } from './succession.ts';
 
 export type CheckedProperties =
   /** In the form in which they are kept. */

@@ -17,9 +17,9 @@ import type { Epoch, NodeId } from '../base/names.ts';
 import type { AgreementRequest, Ballot } from './agreement.ts';
 import { BallotRound, type RoundStep } from './ballot-round.ts';
 import type { ClusterState } from './cluster-state.ts';
+import { descent, succeeds } from './lineage.ts';
 import { hashState } from './state-document.ts';
 import type { StateKeeper } from './state-keeper.ts';
-import { descent, succeeds } from './succession.ts';
 
 export interface Changed {
   readonly kind: 'changed';

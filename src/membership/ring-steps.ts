@@ -25,7 +25,7 @@ import type { Epoch, NodeId } from '../base/names.ts';
 import { Ring } from '../ring/ring.ts';
 import type { ClusterState, Member, RingStep, StagedChange } from './cluster-state.ts';
 import { replicaCountsInUse } from './effective-properties.ts';
-import { successorOf } from './succession.ts';
+import { successorOf } from './lineage.ts';
 
 export type StepOutcome =
   | { readonly kind: 'changed'; readonly state: ClusterState }

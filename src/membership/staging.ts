@@ -9,8 +9,8 @@
 import type { NodeId } from '../base/names.ts';
 import type { ClusterState, Member, StagedChange } from './cluster-state.ts';
 import { MEMBERS_MAX } from './layout-document.ts';
+import { successorOf } from './lineage.ts';
 import { nodesOf, withMembers } from './ring-steps.ts';
-import { successorOf } from './succession.ts';
 
 export type StagingRefusal =
   | 'not-member'

@@ -14,10 +14,10 @@ import type { Epoch, NodeId } from '../../src/base/names.ts';
 import { encodeRecord } from '../../src/membership/agreement-codec.ts';
 import type { AgreementLog, AgreementPeers } from '../../src/membership/agreement-ports.ts';
 import type { ClusterState, Member } from '../../src/membership/cluster-state.ts';
+import { successorOf } from '../../src/membership/lineage.ts';
 import { Proposer, type ProposalOutcome } from '../../src/membership/proposer.ts';
 import { hashState } from '../../src/membership/state-document.ts';
 import { StateKeeper } from '../../src/membership/state-keeper.ts';
-import { successorOf } from '../../src/membership/succession.ts';
 import { nodeOf, stateOf } from './states.ts';
 
 export interface WorldFaults {

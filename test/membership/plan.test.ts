@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { Epoch, NodeId } from '../../src/base/names.ts';
 import type { ClusterState, Member } from '../../src/membership/cluster-state.ts';
+import { succeeds } from '../../src/membership/lineage.ts';
 import { effectOf } from '../../src/membership/plan-effect.ts';
 import { commitPlan, planChanges, type ClusterPlan } from '../../src/membership/plan.ts';
 import { closeStep, finishExit, ownersOf, reportFilled } from '../../src/membership/ring-steps.ts';
@@ -20,7 +21,6 @@ import {
   type Newcomer,
 } from '../../src/membership/staging.ts';
 import { decodeState, encodeState } from '../../src/membership/state-document.ts';
-import { succeeds } from '../../src/membership/succession.ts';
 import { clusterOf, nodeOf, stateOf } from './states.ts';
 
 interface Outcome {

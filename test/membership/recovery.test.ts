@@ -5,6 +5,7 @@ import type { Epoch, NodeId } from '../../src/base/names.ts';
 import { answer, votersOf, type AgreementRecord } from '../../src/membership/agreement.ts';
 import { decodeRecord, encodeRecord } from '../../src/membership/agreement-codec.ts';
 import type { ClusterState } from '../../src/membership/cluster-state.ts';
+import { successorOf } from '../../src/membership/lineage.ts';
 import { commitPlan } from '../../src/membership/plan.ts';
 import { recover } from '../../src/membership/recovery.ts';
 import {
@@ -14,7 +15,6 @@ import {
   targetOwnersOf,
 } from '../../src/membership/ring-steps.ts';
 import { findMember, stageLeave } from '../../src/membership/staging.ts';
-import { successorOf } from '../../src/membership/succession.ts';
 import { nodeOf, stateOf } from './states.ts';
 
 const LINEAGE = 'c0'.repeat(16);

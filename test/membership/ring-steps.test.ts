@@ -11,6 +11,7 @@ import type {
   RingStep,
 } from '../../src/membership/cluster-state.ts';
 import { replicaCountsInUse } from '../../src/membership/effective-properties.ts';
+import { succeeds } from '../../src/membership/lineage.ts';
 import {
   closeStep,
   finishExit,
@@ -22,7 +23,6 @@ import {
   type StepOutcome,
 } from '../../src/membership/ring-steps.ts';
 import { decodeState, encodeState } from '../../src/membership/state-document.ts';
-import { succeeds } from '../../src/membership/succession.ts';
 import { Ring } from '../../src/ring/ring.ts';
 import { nodeOf, stateOf } from './states.ts';
 

@@ -7,10 +7,10 @@ import type { Epoch } from '../../src/base/names.ts';
 import { encodeRequest } from '../../src/membership/agreement-codec.ts';
 import type { AgreementLog, AgreementPeers } from '../../src/membership/agreement-ports.ts';
 import type { ClusterState } from '../../src/membership/cluster-state.ts';
+import { successorOf } from '../../src/membership/lineage.ts';
 import { Proposer } from '../../src/membership/proposer.ts';
 import { decodeState, encodeState, hashState } from '../../src/membership/state-document.ts';
 import { StateKeeper } from '../../src/membership/state-keeper.ts';
-import { successorOf } from '../../src/membership/succession.ts';
 import { nodeOf, stateOf } from './states.ts';
 
 const ALONE = stateOf(1, 8);

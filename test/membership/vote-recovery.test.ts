@@ -7,7 +7,7 @@ import t, { type Test } from 'tap';
 import type { Epoch } from '../../src/base/names.ts';
 import type { AgreementRecord, Ballot, Vote } from '../../src/membership/agreement.ts';
 import type { ClusterState, MemberStatus } from '../../src/membership/cluster-state.ts';
-import { successorOf } from '../../src/membership/succession.ts';
+import { successorOf } from '../../src/membership/lineage.ts';
 import { recoverVote, surveyedBy, type Surveyed } from '../../src/membership/vote-recovery.ts';
 import { startAll } from './agreement-histories.ts';
 import { AgreementWorld, tokensOf, type WorldNode } from './agreement-world.ts';

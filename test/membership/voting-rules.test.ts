@@ -13,8 +13,8 @@ import {
 } from '../../src/membership/agreement.ts';
 import { BallotRound } from '../../src/membership/ballot-round.ts';
 import type { ClusterState, MemberStatus } from '../../src/membership/cluster-state.ts';
+import { successorOf } from '../../src/membership/lineage.ts';
 import { hashState } from '../../src/membership/state-document.ts';
-import { successorOf } from '../../src/membership/succession.ts';
 import { nodeOf, stateOf } from './states.ts';
 
 const BASE = stateOf(3, 8);

@@ -12,10 +12,10 @@
  */
 
 import { assert, isFault } from '../../base/fault.ts';
-import { Admission, STRANGER_MAX_BYTES } from './admission.ts';
 import { faultToErrorText } from './error-text.ts';
 import { FrameDecoder } from './framing.ts';
 import { errorReply, malformedReply, reply as replyOf } from './handler.ts';
+import { LogIn, STRANGER_MAX_BYTES } from './log-in.ts';
 import { RpbStartTls } from './messages/server-messages.ts';
 import { strangerText } from './permissions.ts';
 import { ReplyQueue } from './reply-queue.ts';
@@ -59,7 +59,7 @@ export class PbcConnection {
   readonly #context: ConnectionContext;
   readonly #decoder: FrameDecoder;
   readonly #replies: ReplyQueue;
-  readonly #admission: Admission;
+  readonly #logIn: LogIn;
   readonly #account: RequestAccount;
   /** A request is under way. */
   #isBusy = false;
@@ -96,7 +96,7 @@ export class PbcConnection {
     this.#context = context;
     this.#decoder = new FrameDecoder(options.frameSizeMaxBytes);
     this.#replies = new ReplyQueue(socket, context, options.outputMaxBytes);
-    this.#admission = new Admission(session, options);
+    this.#logIn = new LogIn(session, options);
     this.#account = new RequestAccount(session, options);
     this.#lastActiveMs = host.clock.monotonicMs();
     socket.on('data', this.#receive);
@@ -172,7 +172,7 @@ export class PbcConnection {
 
   #start(frame: Frame): void {
     this.#lastActiveMs = this.#context.host.clock.monotonicMs();
-    if (this.#admission.isAwaited) {
+    if (this.#logIn.isAwaited) {
       this.#meet(frame);
       return;
     }
@@ -197,7 +197,7 @@ export class PbcConnection {
   }
 
   #meet(frame: Frame): void {
-    const meeting = this.#admission.meet(frame);
+    const meeting = this.#logIn.meet(frame);
     if (meeting === 'start-tls') this.#handOver();
     else if (meeting instanceof Promise) {
       this.#isBusy = true;
@@ -344,7 +344,7 @@ export class PbcConnection {
       else this.#socket.resume();
     }
     if (this.#isEnding) return;
-    if (this.#decoder.bufferedBytes > STRANGER_MAX_BYTES && this.#admission.isAwaited) {
+    if (this.#decoder.bufferedBytes > STRANGER_MAX_BYTES && this.#logIn.isAwaited) {
       this.#refuseMore(strangerText(this.#session));
     } else if (!this.#isWithinBudget()) {
       this.#context.host.metrics.count('pbc_overload_total');

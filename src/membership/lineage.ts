@@ -1,5 +1,5 @@
 /**
- * Succession: which state follows which.
+ * Lineages: which state follows which.
  *
  * Each state carries the hashes of those before it. So a node that has missed some epochs can still
  * tell whether the state it proposed was one of them, and two histories that began differently

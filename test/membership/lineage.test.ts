@@ -1,9 +1,9 @@
-/** Succession: a state knows its parents, and strangers are told apart. */
+/** Lineages: a state knows its parents, and strangers are told apart. */
 
 import t from 'tap';
 import type { ClusterState } from '../../src/membership/cluster-state.ts';
+import { descent, succeeds, successorOf } from '../../src/membership/lineage.ts';
 import { decodeState, encodeState } from '../../src/membership/state-document.ts';
-import { descent, succeeds, successorOf } from '../../src/membership/succession.ts';
 import { stateOf } from './states.ts';
 
 /** The states of `count` epochs, one after the other. */

@@ -1,5 +1,5 @@
 /**
- * From a stranger to a user: what a connection may say while security is on and nobody is admitted.
+ * Logging in: what a connection may say while security is on and nobody is admitted.
  *
  * In clear that is STARTTLS and nothing else; over TLS it is one's name and password. A wrong one is
  * told after a pause, which holds up this connection alone, and after the third the connection ends.
@@ -28,7 +28,7 @@ export type Meeting = Reply | Promise<Reply> | 'start-tls';
 const ADMITTED = reply(RpbAuthResp, {});
 const NO_TLS = errorReply('Security is enabled, but this node has no certificate for its clients');
 
-export class Admission {
+export class LogIn {
   readonly #session: Session;
   readonly #options: PbcOptions;
   #failures = 0;
