@@ -144,7 +144,7 @@ export class ReadRepair {
     return holder?.record ?? joinRecord(encodeRecord(object));
   }
 
-  /** Each slot is read at most once: afterwards it is whole or marked unreadable. */
+  /** Each slot is read at most once: afterwards its object is there, or cannot be had. */
   async #readObject(key: ObjectKey, replies: ReadReplies, slot: Slot): Promise<void> {
     const request = { verb: 'get', key, headOnly: false } as const;
     try {

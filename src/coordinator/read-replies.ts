@@ -26,9 +26,8 @@ export interface Slot {
   /** The whole record, if it was asked for and came. */
   record: Buffer | undefined;
   object: StoredObject | undefined;
-  isAskedForObject: boolean;
-  /** It was asked for the whole record, and could not send it. */
-  isUnreadable: boolean;
+  /** Whether it was asked for the whole record, and what came of it. */
+  objectRequest: 'none' | 'under-way' | 'answered' | 'failed';
   /** It holds a copy that cannot be read any more. */
   isDamaged: boolean;
 }
@@ -41,8 +40,7 @@ function newSlot(participant: Participant): Slot {
     headBytes: undefined,
     record: undefined,
     object: undefined,
-    isAskedForObject: false,
-    isUnreadable: false,
+    objectRequest: 'none',
     isDamaged: false,
   };
 }
@@ -52,6 +50,7 @@ export class ReadReplies {
   #target: ObjectHead | undefined;
   #object: StoredObject | undefined;
   #pendingCount: number;
+  #objectRequestCount = 0;
   #firstHead: ObjectHead | undefined;
   #firstHeadBytes: Buffer | undefined;
   #hasDifference = false;
@@ -77,6 +76,11 @@ export class ReadReplies {
     return this.#pendingCount === 0;
   }
 
+  /** Whether a replica that was asked for its whole record has yet to answer that. */
+  get isObjectUnderWay(): boolean {
+    return this.#objectRequestCount > 0;
+  }
+
   /** Whether replicas that answered may hold different things; told by their bytes, so cheap. */
   get differs(): boolean {
     return this.#hasDifference || (this.#hasAbsence && this.#target !== undefined);
@@ -95,19 +99,26 @@ export class ReadReplies {
     return slot;
   }
 
+  /** The next reply of this replica is to be its whole record. */
+  expectObject(slot: Slot): void {
+    slot.objectRequest = 'under-way';
+    this.#objectRequestCount += 1;
+  }
+
   /** The first reply of a replica: its record or head, or no copy. Says what it counts for. */
-  accept(slot: Slot, record: Buffer | undefined, isWhole: boolean): ReadReply {
+  accept(slot: Slot, record: Buffer | undefined): ReadReply {
     this.#pendingCount -= 1;
+    const isWhole = slot.objectRequest === 'under-way';
     if (record === undefined) this.#hasAbsence = true;
     slot.reply = record === undefined ? 'absent' : this.#meet(slot, record, isWhole);
+    if (isWhole) this.#endObjectRequest(slot);
     return slot.reply;
   }
 
-  /** The whole record of a replica that sent its head before; false: it cannot be had. */
-  acceptObject(slot: Slot, record: Buffer | undefined): boolean {
-    const isSound = record !== undefined && this.#meet(slot, record, true) !== 'failed';
-    slot.isUnreadable = !isSound;
-    return isSound;
+  /** The whole record of a replica that sent its head before; undefined: it cannot be had. */
+  acceptObject(slot: Slot, record: Buffer | undefined): void {
+    if (record !== undefined) this.#meet(slot, record, true);
+    this.#endObjectRequest(slot);
   }
 
   /** The first reply of a replica was that its copy is damaged. */
@@ -121,11 +132,12 @@ export class ReadReplies {
   fail(slot: Slot, failure: ReplicaFailure): void {
     this.#pendingCount -= 1;
     slot.reply = failure;
+    if (slot.objectRequest === 'under-way') this.#endObjectRequest(slot);
   }
 
-  /** Whether `slot` holds something that the objects in hand lack. */
+  /** Whether `slot` holds something that the objects in hand lack, and was not asked for it yet. */
   canAdd(slot: Slot): boolean {
-    if (slot.head === undefined || slot.object !== undefined || slot.isUnreadable) return false;
+    if (slot.head === undefined || slot.objectRequest !== 'none') return false;
     return this.#object === undefined || adds(this.#object, slot.head);
   }
 
@@ -133,6 +145,11 @@ export class ReadReplies {
   holdsAll(slot: Slot): boolean {
     const target = this.#target;
     return slot.head !== undefined && target !== undefined && !adds(slot.head, target);
+  }
+
+  #endObjectRequest(slot: Slot): void {
+    if (slot.objectRequest === 'under-way') this.#objectRequestCount -= 1;
+    slot.objectRequest = slot.object === undefined ? 'failed' : 'answered';
   }
 
   #meet(slot: Slot, record: Buffer, isWhole: boolean): ReadReply {
