@@ -25,14 +25,9 @@ interface Scope extends BucketOrType {
 }
 
 /** By name. */
-export type Scopes = ReadonlyMap<string, Scope>;
+export type ReplicaCounts = ReadonlyMap<string, Scope>;
 
-export interface ChangedScope extends BucketOrType {
-  /** Undefined: it is no more. */
-  readonly to: number | undefined;
-}
-
-export function scopesOf(state: ClusterState): Scopes {
+export function countsOf(state: ClusterState): ReplicaCounts {
   const scopes: Scope[] = [];
   const defaults = effectiveTypeProperties(state, DEFAULT_BUCKET_TYPE);
   if (defaults !== undefined) {
@@ -47,7 +42,7 @@ export function scopesOf(state: ClusterState): Scopes {
   return byName(scopes);
 }
 
-function byName(scopes: readonly Scope[]): Scopes {
+function byName(scopes: readonly Scope[]): ReplicaCounts {
   return new Map(scopes.map((scope) => [nameOf(scope), scope]));
 }
 
@@ -68,32 +63,28 @@ function bucketOfId(id: ByteString): { readonly type: ByteString; readonly bucke
   return { type: id.slice(colon + 1, end) as ByteString, bucket: id.slice(end) as ByteString };
 }
 
-/** `passed`: what has been otherwise in between, by name. */
-export function changedScopes(
-  before: Scopes,
-  after: Scopes,
-  passed: ReadonlyMap<string, BucketOrType> = new Map(),
-): ChangedScope[] {
-  const changed: ChangedScope[] = [];
-  for (const [name, { type, bucket }] of new Map([...passed, ...before, ...after])) {
-    const from = nValIn(before, name, type);
-    const to = nValIn(after, name, type);
-    if (from !== to || passed.has(name)) changed.push({ type, bucket, to });
+/** Whose n_val is another one in `after` than in `before`. */
+export function changedBetween(before: ReplicaCounts, after: ReplicaCounts): BucketOrType[] {
+  const changed: BucketOrType[] = [];
+  for (const { type, bucket } of new Map([...before, ...after]).values()) {
+    const scope = { type, bucket };
+    if (nValIn(before, scope) !== nValIn(after, scope)) changed.push(scope);
   }
   return changed;
 }
 
-/** A bucket without an n_val of its own has its type's. */
-function nValIn(scopes: Scopes, name: string, type: ByteString): number | undefined {
-  return (scopes.get(name) ?? scopes.get(nameOf({ type, bucket: undefined })))?.nVal;
+/** A bucket without an n_val of its own has its type's. Undefined: there is no such type. */
+export function nValIn(counts: ReplicaCounts, scope: BucketOrType): number | undefined {
+  const { type } = scope;
+  return (counts.get(nameOf(scope)) ?? counts.get(nameOf({ type, bucket: undefined })))?.nVal;
 }
 
-export function encodeScopes(scopes: Scopes): Buffer {
-  return Buffer.from(JSON.stringify([...scopes.values()]), 'latin1');
+export function encodeCounts(counts: ReplicaCounts): Buffer {
+  return Buffer.from(JSON.stringify([...counts.values()]), 'latin1');
 }
 
 /** A note that cannot be read is none: then all is recounted. */
-export function decodeScopes(bytes: Buffer | undefined): Scopes {
+export function decodeCounts(bytes: Buffer | undefined): ReplicaCounts {
   if (bytes === undefined) return new Map();
   try {
     return byName(JSON.parse(bytes.toString('latin1')) as Scope[]);

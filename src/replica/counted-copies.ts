@@ -3,7 +3,8 @@
  *
  * A tree counts the copies of its partition whose bucket has its n_val. Who reads them here judges by
  * the n_val of now; the tree has counted each by that of its last write, so between a change of n_val
- * and the recount the two may differ, as they do where a copy was lost with its head.
+ * and the recount the two may differ, as they do where a copy was lost with its head. Which trees are
+ * owed a recount is known to `repair/replica-count-ledger.ts`.
  */
 
 import type { Host } from '../base/host.ts';

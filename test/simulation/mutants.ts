@@ -261,15 +261,15 @@ const COUNTING: readonly Mutant[] = [
   {
     name: 'a lower n_val leaves copies behind',
     file: 'repair/replica-counts',
-    from: 'if (from !== to || passed.has(name))',
+    from: 'if (nValIn(before, scope) !== nValIn(after, scope))',
     to: 'if (false)',
     by: 'node/repair.test',
   },
   {
     name: 'an n_val that came and went leaves copies behind',
-    file: 'repair/replica-counts',
-    from: 'if (from !== to || passed.has(name))',
-    to: 'if (from !== to)',
+    file: 'repair/replica-count-ledger',
+    from: 'this.#changed.set(name, scope)',
+    to: 'if (!this.#changed.delete(name)) this.#changed.set(name, scope)',
     by: 'node/repair.test',
   },
   {
@@ -288,9 +288,9 @@ const COUNTING: readonly Mutant[] = [
   },
   {
     name: 'a kill makes a node forget an n_val that came and went',
-    file: 'repair/replica-count-changes',
-    from: 'void this.#ports.store.write(marks).catch(',
-    to: 'void Promise.resolve().catch(',
+    file: 'repair/replica-count-ledger',
+    from: 'return this.#store.write(marks)',
+    to: 'return Promise.resolve()',
     by: 'node/repair.test',
   },
   {
