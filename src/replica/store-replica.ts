@@ -1,29 +1,23 @@
 /**
  * The replica over a store: every change through the write path, every read from what is durable.
  *
- * A record that cannot be read is counted, reported without its key, and treated as absent; who
- * reads it gets nothing, its hash and index entries stay until a merge brings the object back, and
- * that merge overwrites it. If even its head is gone, nobody knows what it added to its index and
- * its hash-tree segment: the segment differs from its peers' until it is recounted
- * by an exchange; index entries of terms that the object no longer has may stay behind, which
- * a query shows as a match of a key that the reader then finds changed.
+ * A record that cannot be read is counted, reported without its key, and treated as absent
+ * (`copy-reads.ts`). Its hash and index entries stay until a merge brings the object back, and that
+ * merge overwrites it. If even its head is gone, nobody knows what it added to its index and its
+ * hash-tree segment: the segment differs from its peers' until it is recounted by an exchange; index
+ * entries of terms that the object no longer has may stay behind, which a query shows as a match of a
+ * key that the reader then finds changed.
  */
 
 import type { ByteString } from '../base/bytes.ts';
-import { Fault, isFault } from '../base/fault.ts';
+import { Fault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import { keyToString, type NodeId, type ObjectKey, type Partition } from '../base/names.ts';
-import { spanned, type Span } from '../base/span.ts';
+import type { Span } from '../base/span.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
 import type { DatatypeUpdate } from '../object/datatype-update.ts';
 import type { IndexMatch } from '../object/index-entries.ts';
-import {
-  decodeRecord,
-  isSoundRecord,
-  recordCausalHash,
-  sliceHead,
-  sliceSoundHead,
-} from '../object/record.ts';
+import { decodeRecord, recordCausalHash } from '../object/record.ts';
 import { isTombstone } from '../object/show.ts';
 import type { StoredObject } from '../object/stored-object.ts';
 import type {
@@ -35,14 +29,14 @@ import type {
   PartitionSize,
 } from '../peer/messages.ts';
 import { HashTrees } from '../storage/hash-tree.ts';
-import { decodeTombKey, encodeObjectKey, tombRange } from '../storage/keys.ts';
+import { decodeTombKey, tombRange } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 import { DropChange, HintChange, MergeChange, ReapChange, SettleHintChange } from './changes.ts';
 import { ClientWriteChange } from './client-write.ts';
 import type { ObjectLimits } from './client-write.ts';
-import { checkCopies, type CheckedCopies } from './copy-check.ts';
+import type { CheckedCopies } from './copy-check.ts';
 import { slotOperations } from './copy-operations.ts';
-import { traceCopy } from './copy-trace.ts';
+import { CopyReads } from './copy-reads.ts';
 import { CountedCopies } from './counted-copies.ts';
 import { scanBuckets, scanIndex, scanKeys } from './coverage-scans.ts';
 import { DamagedCopies } from './damaged-copies.ts';
@@ -109,6 +103,7 @@ export class StoreReplica implements Replica {
   readonly #indexSweep: IndexSweep;
   readonly #recent: RecentRecords;
   readonly #damaged: DamagedCopies;
+  readonly #reads: CopyReads;
   readonly #counted: CountedCopies;
 
   private constructor(
@@ -128,6 +123,7 @@ export class StoreReplica implements Replica {
     this.#recent = new RecentRecords({ bytesMax, recordMaxBytes: RECENT_RECORD_MAX_BYTES });
     const damaged = new DamagedCopies(host, (id) => this.#forget(id));
     this.#damaged = damaged;
+    this.#reads = new CopyReads(host, { store: ports.store, recent: this.#recent, damaged });
     const stored = { store: ports.store, trees: new HashTrees(ports.store) };
     const nValOf = ({ type, bucket }: ObjectKey): number => ports.properties(type, bucket).n_val;
     this.#writePath = new WritePath(host, stored, {
@@ -170,48 +166,25 @@ export class StoreReplica implements Replica {
     await Promise.all([this.#writePath.close(), this.#indexSweep.close()]);
   }
 
-  async get(key: ObjectKey, partition: Partition): Promise<StoredObject | undefined> {
-    const bytes = await this.#read(key, partition, false);
-    if (bytes === undefined) return undefined;
-    const object = decodeRecord(bytes);
-    if (object === undefined) this.#damaged.note(keyToString(key));
-    return object;
+  get(key: ObjectKey, partition: Partition): Promise<StoredObject | undefined> {
+    return this.#reads.get(key, partition);
   }
 
-  async getRecord(
+  getRecord(
     key: ObjectKey,
     partition: Partition,
     headOnly: boolean,
     span?: Span,
   ): Promise<Buffer | undefined> {
-    const id = keyToString(key);
-    const known = this.#recent.find(id, partition, headOnly);
-    if (known !== undefined) {
-      this.#host.metrics.count('replica_records_recalled_total');
-      return headOnly ? sliceHead(known) : known;
-    }
-    const mark = this.#recent.mark();
-    const read = this.#read(key, partition, headOnly);
-    const bytes = await (span === undefined ? read : spanned(span.child('store read'), read));
-    if (bytes === undefined) return undefined;
-    const record = headOnly ? sliceSoundHead(bytes) : isSoundRecord(bytes) ? bytes : undefined;
-    if (record === undefined) this.#damaged.note(id);
-    else this.#recent.keep(id, { partition, record, isWhole: !headOnly }, mark);
-    return record;
+    return this.#reads.getRecord(key, partition, headOnly, span);
   }
 
-  async trace(key: ObjectKey, partition: Partition): Promise<CopyTrace> {
-    const hintTargets = [...this.#ledger.counts().keys()];
-    const trace = await traceCopy(this.#store, { key, partition, hintTargets });
-    if (trace.state === 'damaged') this.#damaged.note(keyToString(key));
-    return trace;
+  trace(key: ObjectKey, partition: Partition): Promise<CopyTrace> {
+    return this.#reads.trace(key, partition, [...this.#ledger.counts().keys()]);
   }
 
-  async *check(partition: Partition): AsyncIterableIterator<CheckedCopies> {
-    for await (const checked of checkCopies(this.#store, partition)) {
-      for (const key of checked.damaged) this.#damaged.note(keyToString(key));
-      yield checked;
-    }
+  check(partition: Partition): AsyncIterableIterator<CheckedCopies> {
+    return this.#reads.check(partition);
   }
 
   isDamaged(key: ObjectKey): boolean {
@@ -387,21 +360,6 @@ export class StoreReplica implements Replica {
 
   recountTree(partition: Partition, nVal: number, options: RecountOptions): Promise<number> {
     return this.#counted.recountTree(partition, nVal, options);
-  }
-
-  async #read(
-    key: ObjectKey,
-    partition: Partition,
-    headOnly: boolean,
-  ): Promise<Buffer | undefined> {
-    const objectKey = encodeObjectKey(partition, key);
-    try {
-      return await (headOnly ? this.#store.getHead(objectKey) : this.#store.get(objectKey));
-    } catch (error) {
-      if (!isFault(error, 'store-corrupt')) throw error;
-      this.#damaged.note(keyToString(key));
-      return undefined;
-    }
   }
 
   #placement(key: ObjectKey, partition: Partition): Placement {
