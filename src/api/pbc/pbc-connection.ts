@@ -84,6 +84,8 @@ export class PbcConnection {
   #isEnding = false;
   #endedAtMs: number | undefined;
   #isPaused = false;
+  /** The last reply, to what is not served any more. */
+  #refusal: Reply | undefined;
   #budgetedBytes = 0;
   #lastActiveMs: number;
   /** Called when the client has read, or has gone. */
@@ -353,7 +355,9 @@ export class PbcConnection {
   }
 
   #refuseMore(reason: string): void {
-    this.#send({ ...errorReply(reason), isFinal: true });
+    this.#isEnding = true;
+    // Replies come in the order of the requests, so this one waits for that of the one under way.
+    this.#refusal = errorReply(reason);
     if (!this.#isBusy) this.#endSocket();
   }
 
@@ -369,6 +373,7 @@ export class PbcConnection {
 
   #endSocket(): void {
     if (this.#endedAtMs !== undefined) return;
+    if (this.#refusal !== undefined) this.#send(this.#refusal);
     this.#endedAtMs = this.#context.host.clock.monotonicMs();
     this.#replies.flush();
     this.#socket.end();

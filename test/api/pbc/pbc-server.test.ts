@@ -207,6 +207,22 @@ t.test('what all clients hold together is bounded', async (t) => {
   t.match(await small.ask(RpbPingReq, {}), { name: 'RpbPingResp' }, 'small requests go on');
 });
 
+t.test('what is refused behind a request under way is told after its reply', async (t) => {
+  const { held, around } = heldGets();
+  const { server, port, counts } = await serve({ around, receiveBudgetBytes: 50_000 });
+  t.teardown(() => server.close());
+  const client = await BareClient.connect(port);
+  client.send(RpbGetReq, GET);
+  const put = frame(RpbPutReq, { ...GET, content: { value: Buffer.alloc(1_000_000) } });
+  client.socket.write(put.subarray(0, 200_000));
+  await until(() => counts.get('pbc_overload_total') === 1 && held.length === 1);
+  held[0]?.(NOT_FOUND);
+  t.equal(errorText(await client.next()), 'RpbGetResp');
+  t.equal(errorText(await client.next()), 'overload');
+  t.equal(await client.next(), 'closed');
+  t.equal(counts.get('pbc_overload_total'), 1);
+});
+
 t.test('connections above the limit are refused', async (t) => {
   const { server, port, counts } = await serve({ connectionsMax: 2 });
   t.teardown(() => server.close());

@@ -3,7 +3,7 @@
  *
  * The first key is included and the last is not, unless the request says otherwise. Keys come from
  * the `$key` index, objects from ordinary reads, a few at a time. A tombstone is an object too until it
- * is reaped.
+ * is reaped. No class of jobs switches it off, as in Riak.
  */
 
 import { LAST_KEY } from '../../../base/names.ts';
