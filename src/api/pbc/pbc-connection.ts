@@ -53,6 +53,35 @@ export interface ConnectionContext {
   readonly startTls: (socket: Socket, connection: PbcConnection) => void;
 }
 
+/** The request that is under way: one at the most. */
+type Request =
+  | { readonly kind: 'none' }
+  /** It waits at the entrance for room. */
+  | {
+      readonly kind: 'waiting';
+      readonly frame: Frame;
+      readonly route: Route;
+      readonly place: Place;
+    }
+  /** `isInside`: the entrance has let it in, and is to be told when it is answered. */
+  | { readonly kind: 'served'; readonly sizeBytes: number; readonly isInside: boolean };
+
+/** Where a connection is in its life; it goes down this list only. */
+type Phase =
+  | { readonly kind: 'open' }
+  /** The client will send nothing more: what it has sent is served still. */
+  | { readonly kind: 'input-ended' }
+  /** Nothing more is served. What is under way is answered; then come the refusal, if any, and the end. */
+  | { readonly kind: 'ending'; readonly refusal: Reply | undefined }
+  /** The last reply has left; the client has yet to end its side. */
+  | { readonly kind: 'ended'; readonly atMs: number }
+  /** The socket has gone on to TLS. */
+  | { readonly kind: 'handed-over' }
+  | { readonly kind: 'closed' };
+
+const NO_REQUEST: Request = { kind: 'none' };
+const ENDING: Phase = { kind: 'ending', refusal: undefined };
+
 export class PbcConnection {
   readonly #socket: Socket;
   readonly #session: Session;
@@ -61,31 +90,12 @@ export class PbcConnection {
   readonly #replies: ReplyQueue;
   readonly #logIn: LogIn;
   readonly #account: RequestAccount;
-  /** A request is under way. */
-  #isBusy = false;
-  /** Size of the request under way. */
-  #busyBytes = 0;
-  /** The request under way waits for room. */
-  #waiting: { readonly frame: Frame; readonly route: Route; readonly place: Place } | undefined;
-  /** The request under way was let in by the entrance. */
-  #isInside = false;
+  #request = NO_REQUEST;
+  #phase: Phase = { kind: 'open' };
   readonly #waiter: Waiter = {
     admit: () => this.#admitted(),
-    refuse: () => {
-      this.#waiting = undefined;
-      this.#finish(errorReply('overload'));
-    },
+    refuse: () => this.#finish(errorReply('overload')),
   };
-  /** The client will send nothing more. */
-  #hasInputEnded = false;
-  /** The socket has gone on to TLS. */
-  #isHandedOver = false;
-  /** No more requests are served; the socket ends when the last reply has left. */
-  #isEnding = false;
-  #endedAtMs: number | undefined;
-  #isPaused = false;
-  /** The last reply, to what is not served any more. */
-  #refusal: Reply | undefined;
   #budgetedBytes = 0;
   #lastActiveMs: number;
   /** Called when the client has read, or has gone. */
@@ -104,7 +114,7 @@ export class PbcConnection {
     socket.on('data', this.#receive);
     socket.on('drain', () => this.#resume());
     socket.on('end', () => {
-      this.#hasInputEnded = true;
+      if (this.#phase.kind === 'open') this.#phase = { kind: 'input-ended' };
       this.#serve();
     });
     socket.on('error', () => socket.destroy());
@@ -113,9 +123,7 @@ export class PbcConnection {
 
   /** Serves no more requests; what is under way is answered first. */
   end(): void {
-    if (this.#isEnding) return;
-    this.#isEnding = true;
-    if (!this.#isBusy) this.#endSocket();
+    if (this.#isServing) this.#endWith(undefined);
   }
 
   destroy(): void {
@@ -130,12 +138,13 @@ export class PbcConnection {
       this.destroy();
       return;
     }
-    if (this.#isBusy || this.#isHandedOver) return;
-    if (this.#endedAtMs !== undefined) {
+    if (this.#request.kind !== 'none') return;
+    if (this.#phase.kind === 'ended') {
       // The client has its last reply, and does not end its side.
-      if (nowMs - this.#endedAtMs > LINGER_MAX_MS && !this.#replies.hasUnsent) this.destroy();
+      if (nowMs - this.#phase.atMs > LINGER_MAX_MS && !this.#replies.hasUnsent) this.destroy();
       return;
     }
+    if (!this.#isServing) return;
     const restedMs = nowMs - this.#lastActiveMs;
     if (this.#decoder.isWithinFrame) {
       const grantedMs = this.#decoder.bufferedBytes / SLOWEST_BYTES_PER_MS;
@@ -147,8 +156,12 @@ export class PbcConnection {
     this.end();
   }
 
+  get #isServing(): boolean {
+    return this.#phase.kind === 'open' || this.#phase.kind === 'input-ended';
+  }
+
   readonly #receive = (piece: Buffer): void => {
-    if (this.#isEnding) return;
+    if (!this.#isServing) return;
     // While a cut frame comes in, the time runs from its first byte.
     if (!this.#decoder.isWithinFrame) this.#lastActiveMs = this.#context.host.clock.monotonicMs();
     this.#decoder.push(piece);
@@ -157,19 +170,17 @@ export class PbcConnection {
 
   /** Serves what is there, until a request takes its time or the client does not read. */
   #serve(): void {
-    if (this.#isHandedOver) return;
-    while (!this.#isBusy && !this.#isEnding && this.#replies.hasRoom) {
+    while (this.#isServing && this.#request.kind === 'none' && this.#replies.hasRoom) {
       const outcome = this.#decoder.next();
       if (outcome.kind === 'incomplete') {
-        this.#isEnding = this.#hasInputEnded;
+        if (this.#phase.kind === 'input-ended') this.#phase = ENDING;
         break;
       }
       if (outcome.kind === 'frame') this.#start(outcome.frame);
       else this.#refuseStream(outcome.kind);
     }
-    if (this.#isHandedOver) return;
-    if (this.#isEnding && !this.#isBusy) this.#endSocket();
-    else this.#limitReceiving();
+    if (this.#phase.kind === 'ending' && this.#request.kind === 'none') this.#endSocket();
+    else if (this.#isServing || this.#phase.kind === 'ending') this.#limitReceiving();
   }
 
   #start(frame: Frame): void {
@@ -188,12 +199,9 @@ export class PbcConnection {
     if (route.work !== undefined) {
       const place = this.#session.node.entrance.enter(route.work, this.#waiter);
       if (place !== undefined) {
-        this.#isBusy = true;
-        this.#busyBytes = frame.body.length;
-        this.#waiting = { frame, route, place };
+        this.#request = { kind: 'waiting', frame, route, place };
         return;
       }
-      this.#isInside = true;
     }
     this.#bring(frame, route);
   }
@@ -202,8 +210,7 @@ export class PbcConnection {
     const meeting = this.#logIn.meet(frame);
     if (meeting === 'start-tls') this.#handOver();
     else if (meeting instanceof Promise) {
-      this.#isBusy = true;
-      this.#busyBytes = frame.body.length;
+      this.#request = { kind: 'served', sizeBytes: frame.body.length, isInside: false };
       meeting.then(this.#finish, this.#fail);
     } else this.#send(meeting);
   }
@@ -218,8 +225,7 @@ export class PbcConnection {
       this.destroy();
       return;
     }
-    this.#isEnding = true;
-    this.#isHandedOver = true;
+    this.#phase = { kind: 'handed-over' };
     // From here on bytes wait in the socket, which TLS empties.
     this.#socket.pause();
     this.#socket.off('data', this.#receive);
@@ -229,33 +235,26 @@ export class PbcConnection {
   }
 
   #admitted(): void {
-    const waiting = this.#waiting;
-    assert(waiting !== undefined, 'who is let in has waited');
-    this.#waiting = undefined;
-    this.#isInside = true;
-    this.#isBusy = false;
-    this.#bring(waiting.frame, waiting.route);
-    if (!this.#isBusy) this.#goOn();
+    const waiting = this.#request;
+    assert(waiting.kind === 'waiting', 'who is let in has waited');
+    this.#request = NO_REQUEST;
+    if (!this.#bring(waiting.frame, waiting.route)) this.#goOn();
   }
 
-  #bring({ body }: Frame, route: Route): void {
+  /** Has the node serve it; whether that goes on. What it works on has been let in by the entrance. */
+  #bring({ body }: Frame, route: Route): boolean {
+    const isInside = route.work !== undefined;
     const answer = this.#answer(body, route);
     if ('value' in answer) {
-      this.#leaveEntrance();
+      if (isInside) this.#session.node.entrance.exit();
       this.#send(answer);
       this.#account.end(this.#lastActiveMs, this.#socket.destroyed);
-      return;
+      return false;
     }
-    this.#isBusy = true;
-    this.#busyBytes = body.length;
+    this.#request = { kind: 'served', sizeBytes: body.length, isInside };
     if (answer instanceof Promise) answer.then(this.#finish, this.#fail);
     else this.#stream(answer).then(this.#goOn, this.#fail);
-  }
-
-  #leaveEntrance(): void {
-    if (!this.#isInside) return;
-    this.#isInside = false;
-    this.#session.node.entrance.exit();
+    return true;
   }
 
   #answer(body: Buffer, route: Route): Answer {
@@ -273,7 +272,7 @@ export class PbcConnection {
     this.#context.host.metrics.count('pbc_malformed_total');
     // A frame without a code is not answered, as with Riak.
     if (kind === 'too-large') this.#send(errorReply('Invalid message packet, reason: invalid'));
-    this.#isEnding = true;
+    this.#phase = ENDING;
   }
 
   async #stream(replies: AsyncIterable<Reply>): Promise<void> {
@@ -315,9 +314,9 @@ export class PbcConnection {
   }
 
   readonly #goOn = (): void => {
-    this.#leaveEntrance();
-    this.#isBusy = false;
-    this.#busyBytes = 0;
+    const request = this.#request;
+    this.#request = NO_REQUEST;
+    if (request.kind === 'served' && request.isInside) this.#session.node.entrance.exit();
     this.#lastActiveMs = this.#context.host.clock.monotonicMs();
     this.#account.end(this.#lastActiveMs, this.#socket.destroyed);
     this.#serve();
@@ -325,8 +324,8 @@ export class PbcConnection {
 
   #send(reply: Reply): void {
     if (this.#socket.destroyed) return;
-    if (this.#endedAtMs === undefined) this.#account.replied(reply, this.#replies.add(reply));
-    if (reply.isFinal) this.#isEnding = true;
+    if (this.#phase.kind !== 'ended') this.#account.replied(reply, this.#replies.add(reply));
+    if (reply.isFinal && this.#isServing) this.#phase = ENDING;
   }
 
   #resume(): void {
@@ -338,31 +337,29 @@ export class PbcConnection {
 
   /** Reads from the socket only while what is read can be held. */
   #limitReceiving(): void {
-    const isWaiting = this.#isBusy || !this.#replies.hasRoom;
+    const isWaiting = this.#request.kind !== 'none' || !this.#replies.hasRoom;
     const shouldPause = isWaiting && this.#decoder.bufferedBytes > READ_AHEAD_MAX_BYTES;
-    if (shouldPause !== this.#isPaused) {
-      this.#isPaused = shouldPause;
+    if (shouldPause !== this.#socket.isPaused()) {
       if (shouldPause) this.#socket.pause();
       else this.#socket.resume();
     }
-    if (this.#isEnding) return;
+    if (!this.#isServing) return;
     if (this.#decoder.bufferedBytes > STRANGER_MAX_BYTES && this.#logIn.isAwaited) {
-      this.#refuseMore(strangerText(this.#session));
+      this.#endWith(errorReply(strangerText(this.#session)));
     } else if (!this.#isWithinBudget()) {
       this.#context.host.metrics.count('pbc_overload_total');
-      this.#refuseMore('overload');
+      this.#endWith(errorReply('overload'));
     }
   }
 
-  #refuseMore(reason: string): void {
-    this.#isEnding = true;
-    // Replies come in the order of the requests, so this one waits for that of the one under way.
-    this.#refusal = errorReply(reason);
-    if (!this.#isBusy) this.#endSocket();
+  /** Serves nothing more. Replies come in the order of the requests, so `refusal` waits for that under way. */
+  #endWith(refusal: Reply | undefined): void {
+    this.#phase = { kind: 'ending', refusal };
+    if (this.#request.kind === 'none') this.#endSocket();
   }
 
   #isWithinBudget(): boolean {
-    const held = this.#decoder.bufferedBytes + this.#busyBytes;
+    const held = this.#decoder.bufferedBytes + sizeOf(this.#request);
     const wanted = held <= UNBUDGETED_BYTES ? 0 : held;
     const more = wanted - this.#budgetedBytes;
     if (more > 0 && !this.#context.budget.tryTake(more)) return false;
@@ -372,9 +369,9 @@ export class PbcConnection {
   }
 
   #endSocket(): void {
-    if (this.#endedAtMs !== undefined) return;
-    if (this.#refusal !== undefined) this.#send(this.#refusal);
-    this.#endedAtMs = this.#context.host.clock.monotonicMs();
+    assert(this.#phase.kind === 'ending', 'a socket ends when nothing more is served');
+    if (this.#phase.refusal !== undefined) this.#send(this.#phase.refusal);
+    this.#phase = { kind: 'ended', atMs: this.#context.host.clock.monotonicMs() };
     this.#replies.flush();
     this.#socket.end();
     // What still comes is not looked at, but must be read for the client's end to be seen.
@@ -382,10 +379,10 @@ export class PbcConnection {
   }
 
   #closed(): void {
-    this.#isEnding = true;
-    if (this.#waiting !== undefined) {
-      this.#waiting.place.leave();
-      this.#waiting = undefined;
+    this.#phase = { kind: 'closed' };
+    if (this.#request.kind === 'waiting') {
+      this.#request.place.leave();
+      this.#request = NO_REQUEST;
       this.#account.end(this.#context.host.clock.monotonicMs(), true);
     }
     this.#context.budget.giveBack(this.#budgetedBytes);
@@ -394,4 +391,10 @@ export class PbcConnection {
     this.#onRoom = undefined;
     onRoom?.();
   }
+}
+
+/** What a request holds while it is under way. */
+function sizeOf(request: Request): number {
+  if (request.kind === 'waiting') return request.frame.body.length;
+  return request.kind === 'served' ? request.sizeBytes : 0;
 }
