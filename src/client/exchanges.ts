@@ -75,6 +75,8 @@ export class ReplyStream<T> implements Exchange {
       this.#isPaused = true;
       this.#connection.pause();
     }
+    // One piece may hold the rest of the stream too; others need the connection then.
+    if (this.#isComplete) this.#resume();
     this.#wakeUp();
     return this.#isComplete;
   }
@@ -99,14 +101,17 @@ export class ReplyStream<T> implements Exchange {
   }
 
   #more(): Promise<void> {
-    if (this.#isPaused) {
-      this.#isPaused = false;
-      this.#lastMs = performance.now();
-      this.#connection.resume();
-    }
+    this.#resume();
     return new Promise((resolve) => {
       this.#wake = resolve;
     });
+  }
+
+  #resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#lastMs = performance.now();
+    this.#connection.resume();
   }
 
   #wakeUp(): void {

@@ -209,6 +209,24 @@ t.test('a slow consumer of a stream is waited for', async (t) => {
   t.equal(batches, 200);
 });
 
+t.test('a connection whose stream came faster than it was taken goes on to serve', async (t) => {
+  const batch = Buffer.from('00000004120a0161', 'hex');
+  const done = Buffer.from('00000003121001', 'hex');
+  const pong = Buffer.from('0000000102', 'hex');
+  let answered = 0;
+  const quick = await oddNode(t, (socket) => {
+    answered += 1;
+    // All of the listing at once, as of a ring whose partitions hold a few keys each.
+    socket.write(answered === 1 ? Buffer.concat([...Array.from({ length: 20 }, () => batch), done]) : pong);
+  });
+  const client = clientOf(t, [quick.address], { connectionsPerNode: 1, attemptTimeoutMs: 2_000 });
+  let batches = 0;
+  for await (const _ of client.listKeys(KEY.type, KEY.bucket)) batches += 1;
+  t.equal(batches, 20);
+  await client.ping();
+  t.equal(answered, 2, 'asked once');
+});
+
 t.test('closing ends what is under way, and may be done twice', async (t) => {
   const hanging = await oddNode(t, () => undefined);
   const client = clientOf(t, [hanging.address], { connectionsPerNode: 1 });
