@@ -32,8 +32,11 @@ const MEANINGS: Readonly<Record<Outcome, string>> = {
 };
 
 export function copyText(summary: CopySummary): string {
-  const way = summary.isResumed ? ', gone on with' : '';
-  return settledText(`pass ${summary.pass}${way}: `, summary);
+  const { pass, isResumed, unsettledBefore } = summary;
+  const text = settledText(`pass ${pass}${isResumed ? ', gone on with' : ''}: `, summary);
+  if (unsettledBefore === 0) return text;
+  const before = `${unsettledBefore} objects that the pass met before it was broken off`;
+  return `${text}\n${before} have to be looked at too; the next pass meets them again`;
 }
 
 export function importText(summary: ImportSummary): string {

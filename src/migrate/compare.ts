@@ -59,6 +59,7 @@ const SUSPECTS_SHARE = 0.1;
 const SUSPECTS_MIN = 10;
 
 export async function compare(ends: CompareEnds, options: CompareOptions): Promise<CompareSummary> {
+  await ends.keyFile.clear();
   const tally = new Tally();
   const { expected, isQuiet, scope } = options;
   const progress = new Progress({ tally, expected: () => expected, isQuiet });

@@ -28,6 +28,8 @@ export interface CopyOptions extends SettlementOptions {
 export interface CopySummary extends Settled {
   readonly pass: number;
   readonly isResumed: boolean;
+  /** Objects that have to be looked at too: the pass met them before it was broken off. */
+  readonly unsettledBefore: number;
   readonly retries: number;
 }
 
@@ -42,12 +44,15 @@ export interface CopyEnds {
 const LISTINGS_MAX = 5;
 
 export async function copy(ends: CopyEnds, options: CopyOptions): Promise<CopySummary> {
-  const { source, target, ledger } = ends;
-  const { cursor, isResumed, objectsExpected } = await ledger.begin(scopeText(options.scope));
+  const { source, target, ledger, keyFile } = ends;
+  const start = await ledger.begin(scopeText(options.scope));
+  const { cursor, isResumed, objectsExpected, unsettledBefore } = start;
+  // What the pass named before stays to be looked at.
+  if (!isResumed) await keyFile.clear();
   const tally = new Tally();
   const expected = options.expected ?? objectsExpected;
   const progress = new Progress({ tally, expected: () => expected, isQuiet: options.isQuiet });
-  const settlement = new Settlement(ends, options, tally);
+  const settlement = new Settlement(ends, options, { tally, unsettledBefore });
   const pass = new CopyPass(ends, options, settlement);
   let brokenOff: string | undefined;
   try {
@@ -55,7 +60,7 @@ export async function copy(ends: CopyEnds, options: CopyOptions): Promise<CopySu
     for await (const page of ahead(pages)) {
       await pass.carryPage(page);
       if (settlement.isOver) break;
-      if (page.next !== undefined) await ledger.checkpoint(page.next);
+      if (page.next !== undefined) await ledger.checkpoint(page.next, settlement.unsettled);
     }
     if (options.carriesDeletes && !settlement.isOver) await pass.carryUnmet();
     if (!settlement.isOver) await ledger.finish(tally.objects);
@@ -67,6 +72,7 @@ export async function copy(ends: CopyEnds, options: CopyOptions): Promise<CopySu
   return {
     pass: ledger.pass,
     isResumed,
+    unsettledBefore,
     ...settlement.summary(!settlement.isOver, brokenOff),
     retries: source.patience.retries + target.patience.retries,
   };
@@ -107,6 +113,7 @@ class CopyPass {
           const place = await this.#ends.source.place(type, bucket);
           const unmet = ours.filter(([key]) => key.bucket === bucket);
           await this.carryPage({ place, keys: unmet.map(([{ key }]) => key) });
+          await this.#ends.ledger.noteUnsettled(this.#settlement.unsettled);
         }
       }
     }

@@ -33,6 +33,7 @@ export interface ExportSummary {
   readonly brokenOff: string | undefined;
   /** Lines in the file, those from before it was broken off too. */
   readonly objects: number;
+  /** They could not be read, those from before it was broken off too. */
   readonly failed: number;
   readonly reasons: Readonly<Record<string, number>>;
   readonly tombstoneSiblings: number;
@@ -55,6 +56,8 @@ export async function exportObjects(
 ): Promise<ExportSummary> {
   const tally = new Tally();
   const writer = await ObjectFileWriter.open(options.file, scopeText(options.scope));
+  // What was named before stays to be looked at.
+  if (!writer.isResumed) await ends.keyFile.clear();
   const { expected, isQuiet, failuresMax } = options;
   const progress = new Progress({ tally, expected: () => expected, isQuiet });
   const rateLimit = new ObjectRateLimit(options.rate);
@@ -88,7 +91,7 @@ export async function exportObjects(
     isWhole: fileBytes !== undefined,
     brokenOff,
     objects: writer.objects,
-    failed: tally.count('failed'),
+    failed: writer.failed,
     reasons: tally.reasons,
     tombstoneSiblings: tally.tombstoneSiblings,
     bytes: tally.bytes,
@@ -122,6 +125,7 @@ async function exportOne(
   } catch (error) {
     const reason = reasonOf(error);
     tally.add('failed', reason);
+    writer.failed += 1;
     await keyFile.add(key, 'failed', reason);
   }
 }

@@ -55,13 +55,15 @@ export async function importObjects(
   ends: ImportEnds,
   options: ImportOptions,
 ): Promise<ImportSummary> {
-  const { target, ledger } = ends;
+  const { target, ledger, keyFile } = ends;
   const reader = await ObjectFileReader.open(options.file);
+  // All that is unsettled is met again, in a pass that goes on with another too.
+  await keyFile.clear();
   const start = await ledger?.begin(JSON.stringify([options.file, reader.sizeBytes]));
   const tally = new Tally();
   const expected = () => (reader.share > 0 ? tally.objects / reader.share : undefined);
   const progress = new Progress({ tally, expected, isQuiet: options.isQuiet });
-  const settlement = new Settlement(ends, options, tally);
+  const settlement = new Settlement(ends, options, { tally });
   const lanes = new Lanes(target);
   let damage: string | undefined;
   let brokenOff: string | undefined;

@@ -17,15 +17,20 @@ export class KeyFile {
     this.#file = file;
   }
 
-  /** Begun anew if it is there; without a path nothing is written. */
+  /** Added to if it is there; without a path nothing is written. */
   static async open(path: string | undefined): Promise<KeyFile> {
     if (path === undefined) return new KeyFile(undefined);
-    const file = await open(path, 'w', 0o600).catch((error: NodeJS.ErrnoException) => {
+    const file = await open(path, 'a', 0o600).catch((error: NodeJS.ErrnoException) => {
       throw new Fault('config', `${path} cannot be written: ${error.code}`);
     });
     // It may have been there, for all to read.
     await file.chmod(0o600);
     return new KeyFile(file);
+  }
+
+  /** Begun anew. */
+  async clear(): Promise<void> {
+    await this.#file?.truncate();
   }
 
   async add({ type, bucket, key }: ObjectKey, outcome: string, reason?: string): Promise<void> {

@@ -41,6 +41,8 @@ interface Notes {
   /** What the pass under way is about; absent: the last one came to its end. */
   readonly scope?: string;
   readonly cursor?: CursorText;
+  /** Objects of the pass under way, up to the cursor, that have to be looked at. */
+  readonly unsettled?: number;
   /** Objects that the last whole pass met. */
   readonly objects?: number;
 }
@@ -48,6 +50,8 @@ interface Notes {
 export interface PassStart {
   readonly cursor: Cursor | undefined;
   readonly isResumed: boolean;
+  /** Objects up to the cursor that have to be looked at. */
+  readonly unsettledBefore: number;
   /** Of the last pass with the same scope, for an estimate. */
   readonly objectsExpected: number | undefined;
 }
@@ -113,26 +117,35 @@ export class Ledger {
   /** Goes on with a pass over the same scope that did not come to its end, or begins one. */
   async begin(scope: string): Promise<PassStart> {
     const own = JSON.stringify([scope, this.#isReverse]);
-    const { scope: open, cursor, objects } = this.#notes;
+    const { scope: open, cursor, unsettled, objects: objectsExpected, ...rest } = this.#notes;
     if (open === own) {
-      return { cursor: cursor && textToCursor(cursor), isResumed: true, objectsExpected: objects };
+      const from = cursor && textToCursor(cursor);
+      return { cursor: from, isResumed: true, unsettledBefore: unsettled ?? 0, objectsExpected };
     }
-    const { cursor: _cursor, ...rest } = this.#notes;
-    await this.#note({ ...rest, pass: this.#notes.pass + 1, scope: own });
-    return { cursor: undefined, isResumed: false, objectsExpected: objects };
+    const objects = objectsExpected === undefined ? {} : { objects: objectsExpected };
+    await this.#note({ ...rest, ...objects, pass: this.#notes.pass + 1, scope: own });
+    return { cursor: undefined, isResumed: false, unsettledBefore: 0, objectsExpected };
   }
 
-  /** All up to here has been looked at. Written now and then: what is seen twice does no harm. */
-  async checkpoint(cursor: Cursor): Promise<void> {
+  /**
+   * All up to here has been looked at, and so many of the pass have to be looked at again. Written now
+   * and then: what is seen twice does no harm.
+   */
+  async checkpoint(cursor: Cursor, unsettled: number): Promise<void> {
     const nowMs = performance.now();
     if (nowMs - this.#notedMs < SYNC_INTERVAL_MS) return;
     this.#notedMs = nowMs;
-    await this.#note({ ...this.#notes, cursor: cursorToText(cursor) });
+    await this.#note({ ...this.#notes, cursor: cursorToText(cursor), unsettled });
+  }
+
+  /** At once: keys that are not listed any more are not met again by who goes on with the pass. */
+  async noteUnsettled(unsettled: number): Promise<void> {
+    if ((this.#notes.unsettled ?? 0) < unsettled) await this.#note({ ...this.#notes, unsettled });
   }
 
   /** The pass has come to its end. */
   async finish(objects: number): Promise<void> {
-    const { scope: _scope, cursor: _cursor, ...rest } = this.#notes;
+    const { scope: _scope, cursor: _cursor, unsettled: _unsettled, ...rest } = this.#notes;
     await this.#note({ ...rest, objects });
   }
 

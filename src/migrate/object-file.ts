@@ -30,6 +30,8 @@ interface Progress {
   readonly scope: string;
   readonly sizeBytes: number;
   readonly objects: number;
+  /** Objects that could not be read; absent: none. */
+  readonly failed?: number;
   readonly cursor?: CursorText;
 }
 
@@ -45,6 +47,8 @@ export class ObjectFileWriter {
   readonly isResumed: boolean;
   readonly cursor: Cursor | undefined;
   objects: number;
+  /** Objects that could not be read, before it was broken off too. */
+  failed: number;
 
   private constructor(
     path: string,
@@ -57,6 +61,7 @@ export class ObjectFileWriter {
     this.#file = file;
     this.#sizeBytes = progress?.sizeBytes ?? 0;
     this.objects = progress?.objects ?? 0;
+    this.failed = progress?.failed ?? 0;
     this.isResumed = progress !== undefined;
     this.cursor = progress?.cursor && textToCursor(progress.cursor);
   }
@@ -105,6 +110,7 @@ export class ObjectFileWriter {
       scope: this.#scope,
       sizeBytes: this.#sizeBytes,
       objects: this.objects,
+      failed: this.failed,
       ...(cursor !== undefined && { cursor: cursorToText(cursor) }),
     };
     const path = progressPath(this.#path);

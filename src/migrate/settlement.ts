@@ -64,13 +64,20 @@ export class Settlement {
   readonly #tally: Tally;
   readonly #carrier: ObjectCarrier;
   readonly #rateLimit: ObjectRateLimit;
-  #hasUnsettled = false;
+  /** Objects of the pass that have to be looked at. */
+  unsettled: number;
 
-  constructor(ends: SettlementEnds, options: SettlementOptions, tally: Tally) {
+  /** `unsettledBefore`: of what the pass met before it was broken off, and does not meet again. */
+  constructor(
+    ends: SettlementEnds,
+    options: SettlementOptions,
+    { tally, unsettledBefore = 0 }: { readonly tally: Tally; readonly unsettledBefore?: number },
+  ) {
     this.#ends = ends;
     this.#options = options;
     this.#tally = tally;
     this.#rateLimit = new ObjectRateLimit(options.rate);
+    this.unsettled = unsettledBefore;
     const { ledger, target } = ends;
     const { carriesDeletes, deletesMax, onConflict } = options;
     this.#carrier = new ObjectCarrier(target, {
@@ -103,7 +110,7 @@ export class Settlement {
     const { outcome, reason } = await this.#outcomeOf(lane, { key, entry, origin });
     this.#tally.add(outcome, reason);
     if (!isUnsettled(outcome)) return;
-    this.#hasUnsettled = true;
+    this.unsettled += 1;
     await this.#ends.keyFile.add(key, outcome, reason);
   }
 
@@ -113,7 +120,7 @@ export class Settlement {
     return {
       isWhole,
       brokenOff,
-      isSettled: isWhole && !this.#hasUnsettled,
+      isSettled: isWhole && this.unsettled === 0,
       objects: tally.objects,
       bytes: tally.bytes,
       outcomes: tally.counts,

@@ -4,8 +4,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { Fault } from '../../src/base/fault.ts';
-import { serve } from '../api/pbc/served.ts';
-import { BUCKET, TYPE, change, copyOnce, endAt, newFolder, serveEnd } from './two-ends.ts';
+import { name, serve } from '../api/pbc/served.ts';
+import { scopeOf } from '../../src/migrate/walk.ts';
+import { BUCKET, TYPE, change, copyOnce, endAt, keyOf, newFolder, serveEnd } from './two-ends.ts';
 import { valuesOf } from './two-ends.ts';
 import type { Served } from '../api/pbc/served.ts';
 
@@ -67,6 +68,30 @@ t.test('a pass that was broken off goes on where it was', async (t) => {
   const rest = await copyOnce(source, end, { ledger });
   t.match(rest, { pass: 1, isResumed: true, isSettled: true });
   t.match(rest.outcomes, { copied: 30, 'done-before': 10 });
+});
+
+t.test('what a pass met before it was killed is told by the one that goes on with it', async (t) => {
+  const [source, target] = [await serveEnd(t), await serveEnd(t)];
+  const buckets = ['first', 'second', 'third'].map(name);
+  for (const bucket of buckets) {
+    await source.client.put({ ...keyOf('a'), bucket }, { value: Buffer.from('v') });
+  }
+  await target.client.put({ ...keyOf('a'), bucket: name('first') }, { value: Buffer.from('w') });
+  const place = source.end.place.bind(source.end);
+  // As one that is killed: it does not come to a summary.
+  source.end.place = (type, bucket) => {
+    return bucket === 'third' ? Promise.reject(new Error('killed')) : place(type, bucket);
+  };
+  const [ledger, keysTo] = [newFolder(t), join(newFolder(t), 'keys')];
+  const run = { ledger, keysTo, scope: scopeOf([TYPE], buckets), carriesDeletes: true };
+  await t.rejects(copyOnce(source, target, run), { message: 'killed' });
+  source.end.place = place;
+  const rest = await copyOnce(source, target, run);
+  t.match(rest, { isResumed: true, isWhole: true, isSettled: false, unsettledBefore: 1 });
+  const named = readFileSync(keysTo, 'utf8').trim().split('\n');
+  t.match(named.map((line) => JSON.parse(line) as object), [{ bucket: 'first' }]);
+  t.match(await copyOnce(source, target, run), { isSettled: false, unsettledBefore: 0 });
+  t.equal(readFileSync(keysTo, 'utf8').trim().split('\n').length, 1, 'begun anew with the pass');
 });
 
 t.test('a source without indexes lists its keys as a stream', async (t) => {

@@ -12,15 +12,21 @@ import { Ledger } from '../../src/migrate/ledger.ts';
 import { HEADER_LINE, encodeEndLine } from '../../src/migrate/object-line.ts';
 import { ObjectFileWriter } from '../../src/migrate/object-file.ts';
 import { scopeOf, scopeText } from '../../src/migrate/walk.ts';
+import { name } from '../api/pbc/served.ts';
 import { TYPE, change, keyOf, newFolder, remove, serveEnd, valuesOf } from './two-ends.ts';
 import type { OneEnd } from './two-ends.ts';
 
 const SCOPE = scopeOf([TYPE], undefined);
 const PACE = { concurrency: 8, rate: undefined, failuresMax: 10, isQuiet: true };
 
-async function exportOnce({ end }: OneEnd, file: string) {
-  const ends = { source: end, keyFile: await KeyFile.open(undefined) };
-  return exportObjects(ends, { ...PACE, file, scope: SCOPE, expected: undefined });
+async function exportOnce({ end }: OneEnd, file: string, keysTo?: string) {
+  const keyFile = await KeyFile.open(keysTo);
+  try {
+    const options = { ...PACE, file, scope: SCOPE, expected: undefined };
+    return await exportObjects({ source: end, keyFile }, options);
+  } finally {
+    await keyFile.close();
+  }
 }
 
 async function importOnce({ end }: OneEnd, file: string, folder?: string) {
@@ -76,6 +82,22 @@ t.test('an export that was broken off goes on behind what is on disk', async (t)
     };
     t.same(linesOf(file), linesOf(whole));
   }
+});
+
+t.test('what an export could not read before it was broken off is told by its end', async (t) => {
+  const source = await serveEnd(t);
+  for (const text of ['a', 'b']) await change(source, text, text);
+  const [file, keysTo] = [join(newFolder(t), 'objects.ndjson'), join(newFolder(t), 'keys')];
+  writeFileSync(keysTo, 'named before\n');
+  const broken = await ObjectFileWriter.open(file, scopeText(SCOPE));
+  broken.failed += 1;
+  const behind = { type: TYPE, bucket: name('a-bucket'), continuation: undefined };
+  await broken.checkpoint(behind);
+  await broken.close();
+  t.match(await exportOnce(source, file, keysTo), { isWhole: true, objects: 2, failed: 1 });
+  t.equal(readFileSync(keysTo, 'utf8'), 'named before\n');
+  await exportOnce(source, `${file}.gz`, keysTo);
+  t.equal(readFileSync(keysTo, 'utf8'), '', 'begun anew with the export');
 });
 
 t.test('an import with a ledger brings nothing back', async (t) => {
