@@ -102,7 +102,7 @@ export class Ledger {
       const ends = isReverse ? { first: to, second: from } : { first: from, second: to };
       const notes: Notes =
         bytes === undefined ? { format: 1, ...ends, pass: 0 } : readNotes(bytes, folder);
-      mustFit(notes, { from, isReverse, isNew: bytes === undefined });
+      mustFit(notes, { from, to, isReverse, isNew: bytes === undefined });
       return new Ledger(database, notes, isReverse);
     } catch (error) {
       await database.close();
@@ -219,10 +219,13 @@ async function isEmpty(database: Level<Buffer, Buffer>): Promise<boolean> {
   return (await database.keys({ limit: 1 }).all()).length === 0;
 }
 
-/** A ledger that is read the wrong way round would take every old copy for a change. */
+/**
+ * A ledger that is read the wrong way round would take every old copy for a change, and to another
+ * target nothing would be copied that stands in it.
+ */
 function mustFit(
   notes: Notes,
-  use: { readonly from: readonly string[]; readonly isReverse: boolean; readonly isNew: boolean },
+  use: Pick<LedgerOptions, 'from' | 'to' | 'isReverse'> & { readonly isNew: boolean },
 ): void {
   if (use.isNew) {
     if (use.isReverse) throw new Fault('config', 'a copy back needs the ledger of the copy');
@@ -230,10 +233,15 @@ function mustFit(
   }
   const source = use.isReverse ? notes.second : notes.first;
   const target = use.isReverse ? notes.first : notes.second;
-  const isOurs = (place: string): boolean => source.includes(place) && !target.includes(place);
-  if (use.from.some(isOurs)) return;
-  const other = use.from.some((place) => target.includes(place));
-  const hint = other ? (use.isReverse ? ': leave out --reverse' : ': add --reverse') : '';
+  const isOf = (places: readonly string[], end: readonly string[], other: readonly string[]) =>
+    places.some((place) => end.includes(place) && !other.includes(place));
+  if (isOf(use.from, source, target) && isOf(use.to, target, source)) return;
+  const isTurned = isOf(use.from, target, source);
+  const hint = isTurned
+    ? use.isReverse
+      ? ': leave out --reverse'
+      : ': add --reverse'
+    : ': name a node of each';
   throw new Fault(
     'config',
     `the ledger is of a copy from ${notes.first.join(',')} to ${notes.second.join(',')}${hint}`,

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Level } from 'level';
 import t from 'tap';
+import { Ledger } from '../../src/migrate/ledger.ts';
 import { scopeOf } from '../../src/migrate/walk.ts';
 import { name } from '../api/pbc/served.ts';
 import { BUCKET, TYPE, change, copyOnce, keyOf, newFolder, remove } from './two-ends.ts';
@@ -119,6 +120,26 @@ t.test('a folder that holds something else is no ledger', async (t) => {
   await t.rejects(copyOnce(source, target, { ledger }), {
     message: /something else than a ledger/,
   });
+});
+
+t.test('a ledger is of both its ends', async (t) => {
+  const { source, target, ledger } = await twoEnds(t);
+  await change(source, 'a', 'v');
+  await copyOnce(source, target, { ledger });
+  const reopen = async (from: string, to: string): Promise<void> => {
+    const opened = await Ledger.open({ folder: ledger, from: [from], to: [to], isReverse: false });
+    await opened.close();
+  };
+  // All that the first target holds would pass for held by the second.
+  for (const [from, to] of [
+    ['a:1', 'c:1'],
+    ['c:1', 'b:1'],
+    ['a:1', 'a:1'],
+  ] as const) {
+    await t.rejects(reopen(from, to), { message: /is of a copy from a:1 to b:1/ });
+  }
+  await t.rejects(reopen('b:1', 'a:1'), { message: /: add --reverse/ });
+  await reopen('a:1', 'b:1');
 });
 
 t.test('without a ledger what stands at the target stays', async (t) => {
