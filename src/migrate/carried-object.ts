@@ -117,7 +117,7 @@ function canonicalOf(carried: Carried): string {
 }
 
 /** Of a value and what stands beside it, but not of who wrote it when. */
-function contentOf({ metadata, value }: CarriedSibling): ByteString {
+export function contentOf({ metadata, value }: CarriedSibling): ByteString {
   const { contentType, charset, contentEncoding, links = [], userMetadata = [] } = metadata;
   const indexes = (metadata.indexes ?? []).map(({ field, term }) => {
     const outcome = parseIndexEntry(field, term);

@@ -9,7 +9,7 @@
 
 import { Fault, isFault } from '../base/fault.ts';
 import type { Carried, Reading, Version } from './carried-object.ts';
-import { versionOfSiblings, versionOfSketch, versionOfValue } from './carried-object.ts';
+import { contentOf, versionOfSiblings, versionOfSketch, versionOfValue } from './carried-object.ts';
 import type { ClusterEnd } from './cluster-end.ts';
 import { eachAtOnce } from './each-at-once.ts';
 import type { KeyFile } from './key-file.ts';
@@ -166,9 +166,12 @@ function versionOf(carried: Carried): Version {
       return versionOfSketch(carried.registers);
     case 'siblings':
       return versionOfSiblings(
-        carried.siblings.map(({ vtag, lastModifiedMicros, value }) => {
+        carried.siblings.map((sibling) => {
+          const { vtag, lastModifiedMicros, value } = sibling;
+          // A line may leave out its vtag; what it holds tells it from another one then.
+          const mark = vtag === '' ? contentOf(sibling) : vtag;
           const valueSizeBytes = value.length;
-          return { vtag, lastModifiedMicros, isTombstone: false, valueSizeBytes };
+          return { vtag: mark, lastModifiedMicros, isTombstone: false, valueSizeBytes };
         }),
       );
   }

@@ -70,29 +70,35 @@ t.test('a pass that was broken off goes on where it was', async (t) => {
   t.match(rest.outcomes, { copied: 30, 'done-before': 10 });
 });
 
-t.test('what a pass met before it was killed is told by the one that goes on with it', async (t) => {
-  const [source, target] = [await serveEnd(t), await serveEnd(t)];
-  const buckets = ['first', 'second', 'third'].map(name);
-  for (const bucket of buckets) {
-    await source.client.put({ ...keyOf('a'), bucket }, { value: Buffer.from('v') });
-  }
-  await target.client.put({ ...keyOf('a'), bucket: name('first') }, { value: Buffer.from('w') });
-  const place = source.end.place.bind(source.end);
-  // As one that is killed: it does not come to a summary.
-  source.end.place = (type, bucket) => {
-    return bucket === 'third' ? Promise.reject(new Error('killed')) : place(type, bucket);
-  };
-  const [ledger, keysTo] = [newFolder(t), join(newFolder(t), 'keys')];
-  const run = { ledger, keysTo, scope: scopeOf([TYPE], buckets), carriesDeletes: true };
-  await t.rejects(copyOnce(source, target, run), { message: 'killed' });
-  source.end.place = place;
-  const rest = await copyOnce(source, target, run);
-  t.match(rest, { isResumed: true, isWhole: true, isSettled: false, unsettledBefore: 1 });
-  const named = readFileSync(keysTo, 'utf8').trim().split('\n');
-  t.match(named.map((line) => JSON.parse(line) as object), [{ bucket: 'first' }]);
-  t.match(await copyOnce(source, target, run), { isSettled: false, unsettledBefore: 0 });
-  t.equal(readFileSync(keysTo, 'utf8').trim().split('\n').length, 1, 'begun anew with the pass');
-});
+t.test(
+  'what a pass met before it was killed is told by the one that goes on with it',
+  async (t) => {
+    const [source, target] = [await serveEnd(t), await serveEnd(t)];
+    const buckets = ['first', 'second', 'third'].map(name);
+    for (const bucket of buckets) {
+      await source.client.put({ ...keyOf('a'), bucket }, { value: Buffer.from('v') });
+    }
+    await target.client.put({ ...keyOf('a'), bucket: name('first') }, { value: Buffer.from('w') });
+    const place = source.end.place.bind(source.end);
+    // As one that is killed: it does not come to a summary.
+    source.end.place = (type, bucket) => {
+      return bucket === 'third' ? Promise.reject(new Error('killed')) : place(type, bucket);
+    };
+    const [ledger, keysTo] = [newFolder(t), join(newFolder(t), 'keys')];
+    const run = { ledger, keysTo, scope: scopeOf([TYPE], buckets), carriesDeletes: true };
+    await t.rejects(copyOnce(source, target, run), { message: 'killed' });
+    source.end.place = place;
+    const rest = await copyOnce(source, target, run);
+    t.match(rest, { isResumed: true, isWhole: true, isSettled: false, unsettledBefore: 1 });
+    const named = readFileSync(keysTo, 'utf8').trim().split('\n');
+    t.match(
+      named.map((line) => JSON.parse(line) as object),
+      [{ bucket: 'first' }],
+    );
+    t.match(await copyOnce(source, target, run), { isSettled: false, unsettledBefore: 0 });
+    t.equal(readFileSync(keysTo, 'utf8').trim().split('\n').length, 1, 'begun anew with the pass');
+  },
+);
 
 t.test('a source without indexes lists its keys as a stream', async (t) => {
   const [source, target] = [await serveEnd(t), await serveEnd(t)];

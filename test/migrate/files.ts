@@ -114,6 +114,21 @@ t.test('an import with a ledger brings nothing back', async (t) => {
   t.same(await valuesOf(target, 'b'), []);
 });
 
+t.test('lines that leave out who wrote them are told apart by what they hold', async (t) => {
+  const target = await serveEnd(t);
+  const [file, ledger] = [join(newFolder(t), 'objects.ndjson'), newFolder(t)];
+  const key = { type: TYPE, bucket: 'patients', key: 'a' };
+  const importAs = (value: string) => {
+    const line = JSON.stringify({ ...key, siblings: [{ value: btoa(value) }] });
+    writeFileSync(file, [HEADER_LINE, line, encodeEndLine(1), ''].join('\n'));
+    return importOnce(target, file, ledger);
+  };
+  t.match(await importAs('old'), { isSettled: true, outcomes: { copied: 1 } });
+  t.match(await importAs('old'), { isSettled: true, outcomes: { unchanged: 1 } });
+  t.match(await importAs('new'), { isSettled: true, outcomes: { copied: 1 } });
+  t.same(await valuesOf(target, 'a'), ['new']);
+});
+
 t.test('a damaged file is told by its line, and what is before it is carried', async (t) => {
   const target = await serveEnd(t);
   const line = (key: string) =>
