@@ -45,8 +45,13 @@ export async function runDemo(options: DemoArguments, entryPoint: string): Promi
   await cluster.start();
   try {
     await cluster.ensureBucketTypes({ [BUCKET_TYPE]: { allow_mult: true } });
-    const lostCount = await new Demo(options, cluster).run();
-    process.exitCode = lostCount === 0 ? 0 : 1;
+    const demo = new Demo(options, cluster);
+    try {
+      const lostCount = await demo.run();
+      process.exitCode = lostCount === 0 ? 0 : 1;
+    } finally {
+      demo.close();
+    }
   } finally {
     await cluster.stop();
     rmSync(data, { recursive: true, force: true });
@@ -57,6 +62,8 @@ class Demo {
   readonly #options: DemoArguments;
   readonly #cluster: DevCluster;
   readonly #client: VertebraClient;
+  /** One to each node. */
+  readonly #readers: VertebraClient[] = [];
   readonly #acknowledged: MarksByKey = new Map();
   #ackedCount = 0;
   #failedCount = 0;
@@ -91,9 +98,14 @@ class Demo {
     const { lostCount, reads } = await this.#readEverything();
     printFigures({ store: load, update: updates, read: reads });
     if (this.#failedCount > 0) console.log(`${this.#failedCount} writes were refused or cut off`);
-    this.#client.close();
     console.log(`${lostCount} of ${this.#ackedCount} acknowledged writes lost`);
     return lostCount;
+  }
+
+  /** A client that is open keeps the process alive. */
+  close(): void {
+    this.#client.close();
+    for (const client of this.#readers) client.close();
   }
 
   async #store(serial: number): Promise<void> {
@@ -138,9 +150,10 @@ class Demo {
   async #readEverything(): Promise<{ readonly lostCount: number; readonly reads: Timed }> {
     const keys = [...this.#acknowledged.keys()];
     const lost = new Set<string>();
-    const clients = this.#cluster.nodes.map(({ host, pbcPort }) => {
-      return new VertebraClient({ nodes: [{ host, port: pbcPort }] });
-    });
+    const clients = this.#readers;
+    for (const { host, pbcPort } of this.#cluster.nodes) {
+      clients.push(new VertebraClient({ nodes: [{ host, port: pbcPort }] }));
+    }
     const reads = await this.#timed(
       'read through every node',
       keys.length * clients.length,
@@ -153,7 +166,6 @@ class Demo {
         }
       },
     );
-    for (const client of clients) client.close();
     return { lostCount: lost.size, reads };
   }
 
