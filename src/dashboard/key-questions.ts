@@ -12,22 +12,29 @@ import type { LocatedKey } from '../admin/key-commands.ts';
 import type { Gatherer } from './gatherer.ts';
 import type { LocatedKeyView, RevealedKey } from './page/snapshot.ts';
 
-export async function revealHotKeys(gatherer: Gatherer): Promise<readonly RevealedKey[]> {
-  const revealed = await Promise.all(
-    gatherer.socketSources().map(async ({ node, ask }): Promise<RevealedKey[]> => {
+const UNREACHED = 'no node answers over its admin socket';
+
+/** Of the nodes that answer: one may have gone since. Rejects with `AdminRefusal` where none does. */
+export async function revealHotKeys(
+  gatherer: Pick<Gatherer, 'socketSources'>,
+): Promise<readonly RevealedKey[]> {
+  const sources = gatherer.socketSources();
+  const answers = await Promise.allSettled(
+    sources.map(async ({ node, ask }): Promise<RevealedKey[]> => {
       const { reads, writes } = (await ask('hotkeys', { revealKeys: true })) as HotKeyReport;
       return [...reads.keys, ...writes.keys].flatMap(({ keyFingerprint: fingerprint, key }) =>
         key === undefined ? [] : [{ node, fingerprint, key }],
       );
     }),
   );
-  return revealed.flat();
+  const told = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+  if (sources.length > 0 && told.length === 0) throw new AdminRefusal(UNREACHED);
+  return told.flat();
 }
 
 /** Rejects with `AdminRefusal` where nobody can say. */
 export async function locateKey(gatherer: Gatherer, asked: unknown): Promise<LocatedKeyView> {
-  if (gatherer.teller === undefined)
-    throw new AdminRefusal('no node answers over its admin socket');
+  if (gatherer.teller === undefined) throw new AdminRefusal(UNREACHED);
   const { type, bucket, key } = Object(asked) as Record<string, unknown>;
   // The node checks them.
   return (await gatherer.teller.ask('key locate', { type, bucket, key })) as LocatedKey &

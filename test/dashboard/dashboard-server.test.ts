@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import t from 'tap';
 import { DashboardServer, type DashboardOptions } from '../../src/dashboard/dashboard-server.ts';
 import { Gatherer } from '../../src/dashboard/gatherer.ts';
+import { revealHotKeys } from '../../src/dashboard/key-questions.ts';
 import type { Snapshot } from '../../src/dashboard/page/snapshot.ts';
 
 const silent = {
@@ -137,3 +138,11 @@ t.test(
     t.equal((await ask(open, 'keys/other', '{}')).status, 403);
   },
 );
+
+t.test('hot keys are revealed by the nodes that are left', async (t) => {
+  const found = { keys: [{ keyFingerprint: 'f', key: 'k' }] };
+  const up = { ...silent, node: 'b', ask: async () => ({ reads: found, writes: { keys: [] } }) };
+  const revealed = await revealHotKeys({ socketSources: () => [silent, up] });
+  t.same(revealed, [{ node: 'b', fingerprint: 'f', key: 'k' }]);
+  await t.rejects(revealHotKeys({ socketSources: () => [silent] }), { message: /no node answers/ });
+});
