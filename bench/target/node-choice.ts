@@ -10,6 +10,8 @@ export class NodeChoice {
   readonly #count: number;
   #current: number;
   #leftAtMs = 0;
+  /** Whether the candidates began with its own node. */
+  #triesOwn = false;
 
   constructor(preferred: number, count: number) {
     this.#preferred = preferred % count;
@@ -23,19 +25,24 @@ export class NodeChoice {
 
   /** Nodes to try, the best first. */
   candidates(nowMs: number): number[] {
-    const isBack = nowMs - this.#leftAtMs >= RETURN_AFTER_MS;
-    const first = isBack ? this.#preferred : this.#current;
+    this.#triesOwn = !this.#isAway(nowMs);
+    const first = this.#triesOwn ? this.#preferred : this.#current;
     return Array.from({ length: this.#count }, (_, step) => (first + step) % this.#count);
   }
 
   /** Whether a client that was driven away should look whether its own node is back. */
   shouldReturn(nowMs: number): boolean {
-    return this.#current !== this.#preferred && nowMs - this.#leftAtMs >= RETURN_AFTER_MS;
+    return this.#current !== this.#preferred && !this.#isAway(nowMs);
   }
 
-  /** `node` was reached. */
+  /** `node` was reached, of the last candidates. */
   settle(node: number, nowMs: number): void {
-    if (node !== this.#preferred) this.#leftAtMs = nowMs;
+    // While it stays away it does not leave again.
+    if (node !== this.#preferred && this.#triesOwn) this.#leftAtMs = nowMs;
     this.#current = node;
+  }
+
+  #isAway(nowMs: number): boolean {
+    return this.#current !== this.#preferred && nowMs - this.#leftAtMs < RETURN_AFTER_MS;
   }
 }

@@ -225,6 +225,17 @@ t.test('a client leaves a node that is gone, and comes back', (t) => {
   t.same(choice.candidates(500), [2, 0, 1]);
   t.ok(choice.shouldReturn(1_200));
   t.same(choice.candidates(1_200), [1, 2, 0]);
+  // It is gone still.
+  choice.settle(2, 1_200);
+  t.same(choice.candidates(1_300), [2, 0, 1]);
+  // Over HTTP each answer says which node was reached.
+  for (let nowMs = 1_300; nowMs < 2_200; nowMs += 70) {
+    choice.candidates(nowMs);
+    choice.settle(2, nowMs + 69);
+  }
+  t.same(choice.candidates(2_250), [1, 2, 0]);
+  choice.settle(1, 2_250);
+  t.notOk(choice.shouldReturn(9_000));
   t.end();
 });
 

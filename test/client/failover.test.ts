@@ -217,7 +217,9 @@ t.test('a connection whose stream came faster than it was taken goes on to serve
   const quick = await oddNode(t, (socket) => {
     answered += 1;
     // All of the listing at once, as of a ring whose partitions hold a few keys each.
-    socket.write(answered === 1 ? Buffer.concat([...Array.from({ length: 20 }, () => batch), done]) : pong);
+    socket.write(
+      answered === 1 ? Buffer.concat([...Array.from({ length: 20 }, () => batch), done]) : pong,
+    );
   });
   const client = clientOf(t, [quick.address], { connectionsPerNode: 1, attemptTimeoutMs: 2_000 });
   let batches = 0;
