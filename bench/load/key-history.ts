@@ -4,8 +4,9 @@
  * Of each key only the writes count that no acknowledged write has superseded. Where siblings are kept
  * a write supersedes what its writer had read, and each of the others must be found; where one value
  * is kept a write supersedes all that had ended before it began, and what is found must be one of the
- * others. A write without an answer may have been carried out or not: it may be found, and what it
- * would supersede may be gone.
+ * others. A delete without a context takes what it finds: of a write beside it nobody can say whether
+ * that was there yet, so it may be found or not. A write without an answer may have been carried out or
+ * not: it may be found, and what it would supersede may be gone.
  */
 
 export interface Write {
@@ -13,6 +14,7 @@ export interface Write {
   readonly startMs: number;
   /** When the answer came; Infinity while there is none. */
   readonly endMs: number;
+  /** And must be found. */
   readonly isAcknowledged: boolean;
   /** A delete leaves nothing to find. */
   readonly isDelete: boolean;
@@ -56,8 +58,18 @@ export function withAcknowledged(
     kept = kept.filter((one) => !gone.includes(one));
     if (keepsSiblings) pending.push(...gone.filter((one) => !one.isAcknowledged));
   }
-  kept.push(write);
-  return kept;
+  if (!keepsSiblings) return [...kept, write];
+  if (takesAll(write)) return [...kept.map(asUncertain), write];
+  const isBesideDelete = kept.some((one) => one.isAcknowledged && takesAll(one));
+  return [...kept, isBesideDelete ? asUncertain(write) : write];
+}
+
+function takesAll({ isDelete, basis }: Write): boolean {
+  return isDelete && basis === undefined;
+}
+
+function asUncertain(write: Write): Write {
+  return write.isDelete ? write : { ...write, isAcknowledged: false };
 }
 
 /** Compares what remains of the writes with the stamps that were found. */
@@ -76,7 +88,9 @@ export function judge(
   let unknown = 0;
   for (const write of acknowledged) {
     if (write.isDelete || found.includes(write.stamp)) continue;
-    if (open.some((one) => supersedes(one, write, keepsSiblings))) unknown += 1;
+    // A delete that is under way still may take what came after its start.
+    const isExplained = open.some((one) => takesAll(one) || supersedes(one, write, true));
+    if (isExplained) unknown += 1;
     else lost += 1;
   }
   return { lost, unknown, returned };

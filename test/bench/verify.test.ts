@@ -98,6 +98,27 @@ t.test('a deleted value that is there again is counted', (t) => {
   t.end();
 });
 
+t.test('where siblings are kept a write beside a delete may be gone, and after it not', (t) => {
+  const all = (...writes: readonly Write[]): Write[] =>
+    writes.reduce<Write[]>((kept, one) => withAcknowledged(kept, one, true), []);
+  const beside = write(2, 8, { endMs: 20, isDelete: true });
+  // Answered before the delete was, or after it.
+  for (const kept of [all(write(1, 10), beside), all(beside, write(1, 18))]) {
+    t.same(judge(kept, [], true), SOUND);
+    t.same(judge(kept, [1], true), SOUND);
+    const anew = withAcknowledged(kept, write(3, 30), true);
+    t.same(judge(anew, [3], true), SOUND, 'though the delete is forgotten');
+    t.same(judge(anew, [1, 3], true), SOUND);
+    t.equal(judge(anew, [1], true).lost, 1);
+  }
+  t.equal(judge(all(beside, write(1, 21)), [], true).lost, 1);
+  // One without an answer may be carried out at any time.
+  const kept = withAcknowledged([open(2, 0, { isDelete: true })], write(1, 10), true);
+  t.same(judge(kept, [], true), { lost: 0, unknown: 1, returned: 0 });
+  t.same(judge(kept, [1], true), SOUND);
+  t.end();
+});
+
 t.test('a stamp says which write of which run a value is', (t) => {
   const value = Buffer.alloc(16);
   t.equal(readStamp(value, RUN), undefined);
