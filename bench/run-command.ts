@@ -137,7 +137,7 @@ function load(
   { target, credentials, cluster, dataFolder }: Place,
 ): Promise<RunResult> {
   const isAlone = target.kind === 'engine';
-  const processes = options.processes ?? Math.max(1, Math.floor(availableParallelism() / 4));
+  const processes = Math.max(1, options.processes ?? Math.floor(availableParallelism() / 4));
   return runLoad({
     workload,
     target,

@@ -95,21 +95,16 @@ export class LoadProcess {
         needsQueryApi(posted, `only HTTP carries it: give ${ways(target)}`),
       );
     }
-    const keepsSiblings: boolean[] = [];
     const notes: string[] = [];
-    for (const { bucket } of new ProcessKeys(workload, share).sets) {
-      const { properties } = propertiesOf(preparation, bucket);
-      const isFirst = share.index === 0;
-      if (isFirst && Object.keys(properties).length > 0) {
-        const unset = await session.setProperties(bucket, properties);
-        if (unset.length > 0) notes.push(unsetNote(bucket.bucket, unset));
-      }
-      keepsSiblings.push(await session.keepsSiblings(bucket));
+    let { keepsSiblings } = preparation;
+    if (keepsSiblings === undefined) {
+      keepsSiblings = await setBuckets(preparation, session, notes);
+      await tryQueries(session, workload, posted);
     }
-    if (share.index === 0) await tryQueries(session, workload, posted);
     session.close();
     const made = new LoadProcess(preparation, driver, { tell, keepsSiblings });
-    tell({ kind: 'prepared', nodes: driver.nodes, isVerifiable: driver.isVerifiable, notes });
+    const { nodes, isVerifiable } = driver;
+    tell({ kind: 'prepared', nodes, isVerifiable, keepsSiblings, notes });
     return made;
   }
 
@@ -226,6 +221,25 @@ export class LoadProcess {
     for (const { session } of this.#clients.values()) session.close();
     await this.#driver.close();
   }
+}
+
+/** For each set of keys, whether its bucket keeps siblings once its properties are set. */
+async function setBuckets(
+  preparation: Preparation,
+  session: Session,
+  notes: string[],
+): Promise<readonly boolean[]> {
+  const { workload, share } = preparation;
+  const keepsSiblings: boolean[] = [];
+  for (const { bucket } of new ProcessKeys(workload, share).sets) {
+    const { properties } = propertiesOf(preparation, bucket);
+    if (Object.keys(properties).length > 0) {
+      const unset = await session.setProperties(bucket, properties);
+      if (unset.length > 0) notes.push(unsetNote(bucket.bucket, unset));
+    }
+    keepsSiblings.push(await session.keepsSiblings(bucket));
+  }
+  return keepsSiblings;
 }
 
 /** One of each: what the target cannot do at all is said before the load, not by each request. */

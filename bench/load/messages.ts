@@ -28,6 +28,8 @@ export interface Preparation {
   readonly verifyKeysMax: number;
   /** The load phase is left out: its keys are there. */
   readonly isLoaded: boolean;
+  /** By set of keys, as the first process found it; undefined: this is the first. */
+  readonly keepsSiblings: readonly boolean[] | undefined;
 }
 
 export type LoopOrder =
@@ -66,6 +68,8 @@ export type Report =
       readonly kind: 'prepared';
       readonly nodes: readonly string[];
       readonly isVerifiable: boolean;
+      /** By set of keys: whether its bucket keeps concurrent writes side by side. */
+      readonly keepsSiblings: readonly boolean[];
       /** What the reader of the figures should know. */
       readonly notes: readonly string[];
     }

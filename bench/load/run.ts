@@ -112,11 +112,17 @@ class Run {
   async run(): Promise<RunResult> {
     const { workload, isLoaded } = this.#options;
     const machine = describeMachine(this.#options.dataFolder);
-    const prepared = await this.#pool.order((index) => this.#preparation(index));
-    const [first] = prepared;
-    this.#nodes = first?.kind === 'prepared' ? first.nodes : [];
-    const isVerifiable = first?.kind === 'prepared' && first.isVerifiable;
-    const notes = first?.kind === 'prepared' ? first.notes : [];
+    // What the first sets may be seen by the others a moment later.
+    const first = await this.#pool.orderOne(0, this.#preparation(0, undefined));
+    const keepsSiblings = first.kind === 'prepared' ? first.keepsSiblings : [];
+    await Promise.all(
+      Array.from({ length: this.#options.processes - 1 }, (_, index) =>
+        this.#pool.orderOne(index + 1, this.#preparation(index + 1, keepsSiblings)),
+      ),
+    );
+    this.#nodes = first.kind === 'prepared' ? first.nodes : [];
+    const isVerifiable = first.kind === 'prepared' && first.isVerifiable;
+    const notes = first.kind === 'prepared' ? first.notes : [];
     for (const note of new Set(notes)) this.#view.say(note);
     await this.#eventLoops.read();
     let verdict: Verdict | undefined;
@@ -172,7 +178,7 @@ class Run {
     this.#view.say(`${(this.#nowMs() / 1_000).toFixed(1)} s: ${label}`);
   }
 
-  #preparation(index: number): Preparation {
+  #preparation(index: number, keepsSiblings: readonly boolean[] | undefined): Preparation {
     const { workload, target, credentials, processes, seed, timeoutMs, verifyKeysMax, isLoaded } =
       this.#options;
     const share = { index, count: processes };
@@ -188,6 +194,7 @@ class Run {
       timeoutMs,
       verifyKeysMax,
       isLoaded,
+      keepsSiblings,
     };
   }
 

@@ -40,19 +40,19 @@ export class WorkerPool {
 
   /** Resolves with the answers of all, in order; rejects when one fails or dies. */
   order(orderOf: (worker: number) => Order): Promise<Report[]> {
+    return Promise.all(this.#workers.map((_, index) => this.orderOne(index, orderOf(index))));
+  }
+
+  orderOne(index: number, order: Order): Promise<Report> {
     if (this.#interruption !== undefined) {
       return Promise.reject(new Fault('closed', this.#interruption));
     }
-    return Promise.all(
-      this.#workers.map(
-        (worker, index) =>
-          new Promise<Report>((resolve, reject) => {
-            worker.answer = resolve;
-            worker.fail = (reason) => reject(new Fault('config', reason));
-            worker.process.send(orderOf(index));
-          }),
-      ),
-    );
+    const worker = this.#workers[index] as Worker;
+    return new Promise<Report>((resolve, reject) => {
+      worker.answer = resolve;
+      worker.fail = (reason) => reject(new Fault('config', reason));
+      worker.process.send(order);
+    });
   }
 
   /** Those that do not end by themselves are killed. */

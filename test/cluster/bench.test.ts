@@ -4,12 +4,14 @@
 
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { ENTRY_POINT, freeBasePort } from './local-cluster.ts';
+import type { AddressInfo } from 'node:net';
 import type { RunResult } from '../../bench/report/result.ts';
 
 const WORKLOAD = `
@@ -80,6 +82,46 @@ t.test('a run with a paused node loses nothing and says so', async (t) => {
     result.marks.map(({ label }) => label),
     ['pause dev2@127.0.0.1', 'dev2@127.0.0.1 is back'],
   );
+});
+
+t.test('what a bucket keeps is asked once it is set, and not by each process', async (t) => {
+  const asked: string[] = [];
+  let isSet = false;
+  const server = createServer((request, response) => {
+    request.resume();
+    const isOfProperties = request.url?.endsWith('/props') === true;
+    if (isOfProperties) asked.push(`${request.method} ${isSet ? 'set' : 'unset'}`);
+    if (isOfProperties && request.method === 'PUT') isSet = true;
+    response.end(JSON.stringify({ props: { allow_mult: isSet } }));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const folder = mkdtempSync(join(tmpdir(), 'vertebra-bench-test-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const workload = join(folder, 'blind.yml');
+  writeFileSync(
+    workload,
+    `
+workload: blind
+clients: 3
+buckets:
+  one: { bucket: things, properties: { allow_mult: true } }
+keys:
+  keys: { kind: shared, bucket: one, count: 3 }
+values:
+  value: { kind: fixed, size: 16B }
+operations:
+  write: { op: put, keys: keys, value: value }
+settle: 0s
+steady: { at_most: 0s }
+measure: [{ loop: closed, duration: 1s }]
+`,
+  );
+  const target = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const options = ['--target', target, '--processes', '3', '--no-verify', '--out', folder];
+  const command = [ENTRY_POINT, 'bench', 'run', workload, ...options];
+  await promisify(execFile)(process.execPath, command);
+  t.same(asked, ['PUT unset', 'GET set']);
 });
 
 t.test('a run that is interrupted reports what it has measured', async (t) => {
