@@ -10,6 +10,8 @@ import { HttpConnection, headerOf } from './http-connection.ts';
 import { multipartBodies } from './multipart.ts';
 import { NodeChoice } from './node-choice.ts';
 import { addressText } from './target.ts';
+import { keepsSiblings } from '../../src/object/bucket-properties.ts';
+import type { PartialProperties } from '../../src/object/bucket-properties.ts';
 import type { ByteString } from '../../src/base/bytes.ts';
 import type { ObjectKey } from '../../src/base/names.ts';
 import type { NodeAddress } from '../../src/client/client.ts';
@@ -161,9 +163,9 @@ class HttpSession implements Session {
     const answer = await this.#ask({ method: 'GET', path: `${bucketPath(bucket)}/props` });
     if (answer.status !== 200) throw refusal(answer);
     const { props } = JSON.parse(answer.body.toString('utf8')) as {
-      readonly props: { readonly allow_mult?: boolean };
+      readonly props: PartialProperties;
     };
-    return props.allow_mult === true;
+    return keepsSiblings(props);
   }
 
   close(): void {

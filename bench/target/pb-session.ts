@@ -22,6 +22,7 @@ import { PbConnection } from './pb-connection.ts';
 import { addressText } from './target.ts';
 import type { ByteString } from '../../src/base/bytes.ts';
 import type { ObjectKey } from '../../src/base/names.ts';
+import { keepsSiblings } from '../../src/object/bucket-properties.ts';
 import type { PartialProperties } from '../../src/object/bucket-properties.ts';
 import type { Fields, Message, MessageInput } from '../../src/api/pbc/messages/message-type.ts';
 import type { MessageType } from '../../src/api/pbc/messages/message-type.ts';
@@ -127,7 +128,7 @@ class PbSession implements Session {
   async keepsSiblings({ type, bucket }: BucketName): Promise<boolean> {
     const value = { type, bucket };
     const { props } = await this.#ask({ request: RpbGetBucketReq, value, reply: RpbGetBucketResp });
-    return messageToChanges(props).allow_mult === true;
+    return keepsSiblings(messageToChanges(props));
   }
 
   close(): void {

@@ -11,6 +11,7 @@
 import { Fault } from '../base/fault.ts';
 import type { ObjectKey } from '../base/names.ts';
 import { mergeRegisters } from '../datatype/hyperloglog.ts';
+import { keepsSiblings } from '../object/bucket-properties.ts';
 import { ABSENT, UNKNOWN, holdsSame, isWithin, siblingByContent } from './carried-object.ts';
 import { sizeOf } from './carried-object.ts';
 import type { Carried, CarriedSibling, Reading, Version } from './carried-object.ts';
@@ -134,7 +135,8 @@ export class ObjectCarrier {
       return refused('a counter stands where an object should');
     const siblings = [...siblingByContent(source.carried.siblings).values()];
     if (siblings.length > 1) {
-      if (!keepsSiblings(place)) return refused('siblings, and the target bucket keeps one value');
+      if (!keepsSiblings(place.properties))
+        return refused('siblings, and the target bucket keeps one value');
       const before = { source: source.version, target: target.version };
       await this.#note(errand, before, 'writing');
     }
@@ -267,10 +269,6 @@ interface Step {
   readonly errand: Errand;
   readonly source: Reading;
   readonly target: Reading;
-}
-
-function keepsSiblings({ properties }: Place): boolean {
-  return properties.allow_mult === true && properties.last_write_wins !== true;
 }
 
 function siblingsOf(carried: Carried | undefined): readonly CarriedSibling[] {

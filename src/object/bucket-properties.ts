@@ -131,6 +131,7 @@ export function resolveQuorum(quorum: Quorum, n: number): number {
  * Whether concurrent values are shown side by side. Elsewhere one value is shown, and a write
  * supersedes all that its coordinator knows.
  */
-export function keepsSiblings(properties: BucketProperties): boolean {
-  return properties.allow_mult && !properties.last_write_wins && !properties.write_once;
+export function keepsSiblings(properties: PartialProperties): boolean {
+  const { allow_mult = false, last_write_wins = false, write_once = false } = properties;
+  return allow_mult && !last_write_wins && !write_once;
 }

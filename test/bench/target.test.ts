@@ -194,6 +194,25 @@ t.test('a session over HTTP sends all requests on one connection, with its heade
   t.equal(sockets.size, 1);
 });
 
+t.test('a bucket keeps siblings unless its last write wins, over either protocol', async (t) => {
+  const [pb, http] = [await servePb(), await serveHttp()];
+  t.teardown(async () => {
+    await pb.server.close();
+    await http.server.close();
+  });
+  const [type, bucket] = [utf8ToByteString('siblings'), utf8ToByteString('b')];
+  for (const [{ node, port }, driverOf] of [
+    [pb, pbDriver],
+    [http, httpDriver],
+  ] as const) {
+    const session = driverOf([{ host: '127.0.0.1', port }], OPTIONS).open(0);
+    t.ok(await session.keepsSiblings({ type, bucket }));
+    await node.setBucketProperties(type, bucket, { last_write_wins: true, dvv_enabled: false });
+    t.notOk(await session.keepsSiblings({ type, bucket }));
+    session.close();
+  }
+});
+
 t.test('the siblings of a multipart answer are its bodies', (t) => {
   const text = [
     '',

@@ -184,4 +184,12 @@ t.test('what the target cannot hold is told', async (t) => {
   t.match(summary, { isSettled: false, outcomes: { 'not-carried': 1 } });
   t.match(Object.keys(summary.reasons), [/siblings/]);
   t.match(await target.client.get(key), { kind: 'not-found' });
+
+  const place = target.end.place.bind(target.end);
+  target.end.place = async (type, bucket) => {
+    const found = await place(type, bucket);
+    return { ...found, properties: { ...found.properties, allow_mult: true, write_once: true } };
+  };
+  const once = await copyOnce(source, target, { ledger: newFolder(t), scope });
+  t.match(once.outcomes, { 'not-carried': 1 }, 'of a bucket that is written once, too');
 });
