@@ -94,13 +94,17 @@ export class FaultTimeline {
     child.kill(event.action === 'kill' ? 'SIGKILL' : 'SIGSTOP');
     const repair = async (): Promise<void> => {
       if (!this.#repairs.delete(repair)) return;
-      if (event.action === 'pause') child.kill('SIGCONT');
-      else await this.#cluster?.launch(node).ready();
-      this.#onMark(`${node.name} is back`);
+      try {
+        if (event.action === 'pause') child.kill('SIGCONT');
+        else await this.#cluster?.launch(node).ready();
+        this.#onMark(`${node.name} is back`);
+      } catch {
+        // What was measured is worth its report all the more.
+        this.#onMark(`${node.name} did not come back`);
+      }
     };
     this.#repairs.add(repair);
-    const onFailure = (): void => this.#onMark(`${node.name} did not come back`);
-    this.#timers.push(setTimeout(() => void repair().catch(onFailure), event.forMs));
+    this.#timers.push(setTimeout(() => void repair(), event.forMs));
   }
 
   #depart(cluster: DevCluster, node: DevNode): void {

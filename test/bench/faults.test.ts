@@ -1,0 +1,39 @@
+/** Faults of a run, and that a run outlives them. */
+
+import t from 'tap';
+import { FaultTimeline } from '../../bench/load/faults.ts';
+import type { ChildNode } from '../../src/cli/child-node.ts';
+import { DevCluster } from '../../src/cli/dev-cluster.ts';
+import { until } from '../api/pbc/served.ts';
+
+/** Of nodes that are killed, and started again in vain. */
+class FrailCluster extends DevCluster {
+  constructor() {
+    const place = { host: '127.0.0.1', httpPort: 1, pbcPort: 2, peerPort: 3, dataFolder: '' };
+    super({ configPath: '', entryPoint: '', nodes: [{ name: 'n1', ...place }] });
+  }
+
+  override mustChild(): ChildNode {
+    return { kill: () => undefined } as unknown as ChildNode;
+  }
+
+  override launch(): ChildNode {
+    const ready = () => Promise.reject(new Error('n1 stopped (code 1)'));
+    return { ready } as unknown as ChildNode;
+  }
+}
+
+t.test('a node that does not come back is a mark, and not the end of the run', async (t) => {
+  const marks: string[] = [];
+  const faults = new FaultTimeline(new FrailCluster(), (label) => marks.push(label));
+  const event = { action: 'kill', node: 1, atMs: 0 } as const;
+  faults.begin([{ ...event, forMs: 3_600_000 }]);
+  await until(() => marks.length === 1);
+  // The phase is over before its time.
+  await faults.end();
+  t.same(marks, ['kill n1', 'n1 did not come back']);
+  faults.begin([{ ...event, forMs: 1 }]);
+  await until(() => marks.length === 4);
+  t.same(marks.slice(2), ['kill n1', 'n1 did not come back']);
+  await faults.close();
+});
