@@ -3,8 +3,8 @@
  *
  * Read are the drivers for Riak (`riakc_pb`, `http_raw`, `nhs` and what has their operations), the key
  * and value generators with a fixed meaning, and the mode. What has no counterpart is refused by name,
- * never left out in silence. Operations of the NHS driver keep their meaning: silent until a client
- * owns enough keys, and not found is an error.
+ * never left out in silence; quorums are those of the bucket, and the report says so. Operations of the
+ * NHS driver keep their meaning: silent until a client owns enough keys, and not found is an error.
  */
 
 import { readFileSync } from 'node:fs';
@@ -18,6 +18,8 @@ import type { ValueSpec, Workload } from './workload.ts';
 
 const MINUTE_MS = 60_000;
 const FIRST_KEYS = 'keys';
+/** Of requests. */
+const QUORUMS = /^riakc(?:_pb|lient)_(?:replies|r|w|dw|rw|pr|pw)$/;
 const DRIVERS = /^basho_bench_driver_(riakc_pb|http_raw|nhs|riakclient|null)$/;
 
 /** Rejects with a `config` fault that says what it cannot do. */
@@ -56,7 +58,7 @@ class BashoFile {
     keys[FIRST_KEYS] = bashoKeys(this.#name, this.#settings.get('key_generator'), 'record');
     return {
       name: this.#name.replace(/\.config$/, ''),
-      about: `read from ${this.#name}`,
+      about: this.#about(),
       clients,
       buckets: isNhs
         ? this.#nhsBuckets()
@@ -74,9 +76,21 @@ class BashoFile {
     };
   }
 
+  #about(): string {
+    const quorums = [...this.#settings.keys()].filter((key) => QUORUMS.test(key));
+    const about = `read from ${this.#name}`;
+    if (quorums.length === 0) return about;
+    return `${about}; left out: ${quorums.join(', ')}, in whose place the bucket's quorums hold`;
+  }
+
   #step(clients: number): StepSpec {
     const mode = this.#settings.get('mode');
-    const durationMs = MINUTE_MS * (this.#number('duration') ?? 5);
+    const duration = this.#settings.get('duration');
+    if (duration !== undefined && duration.kind !== 'number') {
+      const name = duration.kind === 'atom' ? duration.name : duration.kind;
+      throw this.#fault(`the duration ${name} has no counterpart: give minutes`);
+    }
+    const durationMs = MINUTE_MS * (duration?.value ?? 5);
     const step = { durationMs, clients, steps: 1, arrivals: 'poisson', events: [] } as const;
     if (mode === undefined || (mode.kind === 'atom' && mode.name === 'max')) {
       return { ...step, loop: 'closed' };
@@ -135,6 +149,11 @@ class BashoFile {
   }
 
   #plainBucket(): BucketSpec {
+    const params = this.#settings.get('http_raw_params');
+    const hasParams = params !== undefined && !(params.kind === 'text' && params.text === '');
+    if (hasParams) throw this.#fault('http_raw_params has no counterpart');
+    const path = this.#text('http_raw_path');
+    if (path !== undefined) return { ...this.#bucketIn(path), properties: {} };
     const given = this.#settings.get('riakc_pb_bucket');
     if (given?.kind === 'tuple') {
       const [type, bucket] = given.items.map((item) => (item.kind === 'text' ? item.text : ''));
@@ -145,6 +164,18 @@ class BashoFile {
       bucket: given?.kind === 'text' ? given.text : 'test',
       properties: {},
     };
+  }
+
+  #bucketIn(path: string): { readonly type: string; readonly bucket: string } {
+    const found = /^(?:\/types\/([^/]+))?\/(?:riak\/([^/]+)|buckets\/([^/]+)\/keys)\/?$/.exec(path);
+    const [, type = 'default', old, named] = found ?? [];
+    try {
+      const bucket = decodeURIComponent(old ?? named ?? '');
+      if (bucket !== '') return { type: decodeURIComponent(type), bucket };
+    } catch {
+      // Said below.
+    }
+    throw this.#fault(`the http_raw_path ${path} has no counterpart`);
   }
 
   #operations(keys: Readonly<Record<string, KeySetSpec>>): OperationSpec[] {

@@ -231,12 +231,35 @@ t.test('a rate of basho_bench is that of each worker', (t) => {
   t.end();
 });
 
+t.test("a bucket of basho_bench stands in a path too, and quorums are the bucket's own", (t) => {
+  const plain = `{driver, basho_bench_driver_http_raw}. {operations, [{update, 1}]}.
+    {key_generator, {uniform_int, 10}}. {value_generator, {fixed_bin, 100}}.`;
+  const bucketOf = (more: string) => parseBashoConfig('raw.config', plain + more).buckets['record'];
+  t.match(bucketOf(''), { type: 'default', bucket: 'test' });
+  t.match(bucketOf('{http_raw_path, "/riak/mine"}.'), { type: 'default', bucket: 'mine' });
+  t.match(bucketOf('{http_raw_path, "/buckets/my%20own/keys"}.'), { bucket: 'my own' });
+  const typed = '{http_raw_path, "/types/t/buckets/b/keys/"}.';
+  t.match(bucketOf(typed), { type: 't', bucket: 'b' });
+  for (const [more, message] of [
+    ['{http_raw_path, "/luwak"}.', /the http_raw_path \/luwak has no counterpart/],
+    ['{http_raw_path, "/riak/%zz"}.', /has no counterpart/],
+    ['{http_raw_params, "?r=1"}.', /http_raw_params has no counterpart/],
+  ] as const) {
+    t.throws(() => bucketOf(more), { code: 'config', message });
+  }
+  t.equal(parseBashoConfig('raw.config', plain).about, 'read from raw.config');
+  const { about } = parseBashoConfig('pb.config', `${plain} {riakc_pb_replies, 1}.`);
+  t.match(about, /^read from pb.config; left out: riakc_pb_replies/);
+  t.end();
+});
+
 t.test('what has no counterpart in basho_bench files is refused by name', (t) => {
   const refused: readonly (readonly [from: string, to: string, message: RegExp])[] = [
     ['{put_unique, 90}', '{fold_it, 90}', /the operation fold_it has no counterpart/],
     ['driver_nhs', 'driver_cassandra', /basho_bench_driver_cassandra is not for Riak/],
     ['semi_compressible', 'own_function', /the value generator own_function/],
     ['{mode, max}.', '{mode, fun() -> 1 end}.', /line 3/],
+    ['{duration, 1920}', '{duration, infinity}', /the duration infinity .*: give minutes/],
   ];
   for (const [from, to, message] of refused) {
     t.throws(() => parseBashoConfig('odd.config', BASHO.replace(from, to)), {
