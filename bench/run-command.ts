@@ -15,6 +15,7 @@ import { reportIntervalMs } from './load/report-interval.ts';
 import { findListener } from './load/process-usage.ts';
 import { runLoad } from './load/run.ts';
 import { eventLoopTable, steadyText, summaryTable, verdictText } from './report/terminal.ts';
+import { isSound } from './report/result.ts';
 import { writeReport } from './report/write-report.ts';
 import { addressText, mustFitLogin, parseTarget } from './target/target.ts';
 import { findWorkload } from './workload/find-workload.ts';
@@ -60,7 +61,7 @@ export interface RunArguments extends LoginArguments {
 
 const ERRORS_SHOWN_MAX = 10;
 
-/** Ends with exit code 1 where an acknowledged write is lost, or the run was broken off. */
+/** Ends with exit code 1 where an acknowledged write or delete is lost, or the run was broken off. */
 export async function runCommand(
   name: string,
   options: RunArguments,
@@ -90,7 +91,7 @@ function report(result: RunResult, folder: string): void {
   }
   console.log(verdictText(result));
   console.log(`report: ${join(folder, 'report.html')}`);
-  if ((result.verdict?.lost ?? 0) > 0 || result.brokenOff !== undefined) process.exitCode = 1;
+  if (!isSound(result)) process.exitCode = 1;
 }
 
 /** Runs it, on nodes of its own where the options say so. */

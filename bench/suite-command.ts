@@ -13,6 +13,7 @@ import { overridden, runWorkload } from './run-command.ts';
 import { STALL_MS, countFrom } from './report/event-loops.ts';
 import type { DelayCounts } from './report/event-loops.ts';
 import {
+  isSound,
   memoryText,
   mergeHistograms,
   percentileMs,
@@ -68,7 +69,7 @@ const HEADING = [
   'lost',
 ];
 
-/** Ends with exit code 1 where any part has lost an acknowledged write. */
+/** Ends with exit code 1 where any part has lost an acknowledged write or delete. */
 export async function suiteCommand(options: SuiteArguments, entryPoint: string): Promise<void> {
   const parts = PARTS.filter(({ name }) => options.only === undefined || name === options.only);
   if (parts.length === 0) {
@@ -82,11 +83,8 @@ export async function suiteCommand(options: SuiteArguments, entryPoint: string):
     const result = await runWorkload(workload, chosen, entryPoint);
     writeReport(result, resolve(join(options.out, part.name)));
     rows.push(...rowsOf(part.name, result));
-    if ((result.verdict?.lost ?? 0) > 0) process.exitCode = 1;
-    if (result.brokenOff !== undefined) {
-      process.exitCode = 1;
-      break;
-    }
+    if (!isSound(result)) process.exitCode = 1;
+    if (result.brokenOff !== undefined) break;
   }
   console.log(`\n${textTable(HEADING, rows)}`);
 }

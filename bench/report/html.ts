@@ -7,6 +7,7 @@ import { lineChart, escapeHtml } from './line-chart.ts';
 import { EVENT_LOOP_HEADING, countFrom, eventLoopRows } from './event-loops.ts';
 import {
   countedPhases,
+  isSound,
   memoryText,
   percentileMs,
   phaseRate,
@@ -44,10 +45,6 @@ ${resourceCharts(result).join('\n') || '<p>none was seen</p>'}
 <h2>The machine</h2>${machineTable(result)}
 </body></html>
 `;
-}
-
-function isSound({ verdict, brokenOff }: RunResult): boolean {
-  return (verdict?.lost ?? 0) === 0 && brokenOff === undefined;
 }
 
 function steadyParagraph({ phases }: RunResult): string {

@@ -117,6 +117,12 @@ export interface RunResult {
   readonly brokenOff?: string;
 }
 
+/** Whether it came to its end, and nothing acknowledged was lost: a write, or a delete that came undone. */
+export function isSound({ verdict, brokenOff }: Pick<RunResult, 'verdict' | 'brokenOff'>): boolean {
+  const wrong = verdict === undefined ? 0 : verdict.lost + verdict.returned;
+  return wrong === 0 && brokenOff === undefined;
+}
+
 const TRACKABLE_MICROS = 120_000_000;
 
 /** An empty histogram of microseconds; 3 digits are exact to 0.1 %. */

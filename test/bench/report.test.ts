@@ -11,11 +11,12 @@ import { compareRuns, findRegressions } from '../../bench/compare-command.ts';
 import { Recorder, samplesOf } from '../../bench/load/recorder.ts';
 import { delaysBetween, eventLoopRows } from '../../bench/report/event-loops.ts';
 import { longestText, parseReading } from '../../bench/report/event-loops.ts';
+import { htmlReport } from '../../bench/report/html.ts';
 import { lineChart } from '../../bench/report/line-chart.ts';
 import { Measurements } from '../../bench/report/measurements.ts';
 import { compareMeans, isSignificant } from '../../bench/report/statistics.ts';
 import { decodeHistogram, memoryText, percentileMs } from '../../bench/report/result.ts';
-import { phaseRate, phaseUsage } from '../../bench/report/result.ts';
+import { isSound, phaseRate, phaseUsage } from '../../bench/report/result.ts';
 import { phaseTotals, seriesTotals } from '../../bench/report/result.ts';
 import { readResult, writeReport } from '../../bench/report/write-report.ts';
 import type { Batch } from '../../bench/load/recorder.ts';
@@ -197,6 +198,21 @@ t.test('what nodes use is divided by the operations', (t) => {
   );
   t.same(texts, ['128', '128, 32'], 'an older result does not say what was its own');
   t.equal(phaseUsage({ resources: [] }, phase!), undefined);
+  t.end();
+});
+
+t.test('a run is sound if all that was acknowledged held, deletes too', (t) => {
+  const result = resultOf(measured([batchOf(1)]));
+  const { verdict } = result;
+  if (verdict === undefined) throw new Error('it has a verdict');
+  t.ok(isSound(result));
+  t.ok(isSound({ verdict: undefined }));
+  for (const wrong of [{ lost: 1 }, { returned: 1 }]) {
+    const unsound = { ...result, verdict: { ...verdict, ...wrong } };
+    t.notOk(isSound(unsound));
+    t.match(htmlReport(unsound), /<p class="bad">[01] of 5 acknowledged writes lost/);
+  }
+  t.notOk(isSound({ ...result, brokenOff: 'somebody' }));
   t.end();
 });
 
