@@ -76,7 +76,10 @@ export async function writeBackup(
     // How much of the value log is in the base is known when all entries have been read.
     const baseBytes = base === undefined ? 0 : snapshot.logSizeBytes;
     await mustHaveRoom(request.folder, (await snapshot.approximateSizeBytes()) - baseBytes);
-    await writeWhole(host, request.folder, (partial) => writer.writeTo(partial, base));
+    await writeWhole(host, request.folder, async (partial) => {
+      // Whoever cancels it at the last moment is told that there is none.
+      return (await writer.writeTo(partial, base)) && !work.halt.isSet;
+    });
   } catch (error) {
     throw diskFault(error);
   } finally {

@@ -15,7 +15,9 @@ import { cpSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { writeBackup } from '../../src/backup/backup-writer.ts';
 import { verifyBackup } from '../../src/backup/verify-backup.ts';
+import { Halt } from '../../src/repair/halt.ts';
 import { openIdentity } from '../../src/replica/identity.ts';
 import { putParts, scanTexts } from '../storage/store-compliance.ts';
 import { ALL, ended, FAST, fill, openBackedUp, ORIGIN } from './backed-up-store.ts';
@@ -96,6 +98,26 @@ t.test('what is cut off is never taken for a backup', async (t) => {
   backups.create({ folder, bytesPerSecond: FAST });
   t.equal((await ended(backups)).state, 'done');
   t.equal(existsSync(`${folder}.partial`), false);
+});
+
+t.test('one that is cancelled when all is written is gone as well', async (t) => {
+  const { store, host } = await openStore(t, join(root, 'late'));
+  await fill(store, 1);
+  const folder = join(root, 'late-cancelled');
+  const halt = new Halt();
+  await writeBackup(
+    host,
+    { folder, bytesPerSecond: FAST },
+    {
+      origin: ORIGIN,
+      snapshot: store.snapshot(),
+      halt,
+      report: ({ step }) => {
+        if (step === 'whole') halt.set();
+      },
+    },
+  );
+  t.equal(existsSync(folder) || existsSync(`${folder}.partial`), false);
 });
 
 t.test(
