@@ -80,14 +80,18 @@ async function judgeAgain(
   for (let round = 0; left.length > 0; round += 1) {
     const isLast = performance.now() >= endMs;
     const again: number[] = [];
-    for (const [index, number] of left.entries()) {
-      // Another node each time.
-      const session = parts.sessions[(index + round) % parts.sessions.length] as Session;
-      const judgement = await judgeKey(parts, session, number);
-      if (isDoubtful(judgement) && !isLast) again.push(number);
-      else settled.push(judgement);
-    }
-    left = again;
+    const look = async (session: Session, first: number): Promise<void> => {
+      for (let index = first; index < left.length; index += parts.sessions.length) {
+        const number = left[index] as number;
+        const judgement = await judgeKey(parts, session, number);
+        if (isDoubtful(judgement) && !isLast) again.push(number);
+        else settled.push(judgement);
+      }
+    };
+    // Another node each time.
+    const { length } = parts.sessions;
+    await Promise.all(parts.sessions.map((session, at) => look(session, (at + round) % length)));
+    left = again.sort((one, other) => one - other);
     if (left.length > 0) await pause(RETRY_PAUSE_MS);
   }
   return settled;

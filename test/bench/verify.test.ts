@@ -244,3 +244,33 @@ t.test(
     t.match(await look(), { lost: 2, unanswered: 1 });
   },
 );
+
+t.test('what seems lost is looked for again over all sessions at once', async (t) => {
+  const keys = new ProcessKeys(findWorkload('ycsb-a'), { index: 0, count: 1 });
+  const set = keys.mustSet('users');
+  const ledger = new Ledger(() => false);
+  for (const number of [0, 1, 2, 3]) {
+    ledger.acknowledge(keys.tracked(set, number).number, write(number, 0));
+  }
+  let waiting = 0;
+  let together = 0;
+  const slow = async (): Promise<ReadAnswer> => {
+    waiting += 1;
+    together = Math.max(together, waiting);
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+    waiting -= 1;
+    return { values: [], context: undefined };
+  };
+  const sessions = [0, 1, 2].map(() => Object.assign(new ForgetfulSession(), { get: slow }));
+  const parts = { ledger, keys, keepsSiblings: () => false, sessions, run: RUN };
+  let firstLook = 0;
+  const onProgress = (done: number): void => {
+    if (done < 4) return;
+    firstLook = together;
+    together = 0;
+  };
+  t.match(await verify({ ...parts, onProgress }, 0), { lost: 4, keysRead: 4 });
+  t.same([firstLook, together], [3, 3]);
+});
