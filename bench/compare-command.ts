@@ -62,6 +62,12 @@ export function findRegressions(
       'one run has no interval to judge by: make at least two of each side',
     );
   }
+  // What it did not come to would be missing, and not worse.
+  const broken = [...before, ...after].find(({ brokenOff }) => brokenOff !== undefined);
+  if (broken !== undefined) {
+    const { startedAt, brokenOff } = broken;
+    throw new Fault('config', `the run of ${startedAt} was broken off: ${brokenOff}`);
+  }
   return comparisonsOf(before, after)
     .filter(({ name, better, difference: { change, margin } }) => {
       const loss = better === 'up' ? -change : change;

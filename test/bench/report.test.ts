@@ -350,6 +350,17 @@ t.test('a regression is what is worse beyond the share and its interval', (t) =>
   t.end();
 });
 
+t.test('a run that was broken off is no side of a judgement', (t) => {
+  const whole = resultOf(measured([batchOf(100)]));
+  const broken = { ...whole, brokenOff: 'a worker process of the load has died' };
+  t.throws(() => findRegressions([whole, whole], [whole, broken], 0.1), {
+    code: 'config',
+    message: /was broken off: a worker process/,
+  });
+  t.same(findRegressions([whole, whole], [whole, whole], 0.1), []);
+  t.end();
+});
+
 t.test('runs are compared phase by phase', (t) => {
   const before = [batchOf(100), batchOf(110)].map((batch) => resultOf(measured([batch])));
   const after = [batchOf(300), batchOf(310)].map((batch) => resultOf(measured([batch])));
