@@ -11,6 +11,7 @@ import { Fault, isFault } from '../base/fault.ts';
 import type { Carried, Reading, Version } from './carried-object.ts';
 import { contentOf, versionOfSiblings, versionOfSketch, versionOfValue } from './carried-object.ts';
 import type { ClusterEnd } from './cluster-end.ts';
+import type { Entry } from './decide.ts';
 import { eachAtOnce } from './each-at-once.ts';
 import type { KeyFile } from './key-file.ts';
 import type { Ledger } from './ledger.ts';
@@ -72,7 +73,8 @@ export async function importObjects(
       const entries = (await ledger?.getMany(batch.map(({ key }) => key))) ?? [];
       await eachAtOnce(batch.entries(), options.concurrency, async ([index, line]) => {
         const lane = await lanes.of(line);
-        await settlement.settle(line.key, entries[index], { lane, origin: originOf(line) });
+        const entry = entryFor(line, entries[index]);
+        await settlement.settle(line.key, entry, { lane, origin: originOf(line) });
       });
       if (settlement.isOver) break;
     }
@@ -89,6 +91,13 @@ export async function importObjects(
     damage,
     retries: target.patience.retries,
   };
+}
+
+/** What another line of the same key came to does not settle this one. */
+function entryFor({ carried }: ObjectLine, entry: Entry | undefined): Entry | undefined {
+  return entry === undefined || entry.source === versionOf(carried)
+    ? entry
+    : { ...entry, isOpen: true };
 }
 
 /** In the order of the file, and never one key twice in a batch: later lines come later. */

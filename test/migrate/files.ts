@@ -129,6 +129,20 @@ t.test('lines that leave out who wrote them are told apart by what they hold', a
   t.same(await valuesOf(target, 'a'), ['new']);
 });
 
+t.test('of the lines of one key the last stays', async (t) => {
+  const target = await serveEnd(t);
+  const [file, ledger] = [join(newFolder(t), 'objects.ndjson'), newFolder(t)];
+  const line = (value: string, vtag: string) => {
+    const sibling = { value: btoa(value), vtag, lastModifiedMicros: 1 };
+    return JSON.stringify({ type: TYPE, bucket: 'patients', key: 'a', siblings: [sibling] });
+  };
+  const lines = [line('one', 'x'), line('two', 'y'), line('two', 'y')];
+  writeFileSync(file, [HEADER_LINE, ...lines, encodeEndLine(3), ''].join('\n'));
+  const outcomes = { copied: 2, 'done-before': 1 };
+  t.match(await importOnce(target, file, ledger), { isSettled: true, outcomes });
+  t.same(await valuesOf(target, 'a'), ['two']);
+});
+
 t.test('a damaged file is told by its line, and what is before it is carried', async (t) => {
   const target = await serveEnd(t);
   const line = (key: string) =>
