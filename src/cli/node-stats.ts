@@ -59,6 +59,8 @@ const COUNTERS = [
   'index_fsm_create_error',
   'list_fsm_create',
   'list_fsm_create_error',
+  'clusteraae_fsm_create',
+  'clusteraae_fsm_create_error',
 ];
 
 const HISTOGRAMS = [
@@ -74,6 +76,7 @@ const GAUGES = [
   'node_put_fsm_active',
   'list_fsm_active',
   'index_fsm_active',
+  'clusteraae_fsm_active',
 ] as const;
 
 /**

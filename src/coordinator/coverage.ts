@@ -15,6 +15,7 @@ import { Fault, assert, isFault } from '../base/fault.ts';
 import { Heap } from '../base/heap.ts';
 import type { NodeId, Partition } from '../base/names.ts';
 import { compareIntegerTerms, fieldTypeOf, type IndexMatch } from '../object/index-entries.ts';
+import type { FoldPiece, FoldScan } from '../peer/folds.ts';
 import type {
   CoverageShare,
   IndexScan,
@@ -127,6 +128,31 @@ export class CoverageCoordinator {
           query: after === undefined ? scan : { ...scan, after: { term: after[0], key: after[1] } },
         }),
         items: (item) => (item.kind === 'index-entries' ? item.entries : wrongKind(item)),
+      },
+      options,
+    );
+  }
+
+  /**
+   * What a fold finds, in pieces; together they tell of each key once, whatever nodes are lost on the
+   * way. Nothing is held back for the sake of order but the pieces of nodes that are ahead of others.
+   */
+  fold(
+    scan: FoldScan,
+    n: number,
+    options: CoverageOptions,
+  ): AsyncIterableIterator<readonly FoldPiece[]> {
+    return this.#ask(
+      {
+        n: { least: n, usual: n },
+        order: (left: FoldPiece, right: FoldPiece) => compareBytes(left.upTo, right.upTo),
+        limit: undefined,
+        request: (share, after) => ({
+          verb: 'fold',
+          share,
+          scan: after === undefined ? scan : { ...scan, after: after.upTo },
+        }),
+        items: (item) => (item.kind === 'folded' ? [item.piece] : wrongKind(item)),
       },
       options,
     );

@@ -55,7 +55,9 @@ export class GetCoordinator {
     const timeoutMs = request.timeoutMs ?? this.#ports.requestTimeoutMs;
     if (timeoutMs <= 0) return Promise.resolve({ kind: 'timeout' });
     const asksAll =
-      participants.length === 1 || host.random.integer(this.#options.fullReadInterval) === 0;
+      participants.length === 1 ||
+      request.asksEveryone === true ||
+      host.random.integer(this.#options.fullReadInterval) === 0;
     const plan = {
       request,
       isShown,

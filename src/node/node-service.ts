@@ -26,9 +26,11 @@ import type {
   PutRequest,
 } from '../object/requests.ts';
 import type { PropertyRefusal } from '../object/property-validation.ts';
+import type { FoldRange, KeyAmount, ObjectStatistics } from '../peer/folds.ts';
 import type { IndexScan } from '../peer/messages.ts';
 import type { Gatekeeper } from '../security/gatekeeper.ts';
 import type { ClientEntrance } from './entrance.ts';
+import type { FoldService } from './fold-requests.ts';
 
 export interface PreferenceListEntry {
   readonly partition: Partition;
@@ -56,7 +58,7 @@ export interface CoverageOptions {
   readonly timeoutMs: number;
 }
 
-export interface NodeService {
+export interface NodeService extends FoldService {
   readonly id: NodeId;
   /** Where the edges wait with gets, puts and deletes until the node has room for them. */
   readonly entrance: ClientEntrance;
@@ -116,4 +118,4 @@ export interface NodeService {
   liveMembers(): readonly NodeId[];
 }
 
-export type { Failure, IndexScan, PropertyRefusal };
+export type { Failure, FoldRange, IndexScan, KeyAmount, ObjectStatistics, PropertyRefusal };

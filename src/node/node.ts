@@ -60,6 +60,8 @@ import {
   type NodeTimings,
 } from './node-options.ts';
 import { Entrance } from './entrance.ts';
+import type { FoldOptions, FoldOutcome, FoldRequest } from './fold-requests.ts';
+import { Folds } from './folds.ts';
 import { HotKeys } from './hot-keys.ts';
 import { Listings } from './listings.ts';
 import { openParts, type NodeParts } from './node-parts.ts';
@@ -96,6 +98,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   readonly #requests: ClientRequests;
   readonly #standing: Standing;
   readonly #listings: Listings;
+  readonly #folds: Folds;
   readonly #disk: DiskGuard | undefined;
   #parts: NodeParts | undefined;
   #life: 'new' | 'starting' | 'serving' | 'stopping' | 'stopped' = 'new';
@@ -145,6 +148,11 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
       { metrics: host.metrics, mustServe: () => this.#mustServe() },
       this.#limits.coverageMax,
     );
+    this.#folds = new Folds({
+      host,
+      mustServe: () => this.#mustServe(),
+      delete: (request) => this.delete(request),
+    });
   }
 
   /** Resolves when clients may be served. Rejects with the fault that keeps the node from it. */
@@ -300,6 +308,10 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
 
   index(scan: IndexScan, options: CoverageOptions): AsyncIterableIterator<readonly IndexMatch[]> {
     return this.#listings.index(scan, options);
+  }
+
+  fold(request: FoldRequest, options: FoldOptions): Promise<FoldOutcome> {
+    return this.#folds.fold(request, options);
   }
 
   mapRun(task: Buffer | undefined, leftMs: () => number): MapRun {

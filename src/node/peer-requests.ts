@@ -204,6 +204,11 @@ export class PeerRequests implements PeerHandler {
         }
         return;
       }
+      case 'fold':
+        for await (const piece of replica.fold(request.share, request.scan)) {
+          yield { kind: 'folded', piece };
+        }
+        return;
       default:
         unreachable(request);
     }

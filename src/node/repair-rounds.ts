@@ -151,6 +151,16 @@ export class RepairRounds {
     return this.#reapJob.cancel();
   }
 
+  /** Whether the tombstone of this key has gone; whatever the delete mode. */
+  reap(key: ObjectKey): Promise<boolean> {
+    return this.#reaper.reap(key);
+  }
+
+  /** Members that are away: while there are any no tombstone goes. */
+  reapAwaits(): readonly NodeId[] {
+    return this.#reaper.awaited();
+  }
+
   transferStatus(): TransferStatus {
     return this.#transfers.status();
   }

@@ -46,6 +46,8 @@ export interface GetRequest extends ReadOptions {
   readonly key: ObjectKey;
   /** Values are not needed: they may come back empty. */
   readonly headOnly?: boolean;
+  /** Every replica is asked from the start, so that whichever holds less is repaired. */
+  readonly asksEveryone?: boolean;
 }
 
 /** One new value, or a tombstone (then `value` is empty). */

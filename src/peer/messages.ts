@@ -12,6 +12,7 @@ import type { SpanContext } from '../base/span.ts';
 import type { UpdateDatatypeRequest } from '../object/datatype-requests.ts';
 import type { IndexMatch } from '../object/index-entries.ts';
 import type { Failure, PutRequest } from '../object/requests.ts';
+import type { FoldPiece, FoldScan } from './folds.ts';
 
 /** Any request may say what it is traced as; a node that does not know that passes over it. */
 export type PeerRequest = PeerQuestion & { readonly parentSpan?: SpanContext | undefined };
@@ -183,7 +184,12 @@ export type PeerStreamRequest =
       readonly partition: Partition;
       readonly nVal: number;
       readonly after: ObjectKey | undefined;
-    };
+    }
+  /**
+   * A fold over the copies in a range of one bucket's keys. A peer of before this verb calls it
+   * unsupported; another is asked for its partitions.
+   */
+  | { readonly verb: 'fold'; readonly share: CoverageShare; readonly scan: FoldScan };
 
 /** A range of one index of one bucket, both ends inclusive. */
 export interface IndexScan {
@@ -207,4 +213,5 @@ export type PeerStreamItem =
     }
   | { readonly kind: 'heads'; readonly heads: readonly KeyHead[] }
   | { readonly kind: 'hashes'; readonly hashes: readonly KeyHash[] }
-  | { readonly kind: 'records'; readonly records: readonly KeyRecord[] };
+  | { readonly kind: 'records'; readonly records: readonly KeyRecord[] }
+  | { readonly kind: 'folded'; readonly piece: FoldPiece };

@@ -38,6 +38,7 @@ import {
   recordsToTuple,
 } from './wire-copies.ts';
 import { readUpdateRequest, updateRequestToTuple } from './wire-datatypes.ts';
+import { foldPieceToTuple, foldScanToTuple, readFoldPiece, readFoldScan } from './wire-folds.ts';
 import { mapInputsToTuple, mapOutputsToTuple, readMapInput, readMapOutputs } from './wire-map.ts';
 import { readTrace, traceToTuple } from './wire-trace.ts';
 import {
@@ -271,6 +272,8 @@ export function streamRequestToTuple(request: PeerStreamRequest): WireTuple {
         after === undefined ? null : [after.type, after.bucket, after.key],
       ];
     }
+    case 'fold':
+      return [8, request.share.partitions, foldScanToTuple(request.scan)];
     default:
       return unreachable(request);
   }
@@ -314,6 +317,8 @@ function readStreamRequest(reader: TupleReader): PeerStreamRequest {
         nVal: readNVal(reader),
         after: reader.optional(readKeyTuple),
       };
+    case 8:
+      return { verb: 'fold', share: readShare(reader), scan: readFoldScan(reader) };
     default:
       throw unsupported('stream');
   }
@@ -332,6 +337,8 @@ export function streamItemToTuple(item: PeerStreamItem): WireTuple {
       return [4, recordsToTuple(item.records)];
     case 'hashes':
       return [5, hashesToTuple(item.hashes)];
+    case 'folded':
+      return [8, ...foldPieceToTuple(item.piece)];
     default:
       return unreachable(item);
   }
@@ -356,6 +363,8 @@ function readStreamItem(reader: TupleReader): PeerStreamItem {
       return { kind: 'records', records: reader.list(readKeyRecord) };
     case 5:
       return { kind: 'hashes', hashes: reader.list(readKeyHash) };
+    case 8:
+      return { kind: 'folded', piece: readFoldPiece(reader) };
     default:
       throw malformed('unknown kind of item');
   }

@@ -187,6 +187,11 @@ export class Reaper {
     report({ ...progress });
   }
 
+  /** Whether the tombstone of this key has gone, by the same rule as always. */
+  reap(key: ObjectKey): Promise<boolean> {
+    return this.#isStopped ? Promise.resolve(false) : this.#attempt(key);
+  }
+
   async #attempt(key: ObjectKey): Promise<boolean> {
     try {
       return await this.#reap(key);

@@ -16,6 +16,7 @@ import type { DatatypeUpdate } from '../object/datatype-update.ts';
 import type { IndexMatch } from '../object/index-entries.ts';
 import type { NewContent } from '../object/requests.ts';
 import type { StoredObject } from '../object/stored-object.ts';
+import type { FoldPiece, FoldScan } from '../peer/folds.ts';
 import type {
   CopyTrace,
   CoverageShare,
@@ -138,6 +139,9 @@ export interface Replica {
     bucket: ByteString,
   ): AsyncIterableIterator<ByteString[]>;
   index(share: CoverageShare, scan: IndexScan): AsyncIterableIterator<IndexMatch[]>;
+
+  /** What a fold finds in the partitions asked for, piece by piece in the order of keys. */
+  fold(share: CoverageShare, scan: FoldScan): AsyncIterableIterator<FoldPiece>;
 
   /** Keys of a partition whose copies are tombstones, in bounded batches. */
   tombstones(partition: Partition): AsyncIterableIterator<readonly ObjectKey[]>;

@@ -20,6 +20,7 @@ import type { IndexMatch } from '../object/index-entries.ts';
 import { decodeRecord, recordCausalHash } from '../object/record.ts';
 import { isTombstone } from '../object/show.ts';
 import type { StoredObject } from '../object/stored-object.ts';
+import type { FoldPiece, FoldScan } from '../peer/folds.ts';
 import type {
   CopyTrace,
   CoverageShare,
@@ -40,6 +41,8 @@ import { CopyReads } from './copy-reads.ts';
 import { CountedCopies } from './counted-copies.ts';
 import { scanBuckets, scanIndex, scanKeys } from './coverage-scans.ts';
 import { DamagedCopies } from './damaged-copies.ts';
+import { scanFold } from './fold-scan.ts';
+import { FoldTurns } from './fold-turns.ts';
 import { Graveyard } from './graveyard.ts';
 import type { GraveyardOptions } from './graveyard.ts';
 import { HintLedger } from './hint-ledger.ts';
@@ -89,6 +92,8 @@ export interface StoreReplicaPorts {
 
 /** Of a record that is remembered: larger ones are in the value log as a rule. */
 const RECENT_RECORD_MAX_BYTES = 5 * 1024;
+/** Pages that folds read at once: each is computed on for about a millisecond. */
+const FOLD_PAGES_MAX = 2;
 
 export class StoreReplica implements Replica {
   readonly #host: Host;
@@ -105,6 +110,7 @@ export class StoreReplica implements Replica {
   readonly #damaged: DamagedCopies;
   readonly #reads: CopyReads;
   readonly #counted: CountedCopies;
+  readonly #foldTurns = new FoldTurns(FOLD_PAGES_MAX);
 
   private constructor(
     host: Host,
@@ -330,6 +336,11 @@ export class StoreReplica implements Replica {
   index(share: CoverageShare, scan: IndexScan): AsyncIterableIterator<IndexMatch[]> {
     this.#host.metrics.count('vnode_index_reads');
     return scanIndex(this.#store, share, scan);
+  }
+
+  fold(share: CoverageShare, scan: FoldScan): AsyncIterableIterator<FoldPiece> {
+    this.#host.metrics.count('replica_folds_total');
+    return scanFold({ store: this.#store, turns: this.#foldTurns }, share, scan);
   }
 
   async *tombstones(partition: Partition): AsyncIterableIterator<readonly ObjectKey[]> {

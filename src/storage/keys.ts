@@ -327,6 +327,18 @@ export function tombRange(partition: Partition): KeyRange {
   return prefixRange(TOMB + u16(partition));
 }
 
+/** The tombstones of a bucket in a partition whose keys lie between two keys, both inclusive. */
+export function tombKeyRange(
+  partition: Partition,
+  name: BucketName,
+  keys: { readonly first: ByteString; readonly last: ByteString },
+): KeyRange {
+  return {
+    from: encodeTombKey(partition, { ...name, key: keys.first }),
+    to: keyAfter(encodeTombKey(partition, { ...name, key: keys.last })),
+  };
+}
+
 /** The hash-tree segments of a partition, for every n_val or for one. */
 export function treeRange(partition: Partition, nVal?: number): KeyRange {
   return prefixRange(TREE + u16(partition) + (nVal === undefined ? '' : u16(nVal)));

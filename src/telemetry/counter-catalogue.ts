@@ -27,6 +27,9 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   event_loop_delays_total:
     'Looks at the event loop, 100 a second, at least so late; from_ms 0: all',
   event_loop_own_delays_total: "The same by what the loop's own thread worked; the rest it waited",
+  fold_erased_total: 'Keys deleted by folds',
+  fold_reaped_total: 'Tombstones reaped by folds',
+  fold_repaired_total: 'Keys read at all replicas by folds, so that stale ones are mended',
   handoff_broken_off: 'Times that handing over what is owed was broken off',
   handoff_bytes: 'Bytes handed over that were owed to others',
   handoff_objects: 'Objects handed over that were owed to others',
@@ -121,6 +124,7 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   refill_rounds_failed: 'Rounds of filling a node that lost its disk that ended early',
   replica_corrupt: 'Records whose checksum was wrong: fetched again from other replicas',
   replica_counts_rounds_failed: 'Recounts after a change of n_val that ended early',
+  replica_folds_total: 'Folds over copies here, for whichever node coordinates them',
   replica_graves_dropped: 'Memories of reaped tombstones dropped early for want of room',
   replica_heads_recalled_total: 'Writes that found the head of their copy in memory',
   replica_identity_corrupt: 'Times that the identity was unreadable and made anew',

@@ -17,6 +17,7 @@ const GAUGES: Catalogue = {
   backup_last_success_timestamp_seconds: 'When the last backup of this node was whole',
   build_info: 'Always 1; its labels are the release and the version of Node.js',
   client_tls_certificate_expiry_timestamp_seconds: 'When the certificate shown to clients ends',
+  clusteraae_fsm_active: 'Folds under way that this node coordinates',
   disk_free_bytes: 'Room on the file system of the data folder',
   disk_full: '1 while new data is refused for want of room',
   disk_growth_bytes_per_second:
@@ -88,6 +89,8 @@ const SUMMARIES: Catalogue = {
 };
 
 const RIAK_COUNTERS: Catalogue = {
+  clusteraae_fsm_create: 'Folds begun',
+  clusteraae_fsm_create_error: 'Folds refused because too many were under way',
   coord_redirs_total: 'Writes passed on to a node that holds the key',
   index_fsm_create: 'Index queries begun',
   index_fsm_create_error: 'Index queries refused because too many were under way',

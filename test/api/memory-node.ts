@@ -30,6 +30,7 @@ import { validateProperties } from '../../src/object/property-validation.ts';
 import type { ValidationContext } from '../../src/object/property-validation.ts';
 import { applyWrite } from '../../src/object/reconcile.ts';
 import { isTombstone, showObject } from '../../src/object/show.ts';
+import { TictacTree } from '../../src/object/tictac-tree.ts';
 import { randomVtag } from '../../src/object/vtag.ts';
 import { NO_SECURITY } from '../../src/security/security-state.ts';
 import type { NodeIdentity } from '../../src/clock/actor.ts';
@@ -38,6 +39,7 @@ import type { Host } from '../../src/base/host.ts';
 import type { NodeId, ObjectKey, Partition } from '../../src/base/names.ts';
 import type { BucketType, ClusterState } from '../../src/membership/cluster-state.ts';
 import type { ChangeOutcome, PropertyCheck } from '../../src/membership/changes.ts';
+import type { FoldOptions, FoldOutcome, FoldRequest } from '../../src/node/fold-requests.ts';
 import type {
   CoverageOptions,
   IndexScan,
@@ -348,6 +350,21 @@ export class MemoryNode implements NodeService {
       });
     }
     return object;
+  }
+
+  /** Folds are run by real nodes only; here they find nothing. */
+  fold({ kind }: FoldRequest, _options: FoldOptions): Promise<FoldOutcome> {
+    const statistics = { count: 0, sizeBytes: 0, sizes: [], siblings: [] };
+    if (kind === 'find-keys') return Promise.resolve({ kind: 'amounts', amounts: [] });
+    if (kind === 'statistics') return Promise.resolve({ kind, statistics });
+    if (kind === 'buckets') return Promise.resolve({ kind, buckets: [] });
+    if (kind === 'tree' || kind === 'n-val-tree') {
+      return Promise.resolve({ kind: 'tree', tree: new TictacTree('xxsmall') });
+    }
+    if (kind === 'contexts' || kind === 'n-val-contexts') {
+      return Promise.resolve({ kind: 'contexts', contexts: [] });
+    }
+    return Promise.resolve({ kind: 'count', count: 0 });
   }
 
   #check(level: ValidationContext['level']): PropertyCheck {

@@ -10,6 +10,8 @@ import type { DatatypeOperation, FieldOperation } from '../../src/datatype/opera
 import type { UpdateDatatypeRequest } from '../../src/object/datatype-requests.ts';
 import type { Failure, PutRequest, WriteCondition } from '../../src/object/requests.ts';
 import type { Metadata } from '../../src/object/stored-object.ts';
+import { TREE_SIZES } from '../../src/object/tictac-tree.ts';
+import type { FoldPiece, FoldQuestion, FoldScan } from '../../src/peer/folds.ts';
 import type {
   CopyTrace,
   IndexScan,
@@ -258,6 +260,53 @@ const query: fc.Arbitrary<IndexScan> = plain({
   limit: orUndefined(fc.nat()),
 });
 
+const copies = fc.constantFrom('all' as const, 'tombstones' as const, 'live' as const);
+const foldQuestion: fc.Arbitrary<FoldQuestion> = fc.oneof(
+  kind('siblings', plain({ above: count })),
+  kind('sizes', plain({ above: count })),
+  kind('keys', plain({ copies })),
+  kind('contexts', plain({ copies })),
+  kind('statistics', plain({ copies })),
+  kind('leaves', plain({ seed: orUndefined(count) })),
+);
+
+const foldScan: fc.Arbitrary<FoldScan> = plain({
+  range: plain({
+    type: name,
+    bucket: name,
+    keys: orUndefined(plain({ from: name, to: name })),
+    segments: orUndefined(
+      plain({
+        size: fc.constantFrom(...TREE_SIZES),
+        segments: fc.uniqueArray(count).map((ids) => new Set(ids)),
+      }),
+    ),
+    modified: orUndefined(plain({ from: count, to: count })),
+  }),
+  question: foldQuestion,
+  after: orUndefined(name),
+});
+
+const classCounts = fc.array(fc.tuple(count, count));
+const foldPiece: fc.Arbitrary<FoldPiece> = fc.oneof(
+  kind('amounts', plain({ upTo: name, amounts: fc.array(fc.tuple(name, count)) })),
+  kind('contexts', plain({ upTo: name, contexts: fc.array(fc.tuple(name, bytes)) })),
+  kind(
+    'statistics',
+    plain({
+      upTo: name,
+      statistics: plain({ count, sizeBytes: count, sizes: classCounts, siblings: classCounts }),
+    }),
+  ),
+  kind(
+    'leaves',
+    plain({
+      upTo: name,
+      leaves: fc.uint8Array().map((each) => Buffer.concat(Array.from({ length: 8 }, () => each))),
+    }),
+  ),
+);
+
 export const peerStreamRequests: fc.Arbitrary<PeerStreamRequest> = fc.oneof(
   verb('list-buckets', plain({ share, type: name })),
   verb('list-keys', plain({ share, type: name, bucket: name })),
@@ -265,6 +314,7 @@ export const peerStreamRequests: fc.Arbitrary<PeerStreamRequest> = fc.oneof(
   verb('heads', plain({ partition, nVal, segments: fc.array(fc.nat({ max: 0xffff_ffff })) })),
   verb('hashes', plain({ partition, nVal, segments: fc.array(fc.nat({ max: 0xffff_ffff })) })),
   verb('records', plain({ partition, nVal, after: orUndefined(key) })),
+  verb('fold', plain({ share, scan: foldScan })),
 );
 
 export const peerStreamItems: fc.Arbitrary<PeerStreamItem> = fc.oneof(
@@ -273,4 +323,5 @@ export const peerStreamItems: fc.Arbitrary<PeerStreamItem> = fc.oneof(
   kind('heads', plain({ heads: fc.array(plain({ key, head: bytes })) })),
   kind('hashes', plain({ hashes: fc.array(plain({ key, hash: bytes })) })),
   kind('records', plain({ records: fc.array(plain({ key, record: bytes })) })),
+  kind('folded', plain({ piece: foldPiece })),
 );

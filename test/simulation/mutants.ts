@@ -451,6 +451,23 @@ const AGREEING: readonly Mutant[] = [
   },
 ];
 
+const FOLDING: readonly Mutant[] = [
+  {
+    name: 'a fold that goes on tells once more of the key before',
+    file: 'replica/fold-scan',
+    from: 'if (key === after)',
+    to: 'if (false)',
+    by: 'replica/fold-scan.test',
+  },
+  {
+    name: 'an erase covers what was written since its keys were found',
+    file: 'node/folds',
+    from: 'this.#ports.delete({ key, context: seen })',
+    to: 'this.#ports.delete({ key })',
+    by: 'node/folds.test',
+  },
+];
+
 export const MUTANTS: readonly Mutant[] = [
   ...MERGING,
   ...IDENTITY,
@@ -462,4 +479,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...REPAIRING,
   ...JOINING,
   ...AGREEING,
+  ...FOLDING,
 ];

@@ -4,7 +4,9 @@
  * An answer is one reply, now or later, or a stream of replies of which the last says so itself.
  */
 
+import { runInSlices } from '../../base/sliced.ts';
 import { jobRefusalText } from '../../object/job-class.ts';
+import { encodeFrameInSlices } from './framing.ts';
 import { RpbErrorResp } from './messages/server-messages.ts';
 import type { ByteString } from '../../base/bytes.ts';
 import type { Clock, Metrics, Random } from '../../base/host.ts';
@@ -32,6 +34,8 @@ export interface Session {
   readonly certificateName: string | undefined;
   /** Who was admitted, by the name given; undefined: nobody. Counts while security is on. */
   user: string | undefined;
+  /** Whether the client is still there to take an answer, as far as its socket tells. */
+  readonly isWanted: () => boolean;
   /** An answer of one message may not become larger. */
   readonly replySizeMaxBytes: number;
   /** The request under way, when it has been read. */
@@ -60,6 +64,16 @@ export type Handler<F extends Fields> = (request: Message<F>, session: Session) 
 
 export function reply<F extends Fields>(type: MessageType<F>, value: MessageInput<F>): Reply {
   return { type, value, isFinal: false };
+}
+
+/** Encoded in slices, so that others are served meanwhile. */
+export async function largeReply<F extends Fields>(
+  type: MessageType<F>,
+  value: MessageInput<F>,
+  clock: Clock,
+): Promise<Reply> {
+  const frame = await runInSlices(encodeFrameInSlices(type, value), clock);
+  return { ...reply(type, value), frame };
 }
 
 /** Names appear in `text` byte for byte, so each of its characters is one byte. */

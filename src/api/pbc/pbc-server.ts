@@ -125,6 +125,7 @@ export class PbcServer {
       metrics: host.metrics,
       disabledJobs: options.disabledJobs,
       scripts: options.scripts,
+      isWanted: () => !socket.destroyed && !socket.readableEnded,
       replySizeMaxBytes: options.replySizeMaxBytes,
       clientId: Buffer.alloc(CLIENT_ID_SIZE_BYTES),
       ...proof,

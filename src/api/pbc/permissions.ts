@@ -13,6 +13,21 @@ import { findDenial } from '../../security/needs.ts';
 import { errorReply } from './handler.ts';
 import { readJob } from './handlers/mapreduce-handler.ts';
 import {
+  RpbAaeFoldEraseKeysReq,
+  RpbAaeFoldFetchClocksNValReq,
+  RpbAaeFoldFetchClocksRangeReq,
+  RpbAaeFoldFindKeysReq,
+  RpbAaeFoldFindTombsReq,
+  RpbAaeFoldListBucketsReq,
+  RpbAaeFoldMergeBranchNValReq,
+  RpbAaeFoldMergeRootNValReq,
+  RpbAaeFoldMergeTreesRangeReq,
+  RpbAaeFoldObjectStatsReq,
+  RpbAaeFoldReapTombsReq,
+  RpbAaeFoldRepairKeysReq,
+  RpbAaeFoldReplKeysReq,
+} from './messages/aae-fold-messages.ts';
+import {
   RpbGetBucketReq,
   RpbGetBucketTypeReq,
   RpbListBucketsReq,
@@ -82,6 +97,20 @@ const LINES: readonly Line[] = [
   line(RpbCounterGetReq, ({ bucket }) => needsOn(['riak_kv.get'], untyped(bucket))),
   line(DtFetchReq, onBucket('riak_kv.get')),
   line(DtUpdateReq, onBucket('riak_kv.put')),
+  // Riak asks for no permission of any fold; so much of what others may do with the same data is asked here.
+  line(RpbAaeFoldMergeRootNValReq, onAll('riak_kv.list_keys')),
+  line(RpbAaeFoldMergeBranchNValReq, onAll('riak_kv.list_keys')),
+  line(RpbAaeFoldFetchClocksNValReq, onAll('riak_kv.list_keys')),
+  line(RpbAaeFoldMergeTreesRangeReq, onBucket('riak_kv.list_keys')),
+  line(RpbAaeFoldFetchClocksRangeReq, onBucket('riak_kv.list_keys')),
+  line(RpbAaeFoldFindKeysReq, onBucket('riak_kv.list_keys')),
+  line(RpbAaeFoldObjectStatsReq, onBucket('riak_kv.list_keys')),
+  line(RpbAaeFoldReplKeysReq, onBucket('riak_kv.list_keys')),
+  line(RpbAaeFoldFindTombsReq, onBucket('riak_kv.list_keys')),
+  line(RpbAaeFoldRepairKeysReq, onBucket('riak_kv.list_keys', 'riak_kv.get')),
+  line(RpbAaeFoldListBucketsReq, onAll('riak_kv.list_buckets')),
+  line(RpbAaeFoldReapTombsReq, onBucket('riak_kv.list_keys', 'riak_kv.delete')),
+  line(RpbAaeFoldEraseKeysReq, onBucket('riak_kv.list_keys', 'riak_kv.delete')),
 ];
 
 const DEMAND_BY_CODE = new Map(LINES);
@@ -130,6 +159,10 @@ function onType(
   permission: Permission,
 ): (request: { readonly type?: ByteString | undefined }) => Demand {
   return ({ type }) => needsOn([permission], { type: bucketTypeOf(type) });
+}
+
+function onAll(permission: Permission): () => Demand {
+  return () => [{ permission, target: undefined }];
 }
 
 function untyped(bucket: ByteString): Target {

@@ -1,8 +1,8 @@
 /**
  * Which handler answers which message: one line for each.
  *
- * What is not here is an unknown code, as Riak answers it: search, time series, replication, and
- * also replies that come as requests.
+ * What is not here is an unknown code, as Riak answers it: search, time series, queues of replication,
+ * and also replies that come as requests.
  */
 
 import { assert, isFault } from '../../base/fault.ts';
@@ -10,6 +10,21 @@ import { runInSlices } from '../../base/sliced.ts';
 import { malformedReply } from './handler.ts';
 import { getCounter, updateCounter } from './handlers/counter-handlers.ts';
 import { fetchDatatype, updateDatatype } from './handlers/datatype-handlers.ts';
+import {
+  eraseKeys,
+  fetchClocks,
+  fetchClocksOfAll,
+  findKeys,
+  findTombstones,
+  listFoldBuckets,
+  mergeBranches,
+  mergeRoot,
+  mergeTree,
+  objectStatistics,
+  reapTombstones,
+  repairKeys,
+  replicateKeys,
+} from './handlers/fold-handlers.ts';
 import { queryIndex } from './handlers/index-handler.ts';
 import { listBuckets, listKeys } from './handlers/listing-handlers.ts';
 import { mapReduce } from './handlers/mapreduce-handler.ts';
@@ -30,6 +45,21 @@ import {
   setClientId,
   startTls,
 } from './handlers/server-handlers.ts';
+import {
+  RpbAaeFoldEraseKeysReq,
+  RpbAaeFoldFetchClocksNValReq,
+  RpbAaeFoldFetchClocksRangeReq,
+  RpbAaeFoldFindKeysReq,
+  RpbAaeFoldFindTombsReq,
+  RpbAaeFoldListBucketsReq,
+  RpbAaeFoldMergeBranchNValReq,
+  RpbAaeFoldMergeRootNValReq,
+  RpbAaeFoldMergeTreesRangeReq,
+  RpbAaeFoldObjectStatsReq,
+  RpbAaeFoldReapTombsReq,
+  RpbAaeFoldRepairKeysReq,
+  RpbAaeFoldReplKeysReq,
+} from './messages/aae-fold-messages.ts';
 import {
   RpbGetBucketReq,
   RpbGetBucketTypeReq,
@@ -102,6 +132,19 @@ const ROUTES: readonly (readonly [code: number, route: Route])[] = [
   route(RpbCounterGetReq, getCounter, 'node_get_fsm'),
   route(DtFetchReq, fetchDatatype, 'node_get_fsm'),
   slicedRoute(DtUpdateReq, updateDatatype, 'node_put_fsm'),
+  route(RpbAaeFoldMergeRootNValReq, mergeRoot),
+  route(RpbAaeFoldMergeBranchNValReq, mergeBranches),
+  route(RpbAaeFoldFetchClocksNValReq, fetchClocksOfAll),
+  route(RpbAaeFoldMergeTreesRangeReq, mergeTree),
+  route(RpbAaeFoldFetchClocksRangeReq, fetchClocks),
+  route(RpbAaeFoldFindKeysReq, findKeys),
+  route(RpbAaeFoldObjectStatsReq, objectStatistics),
+  route(RpbAaeFoldReplKeysReq, replicateKeys),
+  route(RpbAaeFoldFindTombsReq, findTombstones),
+  route(RpbAaeFoldRepairKeysReq, repairKeys),
+  route(RpbAaeFoldListBucketsReq, listFoldBuckets),
+  route(RpbAaeFoldReapTombsReq, reapTombstones),
+  route(RpbAaeFoldEraseKeysReq, eraseKeys),
 ];
 
 const ROUTE_BY_CODE: readonly (Route | undefined)[] = routesByCode();

@@ -7,7 +7,6 @@
  * has no other than the node's.
  */
 
-import { runInSlices } from '../../../base/sliced.ts';
 import { encodeContext } from '../../../clock/context.ts';
 import { DEFAULT_BUCKET_TYPE } from '../../../base/names.ts';
 import { randomKey } from '../../../object/vtag.ts';
@@ -19,12 +18,10 @@ import {
   valueToMessage,
 } from '../datatype-values.ts';
 import { datatypeErrorText, type DatatypeRefusal } from '../datatype-error-text.ts';
-import { encodeFrameInSlices } from '../framing.ts';
-import { errorReply, malformedReply, reply } from '../handler.ts';
+import { errorReply, largeReply, malformedReply, reply } from '../handler.ts';
 import { DtFetchResp, DtUpdateResp } from '../messages/datatype-messages.ts';
 import { contextOf, setQuorum, setRequestOptions } from '../request-values.ts';
 import type { ByteString } from '../../../base/bytes.ts';
-import type { Clock } from '../../../base/host.ts';
 import type { Mutable } from '../../../base/mutable.ts';
 import type { DatatypeOperation } from '../../../datatype/operation.ts';
 import type {
@@ -36,7 +33,7 @@ import type {
 } from '../../../object/datatype-requests.ts';
 import type { Reply, Session } from '../handler.ts';
 import type { DtFetchReq, DtUpdateReq } from '../messages/datatype-messages.ts';
-import type { Fields, MessageInput, MessageOf, MessageType } from '../messages/message-type.ts';
+import type { MessageOf } from '../messages/message-type.ts';
 
 const UPDATED = reply(DtUpdateResp, {});
 
@@ -80,16 +77,6 @@ function fetchReply(
   return isLarge(shown.value)
     ? largeReply(DtFetchResp, message, clock)
     : reply(DtFetchResp, message);
-}
-
-/** Encoded in slices, so that others are served meanwhile. */
-async function largeReply<F extends Fields>(
-  type: MessageType<F>,
-  value: MessageInput<F>,
-  clock: Clock,
-): Promise<Reply> {
-  const frame = await runInSlices(encodeFrameInSlices(type, value), clock);
-  return { ...reply(type, value), frame };
 }
 
 export function updateDatatype(

@@ -71,9 +71,13 @@ export class ProtoWriter {
     this.#position += 1;
   }
 
-  /** `value` from 0 to 2^32 - 1. */
+  /** `value` from 0. What is above 2^32 - 1 goes out as it is, as from Riak: a sum of many sizes. */
   uint32(field: number, value: number): void {
-    assert(value >= 0 && value < TWO_32, 'a uint32 fits into 32 bits');
+    assert(value >= 0, 'a uint32 is not negative');
+    if (value >= TWO_32) {
+      this.int64(field, BigInt(value));
+      return;
+    }
     this.#reserve(10);
     this.#varint((field << 3) | VARINT_WIRE);
     this.#varint(value);

@@ -19,6 +19,7 @@ import {
 import { ProtoReader } from '../../../../src/api/pbc/messages/proto-reader.ts';
 import { ProtoWriter } from '../../../../src/api/pbc/messages/proto-writer.ts';
 import { utf8ToByteString } from '../../../../src/base/bytes.ts';
+import { RpbKeysCount } from '../../../../src/api/pbc/messages/aae-fold-messages.ts';
 import { arbitraryMessage } from './arbitrary-message.ts';
 import type {
   Fields,
@@ -206,5 +207,21 @@ t.test('codes name their messages', (t) => {
   t.equal(findMessageType(77), undefined);
   const codes = MESSAGE_TYPES.flatMap(({ code }) => (code === undefined ? [] : [code]));
   t.equal(new Set(codes).size, codes.length, 'no code stands for two messages');
+  t.end();
+});
+
+t.test('a sum above 32 bits goes out whole, as from Riak', (t) => {
+  const tag = utf8ToByteString('total_size');
+  const tell = (count: number): string => encode(RpbKeysCount, { tag, count }).toString('hex');
+  const asUint64 = (count: bigint): string => {
+    writer.begin(0, 0);
+    writer.byteString(1, tag);
+    writer.int64(3, count);
+    return Buffer.concat(writer.finish()).toString('hex');
+  };
+  for (const count of [0, 127, 128, 2 ** 32 - 1, 2 ** 32, 2 ** 40 + 5, Number.MAX_SAFE_INTEGER]) {
+    t.equal(tell(count), asUint64(BigInt(count)), String(count));
+  }
+  t.throws(() => tell(-1));
   t.end();
 });
