@@ -28,7 +28,8 @@ export type RouteName =
   | 'index'
   | 'query'
   | 'counter'
-  | 'datatype';
+  | 'datatype'
+  | 'fold';
 
 type Access =
   /** Anyone. */
@@ -37,8 +38,8 @@ type Access =
   | { readonly kind: 'users' }
   /** By method, on the target of the resource. */
   | { readonly kind: 'granted'; readonly byMethod: Readonly<Record<string, Permission>> }
-  /** What the resource says, which depends on the body. */
-  | { readonly kind: 'by-body' }
+  /** What the resource says, which depends on the body, or on more than the route. */
+  | { readonly kind: 'by-request' }
   /** Nobody. */
   | { readonly kind: 'refused'; readonly demand: Demand };
 
@@ -51,7 +52,7 @@ export const ACCESS: Readonly<Record<RouteName, Access>> = {
   readyz: OPEN,
   stats: OPEN,
   metrics: OPEN,
-  mapreduce: { kind: 'by-body' },
+  mapreduce: { kind: 'by-request' },
   buckets: granted({ GET: 'riak_kv.list_buckets', HEAD: 'riak_kv.list_buckets' }),
   keys: granted({ GET: 'riak_kv.list_keys', HEAD: 'riak_kv.list_keys' }),
   'bucket properties': granted({
@@ -77,6 +78,7 @@ export const ACCESS: Readonly<Record<RouteName, Access>> = {
   query: granted({ POST: 'riak_kv.index' }),
   counter: granted({ GET: 'riak_kv.get', POST: 'riak_kv.put' }),
   datatype: granted({ GET: 'riak_kv.get', HEAD: 'riak_kv.get', POST: 'riak_kv.put' }),
+  fold: { kind: 'by-request' },
 };
 
 /** What a resource tells of itself, so that it can be judged who may ask for it. */
@@ -84,7 +86,7 @@ export interface Guarded {
   readonly route: RouteName;
   /** The bucket or the type that it is about; undefined: neither. */
   readonly target?: Target;
-  /** Where it depends on the body, which has been read. */
+  /** Where it depends on the request, whose body has been read. */
   demand?(): Demand;
 }
 
@@ -100,7 +102,7 @@ export function demandOf(resource: Guarded, method: string): Demand {
       if (permission === undefined || resource.target === undefined) return NOT_PLANNED;
       return [{ permission, target: resource.target }];
     }
-    case 'by-body':
+    case 'by-request':
       return resource.demand?.() ?? NOT_PLANNED;
     case 'refused':
       return access.demand;

@@ -8,6 +8,8 @@
 
 import { CounterResource } from './counter-resource.ts';
 import { DatatypeResource } from './datatype-resource.ts';
+import { parseFoldPath } from './fold-path.ts';
+import { FoldResource } from './fold-resource.ts';
 import { HealthResource } from './health-resource.ts';
 import { IndexResource } from './index-resource.ts';
 import { LinkWalkResource } from './link-walk-resource.ts';
@@ -79,8 +81,13 @@ export function findResource(
       if (third !== 'buckets') return undefined;
       return findBucketResource(exchange, 'types', { type: second, names: names.slice(3) });
     default:
-      return undefined;
+      return findFold(exchange, names);
   }
+}
+
+function findFold(exchange: Exchange, names: readonly ByteString[]): Resource | undefined {
+  const path = parseFoldPath(names);
+  return path === undefined ? undefined : new FoldResource(exchange, path);
 }
 
 /** `/riak`, `/riak/B`, `/riak/B/K` and `/riak/B/K/step…`. */

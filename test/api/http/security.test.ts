@@ -28,11 +28,14 @@ const IN_B: Target = { ...DEFAULT, bucket: 'b' as ByteString };
 const MAPS: Target = { type: 'maps' as ByteString };
 const IN_MAPS: Target = { ...MAPS, bucket: 'b' as ByteString };
 
+/** No bucket and no type. */
+const ANY = 'any';
+
 interface Row {
   readonly route: RouteName;
   readonly line: string;
   readonly needs: readonly Permission[];
-  readonly on?: Target;
+  readonly on?: Target | typeof ANY;
   readonly body?: string;
 }
 
@@ -45,7 +48,7 @@ function row(route: RouteName, line: string, rest: Partial<Row> = {}): Row {
   return { route, line, needs: [], ...rest };
 }
 
-function on(target: Target, ...needs: readonly Permission[]): Partial<Row> {
+function on(target: Target | typeof ANY, ...needs: readonly Permission[]): Partial<Row> {
   return { needs, on: target };
 }
 
@@ -95,8 +98,28 @@ const ROWS: readonly Row[] = [
     ...on(IN_MAPS, 'riak_kv.put'),
     body: '{}',
   }),
+  row('fold', 'GET /siblings/buckets/b/counts/1', on(IN_B, 'riak_kv.list_keys')),
+  row('fold', 'HEAD /objectsizes/types/maps/buckets/b/sizes/9', on(IN_MAPS, 'riak_kv.list_keys')),
+  row('fold', 'GET /objectstats/buckets/b', on(IN_B, 'riak_kv.list_keys')),
+  row('fold', 'GET /tombs/buckets/b', on(IN_B, 'riak_kv.list_keys')),
+  row('fold', 'GET /rangetrees/buckets/b/trees/small', on(IN_B, 'riak_kv.list_keys')),
+  row('fold', 'GET /rangetrees/buckets/b/keysclocks', on(IN_B, 'riak_kv.list_keys')),
+  row('fold', 'GET /rangerepl/buckets/b/queuename/q', on(IN_B, 'riak_kv.list_keys')),
+  row('fold', 'GET /rangerepair/buckets/b', on(IN_B, 'riak_kv.list_keys', 'riak_kv.get')),
+  row('fold', 'GET /reap/buckets/b', on(IN_B, 'riak_kv.list_keys', 'riak_kv.delete')),
+  row('fold', 'HEAD /erase/buckets/b', on(IN_B, 'riak_kv.list_keys', 'riak_kv.delete')),
+  row('fold', 'GET /aaebucketlist', on(ANY, 'riak_kv.list_buckets')),
+  row('fold', 'GET /cachedtrees/nvals/3/root', on(ANY, 'riak_kv.list_keys')),
+  row('fold', 'GET /cachedtrees/nvals/3/branch?filter=W10=', on(ANY, 'riak_kv.list_keys')),
+  row('fold', 'GET /cachedtrees/nvals/3/keysclocks?filter=W10=', on(ANY, 'riak_kv.list_keys')),
   row('mapreduce', 'POST /mapred', { ...on(IN_B, 'riak_kv.get', 'riak_kv.mapreduce'), body: JOB }),
 ];
+
+function placeOf(target: Row['on']): string {
+  if (target === ANY) return ANY;
+  const { type, bucket } = target ?? DEFAULT;
+  return bucket === undefined ? type : `${type}/${bucket}`;
+}
 
 type Ask = (line: string, user?: string, body?: string) => Promise<Reply>;
 
@@ -136,7 +159,7 @@ t.test('each route is served to who has all that it needs, and over TLS only', a
     const stranger = await overTls(line, undefined, body);
     t.equal(stranger.status, 401, `${line} of a stranger`);
     t.equal(stranger.headers['www-authenticate'], 'Basic realm="Riak"');
-    security.grant('ann', needs, target);
+    security.grant('ann', needs, target === ANY ? undefined : target);
     const { status } = await overTls(line, 'ann:', body);
     t.notOk([401, 426].includes(status), `${line} with ${needs.join(', ')}: ${status}`);
     if (status === 403) {
@@ -149,8 +172,7 @@ t.test('each route is served to who has all that it needs, and over TLS only', a
       security.grant('ann', others);
       const denied = await overTls(line, 'ann:', body);
       t.equal(denied.status, 403, `${line} without ${missing}`);
-      const { type, bucket } = target ?? DEFAULT;
-      const place = bucket === undefined ? type : `${type}/${bucket}`;
+      const place = placeOf(target);
       const text = `Permission denied: User 'ann' does not have '${missing}' on ${place}`;
       if (!isHead) t.equal(denied.body.toString(), text);
       t.equal(denied.headers['content-type'], 'text/plain');
