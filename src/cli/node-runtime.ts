@@ -69,6 +69,8 @@ export interface RuntimeOptions {
   readonly commands: ReadonlyMap<string, AdminCommand>;
   /** The data folder was restored from a copy; the store cannot tell that by itself. */
   readonly isRestored: boolean;
+  /** Told that the disk is an older copy: the process must end, and be started again. */
+  readonly onOutdated: (reason: string) => void;
   /** Told of a bug: the node must not go on. */
   readonly onBug: (error: unknown) => void;
 }
@@ -109,6 +111,7 @@ export class NodeRuntime {
     this.#fingerprint = fingerprint;
     this.#tracing = tracing;
     const gate = this.#newGate();
+    gate.onAdmitted((peer) => this.node.admittedPeer(peer));
     const certificates = new PeerCertificates(host, config.peerTls);
     this.#certificates = certificates;
     this.#clientCertificates = clientCertificatesOf(options);
@@ -116,7 +119,7 @@ export class NodeRuntime {
     this.#peer = new GrpcPeer(host, gate, {
       ...config.peer,
       credentials: () => certificates.client(),
-      linkChanged: (id, isOpen) => this.node.linkChanged(id, isOpen),
+      linkChanged: (id, isOpen, isVouching) => this.node.linkChanged(id, isOpen, isVouching),
       calledStranger: (id) => this.node.calledStranger(id),
       calledOutdated: (id, remembered) => this.node.succession()?.refusedBy(id, remembered),
     });
@@ -130,6 +133,7 @@ export class NodeRuntime {
       joinPort: this.#peer,
       mayHaveForgotten: store.mayHaveForgotten || options.isRestored,
       inCoverage: self.inCoverage,
+      outdated: options.onOutdated,
       stateChanged: (state) => this.#stateChanged(state),
       repair: { reaper: { deleteMode: deleteMode(config) }, transfers: config.transfers },
       refused: this.#audit.refused,
@@ -322,6 +326,8 @@ export class NodeRuntime {
       introduce: () => this.#introduction(),
       isMember: (id) => awaitedMembers(this.node.state()).includes(id),
       verifiesNames: config.peerTls?.verifiesNames ?? false,
+      recall: (id) => this.node.recallPeer(id),
+      isUp: (id) => this.node.liveMembers().includes(id),
     });
   }
 

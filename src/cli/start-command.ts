@@ -61,6 +61,10 @@ async function serve(options: StartOptions): Promise<void> {
     metrics,
     commands: new Map([...logCommands(logLevels, log), ['config', async () => document]]),
     isRestored: options.restored === true,
+    onOutdated: (reason) => {
+      console.error(`vertebra: ${self.name} stops: ${reason}; its next start takes a new identity`);
+      process.exit(1);
+    },
     onBug: (error) => {
       throw error;
     },

@@ -4,8 +4,8 @@
  * A node that forgot some of its writes (a lost disk, a restored backup, one damaged record) and then
  * counted on from what it still knew would issue an old dot for a new write; every replica that had
  * seen the old one would take the new one for superseded, and drop it. So an actor is more than a
- * node: its identity is made with the store, its actor epoch rises when the store may have
- * forgotten, its key epoch is fresh when the copy of one key may have. A dot of a fresh actor is
+ * node: its identity is drawn at a start, so that a copy of the disk draws another, and its key epoch is
+ * fresh when the copy of one key may have forgotten. A dot of a fresh actor is
  * covered by nobody's context, so the worst that forgetting can do is leave a sibling too many
  * (ARCHITECTURE.md, invariant 3).
  */
@@ -14,7 +14,7 @@ import { assert } from '../base/fault.ts';
 import type { ByteString } from '../base/bytes.ts';
 import type { Actor, Dot, VersionVector } from './version-vector.ts';
 
-/** Eight random bytes, made once with the store. */
+/** Eight random bytes, drawn at a start of a node and kept while its next ones follow clean stops. */
 export type NodeIdentity = ByteString & { readonly __nodeIdentity: unique symbol };
 
 /** The actors of one node in one actor epoch are those that start with this. */
@@ -22,7 +22,7 @@ export type ActorPrefix = ByteString & { readonly __actorPrefix: unique symbol }
 
 export interface ActorParts {
   readonly identity: NodeIdentity;
-  /** 0 to 2^32 - 1; rises durably when the store may have forgotten something. */
+  /** 0 to 2^32 - 1; 1 but for builds that counted their starts by it. */
   readonly actorEpoch: number;
   /** 0 to 2^48 - 1; each is used for one key only, and rises within an actor epoch. */
   readonly keyEpoch: number;

@@ -71,6 +71,11 @@ export interface NodeOptions {
   readonly inCoverage?: boolean;
   /** The store was restored, repaired or found damaged. Default false. */
   readonly mayHaveForgotten?: boolean;
+  /**
+   * Called when a peer has told that the disk is an older copy of it. The node serves nobody any more
+   * and is to be started again: it has noted that it may have forgotten. Must not throw.
+   */
+  readonly outdated?: (reason: string) => void;
   /** Called at the start and with each newer state; must not throw. */
   readonly stateChanged?: (state: ClusterState) => void;
   /** Reaches a cluster that this node is not part of; without it the node can join none. */

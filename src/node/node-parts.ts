@@ -7,6 +7,7 @@
 
 import { assert } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
+import type { NodeId } from '../base/names.ts';
 import { AnswerTimes } from '../coordinator/answer-times.ts';
 import { CoverageCoordinator } from '../coordinator/coverage.ts';
 import { DatatypeCoordinator } from '../coordinator/datatype.ts';
@@ -36,11 +37,13 @@ import type { DiskGuard } from './disk-guard.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { Joining } from './joining.ts';
 import type { NodeLimits, NodeOptions, NodeTimings } from './node-options.ts';
+import { dropOlderCopyNote, isOlderCopy } from './older-copy.ts';
 import { Operations } from './operations.ts';
 import { PeerRequests } from './peer-requests.ts';
+import { PeerStarts } from './peer-starts.ts';
 import { PropertyChanges } from './property-changes.ts';
 import { SecurityChanges } from './security-changes.ts';
-import { Succession } from './succession.ts';
+import { Succession, type SuccessionPorts } from './succession.ts';
 import { RepairRounds } from './repair-rounds.ts';
 import type { RoutingPeer } from './routing-peer.ts';
 import { Topology } from './topology.ts';
@@ -48,6 +51,7 @@ import { Topology } from './topology.ts';
 export interface NodeParts {
   readonly identity: Identity;
   readonly succession: Succession;
+  readonly peerStarts: PeerStarts;
   readonly keeper: StateKeeper;
   readonly topology: Topology;
   readonly liveness: Liveness;
@@ -81,19 +85,28 @@ export interface NodePorts {
   readonly timings: NodeTimings;
   readonly disk: DiskGuard | undefined;
   readonly passwords: PasswordHasher;
+  readonly foundOld: SuccessionPorts['foundOld'];
 }
 
-export async function openParts(ports: NodePorts): Promise<NodeParts> {
-  const { host, store, options, limits } = ports;
-  const mayHaveForgotten = options.mayHaveForgotten ?? false;
+export async function openParts(given: NodePorts): Promise<NodeParts> {
+  const { host, store, limits } = given;
+  const isOld = await isOlderCopy(store);
+  const mayHaveForgotten = isOld || (given.options.mayHaveForgotten ?? false);
+  const options = { ...given.options, mayHaveForgotten };
+  const ports = { ...given, options };
   const identity = await openIdentity(store, host, {
     mayHaveForgotten,
     withNew: (isEmpty) => [refillNote(host, isEmpty)],
   });
-  const succession = new Succession(host, identity);
   const refill = await findRefill(store);
   const membership = await openMembership(ports, identity);
   const { topology } = membership;
+  const starts = await openStarts(ports, { identity, topology });
+  if (isOld) {
+    // Counted here: the process that was told has ended.
+    host.metrics.count('older_copies_found');
+    await dropOlderCopyNote(store);
+  }
   topology.setFilled(refill === undefined);
   // Who has nobody to be admitted by would keep the claim of a new store for ever.
   if (awaitedMembers(topology.state()).length === 1) await identity.noteLinked();
@@ -130,6 +143,7 @@ export async function openParts(ports: NodePorts): Promise<NodeParts> {
     scripts: options.scripts,
     tracer: options.tracer,
     incarnation: () => identity.incarnation,
+    isUndecided: () => identity.isUndecided,
     inCoverage: options.inCoverage ?? true,
     agree: (message) => keeper.handle(message),
     heardPing: (source) => heartbeats.heardPing(source),
@@ -138,8 +152,23 @@ export async function openParts(ports: NodePorts): Promise<NodeParts> {
   const { peerClocks } = heartbeats;
   const watched = { topology, repair, keeper, peerClocks };
   const operations = new Operations({ clock: host.clock, peer, ...watched });
-  const own = { identity, succession, replica, repair, requests, operations };
-  return { ...own, ...membership, ...coordinators };
+  const own = { identity, replica, repair, requests, operations };
+  return { ...own, ...starts, ...membership, ...coordinators };
+}
+
+/** What peers remember of this node's starts, and this one of theirs. */
+async function openStarts(
+  { host, store, options, foundOld }: NodePorts,
+  { identity, topology }: Pick<NodeParts, 'identity' | 'topology'>,
+): Promise<Pick<NodeParts, 'succession' | 'peerStarts'>> {
+  const otherMembers = (): NodeId[] => {
+    return awaitedMembers(topology.state()).filter((id) => id !== options.id);
+  };
+  const succession = new Succession(host, identity, { otherMembers, foundOld });
+  const isMember = (id: NodeId): boolean => otherMembers().includes(id);
+  const mayHaveForgotten = options.mayHaveForgotten ?? false;
+  const peerStarts = await PeerStarts.open(host, { store, isMember }, { mayHaveForgotten });
+  return { succession, peerStarts };
 }
 
 type Membership = Pick<

@@ -76,7 +76,9 @@ import type { OperatorService } from './operations.ts';
 import { RoutingPeer } from './routing-peer.ts';
 import { spannedPeer } from './spanned-peer.ts';
 import { Standing, type StandingPorts } from './standing.ts';
-import type { NodeIntroduction, Succession } from './succession.ts';
+import { noteOlderCopy } from './older-copy.ts';
+import type { AdmittedPeer, PeerStart } from './peer-starts.ts';
+import type { NodeIntroduction, RememberedIncarnation, Succession } from './succession.ts';
 
 /** By a node that is no member: what others need to see that, and it to hear of it. */
 const SERVED_WHEN_REMOVED: ReadonlySet<PeerRequest['verb']> = new Set(['ping', 'agree', 'state']);
@@ -101,7 +103,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   readonly #folds: Folds;
   readonly #disk: DiskGuard | undefined;
   #parts: NodeParts | undefined;
-  #life: 'new' | 'starting' | 'serving' | 'stopping' | 'stopped' = 'new';
+  #life: 'new' | 'starting' | 'serving' | 'outdated' | 'stopping' | 'stopped' = 'new';
   #stopped: Promise<void> | undefined;
   /** Why clients should go elsewhere, though they are served. */
   notice: string | undefined;
@@ -174,6 +176,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
       timings: this.#timings,
       disk: this.#disk,
       passwords: this.#passwords,
+      foundOld: (peer, remembered) => void this.#becomeOutdated(peer, remembered),
     });
     await this.#disk?.start();
     this.#parts = parts;
@@ -183,6 +186,8 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     await parts.heartbeats.start(this.#timings.startGraceMs);
     await parts.catchUp.underWay;
     if (this.#life !== 'starting') return;
+    // Who was not vouched for by now has actors of its own.
+    parts.identity.beginAfresh();
     this.#life = 'serving';
     parts.repair.start();
     this.#standing.note(parts.topology.state());
@@ -199,7 +204,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   }
 
   async #stop(): Promise<void> {
-    this.#life = 'stopping';
+    if (this.#life !== 'outdated') this.#life = 'stopping';
     const { clock, log } = this.#host;
     this.entrance.close();
     await Promise.race([this.#admission.close(), sleep(clock, this.#timings.drainTimeoutMs)]);
@@ -363,7 +368,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     const parts = this.#parts;
     // Who is about to go answers no pings, so that others stop counting on it.
     const isAway = this.#life === 'stopping' && request.verb === 'ping';
-    if (parts === undefined || isAway || this.#life === 'stopped') {
+    if (parts === undefined || isAway || this.#isGone()) {
       return Promise.reject(this.#closedFault());
     }
     const { removal } = this.#standing;
@@ -375,7 +380,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
 
   handleStream(source: NodeId, request: PeerStreamRequest): AsyncIterableIterator<PeerStreamItem> {
     const parts = this.#parts;
-    if (parts === undefined || this.#life === 'stopped') return failedStream(this.#closedFault());
+    if (parts === undefined || this.#isGone()) return failedStream(this.#closedFault());
     return parts.requests.handleStream(source, request);
   }
 
@@ -386,8 +391,9 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     return {
       clusterName: topology.state().clusterName,
       node: this.id,
-      identity: identity.identity,
+      identity: identity.mark,
       incarnation: identity.incarnation,
+      lineage: identity.lineage,
       epoch: topology.epoch,
     };
   }
@@ -409,15 +415,50 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     void this.#parts?.joining.calledStranger(node);
   }
 
-  /** The transport says that the link to `node` opened or broke. */
-  linkChanged(node: NodeId, isOpen: boolean): void {
-    if (isOpen) this.succession()?.admittedBy(node);
+  /** The transport has let `peer` in. */
+  admittedPeer(peer: AdmittedPeer): void {
+    this.#parts?.peerStarts.note(peer);
+  }
+
+  /** Which start of `node` was noted before this one of this node. */
+  recallPeer(node: NodeId): PeerStart | undefined {
+    return this.#parts?.peerStarts.recall(node);
+  }
+
+  /**
+   * The transport says that the link to `node` opened or broke; `isVouching`: the peer knew a start that
+   * this one comes from, and none since.
+   */
+  linkChanged(node: NodeId, isOpen: boolean, isVouching: boolean): void {
+    if (isOpen) this.succession()?.admittedBy(node, isVouching);
     this.#parts?.heartbeats.linkChanged(node, isOpen);
   }
 
   /** Whom peers remember, once the store has been opened. */
   succession(): Succession | undefined {
     return this.#parts?.succession;
+  }
+
+  #isGone(): boolean {
+    return this.#life === 'outdated' || this.#life === 'stopped';
+  }
+
+  async #becomeOutdated(peer: NodeId, { incarnation }: RememberedIncarnation): Promise<void> {
+    const { log } = this.#host;
+    // Its next start is told again.
+    if (this.#life === 'stopping' || this.#life === 'stopped') return;
+    this.#life = 'outdated';
+    const reason = `the disk is an older copy: ${peer} remembers start ${incarnation} of ${this.id}`;
+    const remedy = 'start it again: it takes a new identity and is filled from its peers';
+    log.error('node.older-copy', { peer, remembered: incarnation, remedy });
+    try {
+      await noteOlderCopy(this.#store);
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      // The next start is told again.
+      log.warn('node.older-copy-not-noted', { code: error.code });
+    }
+    this.#options.outdated?.(reason);
   }
 
   #newStanding(): Standing {

@@ -35,6 +35,8 @@ export interface PeerRequestsPorts extends MapRequestsPorts {
   readonly datatypes: DatatypeCoordinator;
   readonly catchUp: CatchUp;
   readonly incarnation: () => number;
+  /** Whether the actors of before a clean stop may still go on; a write would begin afresh. */
+  readonly isUndecided: () => boolean;
   readonly inCoverage: boolean;
   /** A voter's answer, durable before it leaves. */
   readonly agree: (message: Buffer) => Promise<Buffer>;
@@ -227,6 +229,7 @@ export class PeerRequests implements PeerHandler {
 
   async #put(source: NodeId, request: PutRequest): Promise<PeerReply> {
     const { puts } = this.#ports;
+    this.#mustCoordinate();
     await this.#learnType(source, request.key);
     const outcome = await puts.coordinate(request);
     if (outcome.kind !== 'stored') return refusalOf(outcome);
@@ -237,12 +240,18 @@ export class PeerRequests implements PeerHandler {
 
   async #update(source: NodeId, request: UpdateDatatypeRequest): Promise<PeerReply> {
     const { datatypes } = this.#ports;
+    this.#mustCoordinate();
     await this.#learnType(source, request.key);
     const outcome = await datatypes.coordinate(request);
     if (outcome.kind === 'stored') {
       return { kind: 'stored', record: request.returning === 'value' ? outcome.record : undefined };
     }
     return refusalOf(outcome);
+  }
+
+  /** Nothing was done, so the asker tries another node. */
+  #mustCoordinate(): void {
+    if (this.#ports.isUndecided()) throw new Fault('peer-refused', 'the node is starting');
   }
 
   #copies(source: NodeId): CopyPorts {

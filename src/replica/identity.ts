@@ -1,27 +1,39 @@
 /**
  * The node's identity: what makes its dots its own, for ever.
  *
- * It lives in one entry of the store, and was made with it. Opening it raises the actor epoch unless
- * the node before had stopped cleanly with the very same store: then every dot it issued is in the
- * store too, and the actors of its keys may go on. The mark of a clean stop is taken away, durably,
- * before anything else is written, so a node that is killed finds none.
+ * It lives in two entries of the store. Each start draws a mark, and its actors begin with it: no copy
+ * of the store can issue a dot that another has issued, however old it is and whoever knows of it. Only
+ * after a clean stop may the actors of before go on, which keeps contexts short; a stop is in a copy as
+ * it is in the disk, so that is for peers to allow: a majority of them must say that they know this
+ * store's start of before, and none since (`continueActors`). Who issues a dot sooner begins afresh. The
+ * mark of a clean stop is taken away, durably, before anything else is written.
  *
- *   | version 1 | identity 8 | actor epoch 4 | incarnation varint | flags 1 | key epoch varint | CRC-32 4 |
+ *   meta 'identity' → | version 1 | actors' identity 8 | actor epoch 4 | incarnation varint | flags 1 |
+ *                     | key epoch varint | CRC-32 4 |
+ *   meta 'starts'   → | version 1 | origin | count varint | starts | CRC-32 4 |,
+ *                     a start: | incarnation varint | mark 8 |
  *
- * A store that was restored from a copy cannot be told from the one it was copied from by itself:
- * whoever restores says so (`mayHaveForgotten`), and peers refuse an older incarnation. What may have
- * forgotten is given a new identity: raising the epoch by one would meet the epoch that the store had
- * after the copy was made. A new identity counts its incarnations from the wall clock, so that it comes
- * after all those of the one that it follows and is let in to be filled again; where that clock was
- * behind, one that no peer has admitted yet may be raised above what they remember.
+ * What may have forgotten begins a new lineage (`base/lineage.ts`), so that peers do not take it for a
+ * copy that was put back in secret, which they refuse. It counts its incarnations from the wall clock,
+ * so that it comes after all those of the one that it follows and is let in to be filled again; where
+ * that clock was behind, one that no peer has admitted yet may be raised above what they remember.
  */
 
 import { crc32 } from 'node:zlib';
-import { bytesToByteString, utf8ToByteString } from '../base/bytes.ts';
+import { bytesToByteString, utf8ToByteString, type ByteString } from '../base/bytes.ts';
 import { ByteReader } from '../base/byte-reader.ts';
 import { ByteWriter } from '../base/byte-writer.ts';
 import { assert } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
+import {
+  extendLineage,
+  lastStart,
+  newLineage,
+  renumbered,
+  START_MARK_SIZE_BYTES,
+  type Lineage,
+  type Start,
+} from '../base/lineage.ts';
 import {
   actorPrefix,
   encodeActor,
@@ -41,8 +53,8 @@ export interface IdentityOptions {
 }
 
 const ENTRY_KEY = encodeMetaKey(utf8ToByteString('identity'));
+const STARTS_KEY = encodeMetaKey(utf8ToByteString('starts'));
 const VERSION = 1;
-const ACTOR_EPOCH_MAX = 2 ** 32 - 1;
 const CRC_SIZE_BYTES = 4;
 /** Any clock's count: years to come without end remain above it, a start each. */
 const FIRST_INCARNATION_MAX = 2 ** 52;
@@ -51,47 +63,79 @@ const FIRST_INCARNATION_MAX = 2 ** 52;
 const CLEAN = 1;
 const NEVER_LINKED = 2;
 
-interface IdentityEntry {
+/** Whose dots they are; the actor epoch is 1 but in stores of builds that counted it up. */
+interface Actors {
   readonly identity: NodeIdentity;
   readonly actorEpoch: number;
+  readonly lastKeyEpoch: number;
+}
+
+interface IdentityEntry extends Actors {
   readonly incarnation: number;
   /** Whether nothing has been written since the key epoch was noted. */
   readonly isClean: boolean;
   /** Whether no peer has admitted it since it was made. */
   readonly isNeverLinked: boolean;
-  readonly lastKeyEpoch: number;
+}
+
+/** What a start finds, and what it makes of it. */
+interface Opening {
+  readonly entry: IdentityEntry;
+  readonly lineage: Lineage;
+  /** Of before a clean stop. */
+  readonly actorsBefore: Actors | undefined;
 }
 
 export class Identity {
-  readonly identity: NodeIdentity;
-  readonly actorEpoch: number;
   /** No peer had admitted it when it was opened: whoever peers remember was there before it. */
   readonly wasNeverLinked: boolean;
-  /** What the actors of this actor epoch begin with. */
-  readonly prefix: ActorPrefix;
   readonly #store: Store;
+  readonly #actorsOfStart: Actors;
   /** What the store was told last. */
   #noted: IdentityEntry;
-  #incarnation: number;
+  #lineage: Lineage;
+  #actors: Actors;
+  #prefix: ActorPrefix;
   #lastKeyEpoch: number;
+  #isUndecided: boolean;
   #mayStopCleanly = true;
   #isLinkNoted = false;
   #isClosed = false;
 
-  constructor(store: Store, entry: IdentityEntry) {
+  constructor(store: Store, { entry, lineage, actorsBefore }: Opening) {
     this.#store = store;
-    this.identity = entry.identity;
-    this.actorEpoch = entry.actorEpoch;
     this.wasNeverLinked = entry.isNeverLinked;
     this.#noted = entry;
-    this.#incarnation = entry.incarnation;
-    this.prefix = actorPrefix(entry.identity, entry.actorEpoch);
-    this.#lastKeyEpoch = entry.lastKeyEpoch;
+    this.#lineage = lineage;
+    this.#actorsOfStart = entry;
+    this.#isUndecided = actorsBefore !== undefined;
+    this.#actors = actorsBefore ?? entry;
+    this.#lastKeyEpoch = this.#actors.lastKeyEpoch;
+    this.#prefix = prefixOf(this.#actors);
   }
 
   /** Rises by one at each start of this store; peers refuse a lower one than they have seen. */
   get incarnation(): number {
-    return this.#incarnation;
+    return lastStart(this.#lineage).incarnation;
+  }
+
+  /** Of this start alone. */
+  get mark(): ByteString {
+    return lastStart(this.#lineage).mark;
+  }
+
+  get lineage(): Lineage {
+    return this.#lineage;
+  }
+
+  /** What the actors in use begin with; those of before a clean stop until it is decided. */
+  get prefix(): ActorPrefix {
+    return this.#prefix;
+  }
+
+  /** Whether the actors of before a clean stop may still go on. */
+  get isUndecided(): boolean {
+    return this.#isUndecided;
   }
 
   /** The key epoch that was used last. */
@@ -99,25 +143,44 @@ export class Identity {
     return this.#lastKeyEpoch;
   }
 
-  /** Above all that were used in this actor epoch. */
+  /**
+   * The actors of before go on: a majority of the other members knows this store's start of before, and
+   * none since. Without effect once it is decided.
+   */
+  continueActors(): void {
+    this.#isUndecided = false;
+  }
+
+  /** The actors are this start's own. Without effect once it is decided. */
+  beginAfresh(): void {
+    if (!this.#isUndecided) return;
+    this.#isUndecided = false;
+    this.#actors = this.#actorsOfStart;
+    this.#prefix = prefixOf(this.#actors);
+    this.#lastKeyEpoch = 0;
+  }
+
+  /** Above all that were used with these actors. */
   freshKeyEpoch(): number {
     assert(!this.#isClosed, 'a closed identity issues nothing');
+    assert(!this.#isUndecided, 'who issues has decided which actors are its own');
     assert(this.#lastKeyEpoch < KEY_EPOCH_MAX, 'key epochs of an actor epoch suffice');
     this.#lastKeyEpoch += 1;
     return this.#lastKeyEpoch;
   }
 
   freshActor(): Actor {
-    const { identity, actorEpoch } = this;
+    this.beginAfresh();
+    const { identity, actorEpoch } = this.#actors;
     return encodeActor({ identity, actorEpoch, keyEpoch: this.freshKeyEpoch() });
   }
 
   /** Durable when it resolves, and in force from then on; a lower one changes nothing. */
   async raiseIncarnation(incarnation: number): Promise<void> {
     assert(this.wasNeverLinked, 'only who has never been admitted counts anew');
-    if (this.#isClosed || incarnation <= this.#incarnation) return;
+    if (this.#isClosed || incarnation <= this.incarnation) return;
     await this.#note({ incarnation: Math.max(incarnation, this.#noted.incarnation) });
-    this.#incarnation = Math.max(incarnation, this.#incarnation);
+    this.#lineage = renumbered(this.#lineage, Math.max(incarnation, this.incarnation));
   }
 
   /** Notes durably that a peer has admitted it. Idempotent; after a failure it may be tried again. */
@@ -132,7 +195,7 @@ export class Identity {
     }
   }
 
-  /** From now on the next start raises the actor epoch, however this one stops. */
+  /** From now on the next start begins afresh, however this one stops. */
   forbidCleanStop(): void {
     this.#mayStopCleanly = false;
   }
@@ -145,12 +208,15 @@ export class Identity {
     if (this.#isClosed) return;
     this.#isClosed = true;
     if (!this.#mayStopCleanly) return;
-    await this.#note({ isClean: true, lastKeyEpoch: this.#lastKeyEpoch });
+    const { identity, actorEpoch } = this.#actors;
+    const lastKeyEpoch = this.#lastKeyEpoch;
+    await this.#note({ isClean: true, identity, actorEpoch, lastKeyEpoch });
   }
 
   #note(changes: Partial<IdentityEntry>): Promise<void> {
     this.#noted = { ...this.#noted, ...changes };
-    return writeEntry(this.#store, this.#noted);
+    const { incarnation } = this.#noted;
+    return writeEntries(this.#store, this.#noted, renumbered(this.#lineage, incarnation));
   }
 }
 
@@ -166,50 +232,69 @@ export async function openIdentity(
     host.metrics.count('replica_identity_corrupt');
     host.log.error('replica.identity.corrupt', { remedy: 'a new identity is made' });
   }
-  const continued = entryAtStart(found, options.mayHaveForgotten ?? false);
-  const entry = continued ?? newEntry(host);
-  const beside = continued === undefined ? options.withNew?.(bytes === undefined) : undefined;
-  await writeEntry(store, entry, beside);
-  const { actorEpoch, incarnation } = entry;
-  const isNew = continued === undefined;
-  host.log.info('replica.identity.opened', { actorEpoch, incarnation, isNew });
-  return new Identity(store, entry);
+  const startsBytes = await store.get(STARTS_KEY);
+  const starts = startsBytes === undefined ? undefined : decodeStarts(startsBytes);
+  const isNew = found === undefined || (options.mayHaveForgotten ?? false);
+  const opening = isNew ? newOpening(host) : nextOpening(host, found, starts);
+  const beside = isNew ? options.withNew?.(bytes === undefined) : undefined;
+  await writeEntries(store, opening.entry, opening.lineage, beside);
+  const { incarnation } = opening.entry;
+  const isAfterCleanStop = opening.actorsBefore !== undefined;
+  host.log.info('replica.identity.opened', { incarnation, isNew, isAfterCleanStop });
+  return new Identity(store, opening);
 }
 
-/** Undefined where only a new identity will do. */
-function entryAtStart(
-  found: IdentityEntry | undefined,
-  mayHaveForgotten: boolean,
-): IdentityEntry | undefined {
-  if (found === undefined || mayHaveForgotten) return undefined;
-  const incarnation = found.incarnation + 1;
-  if (found.isClean) return { ...found, incarnation, isClean: false };
-  if (found.actorEpoch === ACTOR_EPOCH_MAX) return undefined;
-  const actorEpoch = found.actorEpoch + 1;
-  return { ...found, actorEpoch, incarnation, isClean: false, lastKeyEpoch: 0 };
+function newOpening(host: Host): Opening {
+  // A start takes longer than a millisecond, so no older store can have counted this far.
+  const incarnation = firstIncarnation(host.clock.wallMicros());
+  const start = newStart(host, incarnation);
+  const entry = { ...entryOf(start), isNeverLinked: true };
+  return { entry, lineage: newLineage(start), actorsBefore: undefined };
 }
 
-function newEntry(host: Host): IdentityEntry {
-  return {
-    identity: bytesToByteString(host.random.bytes(NODE_IDENTITY_SIZE_BYTES)) as NodeIdentity,
-    actorEpoch: 1,
-    // A start takes longer than a millisecond, so no older store can have counted this far.
-    incarnation: firstIncarnation(host.clock.wallMicros()),
-    isClean: false,
-    isNeverLinked: true,
-    lastKeyEpoch: 0,
-  };
+function nextOpening(host: Host, found: IdentityEntry, before: Lineage | undefined): Opening {
+  const start = newStart(host, found.incarnation + 1);
+  const { isNeverLinked } = found;
+  // Nobody knows a start that nobody has admitted, and the count may have been raised since.
+  const lineage =
+    before === undefined || isNeverLinked ? newLineage(start) : extendLineage(before, start);
+  // A build without marks may have run in between.
+  const isLast = before !== undefined && lastStart(before).incarnation === found.incarnation;
+  const actorsBefore = found.isClean && isLast ? found : undefined;
+  return { entry: { ...entryOf(start), isNeverLinked }, lineage, actorsBefore };
+}
+
+function newStart(host: Host, incarnation: number): Start {
+  return { incarnation, mark: bytesToByteString(host.random.bytes(START_MARK_SIZE_BYTES)) };
+}
+
+function entryOf({ mark, incarnation }: Start): Omit<IdentityEntry, 'isNeverLinked'> {
+  const identity = mark as NodeIdentity;
+  return { identity, actorEpoch: 1, lastKeyEpoch: 0, incarnation, isClean: false };
+}
+
+function prefixOf({ identity, actorEpoch }: Actors): ActorPrefix {
+  return actorPrefix(identity, actorEpoch);
 }
 
 function firstIncarnation(wallMicros: number): number {
   return Math.min(Math.max(1, Math.floor(wallMicros / 1_000)), FIRST_INCARNATION_MAX);
 }
 
-function writeEntry(
+function writeEntries(
   store: Store,
   entry: IdentityEntry,
+  lineage: Lineage,
   beside: readonly WriteOperation[] = [],
 ): Promise<void> {
+  return store.write([
+    { kind: 'put', key: ENTRY_KEY, head: encodeEntry(entry) },
+    { kind: 'put', key: STARTS_KEY, head: encodeStarts(lineage) },
+    ...beside,
+  ]);
+}
+
+function encodeEntry(entry: IdentityEntry): Buffer {
   const writer = new ByteWriter(40);
   writer.u8(VERSION);
   writer.byteString(entry.identity);
@@ -218,16 +303,13 @@ function writeEntry(
   writer.u8((entry.isClean ? CLEAN : 0) | (entry.isNeverLinked ? NEVER_LINKED : 0));
   writer.varint(entry.lastKeyEpoch);
   writer.u32(crc32(writer.written()));
-  return store.write([{ kind: 'put', key: ENTRY_KEY, head: writer.written() }, ...beside]);
+  return writer.written();
 }
 
-/** Undefined for bytes that no `writeEntry` made. */
+/** Undefined for bytes that no `encodeEntry` made. */
 function decodeEntry(bytes: Buffer): IdentityEntry | undefined {
-  const covered = bytes.subarray(0, Math.max(bytes.length - CRC_SIZE_BYTES, 0));
-  const trailer = new ByteReader(bytes.subarray(covered.length));
-  if (trailer.u32() !== crc32(covered) || !trailer.isSound) return undefined;
-  const reader = new ByteReader(covered);
-  if (reader.u8() !== VERSION) return undefined;
+  const reader = openChecked(bytes);
+  if (reader === undefined) return undefined;
   const identity = reader.byteString(NODE_IDENTITY_SIZE_BYTES) as NodeIdentity;
   const actorEpoch = reader.u32();
   const incarnation = reader.varint();
@@ -241,4 +323,43 @@ function decodeEntry(bytes: Buffer): IdentityEntry | undefined {
     lastKeyEpoch: reader.varint(),
   };
   return reader.isSound && reader.remaining === 0 ? entry : undefined;
+}
+
+function encodeStarts({ origin, starts }: Lineage): Buffer {
+  const writer = new ByteWriter(40 + 20 * starts.length);
+  writer.u8(VERSION);
+  writeStart(writer, origin);
+  writer.varint(starts.length);
+  for (const start of starts) writeStart(writer, start);
+  writer.u32(crc32(writer.written()));
+  return writer.written();
+}
+
+function writeStart(writer: ByteWriter, { incarnation, mark }: Start): void {
+  writer.varint(incarnation);
+  writer.byteString(mark);
+}
+
+/** Undefined for bytes that no `encodeStarts` made: nothing can be continued then. */
+function decodeStarts(bytes: Buffer): Lineage | undefined {
+  const reader = openChecked(bytes);
+  if (reader === undefined) return undefined;
+  const origin = readStart(reader);
+  const count = reader.varint();
+  const starts: Start[] = [];
+  while (starts.length < count && reader.isSound) starts.push(readStart(reader));
+  return reader.isSound && reader.remaining === 0 ? { origin, starts } : undefined;
+}
+
+function readStart(reader: ByteReader): Start {
+  return { incarnation: reader.varint(), mark: reader.byteString(START_MARK_SIZE_BYTES) };
+}
+
+/** What is between the version and the checksum; undefined where one of them is another. */
+function openChecked(bytes: Buffer): ByteReader | undefined {
+  const covered = bytes.subarray(0, Math.max(bytes.length - CRC_SIZE_BYTES, 0));
+  const trailer = new ByteReader(bytes.subarray(covered.length));
+  if (trailer.u32() !== crc32(covered) || !trailer.isSound) return undefined;
+  const reader = new ByteReader(covered);
+  return reader.u8() === VERSION ? reader : undefined;
 }

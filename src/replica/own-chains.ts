@@ -9,7 +9,7 @@
  * fresh one (the fault of basho/riak_kv issue 679 and its kin).
  *
  * What is closed is known in memory only. A clean stop would forget it, so there is none then: the
- * actor epoch rises at the next start, which closes all chains.
+ * next start has actors of its own, which closes all chains.
  */
 
 import type { ByteString } from '../base/bytes.ts';
@@ -25,6 +25,8 @@ export class OwnChains {
   readonly #closedKeys = new Set<ByteString>();
   /** Actors of this key epoch or an older one are not continued. */
   #closedKeyEpoch = 0;
+  /** Whose key epochs they are. */
+  #closedPrefix = '';
 
   constructor(identity: Identity) {
     this.#identity = identity;
@@ -39,6 +41,7 @@ export class OwnChains {
     contexts: { readonly local: VersionVector | undefined; readonly client: VersionVector },
   ): Dot {
     const { local, client } = contexts;
+    this.#identity.beginAfresh();
     return nextDot({
       prefix: this.#identity.prefix,
       local,
@@ -69,12 +72,13 @@ export class OwnChains {
   closeAll(): void {
     this.#closedKeys.clear();
     this.#closedKeyEpoch = this.#identity.lastKeyEpoch;
+    this.#closedPrefix = this.#identity.prefix;
     this.#identity.forbidCleanStop();
   }
 
   #isOpen(local: VersionVector | undefined): boolean {
-    if (this.#closedKeyEpoch === 0 || local === undefined) return true;
     const { prefix } = this.#identity;
+    if (this.#closedPrefix !== prefix || local === undefined) return true;
     for (const actor of local.keys()) {
       if (actor.startsWith(prefix) && decodeActor(actor).keyEpoch > this.#closedKeyEpoch) {
         return true;

@@ -87,6 +87,7 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   pbc_tls_handshakes_total: 'Connections of Protocol Buffers that went on over TLS',
   pbc_tls_injections_total: 'Connections cut because something followed STARTTLS in clear',
   pbc_unknown_codes_total: 'Messages of a kind that is not known',
+  older_copies_found: 'Starts on a disk that a peer had told to be an older copy of it',
   peer_frames_malformed: 'Frames of other nodes that could not be read, or were damaged',
   peer_frames_received: 'Frames received from other nodes',
   peer_frames_sent: 'Frames sent to other nodes',

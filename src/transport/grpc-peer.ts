@@ -40,11 +40,11 @@ export interface GrpcPeerOptions {
   readonly keepaliveMs?: number;
   /** Longest pause between two attempts; the first is a twentieth of it. Default 2,000. */
   readonly reconnectDelayMaxMs?: number;
-  /** A link opened or broke. */
-  readonly linkChanged?: (node: NodeId, isOpen: boolean) => void;
+  /** A link opened or broke; `isVouching`: the peer knew a start that this one descends from. */
+  readonly linkChanged?: (node: NodeId, isOpen: boolean, isVouching: boolean) => void;
   /** A peer says that this node is no member. */
   readonly calledStranger?: (node: NodeId) => void;
-  /** A peer remembers another store's incarnation of this node, above its own. */
+  /** A peer remembers another start of this node, which this one does not come after. */
   readonly calledOutdated?: (node: NodeId, remembered: Remembered) => void;
 }
 
@@ -144,7 +144,8 @@ export class GrpcPeer implements Peer, JoinPort {
         handshakeTimeoutMs: options.handshakeTimeoutMs ?? 5_000,
         keepaliveMs: options.keepaliveMs ?? KEEPALIVE_MS,
         reconnectDelayMaxMs: options.reconnectDelayMaxMs ?? 2_000,
-        changed: (changed, isOpen) => options.linkChanged?.(changed, isOpen),
+        changed: (changed, isOpen, isVouching) =>
+          options.linkChanged?.(changed, isOpen, isVouching),
         refused: (peer, { reason, remembered }) => {
           if (reason === 'stranger') options.calledStranger?.(peer);
           if (remembered !== undefined) options.calledOutdated?.(peer, remembered);

@@ -2,11 +2,14 @@
  * The handshake: who may talk to whom.
  *
  * Both ends of a link introduce themselves before anything else. A stranger, another cluster, a node
- * of another name than was dialled, or an incarnation that has since been restarted is refused with a
- * typed reason: a stale or misdirected link must never carry a write. Pure: facts in, verdict out.
+ * of another name than was dialled, an incarnation that has since been restarted, or a copy of a disk
+ * that has begun again since is refused with a typed reason: a stale or misdirected link must never
+ * carry a write. Pure: facts in, verdict out.
  */
 
+import type { ByteString } from '../base/bytes.ts';
 import { isFault } from '../base/fault.ts';
+import { descentFrom, STARTS_MAX, type Lineage, type Start } from '../base/lineage.ts';
 import type { Epoch, NodeId } from '../base/names.ts';
 import { malformed, TupleReader } from '../peer/tuple-reader.ts';
 import type { WireTuple } from '../peer/tuple-reader.ts';
@@ -22,10 +25,12 @@ const REFUSED = 'refused';
 export interface Introduction {
   readonly clusterName: string;
   readonly node: NodeId;
-  /** Random, made with the node's store. */
+  /** Random, drawn at this start; a build without marks tells what it drew with its store. */
   readonly identity: string;
   /** Rises with every start of the node. */
   readonly incarnation: number;
+  /** From which starts this one comes; undefined: its build does not say. */
+  readonly lineage?: Lineage | undefined;
   /** Of the newest cluster state it has. */
   readonly epoch: Epoch;
   /** Of its program, for people. */
@@ -37,6 +42,8 @@ export interface Hello extends Introduction {
   readonly protocolTo: number;
   /** Whom the caller dialled; in the answer, the caller. */
   readonly dialled: NodeId;
+  /** In an answer: whether it knew a start that the caller descends from, and none since. */
+  readonly isVouching?: boolean | undefined;
 }
 
 const REFUSAL_REASONS = [
@@ -47,6 +54,7 @@ const REFUSAL_REASONS = [
   'stranger',
   'other-certificate',
   'old-incarnation',
+  'older-copy',
   'busy',
 ] as const;
 /** `unknown`: a reason that only a later release has. */
@@ -57,13 +65,13 @@ export interface Refusal {
   /** A sentence for the log of either side. */
   readonly text: string;
   /**
-   * Of `old-incarnation`: whom this node is taken to have followed or been followed by. Undefined where
-   * that is the same store, or the refuser of a release that does not say it.
+   * Of `old-incarnation` and `older-copy`: whom this node is taken to have followed or been followed by.
+   * Undefined where that is the same start, or is there now, or the refuser does not say it.
    */
   readonly remembered?: Remembered | undefined;
 }
 
-/** Another store's incarnation of a node, as its peer remembers it. */
+/** Another start of a node, as its peer remembers it. */
 export interface Remembered {
   readonly incarnation: number;
   /** How long ago it was first admitted. */
@@ -71,13 +79,18 @@ export interface Remembered {
 }
 
 /** What was last learnt of a node. */
-export interface KnownPeer extends Remembered, Pick<Introduction, 'identity'> {}
+export interface KnownPeer extends Remembered, Pick<Introduction, 'identity'> {
+  /** How its store had begun, as far as that is known. */
+  readonly origin?: Start | undefined;
+}
 
 export interface HelloContext {
   readonly own: Introduction;
   /** Whether the cluster state has such a member. */
   readonly isMember: boolean;
   readonly known: KnownPeer | undefined;
+  /** Whether what is known is there now, so that nobody may follow it. Default false. */
+  readonly isKnownUp?: boolean;
 }
 
 /** Undefined: welcome. */
@@ -101,25 +114,51 @@ export function refusalFor(hello: Hello, context: HelloContext): Refusal | undef
   if (!isMember) {
     return { reason: 'stranger', text: `${hello.node} is no member of ${own.clusterName}` };
   }
-  if (known !== undefined && isOutdated(hello, known)) {
-    const { incarnation, knownForMs } = known;
-    const text = `incarnation ${hello.incarnation} of ${hello.node} has been followed by ${incarnation}`;
-    const isOther = hello.identity !== known.identity;
-    const remembered = isOther ? { incarnation, knownForMs } : undefined;
-    return { reason: 'old-incarnation', text, remembered };
-  }
-  return undefined;
+  return known && outdatedRefusal(hello, known, context.isKnownUp ?? false);
 }
 
-/** Of two with one number but different stores, the one that came first stays. */
+/** Whether the caller descends from `known`, as far as both say. */
+export function isDescendant(
+  { lineage }: Introduction,
+  { identity }: Pick<KnownPeer, 'identity'>,
+): boolean {
+  return lineage?.starts.some(({ mark }) => mark === identity) ?? false;
+}
+
+function outdatedRefusal(hello: Hello, known: KnownPeer, isKnownUp: boolean): Refusal | undefined {
+  const { incarnation, knownForMs } = known;
+  const isSameStart = hello.identity === known.identity;
+  const remembered = isSameStart || isKnownUp ? undefined : { incarnation, knownForMs };
+  if (isOlderCopy(hello, known)) {
+    const text =
+      `start ${hello.incarnation} of ${hello.node} comes from a copy of its disk ` +
+      `that is older than start ${incarnation}`;
+    return { reason: 'older-copy', text, remembered };
+  }
+  if (!isOutdated(hello, known)) return undefined;
+  const text = `incarnation ${hello.incarnation} of ${hello.node} has been followed by ${incarnation}`;
+  return { reason: 'old-incarnation', text, remembered };
+}
+
+function isOlderCopy({ lineage }: Introduction, known: KnownPeer): boolean {
+  const { incarnation, identity, origin } = known;
+  if (lineage === undefined || origin === undefined) return false;
+  // A store that begins under a clock that is behind is no copy: it counts on from what it is told.
+  if (lineage.origin.mark !== origin.mark && lineage.starts.length === 1) return false;
+  const start = { incarnation, mark: identity as ByteString, origin };
+  return descentFrom(start, lineage) === 'older-copy';
+}
+
+/** Of two with one number but different starts, the one that came first stays. */
 function isOutdated(hello: Introduction, known: KnownPeer): boolean {
   if (hello.incarnation !== known.incarnation) return hello.incarnation < known.incarnation;
   return hello.identity !== known.identity;
 }
 
-export function helloToTuple(own: Introduction, dialled: NodeId): WireTuple {
-  const { clusterName, node, identity, incarnation, epoch, release } = own;
-  return [
+/** `isVouching`: of an answer. A build that does not know what comes after the release passes over it. */
+export function helloToTuple(own: Introduction, dialled: NodeId, isVouching = false): WireTuple {
+  const { clusterName, node, identity, incarnation, epoch, release, lineage } = own;
+  const tuple: WireTuple = [
     MAGIC,
     PROTOCOL_FROM,
     PROTOCOL_TO,
@@ -131,6 +170,15 @@ export function helloToTuple(own: Introduction, dialled: NodeId): WireTuple {
     epoch,
     release,
   ];
+  return lineage === undefined ? tuple : [...tuple, lineageToTuple(lineage), isVouching];
+}
+
+function lineageToTuple({ origin, starts }: Lineage): WireTuple {
+  return [startToTuple(origin), starts.map(startToTuple)];
+}
+
+function startToTuple({ incarnation, mark }: Start): WireTuple {
+  return [incarnation, mark];
 }
 
 /** What is remembered comes last: a release that does not know it passes over it. */
@@ -165,7 +213,9 @@ export function tupleToOpening(tuple: unknown): Opening {
   const incarnation = reader.count();
   const epoch = reader.count() as Epoch;
   const release = name(reader);
-  // Fields after these belong to later releases; these ten are in every introduction, for ever.
+  // These ten are in every introduction, for ever; fields after the next two belong to later releases.
+  const lineage = reader.remaining === 0 ? undefined : readLineage(reader.tuple());
+  const isVouching = reader.remaining === 0 ? undefined : reader.boolean();
   return {
     kind: 'hello',
     hello: {
@@ -178,8 +228,22 @@ export function tupleToOpening(tuple: unknown): Opening {
       incarnation,
       epoch,
       release,
+      ...(lineage === undefined ? {} : { lineage, isVouching }),
     },
   };
+}
+
+function readLineage(reader: TupleReader): Lineage {
+  const origin = readStart(reader);
+  return { origin, starts: reader.list(readStart).slice(-STARTS_MAX) };
+}
+
+function readStart(reader: TupleReader): Start {
+  const start = reader.tuple();
+  const incarnation = start.count();
+  const mark = start.byteString();
+  if (mark === '' || mark.length > 255) throw malformed('start');
+  return { incarnation, mark };
 }
 
 /** What a fault or an error says, for a link's last words. */

@@ -2,15 +2,17 @@
  * The gate: what this node knows of its peers' incarnations, and the one place that admits links.
  *
  * Links come in from the server and go out from the client; both ask here, so that a peer seen
- * restarted through one is outdated on the other at once. A refusal is logged once a minute for each
- * peer and reason, however often a misconfigured node knocks.
+ * restarted through one is outdated on the other at once. What the node had noted of its peers before it
+ * was started is asked for once (`recall`). A refusal is logged once a minute for each peer and reason,
+ * however often a misconfigured node knocks.
  */
 
 import type { PeerCertificate } from 'node:tls';
 import type { Host } from '../base/host.ts';
+import type { KnownStart } from '../base/lineage.ts';
 import type { NodeId } from '../base/names.ts';
-import { refusalFor, helloToTuple } from './handshake.ts';
-import type { Hello, Introduction, Refusal } from './handshake.ts';
+import { refusalFor, helloToTuple, isDescendant } from './handshake.ts';
+import type { Hello, Introduction, KnownPeer, Refusal } from './handshake.ts';
 import { isCertifiedAs } from './peer-certificates.ts';
 import type { WireTuple } from '../peer/tuple-reader.ts';
 
@@ -19,6 +21,25 @@ const REFUSAL_LOG_INTERVAL_MS = 60_000;
 /** Strangers may invent names without end; past this many the oldest is forgotten. */
 const NAMES_MAX = 4_096;
 
+/** As it was noted before this process; how long ago, nobody can tell. */
+export interface RecalledStart extends KnownStart {
+  /** Whether nothing later was seen of it and forgotten. */
+  readonly isLast: boolean;
+}
+
+/** Longer than any process runs. */
+const RECALLED_FOR_MS = 2 ** 52;
+
+interface Known extends Omit<KnownPeer, 'knownForMs'> {
+  /** Undefined: it is only recalled. */
+  readonly hello: Hello | undefined;
+  readonly admittedAtMs: number;
+  /** Whether nothing later was seen of it and forgotten. */
+  readonly isLast: boolean;
+  /** Whether it descends from what was known before. */
+  readonly isVouchedFor: boolean;
+}
+
 export interface PeerGateOptions {
   /** What this node says of itself, now. */
   readonly introduce: () => Introduction;
@@ -26,12 +47,16 @@ export interface PeerGateOptions {
   readonly isMember: (node: NodeId) => boolean;
   /** Whether callers must show a certificate for the name that they give. Default false. */
   readonly verifiesNames?: boolean;
+  /** What was noted of a node before this process. Default: nothing. */
+  readonly recall?: (node: NodeId) => RecalledStart | undefined;
+  /** Whether a node is there now; who comes in its place is not told to follow it. Default: it is not. */
+  readonly isUp?: (node: NodeId) => boolean;
 }
 
 export class PeerGate {
   readonly #host: Host;
   readonly #options: PeerGateOptions;
-  readonly #known = new Map<NodeId, { readonly hello: Hello; readonly admittedAtMs: number }>();
+  readonly #known = new Map<NodeId, Known>();
   readonly #loggedAtMs = new Map<string, number>();
   readonly #listeners: ((introduction: Introduction) => void)[] = [];
 
@@ -43,6 +68,17 @@ export class PeerGate {
   /** The introduction to send to `dialled`. */
   hello(dialled: NodeId): WireTuple {
     return helloToTuple(this.#options.introduce(), dialled);
+  }
+
+  /** The introduction that answers a caller who was admitted. */
+  answer(caller: Hello): WireTuple {
+    return helloToTuple(this.#options.introduce(), caller.node, this.isVouchingFor(caller));
+  }
+
+  /** Whether the one who was admitted descends from what was known of it, and nothing else was. */
+  isVouchingFor({ node, identity }: Introduction): boolean {
+    const known = this.#known.get(node);
+    return known?.identity === identity && known.isVouchedFor;
   }
 
   /** `admit` for who has called: its certificate must be for it too, where names are verified. */
@@ -67,21 +103,30 @@ export class PeerGate {
    * has compared with the address.
    */
   admit(hello: Hello): Refusal | undefined {
+    const { introduce, isMember, isUp } = this.#options;
     const nowMs = this.#host.clock.monotonicMs();
-    const last = this.#known.get(hello.node);
+    const last = this.#known.get(hello.node) ?? this.#recalled(hello.node, nowMs);
     const refusal = refusalFor(hello, {
-      own: this.#options.introduce(),
-      isMember: this.#options.isMember(hello.node),
-      known: last && { ...last.hello, knownForMs: nowMs - last.admittedAtMs },
+      own: introduce(),
+      isMember: isMember(hello.node),
+      known: last && { ...last, knownForMs: nowMs - last.admittedAtMs },
+      isKnownUp: isUp?.(hello.node) ?? false,
     });
     if (refusal !== undefined) {
       this.noteRefusal(hello.node, refusal);
       return refusal;
     }
-    const isSame = last?.hello.incarnation === hello.incarnation;
-    this.#known.set(hello.node, { hello, admittedAtMs: isSame ? last.admittedAtMs : nowMs });
+    this.#known.set(hello.node, knownOf(hello, last, nowMs));
     for (const listener of this.#listeners) listener(hello);
     return undefined;
+  }
+
+  #recalled(node: NodeId, nowMs: number): Known | undefined {
+    const start = this.#options.recall?.(node);
+    if (start === undefined) return undefined;
+    const { incarnation, mark, origin, isLast } = start;
+    const known = { incarnation, identity: mark, origin, isLast, isVouchedFor: false };
+    return { ...known, admittedAtMs: nowMs - RECALLED_FOR_MS, hello: undefined };
   }
 
   /** `listener` hears of every peer that was admitted, on either kind of link. */
@@ -91,7 +136,7 @@ export class PeerGate {
 
   /** The newest incarnation seen of a node. */
   incarnationOf(node: NodeId): number | undefined {
-    return this.#known.get(node)?.hello.incarnation;
+    return this.#known.get(node)?.incarnation;
   }
 
   /** What a node that was admitted last said of itself. */
@@ -114,4 +159,17 @@ export class PeerGate {
     }
     this.#host.log.warn('peer.refused', { peer, refusal: refusal.reason, text: refusal.text });
   }
+}
+
+function knownOf(hello: Hello, last: Known | undefined, nowMs: number): Known {
+  const { identity, incarnation, lineage } = hello;
+  const isSame = last?.identity === identity && last.incarnation === incarnation;
+  const isVouchedFor =
+    last?.identity === identity
+      ? last.isVouchedFor
+      : last !== undefined && last.isLast && isDescendant(hello, last);
+  const admittedAtMs = isSame ? last.admittedAtMs : nowMs;
+  const origin = lineage?.origin;
+  const known = { identity, incarnation, origin, isLast: true, isVouchedFor };
+  return { ...known, hello, admittedAtMs };
 }

@@ -29,8 +29,8 @@ export interface LinkOptions {
   readonly handshakeTimeoutMs: number;
   readonly keepaliveMs: number;
   readonly reconnectDelayMaxMs: number;
-  /** The link opened or broke. */
-  readonly changed: (node: NodeId, isOpen: boolean) => void;
+  /** The link opened or broke; `isVouching`: the peer knew a start that this one descends from. */
+  readonly changed: (node: NodeId, isOpen: boolean, isVouching: boolean) => void;
   /** The peer does not want the link. */
   readonly refused: (node: NodeId, refusal: Refusal) => void;
 }
@@ -146,17 +146,17 @@ export class PeerLink {
     this.#session = new LinkSession({ host: this.#host, gate: this.#gate }, call, {
       options: { target: this.#node, window, handshakeTimeoutMs },
       events: {
-        opened: () => this.#opened(),
+        opened: (hello) => this.#opened(hello),
         ended: (reason, refusal) => this.#ended(reason, refusal),
       },
     });
   }
 
-  #opened(): void {
+  #opened({ isVouching }: Hello): void {
     this.#isUp = true;
     this.#openedAtMs = this.#host.clock.monotonicMs();
     this.#host.log.info('peer.linked', { peer: this.#node });
-    this.#options.changed(this.#node, true);
+    this.#options.changed(this.#node, true, isVouching ?? false);
   }
 
   #ended(reason: string, refusal: Refusal | undefined): void {
@@ -175,7 +175,7 @@ export class PeerLink {
     if (!wasUp) return;
     this.#host.metrics.count('peer_links_lost');
     this.#host.log.warn('peer.lost', { peer: this.#node, why: reason });
-    this.#options.changed(this.#node, false);
+    this.#options.changed(this.#node, false, false);
   }
 
   #dialLater(wasRefused: boolean): void {

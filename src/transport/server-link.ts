@@ -110,8 +110,7 @@ export class ServerLink {
     const { hello } = opening;
     const { sslPeerCertificate } = this.#call.getAuthContext();
     const refusal = this.#ports.gate.admitCaller(hello, sslPeerCertificate);
-    const answer =
-      refusal === undefined ? this.#ports.gate.hello(hello.node) : refusalToTuple(refusal);
+    const answer = refusal === undefined ? this.#ports.gate.answer(hello) : refusalToTuple(refusal);
     this.#call.write(encodeFrame([answer], wireSize(answer)));
     if (refusal !== undefined) {
       this.close();

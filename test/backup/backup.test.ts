@@ -58,7 +58,7 @@ t.test('a backup shows one moment, though everything is overwritten meanwhile', 
 
 t.test('who starts from a backup takes a new identity, once', async (t) => {
   const { store, backups, host } = await openStore(t, join(root, 'named'));
-  const { identity } = await openIdentity(store, host);
+  const { mark: origin } = (await openIdentity(store, host)).lineage.origin;
   const folder = join(root, 'of-named');
   backups.create({ folder, bytesPerSecond: FAST });
   t.equal((await ended(backups)).state, 'done');
@@ -66,19 +66,20 @@ t.test('who starts from a backup takes a new identity, once', async (t) => {
   const opening = await openStore(t, join(folder, 'store'));
   await opening.store.write([putParts('mended', 'x')]);
   await opening.store.close();
-  const open = async (): Promise<BackedUpStore & { readonly identity: string }> => {
+  const open = async (): Promise<BackedUpStore & { readonly origin: string }> => {
     const opened = await openStore(t, join(folder, 'store'));
     const { mayHaveForgotten } = opened.store;
     const restored = await openIdentity(opened.store, opened.host, { mayHaveForgotten });
+    await restored.noteLinked();
     await opened.store.endCopy();
     await opened.store.close();
-    return { ...opened, identity: restored.identity };
+    return { ...opened, origin: restored.lineage.origin.mark };
   };
   const [first, second] = [await open(), await open()];
-  t.not(first.identity, identity);
+  t.not(first.origin, origin);
   t.equal(first.store.mayHaveForgotten, true);
   t.ok(first.host.events.includes('warn store.is_copy'));
-  t.equal(second.identity, first.identity, 'the mark is gone');
+  t.equal(second.origin, first.origin, 'the mark is gone');
   t.match((await verifyBackup(folder)).isSound, false, 'and it is no backup any more');
 });
 

@@ -1,5 +1,6 @@
 /**
- * Several real nodes in one process: memory stores, virtual time, and a network with switches.
+ * Several real nodes in one process: memory stores, virtual time, and a network with switches and the real
+ * transport's gates.
  *
  * Messages go through the real encoding, so nothing but bytes crosses. A link can be cut (requests
  * fail at once), silent (nothing arrives, so they time out) or slow. A crashed node keeps its store.
@@ -37,6 +38,7 @@ import {
 import { encodeObjectKey } from '../../src/storage/keys.ts';
 import { MemoryStore } from '../../src/storage/memory-store.ts';
 import type { Store, StoreHealth, WriteOperation } from '../../src/storage/store.ts';
+import { Gate } from '../simulation/gates.ts';
 import { ProcessClock, VirtualTime } from './virtual-time.ts';
 
 export interface ClusterOptions {
@@ -125,6 +127,7 @@ interface Process {
   readonly node: VertebraNode;
   readonly clock: ProcessClock;
   readonly store: KeptStore;
+  readonly gate: Gate;
   isGone: boolean;
 }
 
@@ -153,6 +156,8 @@ export class TestCluster {
   readonly unknownVerbs = new Set<PeerRequest['verb']>();
   /** Where nodes are configured to be; of a node that is not in it, where all are. */
   readonly hostByNode = new Map<NodeId, string>();
+  /** Nodes that were told that their disk is an older copy, until they are started again. */
+  readonly outdated = new Set<NodeId>();
   /** How far wall clocks are ahead; of a node that is not in it, not at all. */
   readonly clockAheadMsByNode = new Map<NodeId, number>();
   /** Room on the disks; of a node that is not in it, plenty. */
@@ -221,6 +226,21 @@ export class TestCluster {
   /** A node that is down loses its store. */
   wipe(id: NodeId): void {
     this.#stores.set(id, new MemoryStore());
+  }
+
+  /** What is on the disk of a node now. */
+  async copy(id: NodeId): Promise<MemoryStore> {
+    const copy = new MemoryStore();
+    const all = { from: Buffer.from([0]), to: Buffer.from([0xff]) };
+    for await (const entries of (this.#stores.get(id) ?? copy).scan(all)) {
+      await copy.write(entries.map(({ key, value }) => ({ kind: 'put', key, head: value })));
+    }
+    return copy;
+  }
+
+  /** A node that is down comes to have another disk, and nobody is told. */
+  replaceDisk(id: NodeId, copy: MemoryStore): void {
+    this.#stores.set(id, copy);
   }
 
   async restart(id: NodeId): Promise<void> {
@@ -317,12 +337,16 @@ export class TestCluster {
       timings,
       repair,
       scripts,
+      outdated: () => {
+        this.outdated.add(id);
+      },
       ...(commitHooks === undefined ? {} : { commitHooks }),
       diskSpace: async () => {
         return { freeBytes: this.freeBytesByNode.get(id) ?? TERABYTE, totalBytes: TERABYTE };
       },
     });
-    this.#processes.set(id, { node, clock, store, isGone: false });
+    this.outdated.delete(id);
+    this.#processes.set(id, { node, clock, store, gate: new Gate(node, clock), isGone: false });
     await node.start();
   }
 
@@ -375,6 +399,7 @@ export class TestCluster {
     call: { readonly request: PeerRequest; readonly timeoutMs: number },
   ): Promise<PeerReply> {
     const bytes = encodeRequest(call.request);
+    const asking = this.#processes.get(source);
     return new Promise((resolve, reject) => {
       const process = this.#processes.get(target);
       const link = this.#links.get(`${source}>${target}`);
@@ -387,6 +412,10 @@ export class TestCluster {
       this.#deliver(source, target, () => {
         if (process.isGone) {
           reject(new Fault('peer-closed', `the link to ${target} broke`));
+          return;
+        }
+        if (asking?.gate.opensTo(process.gate, !asking.isGone) === false) {
+          reject(new Fault('peer-unreachable', `${target} refuses the link`));
           return;
         }
         const request = decodeRequest(bytes);

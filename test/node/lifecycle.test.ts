@@ -10,7 +10,7 @@ import { content, contextOf, N1, N2, N3, Teller, told } from './told.ts';
 t.test(
   'after a clean stop a node goes on with its actor, after a crash with a new one',
   async (t) => {
-    const teller = new Teller(await TestCluster.start({ nodeCount: 1 }));
+    const teller = new Teller(await TestCluster.start({ nodeCount: 3 }));
     const { cluster } = teller;
     const key = cluster.keyWhere(() => true);
     const begun = cluster.node(N1).introduction()?.incarnation ?? NaN;
@@ -21,13 +21,51 @@ t.test(
     await cluster.stop(N1);
     await cluster.restart(N1);
     t.equal(await sizeAfter('b'), 1);
+    // Who was down remembers what it knew, and one of two vouches for the third no more.
+    cluster.crash(N3);
+    await cluster.restart(N3);
+    await cluster.untilUp(N1, N2, N3);
+    await cluster.stop(N1);
+    cluster.crash(N2);
+    await cluster.restart(N1);
+    t.equal(await sizeAfter('c'), 2, 'a majority of the others must know it');
+    await cluster.restart(N2);
     cluster.crash(N1);
     await cluster.restart(N1);
-    t.equal(await sizeAfter('c'), 2);
-    t.same(told(await teller.get(N1, key)), ['c']);
-    t.equal(cluster.node(N1).introduction()?.incarnation, begun + 2);
+    t.equal(await sizeAfter('d'), 3);
+    t.same(told(await teller.get(N1, key)), ['d']);
+    t.equal(cluster.node(N1).introduction()?.incarnation, begun + 3);
   },
 );
+
+t.test(
+  'a node that is alone has nobody to vouch for it: each start has its own actor',
+  async (t) => {
+    const teller = new Teller(await TestCluster.start({ nodeCount: 1 }));
+    const { cluster } = teller;
+    const key = cluster.keyWhere(() => true);
+    const [first] = contextOf(await teller.put(N1, key, { text: 'a', returning: 'head' })).keys();
+    await cluster.stop(N1);
+    await cluster.restart(N1);
+    const context = contextOf(await teller.put(N1, key, { text: 'b', returning: 'head' }));
+    t.equal(context.size, 2);
+    t.ok(context.has(first ?? ('' as never)));
+  },
+);
+
+t.test('until it knows which actors are its own a start coordinates nothing', async (t) => {
+  const { cluster } = new Teller(await TestCluster.start({ nodeCount: 3 }));
+  const key = cluster.keyWhere(() => true);
+  await cluster.stop(N1);
+  cluster.isolate(N1);
+  const returning = cluster.restart(N1);
+  await cluster.time.until(() => cluster.node(N1).introduction() !== undefined);
+  const put = { key, content: content('a'), returning: 'nothing' } as const;
+  const ask = () => cluster.node(N1).handle(N2, { verb: 'put', request: put }, 1_000);
+  await t.rejects(ask(), { code: 'peer-refused' });
+  await returning;
+  t.match(await cluster.settle(ask()), { kind: 'stored' }, 'nobody has vouched: it begins afresh');
+});
 
 t.test('a node that comes back serves only after it has caught up', async (t) => {
   const teller = new Teller(await TestCluster.start({ nodeCount: 3 }));

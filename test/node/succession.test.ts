@@ -27,12 +27,19 @@ interface Begun {
   readonly store: MemoryStore;
   readonly identity: Identity;
   readonly succession: Succession;
+  /** Who has told that the store is an older copy. */
+  readonly tellers: readonly NodeId[];
 }
 
 async function begin(store = new MemoryStore()): Promise<Begun> {
   const host = new VirtualHost();
   const identity = await openIdentity(store, host);
-  return { host, store, identity, succession: new Succession(host, identity) };
+  const tellers: NodeId[] = [];
+  const succession = new Succession(host, identity, {
+    otherMembers: () => [PEER, OTHER],
+    foundOld: (peer) => tellers.push(peer),
+  });
+  return { host, store, identity, succession, tellers };
 }
 
 /** What `refusedBy` writes is in the memory store when the turn is over. */
@@ -62,15 +69,36 @@ t.test('so it may at its next start if no peer has let it in before', async (t) 
   t.equal(again.identity.incarnation, incarnation + 1);
 });
 
-t.test('a store that was ever let in is an old image to who remembers a later one', async (t) => {
+t.test(
+  'a store that was ever let in is an older copy to who remembers another start',
+  async (t) => {
+    const first = await begin();
+    first.succession.admittedBy(PEER, false);
+    await settle(first);
+    for (const ahead of [YEARS, 0, -1]) {
+      const again = await begin(first.store);
+      const { incarnation } = again.identity;
+      const remembered = { incarnation: incarnation + ahead, knownForMs: HOUR_MS };
+      again.succession.refusedBy(OTHER, remembered);
+      again.succession.refusedBy(PEER, remembered);
+      await settle(again);
+      t.equal(again.identity.incarnation, incarnation);
+      t.same(again.tellers, [OTHER], 'once');
+    }
+  },
+);
+
+t.test('a majority of the others lets actors go on after a clean stop', async (t) => {
   const first = await begin();
-  first.succession.admittedBy(PEER);
-  await settle(first);
+  first.identity.freshActor();
+  await first.identity.close();
   const again = await begin(first.store);
-  const { incarnation } = again.identity;
-  again.succession.refusedBy(OTHER, { incarnation: incarnation + YEARS, knownForMs: HOUR_MS });
-  await settle(again);
-  t.equal(again.identity.incarnation, incarnation);
+  again.succession.admittedBy(PEER, true);
+  again.succession.admittedBy(OTHER, false);
+  t.ok(again.identity.isUndecided, 'one of two is none');
+  again.succession.admittedBy(OTHER, true);
+  t.notOk(again.identity.isUndecided);
+  t.equal(again.identity.prefix, first.identity.prefix);
 });
 
 t.test('who was let in and is refused now has been followed, whoever says so next', async (t) => {
@@ -78,7 +106,7 @@ t.test('who was let in and is refused now has been followed, whoever says so nex
   const { identity, succession } = begun;
   const { incarnation: own } = identity;
   const remembered = { incarnation: own + YEARS, knownForMs: HOUR_MS };
-  succession.admittedBy(PEER);
+  succession.admittedBy(PEER, false);
   succession.refusedBy(PEER, remembered);
   succession.refusedBy(OTHER, remembered);
   await settle(begun);
@@ -89,7 +117,7 @@ t.test('who was let in and is refused now has been followed, whoever says so nex
 t.test('being let in by one who has forgotten is no reason to stay out at the rest', async (t) => {
   const begun = await begin();
   const { identity, succession } = begun;
-  succession.admittedBy(PEER);
+  succession.admittedBy(PEER, false);
   const remembered = { incarnation: identity.incarnation + YEARS, knownForMs: HOUR_MS };
   succession.refusedBy(OTHER, remembered);
   await settle(begun);
@@ -106,6 +134,13 @@ t.test(
     succession.refusedBy(PEER, { incarnation: own + YEARS, knownForMs: HOUR_MS - 1 });
     await settle(begun);
     t.equal(identity.incarnation, own);
+    const again = await begin(begun.store);
+    again.succession.admittedBy(PEER, false);
+    await settle(again);
+    const linked = await begin(begun.store);
+    await linked.host.advance(HOUR_MS);
+    linked.succession.refusedBy(PEER, { incarnation: own + YEARS, knownForMs: HOUR_MS - 1 });
+    t.same(linked.tellers, [], 'nor does it take its store for a copy');
   },
 );
 
@@ -136,7 +171,7 @@ t.test('what could not be noted is not in force, and is tried again when told ag
   const { incarnation: own } = identity;
   const remembered = { incarnation: own + 5, knownForMs: HOUR_MS };
   store.refuses = true;
-  succession.admittedBy(OTHER);
+  succession.admittedBy(OTHER, false);
   succession.refusedBy(PEER, remembered);
   await settle(begun);
   t.equal(identity.incarnation, own);
@@ -145,7 +180,7 @@ t.test('what could not be noted is not in force, and is tried again when told ag
     ['node.incarnation-not-noted', 'node.incarnation-not-noted'],
   );
   store.refuses = false;
-  succession.admittedBy(OTHER);
+  succession.admittedBy(OTHER, false);
   succession.refusedBy(PEER, remembered);
   await settle(begun);
   t.equal(identity.incarnation, own + 6);

@@ -82,5 +82,33 @@ t.test('more closed chains than are remembered close them all', async (t) => {
   }
   t.not(issue(chains, held.context).dot.actor, held.dot.actor);
   await identity.close();
-  t.equal((await openIdentity(store, new VirtualHost())).actorEpoch, identity.actorEpoch + 1);
+  const next = await openIdentity(store, new VirtualHost(2));
+  next.continueActors();
+  t.not(next.prefix, identity.prefix);
 });
+
+t.test('what peers know of a chain before it is decided who goes on closes it', async (t) => {
+  const { chains, store, identity } = await open();
+  const { dot, context } = issue(chains, undefined);
+  await identity.close();
+  const next = await openIdentity(store, new VirtualHost(2));
+  const after = new OwnChains(next);
+  after.meet(KEY, context, new Map([[dot.actor, dot.counter + 1]]));
+  next.continueActors();
+  t.not(issue(after, context).dot.actor, dot.actor);
+  t.ok(issue(after, context, text('other')).dot.actor === dot.actor);
+});
+
+t.test(
+  'chains that were closed before it was decided are not those of who begins afresh',
+  async (t) => {
+    const { chains, store, identity } = await open();
+    issue(chains, undefined);
+    await identity.close();
+    const next = await openIdentity(store, new VirtualHost(2));
+    const after = new OwnChains(next);
+    after.closeAll();
+    const first = issue(after, undefined);
+    t.ok(isNextOf(issue(after, first.context).dot, first.dot));
+  },
+);

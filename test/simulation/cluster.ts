@@ -114,10 +114,16 @@ export class SimulatedNode {
   hasDamage = false;
   /** Its disk was replaced by an emptier one. */
   hasForgotten = false;
+  /** Its disk was replaced by an older copy of it, and nobody was told. */
+  wasSetBack = false;
   /** It has been sure of what it promised; since then only a lost disk takes that away. */
   hasVoted = false;
   /** Times a new disk under a wrong clock was counted on from a lost one. */
   riseCount = 0;
+  /** Times its disk was found to be an older copy. */
+  foundOldCount = 0;
+  /** A planted bug: all its starts draw one mark. */
+  repeatsMarks = false;
   /** When the process last began, went or was paused: what it owed before may stay unanswered. */
   interruptedMs = 0;
   /** Log events of the running process, for a failing seed's report. */
@@ -152,7 +158,7 @@ export class SimulatedNode {
     this.clock = clock;
     this.interruptedMs = this.#cluster.world.nowMs;
     const host = this.#host();
-    const node = new VertebraNode(
+    const node: VertebraNode = new VertebraNode(
       host,
       await this.disk.open(host),
       this.#cluster.network.peerOf(this.id, clock),
@@ -167,6 +173,7 @@ export class SimulatedNode {
         }),
         repair: this.#cluster.repair,
         limits: memoryOf(this.id),
+        outdated: () => void this.#startAgain(node),
         stateChanged: (state) => {
           this.#cluster.onState(this.id, state);
         },
@@ -186,6 +193,15 @@ export class SimulatedNode {
       await this.#cluster.world.sleep(RESTART_DELAY_MS);
       await this.start();
     }
+  }
+
+  /** Whoever supervises the process has seen it end. */
+  async #startAgain(node: VertebraNode): Promise<void> {
+    if (this.node !== node) return;
+    this.foundOldCount += 1;
+    this.crash();
+    await this.#cluster.world.sleep(RESTART_DELAY_MS);
+    await this.start();
   }
 
   /** The process is gone between two instructions. */
@@ -224,6 +240,16 @@ export class SimulatedNode {
     this.disk.replace(image);
     this.hasForgotten = true;
     this.#isRestored = image !== undefined;
+    await this.start();
+  }
+
+  /** The same, and nobody says so. */
+  async restartInSecretWith(image: DiskImage): Promise<void> {
+    if (this.#isScrap) return;
+    this.crash();
+    this.disk.replace(image);
+    this.hasForgotten = true;
+    this.wasSetBack = true;
     await this.start();
   }
 
@@ -275,9 +301,15 @@ export class SimulatedNode {
         if (event === 'membership.vote') this.hasVoted = true;
         if (event === 'node.incarnation-raised') this.riseCount += 1;
       };
+    const random = this.#random;
     return {
       clock: this.clock,
-      random: this.#random,
+      random: this.repeatsMarks
+        ? {
+            bytes: (size) => Buffer.alloc(size, this.id),
+            integer: (below) => random.integer(below),
+          }
+        : random,
       log: { debug: () => undefined, info: note('info'), warn: note('warn'), error: note('error') },
       metrics: { count: () => undefined, gauge: () => undefined, observe: () => undefined },
     };

@@ -6,18 +6,21 @@
  * member is left to the nodes. A process that has died is heard out where it had been let in.
  */
 
-import type { Host } from '../../src/base/host.ts';
+import type { Clock, Host } from '../../src/base/host.ts';
 import type { NodeId } from '../../src/base/names.ts';
+import type { AdmittedPeer, PeerStart } from '../../src/node/peer-starts.ts';
 import type { NodeIntroduction, Succession } from '../../src/node/succession.ts';
 import { PROTOCOL_FROM, PROTOCOL_TO, type Hello } from '../../src/transport/handshake.ts';
 import { PeerGate } from '../../src/transport/peer-gate.ts';
-import type { NodeClock } from './world.ts';
 
 /** The node behind a gate. */
 export interface GatedNode {
   /** Undefined: it cannot introduce itself yet, and is not asked to. */
   introduction(): NodeIntroduction | undefined;
   succession(): Pick<Succession, 'admittedBy' | 'refusedBy'> | undefined;
+  admittedPeer(peer: AdmittedPeer): void;
+  recallPeer(node: NodeId): PeerStart | undefined;
+  liveMembers(): readonly NodeId[];
 }
 
 const RELEASE = 'simulated';
@@ -27,12 +30,15 @@ export class Gate {
   readonly #node: GatedNode;
   readonly #gate: PeerGate;
 
-  constructor(node: GatedNode, clock: NodeClock) {
+  constructor(node: GatedNode, clock: Clock) {
     this.#node = node;
     this.#gate = new PeerGate(quietHost(clock), {
       introduce: () => ({ ...mustIntroduce(node), release: RELEASE }),
       isMember: () => true,
+      recall: (id) => node.recallPeer(id),
+      isUp: (id) => node.liveMembers().includes(id),
     });
+    this.#gate.onAdmitted((peer) => node.admittedPeer(peer));
   }
 
   /**
@@ -50,7 +56,7 @@ export class Gate {
       return false;
     }
     if (this.#gate.admit(helloOf(theirs, own.node)) !== undefined) return false;
-    succession?.admittedBy(theirs.node);
+    succession?.admittedBy(theirs.node, target.#gate.isVouchingFor(helloOf(own, theirs.node)));
     return true;
   }
 }
@@ -66,7 +72,7 @@ function mustIntroduce(node: GatedNode): NodeIntroduction {
   return introduction;
 }
 
-function quietHost(clock: NodeClock): Host {
+function quietHost(clock: Clock): Host {
   const silent = (): void => undefined;
   return {
     clock,

@@ -63,9 +63,12 @@ t.test('a dot that names two writes is found', async (t) => {
   runUntraced(t);
   const seed = await seedsUntil(
     (cluster) => {
-      for (const { disk } of cluster.nodes) disk.rollsBack = true;
+      for (const node of cluster.nodes) {
+        node.disk.rollsBack = true;
+        node.repeatsMarks = true;
+      }
     },
-    { faults: ['crash'], firstSeed: 6 },
+    { faults: ['crash'] },
     (violation) => violation.includes('one dot, two writes'),
   );
   t.ok(seed <= SEEDS_MAX, `found at seed ${seed}`);

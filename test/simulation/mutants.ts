@@ -5,6 +5,8 @@
  * still there; `npm run mutate` plants them and says at which seed each is caught.
  */
 
+import { IDENTITY } from './identity-mutants.ts';
+
 export interface Mutant {
   readonly name: string;
   /** Below `src`, without an ending. */
@@ -68,49 +70,6 @@ const MERGING: readonly Mutant[] = [
     from: 'const object = grave === undefined ? remote : risenFrom(grave, remote);',
     to: 'const object = remote;',
     by: 'replica/tombstones.test',
-  },
-];
-
-const IDENTITY: readonly Mutant[] = [
-  {
-    name: 'a kill does not raise the actor epoch',
-    file: 'replica/identity',
-    from: 'const actorEpoch = found.actorEpoch + 1;',
-    to: 'const actorEpoch = found.actorEpoch;',
-  },
-  {
-    name: 'a restored store keeps its identity',
-    file: 'replica/identity',
-    from: 'if (found === undefined || mayHaveForgotten)',
-    to: 'if (found === undefined)',
-    by: 'replica/identity.test',
-  },
-  {
-    name: 'an old image counts on from the store that followed it',
-    file: 'replica/identity',
-    from: 'await this.#note({ isNeverLinked: false });',
-    to: 'await Promise.resolve();',
-    by: 'node/succession.test',
-  },
-  {
-    name: 'a new store is not counted on from the lost one',
-    file: 'node/succession',
-    from: 'if (incarnation < own)',
-    to: 'if (true)',
-    by: 'simulation/simulation.test',
-  },
-  {
-    name: 'a key epoch is given out twice',
-    file: 'replica/identity',
-    from: 'this.#lastKeyEpoch += 1;',
-    to: 'this.#lastKeyEpoch ||= 1;',
-  },
-  {
-    name: 'a chain goes on though a peer knows more of it',
-    file: 'replica/own-chains',
-    from: 'this.#closedKeys.add(id);',
-    to: 'this.#closedKeys.delete(id);',
-    by: 'replica/histories.test',
   },
 ];
 

@@ -5,6 +5,8 @@ import type { Server as NetServer, Socket } from 'node:net';
 import { connect } from 'node:net';
 import t from 'tap';
 import type { Test } from 'tap';
+import type { ByteString } from '../../src/base/bytes.ts';
+import type { Start } from '../../src/base/lineage.ts';
 import type { NodeId } from '../../src/base/names.ts';
 import type { PeerHandler } from '../../src/peer/peer.ts';
 import {
@@ -16,6 +18,7 @@ import {
   ping,
   pong,
 } from '../peer/peer-compliance.ts';
+import type { Introduction } from '../../src/transport/handshake.ts';
 import { ANSWERER, ASKER, Pair } from './peer-pair.ts';
 import type { PairOptions } from './peer-pair.ts';
 
@@ -124,6 +127,43 @@ t.test('a peer that calls first is called back at once', async (t) => {
   };
   t.equal(pair.asker.gate.admit(hello), undefined);
   await pair.isLinked();
+});
+
+t.test('who is called says whether it knew a start that the caller comes from', async (t) => {
+  const starts = ['one', 'two', 'three'].map((text, index) => {
+    return { incarnation: index + 1, mark: text as ByteString };
+  });
+  const [first, second, third] = starts as [Start, Start, Start];
+  const introductionOf = (...own: readonly Start[]): Partial<Introduction> => {
+    const { incarnation, mark } = own.at(-1) ?? first;
+    return { incarnation, identity: mark, lineage: { origin: first, starts: own } };
+  };
+  const vouched: boolean[] = [];
+  const told: unknown[] = [];
+  const pair = new Pair(answering, {
+    answerer: introductionOf(first),
+    asker: introductionOf(first, second, third),
+    client: {
+      linkChanged: (_, isOpen, isVouching) => {
+        if (isOpen) vouched.push(isVouching);
+      },
+      calledOutdated: (peer, remembered) => told.push([peer, remembered.incarnation]),
+    },
+  });
+  t.teardown(() => pair.close());
+  pair.answerer.recall = () => ({ ...second, origin: first, isLast: true });
+  await pair.start();
+  await pair.isLinked();
+  pair.redial();
+  await pair.until(() => vouched.length === 2);
+  t.same(vouched, [true, true], 'the same start, called twice');
+  const twin = { ...third, mark: 'twin' as ByteString };
+  pair.asker.introduction = { ...pair.asker.introduction, ...introductionOf(first, second, twin) };
+  pair.redial();
+  await pair.until(() => told.length > 0);
+  t.same(told[0], [ANSWERER, 3]);
+  t.match(pair.peer.links()[0]?.reason, /comes from a copy of its disk that is older than start 3/);
+  t.equal(vouched.length, 2);
 });
 
 t.test('a link with an earlier incarnation is given up when a later one calls', async (t) => {

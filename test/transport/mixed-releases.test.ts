@@ -3,6 +3,7 @@
 import { Client, credentials } from '@grpc/grpc-js';
 import t from 'tap';
 import type { Test } from 'tap';
+import type { ByteString } from '../../src/base/bytes.ts';
 import { replyToTuple, requestToTuple } from '../../src/peer/wire.ts';
 import { decodeFrame, encodeFrame } from '../../src/transport/frame.ts';
 import { helloToTuple } from '../../src/transport/handshake.ts';
@@ -13,7 +14,9 @@ import { damagedFrame, RawClient, RawServer } from './raw-link.ts';
 
 /** The introduction of a node whose release speaks these protocols, and says one thing more. */
 function laterHello(from: number, to: number) {
-  const { introduction } = new End(ASKER, { release: '9.0.0' });
+  const start = { incarnation: 1, mark: 'mark' as ByteString };
+  const lineage = { origin: start, starts: [start] };
+  const { introduction } = new End(ASKER, { release: '9.0.0', identity: start.mark, lineage });
   return [...helloToTuple(introduction, ANSWERER).with(1, from).with(2, to), 'new'];
 }
 

@@ -15,7 +15,7 @@ import type { PeerTls } from '../../src/transport/peer-certificates.ts';
 import { GrpcPeer } from '../../src/transport/grpc-peer.ts';
 import type { GrpcPeerOptions } from '../../src/transport/grpc-peer.ts';
 import type { Introduction } from '../../src/transport/handshake.ts';
-import { PeerGate } from '../../src/transport/peer-gate.ts';
+import { PeerGate, type RecalledStart } from '../../src/transport/peer-gate.ts';
 import { PeerServer } from '../../src/transport/peer-server.ts';
 import type { PeerServerOptions } from '../../src/transport/peer-server.ts';
 import type { PeerFactory, PeerFixture } from '../peer/peer-compliance.ts';
@@ -37,6 +37,7 @@ export class End {
   gate: PeerGate;
   introduction: Introduction;
   members: readonly NodeId[] = [ASKER, ANSWERER];
+  recall: (node: NodeId) => RecalledStart | undefined = () => undefined;
 
   constructor(node: NodeId, introduction: Partial<Introduction> = {}) {
     const clock = new SystemClock({ isHoldingProcess: true });
@@ -68,6 +69,7 @@ export class End {
       introduce: () => this.introduction,
       isMember: (name) => this.members.includes(name),
       verifiesNames,
+      recall: (name) => this.recall(name),
     });
   }
 
