@@ -5,7 +5,7 @@
  * found through every node.
  */
 
-import { readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { cpSync, readdirSync, renameSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { askNode } from '../../src/admin/admin-client.ts';
@@ -162,6 +162,27 @@ t.test('a node whose store was damaged is mended, and gets back what is missing'
   t.match(mended, { code: 0, stdout: /can be opened again: \d+ objects/ });
   await cluster.launch(second).ready();
   await hasAllItself(second, keys);
+  await allFound(t, keys);
+});
+
+t.test('an older copy of a disk, put back in secret, is found out and filled again', async (t) => {
+  const keys = Array.from({ length: 100 }, (_, index) => `set-back-${index}`);
+  const [before, since] = [keys.slice(0, 50), keys.slice(50)];
+  await Promise.all(before.map((key) => all.put(named(key), contentOf(key), { w: 3 })));
+  const store = join(third.dataFolder, 'store');
+  const copy = join(third.dataFolder, 'copy');
+  t.equal(await cluster.mustChild(third.name).stop(DEADLINE_MS), 0);
+  cpSync(store, copy, { recursive: true });
+  await cluster.launch(third).ready();
+  await Promise.all(since.map((key) => all.put(named(key), contentOf(key), { w: 3 })));
+  const followed = cluster.mustChild(third.name);
+  followed.kill('SIGKILL');
+  await followed.exited();
+  rmSync(store, { recursive: true });
+  renameSync(copy, store);
+  t.equal(await cluster.launch(third).exited(), 1, 'it ends by itself');
+  await cluster.launch(third).ready();
+  await hasAllItself(third, keys);
   await allFound(t, keys);
 });
 

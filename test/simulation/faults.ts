@@ -34,6 +34,7 @@ export type FaultKind =
   | 'clock-jump'
   | 'empty-disk'
   | 'old-image'
+  | 'secret-image'
   | 'disk-full';
 
 /** How far a wall clock jumps: a second, a minute, a day, ten years; and back. */
@@ -138,6 +139,9 @@ export class Faults {
       case 'old-image':
         this.#spoil(kind, node);
         return;
+      case 'secret-image':
+        void this.#imageInSecret();
+        return;
       case 'slow-disk':
         node.disk.slowedByMs = SLOW_DISK_MAX_MS;
         this.#later(() => {
@@ -219,5 +223,21 @@ export class Faults {
         this.#later(() => void victim.restartWith(image), ageMaxMs);
       }
     }
+  }
+
+  /**
+   * An image of the victim, taken as it runs or stands still, is put back and nobody is told. It has begun
+   * again in between, in half of the cases exactly once.
+   */
+  async #imageInSecret(): Promise<void> {
+    const { victim } = this;
+    if (this.#random.chance(0.5)) await victim.stop();
+    const image = victim.disk.copy();
+    victim.crash();
+    await victim.start();
+    this.#later(() => {
+      if (this.#random.chance(0.5)) victim.crash();
+      void victim.start().then(() => victim.restartInSecretWith(image));
+    });
   }
 }

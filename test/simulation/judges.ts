@@ -46,20 +46,27 @@ export function judgeNothingLost(
   return lost;
 }
 
-/** Invariant 1, the other half: what an acknowledged write had seen does not come back. */
+/**
+ * Invariant 1, the other half: what an acknowledged write had seen does not come back. Where a disk was
+ * set back in secret (`wasSetBack`), what was deleted may: it can be older than a tombstone that all had
+ * confirmed and reaped, and nobody remembers those for ever.
+ */
 export function judgeSupersededStaysGone(
   history: History,
   key: ObjectKey,
   end: {
     readonly object: StoredObject | undefined;
     readonly hadDamage: boolean;
+    readonly wasSetBack: boolean;
     readonly isSingle: boolean;
   },
 ): string[] {
   const writes = history.ofKey(key);
+  const deletes = end.wasSetBack ? writes.filter(({ isDelete }) => isDelete) : [];
   const risen: string[] = [];
   for (const sibling of end.object?.siblings ?? []) {
     if (sibling.isTombstone) continue;
+    if (deletes.some(({ context }) => context && covers(context, sibling.dot))) continue;
     const killer = writes.find(
       ({ ackedMs, context, dot, needed }) =>
         ackedMs !== undefined &&

@@ -4,10 +4,11 @@
  * Prints a line for each broken seed with the command that replays it; exit code 1 if there was one.
  * `--first` ends with the first of them; with `--steps` the ring moves in every seed, not in each fourth;
  * with `--buckets` n_val, allow_mult and last_write_wins change in every seed, not in each fourth; with
- * `--members` nodes join, leave and replace each other.
+ * `--members` nodes join, leave and replace each other; with `--faults crash,pause` only these happen.
  */
 
 import { parseArgs } from 'node:util';
+import { ALL_FAULTS } from './simulation-options.ts';
 import { simulate } from './simulation.ts';
 
 const { values } = parseArgs({
@@ -21,11 +22,14 @@ const { values } = parseArgs({
     steps: { type: 'boolean' },
     members: { type: 'boolean', default: false },
     buckets: { type: 'boolean' },
+    faults: { type: 'string' },
     first: { type: 'boolean', default: false },
   },
 });
 
 const [first, last] = seedRange();
+const wanted = values.faults?.split(',');
+const faults = wanted && ALL_FAULTS.filter((kind) => wanted.includes(kind));
 const deadlineMs =
   values.minutes === undefined ? Infinity : Date.now() + Number(values.minutes) * 60_000;
 let brokenCount = 0;
@@ -38,6 +42,7 @@ for (; seed <= last && Date.now() < deadlineMs; seed += 1) {
     datatypeClientCount: Number(values['datatype-clients']),
     ...(values.steps === undefined ? {} : { steps: values.steps }),
     ...(values.buckets === undefined ? {} : { changesBuckets: values.buckets }),
+    ...(faults === undefined ? {} : { faults }),
     changesMembers: values.members,
   });
   ackedCount += verdict.ackedCount;

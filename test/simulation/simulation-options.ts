@@ -49,12 +49,13 @@ export const ALL_FAULTS: readonly FaultKind[] = [
   'clock-jump',
   'empty-disk',
   'old-image',
+  'secret-image',
   'disk-full',
 ];
 
 /** With these no copy that was on stable storage goes. */
 const FAULTS_OF_SOUND_DISKS = ALL_FAULTS.filter(
-  (kind) => !['corrupt-record', 'empty-disk', 'old-image'].includes(kind),
+  (kind) => !['corrupt-record', 'empty-disk', 'old-image', 'secret-image'].includes(kind),
 );
 
 export function drawnFaults({ seed, faults }: SimulationOptions): readonly FaultKind[] {

@@ -70,10 +70,25 @@ t.test('a new disk under a clock that is behind is let in, and filled again', as
   t.ok(riseCount > 0, `${riseCount} times one was refused at first`);
 });
 
+t.test('a disk that is set back in secret is found out, and loses nothing to a dot', async (t) => {
+  runUntraced(t);
+  const faults = ['crash', 'clean-restart', 'partition', 'secret-image'] as const;
+  const clusters: SimulatedCluster[] = [];
+  for (const seed of [1, 32, 34, 35]) {
+    const tamper = (made: SimulatedCluster): unknown => clusters.push(made);
+    const verdict = await simulate({ seed, faults, tamper });
+    t.same(verdict.violations, [], `npm run simulate -- --faults ${faults.join()} --seeds ${seed}`);
+  }
+  const machines = clusters.flatMap(({ nodes }) => nodes);
+  t.ok(machines.some(({ wasSetBack }) => wasSetBack));
+  const foundCount = machines.reduce((sum, { foundOldCount }) => sum + foundOldCount, 0);
+  t.ok(foundCount > 1, `found out ${foundCount} times`);
+});
+
 t.test('promises hold while buckets in use get more replicas and fewer', async (t) => {
   runUntraced(t);
-  const verdict = await simulate({ seed: 4, changesBuckets: true, datatypeClientCount: 0 });
-  t.same(verdict.violations, [], 'npm run simulate -- --buckets --datatype-clients 0 --seeds 4');
+  const verdict = await simulate({ seed: 6, changesBuckets: true, datatypeClientCount: 0 });
+  t.same(verdict.violations, [], 'npm run simulate -- --buckets --datatype-clients 0 --seeds 6');
   t.ok(verdict.ackedBucketCount > 1, `${verdict.ackedBucketCount} changes`);
 });
 

@@ -11,6 +11,7 @@ import { causalHash } from '../../src/object/causality.ts';
 import { mergeObjects } from '../../src/object/reconcile.ts';
 import { decodeRecord } from '../../src/object/record.ts';
 import type { StoredObject } from '../../src/object/stored-object.ts';
+import type { VertebraNode } from '../../src/node/node.ts';
 import type { NodeService } from '../../src/node/node-service.ts';
 import { readTruth } from '../replica/store-truth.ts';
 import { Access } from './access.ts';
@@ -122,6 +123,7 @@ class Run {
   readonly #access: Access;
   readonly #buckets: BucketChanges;
   #hadDamage = false;
+  #wasSetBack = false;
   #strictReadCount = 0;
 
   constructor(cluster: SimulatedCluster, options: SimulationOptions) {
@@ -188,6 +190,7 @@ class Run {
     this.#hadDamage = [...nodes, ...departed].some(
       ({ hasDamage, hasForgotten }) => hasDamage || hasForgotten,
     );
+    this.#wasSetBack = nodes.some(({ wasSetBack }) => wasSetBack);
     if (nodes.some(({ hasDamage }) => hasDamage)) {
       // When everyone is seen to be up again, the scrub finds what nobody reads.
       await world.runUntil(() => false, world.nowMs + SETTLE_MS);
@@ -304,6 +307,8 @@ class Run {
   async #judgeWhenHealed(): Promise<string[]> {
     const { world } = this.#cluster;
     const deadlineMs = world.nowMs + (this.#options.healLimitMs ?? HEAL_LIMIT_MS);
+    // All may have been restarted by a last fault.
+    await world.runUntil(() => this.#serving().length > 0, deadlineMs);
     let findings = await this.#judge();
     while (findings.length > 0 && world.nowMs < deadlineMs) {
       await world.runUntil(() => false, world.nowMs + 2_000);
@@ -321,7 +326,8 @@ class Run {
       const object = mergedCopy(copies.values());
       healed.push({ key, object });
       const hadDamage = this.#hadDamage;
-      const end = { object, hadDamage, ...this.#buckets.givenUpIn(key.bucket) };
+      const wasSetBack = this.#wasSetBack;
+      const end = { object, hadDamage, wasSetBack, ...this.#buckets.givenUpIn(key.bucket) };
       const found = [
         ...this.#judgeCopies(key, copies),
         ...judgeNothingLost(this.#history, key, end),
@@ -445,12 +451,16 @@ class Run {
   }
 
   #mustNode(): NodeService {
-    // One that a last fault has restarted may not serve yet.
-    const serving = this.#cluster.nodes.flatMap(({ node }) =>
-      node?.readiness().isReady === true ? [node] : [],
-    );
+    const serving = this.#serving();
     if (serving.length === 0) throw new Error('no node serves');
     return this.#cluster.world.random.pick(serving);
+  }
+
+  /** One that a last fault has restarted may not serve yet. */
+  #serving(): VertebraNode[] {
+    return this.#cluster.nodes.flatMap(({ node }) =>
+      node?.readiness().isReady === true ? [node] : [],
+    );
   }
 }
 
