@@ -26,7 +26,7 @@ export function bucketInputs(
 ): JobInputs | JobRefusal {
   if (filters.length === 0) return { kind: 'bucket', type, bucket, filter: undefined };
   const outcome = compileKeyFilter(filters);
-  if (outcome.kind === 'filter') return { kind: 'bucket', type, bucket, filter: outcome.passes };
+  if (outcome.kind === 'filter') return { kind: 'bucket', type, bucket, filter: outcome.filter };
   const { filter } = outcome;
   const term = tuple(atom('error'), tuple(atom('bad_filter'), filter));
   const unknownFilter = Buffer.isBuffer(filter) ? filter.toString() : '';

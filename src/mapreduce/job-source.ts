@@ -1,12 +1,17 @@
 /**
  * Where the inputs of a job come from: its own list, a bucket's keys, an index.
+ *
+ * Others get their turn by what the keys and the filters on them have cost.
  */
 
 import { addressesOf } from './address.ts';
 import { NO_TYPE_FAILURE } from './phase-input.ts';
+import { termSizeBytes } from './term.ts';
 import type { ByteString } from '../base/bytes.ts';
+import type { Turns } from '../base/turns.ts';
 import type { JobInputs } from './job.ts';
 import type { JobEvent, JobPorts } from './job-ports.ts';
+import type { KeyFilter } from './key-filter.ts';
 import type { TermList } from './term.ts';
 
 /** The number of the phase before the first. */
@@ -18,12 +23,14 @@ const BATCH_COUNT = 256;
 export async function* readInputs(
   inputs: JobInputs,
   ports: JobPorts,
-  timeoutMs: number,
+  { timeoutMs, turns }: { readonly timeoutMs: number; readonly turns: Turns },
 ): AsyncGenerator<JobEvent> {
   if (inputs.kind === 'addresses') {
     const { addresses } = inputs;
     for (let start = 0; start < addresses.length; start += BATCH_COUNT) {
-      yield batch(addresses.slice(start, start + BATCH_COUNT));
+      const results = addresses.slice(start, start + BATCH_COUNT);
+      if (turns.spend(termSizeBytes(results))) await turns.pass();
+      yield batch(results);
     }
     return;
   }
@@ -35,7 +42,8 @@ export async function* readInputs(
   if (inputs.kind === 'bucket') {
     const { filter } = inputs;
     for await (const keys of ports.listKeys(type, bucket, { timeoutMs })) {
-      yield batch(addressesOf(inputs, filter === undefined ? keys : keys.filter(filter)));
+      const passing = filter === undefined ? keys : await filterKeys(keys, filter, turns);
+      yield batch(addressesOf(inputs, passing));
     }
     return;
   }
@@ -45,6 +53,19 @@ export async function* readInputs(
     const keys = entries.map(([, key]: readonly [ByteString, ByteString]) => key);
     yield batch(addressesOf(inputs, keys));
   }
+}
+
+async function filterKeys(
+  keys: readonly ByteString[],
+  filter: KeyFilter,
+  turns: Turns,
+): Promise<readonly ByteString[]> {
+  const passing: ByteString[] = [];
+  for (const key of keys) {
+    if (filter.passes(key)) passing.push(key);
+    if (turns.spend(filter.spentUnits)) await turns.pass();
+  }
+  return passing;
 }
 
 function batch(results: TermList): JobEvent {

@@ -9,17 +9,23 @@
  * works on text takes it as text, while comparisons find it less than any key and equal to none.
  */
 
-import { RE2JS, RE2JSException } from 're2js';
+import { Allowance } from '../base/turns.ts';
+import { BoundedRegex } from '../object/bounded-regex.ts';
 import { atom, binary, compareTerms, isAtom, isList } from './term.ts';
 import type { ByteString } from '../base/bytes.ts';
 import type { Term, TermList } from './term.ts';
 
-/** Whether a key passes. */
-export type KeyFilter = (key: ByteString) => boolean;
+/** It judges one key at a time. */
+export interface KeyFilter {
+  /** False too where judging would cost too much. */
+  passes(key: ByteString): boolean;
+  /** What the key judged last has cost, in the units of `base/turns.ts`. */
+  readonly spentUnits: number;
+}
 
 /** `filter` is the name of one that is none, or is used wrongly. */
 export type KeyFilterOutcome =
-  { readonly kind: 'filter'; readonly passes: KeyFilter } | { readonly kind: 'bad'; filter: Term };
+  { readonly kind: 'filter'; readonly filter: KeyFilter } | { readonly kind: 'bad'; filter: Term };
 
 /** Undefined: it cannot handle this value, and the key does not pass. */
 type Step = (value: Term) => Term | undefined;
@@ -30,33 +36,46 @@ type StepFactory = (args: TermList, scope: Scope) => Step | undefined;
 interface Scope {
   readonly depth: number;
   readonly budget: { filtersLeft: number };
+  /** What is left for the key that is judged. */
+  readonly allowance: Allowance;
 }
 
 /** Of a job, those within others included: each may be an expression to compile. */
 const FILTERS_MAX = 256;
 const DEPTH_MAX = 16;
-const REGEX_LENGTH_MAX = 1024;
-/** Sum of the upper bounds of all `{n,m}`: each makes as many copies of what it repeats. */
-const REGEX_REPEATS_MAX = 1000;
 /** Longest text, and distance, for `similar_to`, whose cost is their product for each key. */
 const SIMILAR_LENGTH_MAX = 256;
 const INTEGER_DIGITS_MAX = 2_000;
+/** Of a filter, whatever it looks at. */
+const STEP_UNITS = 16;
+/** Of a character in a list. */
+const CHARACTER_UNITS = 8;
 
 const TRUE = atom('true');
 const FALSE = atom('false');
 
 export function compileKeyFilter(filters: TermList): KeyFilterOutcome {
-  const scope = { depth: 0, budget: { filtersLeft: FILTERS_MAX } };
+  const allowance = new Allowance();
+  const scope = { depth: 0, budget: { filtersLeft: FILTERS_MAX }, allowance };
   const step = compilePipe(filters, scope);
   if ('bad' in step) return { kind: 'bad', filter: step.bad };
   const { run } = step;
-  return { kind: 'filter', passes: (key) => isAtom(run(binary(key)), 'true') };
+  const filter: KeyFilter = {
+    passes(key) {
+      allowance.renew();
+      return isAtom(run(binary(key)), 'true');
+    },
+    get spentUnits() {
+      return allowance.spentUnits;
+    },
+  };
+  return { kind: 'filter', filter };
 }
 
 type PipeOutcome = { readonly run: Step } | { readonly bad: Term };
 
 function compilePipe(filters: TermList, scope: Scope): PipeOutcome {
-  const { depth, budget } = scope;
+  const { depth, budget, allowance } = scope;
   const steps: Step[] = [];
   budget.filtersLeft -= filters.length;
   if (budget.filtersLeft < 0 || depth > DEPTH_MAX) return { bad: textTerm('too_many') };
@@ -71,12 +90,17 @@ function compilePipe(filters: TermList, scope: Scope): PipeOutcome {
   const run = (value: Term): Term | undefined => {
     let current: Term | undefined = value;
     for (const step of steps) {
-      if (current === undefined) return undefined;
+      if (current === undefined || !allowance.take(unitsOf(current))) return undefined;
       current = step(current);
     }
     return current;
   };
   return { run };
+}
+
+function unitsOf(value: Term): number {
+  if (Buffer.isBuffer(value)) return STEP_UNITS + CHARACTER_UNITS * value.length;
+  return STEP_UNITS + (isList(value) ? CHARACTER_UNITS * value.length : 0);
 }
 
 const FACTORIES: ReadonlyMap<string, StepFactory> = new Map<string, StepFactory>([
@@ -176,26 +200,11 @@ function between([low, high, inclusive = TRUE]: TermList): Step | undefined {
   return (value) => verdict(compareTerms(value, low) > -slack && compareTerms(value, high) < slack);
 }
 
-function matches([expression]: TermList): Step | undefined {
+function matches([expression]: TermList, { allowance }: Scope): Step | undefined {
   if (!Buffer.isBuffer(expression)) return undefined;
-  const text = expression.toString('latin1');
-  if (text.length > REGEX_LENGTH_MAX || countRepeats(text) > REGEX_REPEATS_MAX) return undefined;
-  try {
-    // Its time is linear in the key, whatever the expression.
-    const regex = RE2JS.compile(text);
-    return (value) => verdict(regex.test(textOf(value) ?? ''));
-  } catch (error) {
-    if (error instanceof RE2JSException) return undefined;
-    throw error;
-  }
-}
-
-function countRepeats(expression: string): number {
-  let repeats = 0;
-  for (const [, least = '', most = ''] of expression.matchAll(/\{(\d*),?(\d*)\}/g)) {
-    repeats += Math.max(Number(least), Number(most));
-  }
-  return repeats;
+  const regex = BoundedRegex.compile(expression.toString('latin1'));
+  if (!(regex instanceof BoundedRegex)) return undefined;
+  return (value) => verdict(regex.isIn(textOf(value) ?? '', allowance));
 }
 
 /** By what they look like: 5 is a member where "5" is. */
@@ -208,7 +217,7 @@ function setMember(members: TermList): Step {
 }
 
 /** Within so many single-character edits (Levenshtein 1966). */
-function similarTo([model, distance]: TermList): Step | undefined {
+function similarTo([model, distance]: TermList, { allowance }: Scope): Step | undefined {
   const like = model === undefined ? undefined : textOf(model);
   if (like === undefined || typeof distance !== 'bigint') return undefined;
   const most = Number(distance);
@@ -217,7 +226,9 @@ function similarTo([model, distance]: TermList): Step | undefined {
     const text = textOf(value);
     if (text === undefined) return undefined;
     const isNear = Math.abs(text.length - like.length) <= most;
-    return verdict(isNear && editDistance(text, like) <= most);
+    if (!isNear) return FALSE;
+    if (!allowance.take(text.length * like.length)) return undefined;
+    return verdict(editDistance(text, like) <= most);
   };
 }
 

@@ -49,7 +49,7 @@ export async function* runMap(
       const gathered = new Gathered(index);
       for await (const outcome of mapping.over(event.results)) {
         if (isMapCrash(outcome)) return yield failureOf(outcome, { index, name });
-        gathered.add(outcome);
+        if (stage.turns.spend(gathered.add(outcome))) await stage.turns.pass();
         if (gathered.isDue(mapping.isReady)) yield gathered.take();
       }
       if (gathered.count > 0) yield gathered.take();
@@ -107,9 +107,12 @@ class Gathered {
     return this.#results.length;
   }
 
-  add(results: TermList): void {
+  /** Returns their size in bytes. */
+  add(results: TermList): number {
     for (const result of results) this.#results.push(result);
-    this.#sizeBytes += termSizeBytes(results);
+    const sizeBytes = termSizeBytes(results);
+    this.#sizeBytes += sizeBytes;
+    return sizeBytes;
   }
 
   /** They wait for more only if more are at hand, or they are few. */

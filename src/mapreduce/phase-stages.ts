@@ -10,9 +10,11 @@ import { isCrash } from './map-functions.ts';
 import { runMap } from './map-stage.ts';
 import { phaseFailure } from './phase-input.ts';
 import { runScriptReduce } from './script-reduce.ts';
+import { termSizeBytes } from './term.ts';
 import type { Phase, ReducePhase } from './job.ts';
 import type { JobEvent, JobPorts, MayMap } from './job-ports.ts';
 import type { ScriptEngine } from './script.ts';
+import type { Turns } from '../base/turns.ts';
 
 /** What a reduce phase may hold. */
 const HELD_MAX_BYTES = 64 * 1024 * 1024;
@@ -21,6 +23,8 @@ export interface Stage {
   readonly ports: JobPorts;
   /** Time left for the job. */
   readonly leftMs: () => number;
+  /** Spent from by all stages of the job. */
+  readonly turns: Turns;
   /** The number of its phase. */
   readonly index: number;
   /** The results of the phase before go to the client too. */
@@ -58,6 +62,7 @@ async function* runReduce(inputs: Events, phase: ReducePhase, stage: Stage): Eve
       continue;
     }
     if (stage.keepsInputs) yield event;
+    if (stage.turns.spend(termSizeBytes(event.results))) await stage.turns.pass();
     const outcome = reducer.add(event.results);
     if (isCrash(outcome)) {
       yield phaseFailure(index, { ...outcome, input: event.results, name: phase.name });

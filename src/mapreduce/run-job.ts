@@ -7,11 +7,13 @@
  */
 
 import { isFault } from '../base/fault.ts';
+import { Turns } from '../base/turns.ts';
 import { readInputs } from './job-source.ts';
 import { runStage } from './phase-stages.ts';
 import type { Clock, Metrics } from '../base/host.ts';
 import type { Job } from './job.ts';
 import type { JobEvent, JobFailure, JobPorts, MayMap } from './job-ports.ts';
+import type { Stage } from './phase-stages.ts';
 import type { ScriptEngine } from './script.ts';
 
 export interface JobHost {
@@ -31,7 +33,12 @@ export async function* runJob(job: Job, ports: JobPorts, host: JobHost): AsyncGe
   host.metrics.count('pipeline_create');
   const deadline = new Deadline(host.clock, job.timeoutMs);
   const { scripts, mayMap } = host;
-  const events = connectStages(job, ports, { deadline, scripts, mayMap });
+  const events = connectStages(job, ports, {
+    deadline,
+    turns: new Turns(host.clock),
+    scripts,
+    mayMap,
+  });
   const last = job.phases.length - 1;
   try {
     for (;;) {
@@ -57,9 +64,15 @@ export async function* runJob(job: Job, ports: JobPorts, host: JobHost): AsyncGe
 function connectStages(
   job: Job,
   ports: JobPorts,
-  { deadline, ...rights }: { readonly deadline: Deadline } & Pick<JobHost, 'scripts' | 'mayMap'>,
+  {
+    deadline,
+    ...rights
+  }: { readonly deadline: Deadline } & Pick<Stage, 'turns' | 'scripts' | 'mayMap'>,
 ): AsyncGenerator<JobEvent> {
-  let events = readInputs(job.inputs, ports, Math.max(job.timeoutMs, 1));
+  let events = readInputs(job.inputs, ports, {
+    timeoutMs: Math.max(job.timeoutMs, 1),
+    turns: rights.turns,
+  });
   for (const [index, phase] of job.phases.entries()) {
     const keepsInputs = job.phases[index - 1]?.isKept === true;
     const leftMs = (): number => deadline.leftMs();

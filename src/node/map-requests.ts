@@ -7,6 +7,7 @@
  */
 
 import { Fault } from '../base/fault.ts';
+import { Turns } from '../base/turns.ts';
 import type { Host } from '../base/host.ts';
 import { show } from '../coordinator/show.ts';
 import { decodeTerm, encodeTerm } from '../mapreduce/external-term.ts';
@@ -63,6 +64,7 @@ export class MapRequests {
   async #outputs(inputs: readonly MapInput[], mapper: Mapper): Promise<readonly MapOutput[]> {
     const { clock, metrics } = this.#ports.host;
     const endMs = clock.monotonicMs() + REPLY_MS;
+    const turns = new Turns(clock);
     const outputs: MapOutput[] = [];
     let sizeBytes = 0;
     const isEnough = (): boolean => sizeBytes >= REPLY_BYTES || clock.monotonicMs() >= endMs;
@@ -74,6 +76,7 @@ export class MapRequests {
           object === undefined ? 'absent' : await map(mapper, some[index] as MapInput, object);
         outputs.push(output);
         sizeBytes += output.length;
+        if (turns.spend(output.length + sizeOf(object))) await turns.pass();
         if (isEnough()) break;
       }
       if (isEnough()) break;
@@ -93,6 +96,12 @@ export class MapRequests {
     const shown = await show(object, place.properties, host.clock);
     return isTombstone(shown) ? undefined : shown;
   }
+}
+
+/** A function may look at all of it, whatever comes of that. */
+function sizeOf(object: StoredObject | undefined): number {
+  const siblings = object?.siblings ?? [];
+  return siblings.reduce((sum, { value }) => sum + 512 + value.length, 64);
 }
 
 async function map(

@@ -4,9 +4,11 @@
  * A matcher holds the attributes of the entry that it judged last, so it serves one scan at a time.
  */
 
+import { Allowance } from '../base/turns.ts';
 import { AttributeTable, KEY_SLOT, TERM_SLOT } from './attributes.ts';
 import { compileEvaluation } from './evaluation-program.ts';
 import { compileFilter } from './filter-program.ts';
+import { VALUE_SIZE_MAX } from './limits.ts';
 import { valueToText } from './value.ts';
 import type { ByteString } from '../base/bytes.ts';
 import type { Slots } from './attributes.ts';
@@ -25,7 +27,13 @@ export type EntryCondition =
 export interface EntryMatcher {
   /** Whether no entry of the range is left out. */
   readonly matchesAll: boolean;
+  /**
+   * False too where judging would cost too much: as with Riak's engine for an expression; a filter judges no term
+   * that is longer than a value may be.
+   */
   matches(term: ByteString, key: ByteString): boolean;
+  /** What the entry judged last has cost, in the units of `base/turns.ts`. */
+  readonly spentUnits: number;
   /**
    * What the entry judged last is listed or counted under; undefined: it has no such attribute, or a
    * list. Integers are given in decimal.
@@ -43,7 +51,11 @@ export function entryMatcher(
     : new TermMatcher(condition.kind === 'regex' ? condition.regex : undefined, attribute);
 }
 
+/** What an entry costs beside what is made of it. */
+const ENTRY_UNITS = 64;
+
 class TermMatcher implements EntryMatcher {
+  readonly #allowance = new Allowance();
   readonly #regex: TermRegex | undefined;
   readonly #attribute: string | undefined;
   #term: ByteString | undefined;
@@ -58,10 +70,15 @@ class TermMatcher implements EntryMatcher {
     return this.#regex === undefined;
   }
 
+  get spentUnits(): number {
+    return ENTRY_UNITS + this.#allowance.spentUnits;
+  }
+
   matches(term: ByteString, key: ByteString): boolean {
     this.#term = term;
     this.#key = key;
-    return this.#regex === undefined || this.#regex.isIn(term);
+    this.#allowance.renew();
+    return this.#regex === undefined || this.#regex.isIn(term, this.#allowance);
   }
 
   group(): ByteString | undefined {
@@ -79,6 +96,7 @@ class TermMatcher implements EntryMatcher {
 
 class FilterMatcher implements EntryMatcher {
   readonly matchesAll = false;
+  readonly #allowance = new Allowance();
   readonly #steps: readonly Step[];
   readonly #test: Test;
   readonly #groupSlot: number | undefined;
@@ -87,20 +105,26 @@ class FilterMatcher implements EntryMatcher {
 
   constructor(stages: readonly Stage[], filter: Condition, attribute: string | undefined) {
     const table = new AttributeTable();
-    this.#steps = compileEvaluation(stages, table);
+    this.#steps = compileEvaluation(stages, { table, allowance: this.#allowance });
     this.#test = compileFilter(filter, table);
     this.#groupSlot = attribute === undefined ? undefined : table.slotOf(attribute);
     this.#slots = Array.from<undefined>({ length: table.slotCount });
   }
 
   matches(term: ByteString, key: ByteString): boolean {
+    this.#allowance.renew();
+    this.#term = term;
+    if (Math.max(term.length, key.length) > VALUE_SIZE_MAX) return false;
     const slots = this.#slots;
     slots.fill(undefined);
     slots[TERM_SLOT] = term;
     slots[KEY_SLOT] = key;
-    this.#term = term;
     for (const step of this.#steps) step(slots);
     return this.#test(slots);
+  }
+
+  get spentUnits(): number {
+    return ENTRY_UNITS + (this.#term?.length ?? 0) + this.#allowance.spentUnits;
   }
 
   group(): ByteString | undefined {

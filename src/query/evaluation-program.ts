@@ -10,6 +10,7 @@ import { unreachable } from '../base/fault.ts';
 import { compareFunction } from './comparison.ts';
 import { INTEGER_DIGITS_MAX, VALUE_SIZE_MAX } from './limits.ts';
 import { canonicalInteger, isInteger, valueToText } from './value.ts';
+import type { Allowance } from '../base/turns.ts';
 import type { ByteString } from '../base/bytes.ts';
 import type { AttributeTable, Slots } from './attributes.ts';
 import type { MathOperand, Stage } from './evaluation.ts';
@@ -17,16 +18,44 @@ import type { Integer } from './value.ts';
 
 export type Step = (slots: Slots) => void;
 
+export interface EvaluationScope {
+  readonly table: AttributeTable;
+  /** What is left for the entry that is judged. */
+  readonly allowance: Allowance;
+}
+
+const STAGE_UNITS = 8;
+/** Cutting text that is not ASCII into characters is the dearest. */
+const UNITS_PER_BYTE = 8;
+
 type StageOf<Kind extends Stage['kind']> = Extract<Stage, { readonly kind: Kind }>;
 
 export function compileEvaluation(
   stages: readonly Stage[],
-  table: AttributeTable,
+  scope: EvaluationScope,
 ): readonly Step[] {
-  return stages.map((stage) => compileStage(stage, table));
+  return stages.map((stage) => metered(stage, compileStage(stage, scope), scope));
 }
 
-function compileStage(stage: Stage, table: AttributeTable): Step {
+/**
+ * A stage that costs more than is left of the entry's allowance, or whose text is longer than a value
+ * may be, leaves the slots as they are.
+ */
+function metered(stage: Stage, step: Step, { table, allowance }: EvaluationScope): Step {
+  const input = 'input' in stage ? table.slotOf(stage.input) : undefined;
+  const output = 'output' in stage ? table.slotOf(stage.output) : undefined;
+  return (slots) => {
+    const text = input === undefined ? undefined : slots[input];
+    const length = typeof text === 'string' ? text.length : 0;
+    if (length > VALUE_SIZE_MAX || !allowance.take(STAGE_UNITS + length * UNITS_PER_BYTE)) return;
+    step(slots);
+    // What a join makes can be far longer than what it is made of.
+    const made = input === undefined && output !== undefined ? slots[output] : undefined;
+    if (typeof made === 'string') allowance.take(made.length);
+  };
+}
+
+function compileStage(stage: Stage, { table, allowance }: EvaluationScope): Step {
   switch (stage.kind) {
     case 'delim':
       return compileDelim(stage, table);
@@ -39,7 +68,7 @@ function compileStage(stage: Stage, table: AttributeTable): Step {
     case 'kvsplit':
       return compileKvsplit(stage, table);
     case 'regex':
-      return compileRegex(stage, table);
+      return compileRegex(stage, table, allowance);
     case 'map':
       return compileMap(stage, table);
     case 'to_integer':
@@ -163,14 +192,14 @@ function compileKvsplit(stage: StageOf<'kvsplit'>, table: AttributeTable): Step 
   };
 }
 
-function compileRegex(stage: StageOf<'regex'>, table: AttributeTable): Step {
+function compileRegex(stage: StageOf<'regex'>, table: AttributeTable, allowance: Allowance): Step {
   const input = table.slotOf(stage.input);
   const outputs = stage.outputs.map(({ name }) => table.slotOf(name));
   const groups = stage.outputs.map(({ group }) => group);
   return (slots) => {
     const text = slots[input];
     if (typeof text !== 'string') return;
-    const captured = stage.regex.captures(text, groups);
+    const captured = stage.regex.captures(text, groups, allowance);
     if (captured === undefined) return;
     for (const [index, output] of outputs.entries()) slots[output] = captured[index];
   };

@@ -1,8 +1,8 @@
 /**
  * The matches of one range, as they come from the index.
  *
- * Batches stay batches, without the entries that do not match. Other work gets its turn between them,
- * since a range may be long and evaluating it is nothing but computing.
+ * Batches stay batches, without the entries that do not match. Other work gets its turn between entries,
+ * by what was looked at: a range may be long, its terms too, and evaluating is nothing but computing.
  */
 
 import { Fault } from '../base/fault.ts';
@@ -71,7 +71,9 @@ export async function* scanMatches<T>(
     const picked: T[] = [];
     let matchCount = 0;
     for (const [term, key] of batch) {
-      if (!matcher.matches(term, key)) continue;
+      const isMatch = matcher.matches(term, key);
+      if (time.spend(matcher.spentUnits)) await time.pass();
+      if (!isMatch) continue;
       matchCount += 1;
       const one = pick(term, key);
       if (one !== undefined) picked.push(one);

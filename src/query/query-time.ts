@@ -4,38 +4,38 @@
  */
 
 import { Fault } from '../base/fault.ts';
-import { sleep } from '../base/host.ts';
+import { Turns } from '../base/turns.ts';
 import type { Clock } from '../base/host.ts';
-
-/** Computing for longer than this in one go would be felt by other requests to the node. */
-const TURN_MS = 8;
 
 export class QueryTime {
   readonly #clock: Clock;
+  readonly #turns: Turns;
   #deadlineMs: number;
-  #turnStartMs: number;
 
   constructor(clock: Clock, timeoutMs: number) {
     this.#clock = clock;
-    this.#turnStartMs = clock.monotonicMs();
-    this.#deadlineMs = this.#turnStartMs + timeoutMs;
+    this.#turns = new Turns(clock);
+    this.#deadlineMs = clock.monotonicMs() + timeoutMs;
+  }
+
+  /** True: it is time for `pass`, after so many units of work (`base/turns.ts`). */
+  spend(units: number): boolean {
+    return this.#turns.spend(units);
   }
 
   /** Lets others work if it is their turn. Rejects with the fault `timeout` when the time is up. */
   async pass(): Promise<void> {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs >= this.#deadlineMs) throw new Fault('timeout', 'the query took too long');
-    if (nowMs - this.#turnStartMs < TURN_MS) return;
-    await sleep(this.#clock, 0);
-    this.#turnStartMs = this.#clock.monotonicMs();
+    await this.#turns.pass();
   }
 
   /** What passes until the returned function is called is not the query's time. */
   pause(): () => void {
     const pausedMs = this.#clock.monotonicMs();
     return () => {
-      this.#turnStartMs = this.#clock.monotonicMs();
-      this.#deadlineMs += this.#turnStartMs - pausedMs;
+      this.#turns.begin();
+      this.#deadlineMs += this.#clock.monotonicMs() - pausedMs;
     };
   }
 }

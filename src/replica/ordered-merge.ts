@@ -17,7 +17,10 @@ interface Cursor {
   index: number;
 }
 
-/** Batches of `batchCount` names, the last one shorter. Sources yield no empty batches. */
+/** Of the names of one batch; it may be passed by one name. */
+const BATCH_BYTES = 256 * 1024;
+
+/** Batches of `batchCount` names, fewer of long ones. Sources yield no empty batches. */
 export async function* mergeInOrder(
   sources: readonly AsyncGenerator<ByteString[]>[],
   batchCount: number,
@@ -31,11 +34,15 @@ export async function* mergeInOrder(
   }
 
   let names: ByteString[] = [];
+  let sizeBytes = 0;
   for (let top = heap.least; top !== undefined; top = heap.least) {
-    names.push(nameAt(top));
-    if (names.length === batchCount) {
+    const name = nameAt(top);
+    names.push(name);
+    sizeBytes += name.length;
+    if (names.length === batchCount || sizeBytes >= BATCH_BYTES) {
       yield names;
       names = [];
+      sizeBytes = 0;
     }
     top.index += 1;
     if (top.index < top.batch.length || (await fill(top))) heap.settleLeast();

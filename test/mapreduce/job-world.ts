@@ -3,6 +3,7 @@
  */
 
 import assert from 'node:assert/strict';
+import t from 'tap';
 import { EMPTY_VERSION_VECTOR } from '../../src/clock/version-vector.ts';
 import { parseJsonJob } from '../../src/mapreduce/job-from-json.ts';
 import { isRefusal } from '../../src/mapreduce/job.ts';
@@ -19,6 +20,10 @@ import type { JobEvent, JobPorts } from '../../src/mapreduce/job-ports.ts';
 import type { Link, Sibling, StoredObject } from '../../src/object/stored-object.ts';
 
 const ACTOR = 'a' as Actor;
+
+// The host's own timers do not keep the process alive, and a job that gives way waits for one.
+const alive = setInterval(() => {}, 1_000);
+t.teardown(() => clearInterval(alive));
 
 export interface StoredValue {
   readonly values: readonly string[];

@@ -13,7 +13,7 @@ function passing(filters: unknown, keys: readonly string[]): readonly string[] {
   if (outcome.kind === 'bad') {
     return [`bad ${Buffer.isBuffer(outcome.filter) ? outcome.filter.toString() : ''}`];
   }
-  return keys.filter((key) => outcome.passes(key as ByteString));
+  return keys.filter((key) => outcome.filter.passes(key as ByteString));
 }
 
 const CASES: readonly (readonly [filters: unknown, passes: string[], not: string[]])[] = [
@@ -128,5 +128,23 @@ t.test('the filters of a job are bounded together, those within others too', (t)
     compileKeyFilter(jsonToTerm(filters) as TermList).kind;
   t.equal(kindOf(both(253)), 'filter');
   t.equal(kindOf(both(254)), 'bad');
+  t.end();
+});
+
+t.test('what one key may cost is bounded, and short keys pay little', (t) => {
+  const filters = (pattern: string): unknown => {
+    return [Array.from({ length: 100 }, () => ['matches', pattern])].map((all) => [
+      'and',
+      ...all.map((one) => [one]),
+    ]);
+  };
+  const outcome = compileKeyFilter(jsonToTerm(filters('[ab]{300}$')) as TermList);
+  if (outcome.kind === 'bad') throw new Error('the filters are refused');
+  const { filter } = outcome;
+  t.equal(filter.passes('ab'.repeat(32_000) as ByteString), false);
+  t.ok(filter.spentUnits <= 10_000_000, 'no more is spent than may be');
+  t.equal(filter.passes('ab' as ByteString), false);
+  t.ok(filter.spentUnits < 1_000_000);
+  t.same(passing(filters('b$'), ['ab', 'a']), ['ab']);
   t.end();
 });

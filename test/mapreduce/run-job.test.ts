@@ -4,7 +4,10 @@
 
 import t from 'tap';
 import { JobWorld, erlangPhase, eventsOf, host, jsonJob, resultsOf } from './job-world.ts';
+import { CountingClock } from '../counting-clock.ts';
 import { runJob } from '../../src/mapreduce/run-job.ts';
+
+import type { Contents } from './job-world.ts';
 
 const VALUES = erlangPhase('map', 'map_object_value', { arg: 'filter_notfound' });
 
@@ -157,4 +160,30 @@ t.test('nothing is read ahead of who takes the results', async (t) => {
     setImmediate(resolve);
   });
   t.equal(slow.readCount, readCount);
+});
+
+t.test('a job gives way by what its keys and results cost, not by their number', async (t) => {
+  const turnsOf = async (contents: Contents, inputs: unknown, query: unknown) => {
+    const clock = new CountingClock();
+    const job = jsonJob(inputs, query);
+    const ends: unknown[] = [];
+    for await (const event of runJob(job, new JobWorld(contents), { ...host, clock })) {
+      if (event.kind === 'failed') ends.push(event.failure);
+    }
+    t.same(ends, []);
+    return clock.turnCount;
+  };
+  const some = (length: number): Contents => {
+    const name = (index: number): string => `default/b/${index}${'k'.repeat(length)}`;
+    const value = { values: ['v'.repeat(length)] };
+    return Object.fromEntries(Array.from({ length: 20 }, (_, index) => [name(index), value]));
+  };
+  const filtered = { bucket: 'b', key_filters: [['matches', 'x$']] };
+  const mapped = [erlangPhase('map', 'map_object_value')];
+  t.equal(await turnsOf(some(10), filtered, mapped), 0, 'short keys');
+  t.ok((await turnsOf(some(50_000), filtered, mapped)) >= 20, 'a filter over long keys');
+  t.equal(await turnsOf(some(10), 'b', mapped), 0, 'short results');
+  t.ok((await turnsOf(some(70_000), 'b', mapped)) >= 20, 'long results');
+  const addresses = Array.from({ length: 300 }, () => ['x', 'y'.repeat(2_000)]);
+  t.ok((await turnsOf({}, addresses, [erlangPhase('reduce', 'reduce_identity')])) >= 4, 'inputs');
 });

@@ -7,6 +7,7 @@
 
 import { Fault, isFault } from '../../base/fault.ts';
 import { continuationToText } from '../../query/index-continuation.ts';
+import { matchingEntries } from '../../query/matching-entries.ts';
 import { emptyAnswer, jsonAnswer } from './answer.ts';
 import { parseIndexQuery } from './index-query.ts';
 import { refuseJob } from './job-switch.ts';
@@ -103,18 +104,17 @@ export class IndexResource implements Resource {
     // What a filter will leave is not known beforehand.
     const limit = regex === undefined ? maxResults : undefined;
     const scan = { type, bucket, field, from, to, after, limit };
-    const { service } = this.#exchange.context;
-    for await (const batch of service.index(scan, { timeoutMs: query.timeoutMs })) {
-      const pairs = this.#take(batch, query);
+    const { service, host } = this.#exchange.context;
+    const batches = service.index(scan, { timeoutMs: query.timeoutMs });
+    for await (const matching of matchingEntries(batches, regex, host.clock)) {
+      const pairs = this.#take(matching, query);
       if (pairs.length > 0) yield joinItems(pairs.map((pair) => pairJson(pair, query)));
       if (this.#resultCount === maxResults) return;
     }
   }
 
   /** What of a batch is still wanted. */
-  #take(batch: readonly IndexMatch[], { lookup, maxResults }: IndexQuery): readonly IndexMatch[] {
-    const regex = lookup?.regex;
-    const matching = regex === undefined ? batch : batch.filter(([term]) => regex.isIn(term));
+  #take(matching: readonly IndexMatch[], { maxResults }: IndexQuery): readonly IndexMatch[] {
     const wanted = (maxResults ?? Infinity) - this.#resultCount;
     const pairs = matching.length > wanted ? matching.slice(0, wanted) : matching;
     const last = pairs.at(-1);

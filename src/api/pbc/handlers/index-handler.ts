@@ -6,6 +6,7 @@
  */
 
 import { encodeContinuation } from '../../../query/index-continuation.ts';
+import { matchingEntries } from '../../../query/matching-entries.ts';
 import { noSuchTypeText } from '../error-text.ts';
 import { errorReply, findJobRefusal, reply } from '../handler.ts';
 import { parseIndexQuery } from '../index-query.ts';
@@ -67,11 +68,11 @@ class Page {
     this.#left = query.maxResults ?? Infinity;
   }
 
-  async *read({ node }: Session): AsyncGenerator<readonly IndexMatch[]> {
+  async *read({ node, clock }: Session): AsyncGenerator<readonly IndexMatch[]> {
     if (this.#left === 0) return;
     const { scan, regex, timeoutMs } = this.#query;
-    for await (const batch of node.index(scan, { timeoutMs })) {
-      const matching = regex === undefined ? batch : batch.filter(([term]) => regex.isIn(term));
+    const batches = node.index(scan, { timeoutMs });
+    for await (const matching of matchingEntries(batches, regex, clock)) {
       const page = matching.length <= this.#left ? matching : matching.slice(0, this.#left);
       this.#left -= page.length;
       this.#last = page.at(-1) ?? this.#last;

@@ -57,7 +57,7 @@ async function* replies(
       const { objects } = read;
       left -= objects.length;
       last = objects.at(-1)?.key ?? last;
-      if (objects.length > 0) yield reply(RpbCSBucketResp, { objects });
+      for (const some of bySize(objects)) yield reply(RpbCSBucketResp, { objects: some });
     }
     if (left === 0) break;
   }
@@ -94,6 +94,24 @@ async function* keysOf(
 }
 
 type IndexObject = InputOf<typeof RpbIndexObject>;
+
+/** Of the objects of one reply; one object may pass it. A reply is encoded in one go. */
+const REPLY_BYTES = 1024 * 1024;
+
+function* bySize(objects: readonly IndexObject[]): Generator<readonly IndexObject[]> {
+  let some: IndexObject[] = [];
+  let sizeBytes = 0;
+  for (const object of objects) {
+    const content = object.object.content ?? [];
+    some.push(object);
+    sizeBytes += content.reduce((sum, { value }) => sum + value.length, 0);
+    if (sizeBytes < REPLY_BYTES) continue;
+    yield some;
+    some = [];
+    sizeBytes = 0;
+  }
+  if (some.length > 0) yield some;
+}
 
 type ReadOutcome =
   | { readonly kind: 'read'; readonly objects: readonly IndexObject[] }

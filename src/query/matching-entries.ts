@@ -1,0 +1,31 @@
+/**
+ * The entries of an index whose terms a regular expression is found in, batch by batch.
+ *
+ * A term may be as long as an object, so others get their turn by how much was looked at, not by how
+ * many terms.
+ */
+
+import { Allowance, Turns } from '../base/turns.ts';
+import type { Clock } from '../base/host.ts';
+import type { IndexMatch } from '../object/index-entries.ts';
+import type { TermRegex } from './term-regex.ts';
+
+/** Without an expression all of them. */
+export async function* matchingEntries(
+  batches: AsyncIterable<readonly IndexMatch[]>,
+  regex: TermRegex | undefined,
+  clock: Clock,
+): AsyncGenerator<readonly IndexMatch[]> {
+  if (regex === undefined) return yield* batches;
+  const turns = new Turns(clock);
+  const allowance = new Allowance();
+  for await (const batch of batches) {
+    const matching: IndexMatch[] = [];
+    for (const entry of batch) {
+      allowance.renew();
+      if (regex.isIn(entry[0], allowance)) matching.push(entry);
+      if (turns.spend(allowance.spentUnits)) await turns.pass();
+    }
+    if (matching.length > 0) yield matching;
+  }
+}
