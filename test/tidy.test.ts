@@ -109,6 +109,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
 /** The files of pure rooms that do real I/O, behind a port of their room or in a browser. */
 const SHELL_FILES = new Set([
   'src/dashboard/page/page.ts',
+  'src/storage/live-tables.ts',
   'src/storage/mend-leveldb.ts',
   'src/storage/salvage-tables.ts',
   'src/storage/open-leveldb.ts',

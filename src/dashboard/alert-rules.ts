@@ -123,6 +123,14 @@ export const ALERT_RULES: readonly AlertRule[] = [
     holds: rose(DAY_MS, 'scrub_refused_total'),
   },
   {
+    name: 'VertebraTableDamaged',
+    severity: 'page',
+    forMs: 0,
+    meaning:
+      'A table of the store is damaged: see to the disk, stop the node and run repair-store.',
+    holds: ({ value }) => (value('store_damaged_tables') ?? 0) > 0,
+  },
+  {
     name: 'VertebraDiskFilling',
     severity: 'ticket',
     forMs: 10 * MINUTE_MS,

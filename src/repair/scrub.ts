@@ -5,6 +5,9 @@
  * by its reader only, perhaps when the other copies have gone the same way. What is found damaged is
  * fetched from every other replica and merged, which overwrites the damaged copy. Where the store
  * cannot even name the keys any more, the partition is compared with its other replicas key by key.
+ * Before that the store's own tables are checked: LevelDB compares no checksum of what it reads, and a
+ * damaged block may be merged away, with all that it held. The partitions that had keys in it are compared
+ * in each walk for as long as it is there, since nobody can tell what LevelDB still makes of it.
  */
 
 import { isFault } from '../base/fault.ts';
@@ -14,6 +17,8 @@ import { ByteRateLimit } from './byte-rate-limit.ts';
 import { Halt } from './halt.ts';
 import type { RepairPorts } from './ports.ts';
 import { RepairRequests } from './requests.ts';
+import { partitionsWithin } from '../storage/keys.ts';
+import type { Store } from '../storage/store.ts';
 
 export interface ScrubOptions {
   /** From the end of a walk to the start of the next, and before the first. */
@@ -38,6 +43,9 @@ export interface ScrubProgress {
   readonly repaired: number;
   /** Partitions in which the store could not name every key. */
   readonly unreadablePartitions: number;
+  /** Of the store's. */
+  readonly tables: number;
+  readonly damagedTables: number;
 }
 
 export interface ScrubStatus {
@@ -50,13 +58,16 @@ export interface ScrubStatus {
 /** Compares a partition with its other replicas, key by key. */
 export type ComparePartition = (partition: Partition, halt: Halt) => Promise<unknown>;
 
+/** `store`: this node's own, for its tables. */
+export type ScrubPorts = RepairPorts & { readonly store?: Pick<Store, 'checkTables'> };
+
 type Sums = { -readonly [Name in keyof ScrubProgress]: ScrubProgress[Name] };
 
 /** What an empty batch, or a small record, counts for at least: a read is never free. */
 const ENTRY_COST_BYTES = 512;
 
 export class Scrub {
-  readonly #ports: RepairPorts;
+  readonly #ports: ScrubPorts;
   readonly #compare: ComparePartition;
   readonly #requests: RepairRequests;
   readonly #rateLimit: ByteRateLimit;
@@ -65,7 +76,7 @@ export class Scrub {
   #walk: Sums | undefined;
   #lastWalk: ScrubProgress | undefined;
 
-  constructor(ports: RepairPorts, options: ScrubOptions, compare: ComparePartition) {
+  constructor(ports: ScrubPorts, options: ScrubOptions, compare: ComparePartition) {
     this.#ports = ports;
     this.#compare = compare;
     this.#requests = new RepairRequests(ports.peer, options.requestTimeoutMs);
@@ -109,10 +120,13 @@ export class Scrub {
       damaged: 0,
       repaired: 0,
       unreadablePartitions: 0,
+      tables: 0,
+      damagedTables: 0,
     };
     this.#walk = sums;
     const first = host.random.integer(partitionCount);
     try {
+      await this.#checkTables(sums, halt);
       for (let step = 0; step < partitionCount && !halt.isSet; step += 1) {
         await this.#scrubPartition(((first + step) % partitionCount) as Partition, sums, halt);
         sums.partitionsDone += 1;
@@ -123,10 +137,40 @@ export class Scrub {
     }
     this.#walkCount += 1;
     host.metrics.count('scrub_walks_total');
-    if (sums.damaged + sums.unreadablePartitions > 0) {
+    if (sums.damaged + sums.unreadablePartitions + sums.damagedTables > 0) {
       host.log.warn('repair.scrub.healed', { ...sums });
     }
     return sums;
+  }
+
+  async #checkTables(sums: Sums, halt: Halt): Promise<void> {
+    const { host, view, store } = this.#ports;
+    const doubted = new Set<Partition>();
+    for await (const { name, sizeBytes, damage } of store?.checkTables?.() ?? []) {
+      sums.tables += 1;
+      host.metrics.count('scrub_tables_total');
+      if (damage !== undefined) {
+        const { part, blockCount, spans } = damage;
+        const { ringSize } = view.state();
+        const partitions = new Set(spans.flatMap((span) => partitionsWithin(span, ringSize)));
+        for (const partition of partitions) doubted.add(partition);
+        sums.damagedTables += 1;
+        host.metrics.gauge('store_damaged_tables', sums.damagedTables);
+        host.log.error('repair.scrub.table_damaged', {
+          table: name,
+          part,
+          blocks: blockCount,
+          partitions: partitions.size,
+          remedy: 'its keys are compared with its peers; stop the node and run repair-store',
+        });
+      }
+      if (!(await this.#rateLimit.take(sizeBytes, halt))) return;
+    }
+    host.metrics.gauge('store_damaged_tables', sums.damagedTables);
+    for (const partition of doubted) {
+      if (halt.isSet) return;
+      await this.#compare(partition, halt);
+    }
   }
 
   async #scrubPartition(partition: Partition, sums: Sums, halt: Halt): Promise<void> {

@@ -375,6 +375,24 @@ function joined(text: string): ByteString {
   return text as ByteString;
 }
 
+/**
+ * The partitions of which copies may lie between two keys, both inclusive; an end may be any bytes, and undefined
+ * where none is known. All are below `ringSize`.
+ */
+export function partitionsWithin(
+  { from, to }: { readonly from: Buffer | undefined; readonly to: Buffer | undefined },
+  ringSize: number,
+): Partition[] {
+  const partitions: Partition[] = [];
+  for (let partition = 0; partition < ringSize; partition += 1) {
+    const range = partitionRange(partition as Partition);
+    const isBefore = from !== undefined && Buffer.compare(range.to, from) <= 0;
+    const isBehind = to !== undefined && Buffer.compare(range.from, to) > 0;
+    if (!isBefore && !isBehind) partitions.push(partition as Partition);
+  }
+  return partitions;
+}
+
 function u16(value: number): string {
   assert(value >= 0 && value <= 0xffff && Number.isInteger(value), 'a u16 of a key fits');
   return String.fromCharCode(value >>> 8, value & 0xff);

@@ -10,6 +10,7 @@
 
 import type { Fault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
+import { runInSlices } from '../base/sliced.ts';
 import { CollectPace } from './collect-pace.ts';
 import { EntryReader } from './entry-reader.ts';
 import { GroupCommit } from './group-commit.ts';
@@ -20,11 +21,14 @@ import { recoverLog } from './log-recovery.ts';
 import type { RecoveredLog } from './log-recovery.ts';
 import { LoggedBatch } from './logged-batch.ts';
 import { ReaderGenerations } from './reader-generations.ts';
+import type { TableBytes } from './live-tables.ts';
 import type { SegmentFolder } from './segment-folder.ts';
 import type { SegmentLedger } from './segment-ledger.ts';
 import { decodeOrigins, encodeOrigins, withOrigin } from './segment-origins.ts';
 import type { ScanEntry, ScanRange, Store, StoreHealth, WriteOperation } from './store.ts';
 import { StoreSnapshot } from './store-snapshot.ts';
+import { findDamage, UNREADABLE } from './table-check.ts';
+import type { CheckedTable } from './table-check.ts';
 import { ValueLog } from './value-log.ts';
 
 export interface LevelDbStoreOptions {
@@ -53,6 +57,8 @@ export interface LevelDbStorePorts {
   readonly defer: (run: () => void) => void;
   /** Parts of LevelDB's log were damaged and have been dropped: acknowledged writes may be gone. */
   readonly mayHaveForgotten: boolean;
+  /** LevelDB's tables as they lie on disk. Undefined: they are not to be had. */
+  readonly readTables?: () => AsyncIterable<TableBytes>;
   /** Of the segments of this opening, in hexadecimal; drawn for it. Undefined: backups copy them each time. */
   readonly origin?: string;
 }
@@ -97,6 +103,7 @@ export class LevelDbStore implements Store {
   readonly #ledger: SegmentLedger;
   readonly #collector: LogCollector;
   readonly #collectPace: CollectPace;
+  readonly #readTables: () => AsyncIterable<TableBytes>;
   readonly #readers = new ReaderGenerations();
   readonly #lookBytes: number;
   #changedBytes = 0;
@@ -132,6 +139,7 @@ export class LevelDbStore implements Store {
     this.#reader = new EntryReader(host, readerPorts, options);
     this.#collectPace = new CollectPace(COLLECT_PACE, host.clock.monotonicMs());
     this.#collector = this.#newCollector(folder);
+    this.#readTables = ports.readTables ?? noTables;
     host.metrics.gauge('store_fenced', 0);
     this.#measureLog();
   }
@@ -204,6 +212,14 @@ export class LevelDbStore implements Store {
     });
   }
 
+  async *checkTables(): AsyncGenerator<CheckedTable> {
+    for await (const { name, bytes } of this.#readTables()) {
+      const damage =
+        bytes === undefined ? UNREADABLE : await runInSlices(findDamage(bytes), this.#host.clock);
+      yield { name, sizeBytes: bytes?.length ?? 0, damage };
+    }
+  }
+
   health(): StoreHealth {
     return this.#commit.health();
   }
@@ -254,6 +270,8 @@ export class LevelDbStore implements Store {
     metrics.gauge('store_log_segments_waiting', this.#readers.waitingCount);
   }
 }
+
+async function* noTables(): AsyncGenerator<TableBytes> {}
 
 /** It is stored with the first body, so that no crash leaves a segment under an older origin. */
 async function addOrigin(

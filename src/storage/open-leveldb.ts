@@ -15,6 +15,7 @@ import { storeFormKey } from './keys.ts';
 import type { LevelDatabase } from './level-database.ts';
 import { LevelDbStore } from './leveldb-store.ts';
 import type { LevelDbStoreOptions } from './leveldb-store.ts';
+import { readLiveTables } from './live-tables.ts';
 import { SegmentFiles } from './segment-files.ts';
 import { ORIGIN_SIZE_BYTES } from './segment-origins.ts';
 import { formEntry, formRefusal } from './store-form.ts';
@@ -98,6 +99,7 @@ async function openOver(
     folder: segments,
     // The check phase comes when the poll phase has handled every socket that was readable.
     defer: setImmediate,
+    readTables: () => readLiveTables(folder),
     mayHaveForgotten: dropped !== undefined || droppedBefore !== undefined,
     origin: host.random.bytes(ORIGIN_SIZE_BYTES).toString('hex'),
   };

@@ -11,6 +11,7 @@
  */
 
 import type { Fault } from '../base/fault.ts';
+import type { CheckedTable } from './table-check.ts';
 
 export interface Put {
   readonly kind: 'put';
@@ -83,6 +84,11 @@ export interface Store {
    * the newest entries may be left out. For comparing ranges.
    */
   approximateSizeBytes(range: Pick<ScanRange, 'from' | 'to'>): Promise<number>;
+  /**
+   * The files that its entries lie in, one after the other, and what is damaged in them: absent where it has
+   * none. Gives way to others between slices; stop early with `return()`.
+   */
+  checkTables?(): AsyncIterableIterator<CheckedTable>;
   health(): StoreHealth;
   /** Waits for writes under way. Idempotent. */
   close(): Promise<void>;

@@ -15,6 +15,7 @@
 
 import { ByteReader } from '../base/byte-reader.ts';
 import { ByteWriter } from '../base/byte-writer.ts';
+import { SliceBudget, runAtOnce, type Sliced } from '../base/sliced.ts';
 import { crc32c } from './crc32c.ts';
 import { unpackSnappy } from './snappy.ts';
 
@@ -51,6 +52,11 @@ const EMPTY_BLOCK = Buffer.from('0000000001000000', 'hex');
 
 /** The data blocks, in their order, and the rest; undefined: the footer or the index is damaged. */
 export function readTable(table: Buffer): TableContent | undefined {
+  return runAtOnce(readTableInSlices(table));
+}
+
+export function* readTableInSlices(table: Buffer): Sliced<TableContent | undefined> {
+  const slice = new SliceBudget();
   const handles = readFooter(table);
   const index = handles && indexAt(table, handles.index);
   if (handles === undefined || index === undefined) return undefined;
@@ -59,8 +65,26 @@ export function readTable(table: Buffer): TableContent | undefined {
     const bytes = blockBytes(table, handle);
     if (bytes === undefined) return undefined;
     blocks.push({ indexKey: key, bytes, isSound: isSound(bytes) });
+    if (slice.spend(bytes.length)) yield;
   }
   return { blocks, hasSoundFilter: isFilterSound(table, handles.metaindex) };
+}
+
+/** Whether its end is there, which is written last. */
+export function isFinishedTable(table: Buffer): boolean {
+  return readFooter(table) !== undefined;
+}
+
+/** The first key of a data block, internal as the index's are; undefined: it cannot be read. */
+export function firstKeyOf({ bytes }: DataBlock): Buffer | undefined {
+  const content = unpacked(bytes);
+  if (content === undefined) return undefined;
+  const reader = new ByteReader(content);
+  reader.varint();
+  const size = reader.varint();
+  reader.varint();
+  const key = Buffer.from(reader.view(size));
+  return reader.isSound ? key : undefined;
 }
 
 /** A table of these blocks, in their order, without a filter. */

@@ -147,6 +147,7 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   scrub_refused_total: 'Damaged copies for which no other replica had one',
   scrub_repaired_total: 'Damaged copies replaced from other replicas',
   scrub_rounds_failed: 'Walks of the scrub that ended early',
+  scrub_tables_total: 'Tables of the store checked by the scrub',
   scrub_walks_total: 'Walks over all copies',
   script_calls_total: 'Calls of JavaScript functions of MapReduce jobs',
   script_failures_total: 'Such calls that failed',

@@ -59,6 +59,7 @@ const GAUGES: Catalogue = {
   script_sessions: 'MapReduce jobs that use JavaScript',
   security_hashes_under_way: 'Passwords that are being hashed',
   store_bytes: 'What the store takes on disk, about',
+  store_damaged_tables: 'Tables in which the last walk of the scrub found damage',
   store_fenced: '1 when a write failed: nothing is stored until the node is started again',
   store_growth_bytes_per_second: 'How fast the store grows; negative: shrinks',
   store_log_bytes: 'Size of the value log',

@@ -98,6 +98,7 @@ t.test('a node that is well raises nothing, and each trouble its own alert', (t)
     ['StoreFenced', factsOf({ ...WELL, store_fenced: 1 })],
     ['DamageFound', factsOf(WELL, risen('replica_corrupt_total', { lastMs: 3 * DAY_MS - 5 }))],
     ['DamageStays', factsOf(WELL, risen('scrub_refused_total', { lastMs: 2 * DAY_MS + 5 }))],
+    ['TableDamaged', factsOf({ ...WELL, store_damaged_tables: 1 })],
     ['DiskFilling', factsOf({ ...WELL, disk_free_bytes: 14, disk_total_bytes: 100 })],
     ['DiskFull', factsOf({ ...WELL, disk_full: 1 })],
     [

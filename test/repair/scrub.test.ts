@@ -1,12 +1,14 @@
 /** The scrub: a copy that has rotted is found without a reader, and fetched from its peers. */
 
 import t from 'tap';
-import type { ObjectKey } from '../../src/base/names.ts';
+import type { ObjectKey, Partition } from '../../src/base/names.ts';
 import { Fault } from '../../src/base/fault.ts';
 import { Halt } from '../../src/repair/halt.ts';
 import { ANTI_ENTROPY_DEFAULTS, AntiEntropy } from '../../src/repair/anti-entropy.ts';
 import { Scrub, SCRUB_DEFAULTS, type ScrubOptions } from '../../src/repair/scrub.ts';
 import { encodeObjectKey, partitionRange } from '../../src/storage/keys.ts';
+import type { Store } from '../../src/storage/store.ts';
+import type { TableDamage } from '../../src/storage/table-check.ts';
 import { objectKey, partitionFor, valuesOf } from '../replica/replica-world.ts';
 import { RepairCluster, type RepairNode } from './repair-cluster.ts';
 
@@ -17,7 +19,17 @@ function must<T>(value: T | undefined): T {
   return value;
 }
 
-function scrubOf(node: RepairNode, options: Partial<ScrubOptions> = {}): Scrub {
+interface Tables {
+  readonly store?: Pick<Store, 'checkTables'>;
+  /** Takes the partitions that were compared. */
+  readonly compared?: Partition[];
+}
+
+function scrubOf(
+  node: RepairNode,
+  options: Partial<ScrubOptions> = {},
+  { store, compared = [] }: Tables = {},
+): Scrub {
   const antiEntropy = new AntiEntropy(node.ports, {
     ...ANTI_ENTROPY_DEFAULTS,
     pauseMs: 0,
@@ -25,7 +37,9 @@ function scrubOf(node: RepairNode, options: Partial<ScrubOptions> = {}): Scrub {
     bytesPerSecond: Infinity,
   });
   const all = { ...SCRUB_DEFAULTS, bytesPerSecond: Infinity, ...options };
-  return new Scrub(node.ports, all, (partition, halt) => {
+  const ports = { ...node.ports, ...(store && { store }) };
+  return new Scrub(ports, all, (partition, halt) => {
+    compared.push(partition);
     return antiEntropy.runRound(halt, { partitions: new Set([partition]), isFull: true });
   });
 }
@@ -108,6 +122,40 @@ t.test('keys that the store can no longer name come back from the others', async
   for (const key of lost) t.same(valuesOf(await self.get(key)), [`value of ${key.key}`]);
   self.store.corruptScanFrom = undefined;
   t.equal(cluster.host.logged.includes('repair.scrub.unreadable'), true);
+});
+
+t.test('what a damaged table may have lost is fetched from the others', async (t) => {
+  const { cluster, self } = await filled();
+  const lostIn = partitionFor(must(KEYS[0]));
+  const lost = KEYS.filter((key) => partitionFor(key) === lostIn);
+  // LevelDB has merged the block away: nothing is left of its keys, and nobody has noticed.
+  await self.store.memory.write(
+    lost.map((key) => ({ kind: 'remove' as const, key: encodeObjectKey(lostIn, key) })),
+  );
+  const damage: TableDamage = {
+    part: 'blocks',
+    blockCount: 1,
+    spans: [{ from: partitionRange(lostIn).from, to: encodeObjectKey(lostIn, objectKey('~')) }],
+  };
+  const compared: Partition[] = [];
+  const scrub = scrubOf(
+    self,
+    {},
+    {
+      store: {
+        async *checkTables() {
+          yield { name: '000005.ldb', sizeBytes: 4_096, damage: undefined };
+          yield { name: '000007.ldb', sizeBytes: 4_096, damage };
+        },
+      },
+      compared,
+    },
+  );
+  const walk = await scrub.walk();
+  t.match(walk, { tables: 2, damagedTables: 1, partitionsDone: 8 });
+  t.same(compared, [lostIn]);
+  for (const key of lost) t.same(valuesOf(await self.get(key)), [`value of ${key.key}`]);
+  t.equal(cluster.host.logged.includes('repair.scrub.table_damaged'), true);
 });
 
 t.test('a walk keeps to its budget, and ends at a halt', async (t) => {

@@ -6,10 +6,12 @@
 import assert from 'node:assert';
 import fc from 'fast-check';
 import t from 'tap';
+import { utf8ToByteString } from '../../src/base/bytes.ts';
 import type { ByteString } from '../../src/base/bytes.ts';
 import type { NodeId, ObjectKey, Partition } from '../../src/base/names.ts';
 import {
   afterBucket,
+  partitionsWithin,
   allHintsRange,
   bucketRange,
   decodeHintKey,
@@ -250,5 +252,25 @@ t.test('a key of another space, or cut short, is a bug that stops', (t) => {
   t.throws(() => decodeObjectKey(bytes.subarray(0, 2)), /holds its numbers/);
   t.throws(() => decodeObjectKey(bytes.subarray(0, 4)), /a name in a key ends/);
   t.throws(() => encodeObjectKey(0x10000 as Partition, key), /fits/);
+  t.end();
+});
+
+t.test('the partitions between two keys are those whose copies may lie there', (t) => {
+  const key = (partition: number): Buffer => {
+    return encodeObjectKey(partition as Partition, {
+      type: utf8ToByteString('t'),
+      bucket: utf8ToByteString('b'),
+      key: utf8ToByteString('k'),
+    });
+  };
+  const within = (from?: Buffer, to?: Buffer): number[] => partitionsWithin({ from, to }, 8);
+  t.same(within(key(2), key(2)), [2]);
+  t.same(within(key(2), key(4)), [2, 3, 4]);
+  t.same(within(key(6), Buffer.from('p')), [6, 7]);
+  t.same(within(Buffer.from('a'), key(1)), [0, 1]);
+  t.same(within(Buffer.from('p'), undefined), []);
+  t.same(within(undefined, Buffer.from('i')), []);
+  t.same(within(key(3).subarray(0, 2), key(3).subarray(0, 3)), [0, 1, 2, 3]);
+  t.equal(within().length, 8);
   t.end();
 });

@@ -1,0 +1,132 @@
+/**
+ * The tables of a store that is open are checked beside LevelDB: what is damaged is found with the keys
+ * that may be lost, what comes and goes is not.
+ */
+
+import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import t from 'tap';
+import { ByteReader } from '../../src/base/byte-reader.ts';
+import { utf8ToByteString } from '../../src/base/bytes.ts';
+import type { Partition } from '../../src/base/names.ts';
+import { encodeObjectKey, partitionsWithin } from '../../src/storage/keys.ts';
+import { openLevelDbStore } from '../../src/storage/open-leveldb.ts';
+import type { LevelDbStore } from '../../src/storage/leveldb-store.ts';
+import type { CheckedTable } from '../../src/storage/table-check.ts';
+import { recordingHost } from './recording-host.ts';
+import { put } from './store-compliance.ts';
+
+const RING_SIZE = 64;
+const PARTITION = 5 as Partition;
+const root = mkdtempSync(join(tmpdir(), 'vertebra-live-tables-'));
+t.teardown(() => rmSync(root, { recursive: true, force: true }));
+
+function keyOf(index: number): Buffer {
+  return encodeObjectKey(PARTITION, {
+    type: utf8ToByteString('t'),
+    bucket: utf8ToByteString('b'),
+    key: utf8ToByteString(String(index).padStart(6, '0')),
+  });
+}
+
+async function opened(name: string): Promise<{ folder: string; store: LevelDbStore }> {
+  const folder = join(root, name);
+  // Opening writes what is in the log as a table.
+  const first = await openLevelDbStore(recordingHost(), { folder });
+  await first.write(
+    Array.from({ length: 1_000 }, (_, index) => put(keyOf(index), randomBytes(60).toString('hex'))),
+  );
+  await first.close();
+  const store = await openLevelDbStore(recordingHost(), { folder, writeBufferSizeBytes: 65_536 });
+  t.teardown(() => store.close());
+  return { folder, store };
+}
+
+async function checked(store: LevelDbStore): Promise<CheckedTable[]> {
+  const tables: CheckedTable[] = [];
+  for await (const table of store.checkTables()) tables.push(table);
+  return tables;
+}
+
+/** Of the largest table. */
+function tableOf(folder: string): string {
+  const paths = readdirSync(folder).filter((name) => name.endsWith('.ldb'));
+  const bySize = paths.map((name) => join(folder, name));
+  return bySize.sort((a, b) => readFileSync(b).length - readFileSync(a).length)[0] as string;
+}
+
+function flip(path: string, at: number): void {
+  const bytes = readFileSync(path);
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 4, at);
+  writeFileSync(path, bytes);
+}
+
+t.test('a bit that flips under a running store is found, and where its keys lie', async (t) => {
+  const { folder, store } = await opened('flipped');
+  const sound = await checked(store);
+  t.ok(sound.length > 0, 'there are tables');
+  t.ok(sound.every(({ damage }) => damage === undefined));
+
+  const path = tableOf(folder);
+  flip(path, Math.floor(readFileSync(path).length / 2));
+  const [found] = (await checked(store)).filter(({ damage }) => damage !== undefined);
+  t.match(found?.damage, { part: 'blocks', blockCount: 1 });
+  const [{ from, to } = { from: undefined, to: undefined }] = found?.damage?.spans ?? [];
+  t.ok(from !== undefined && to !== undefined && Buffer.compare(from, to) < 0);
+  t.same(partitionsWithin({ from, to }, RING_SIZE), [PARTITION]);
+  const doubted = Array.from({ length: 1_000 }, (_, index) => keyOf(index)).filter((key) => {
+    return Buffer.compare(key, from as Buffer) >= 0 && Buffer.compare(key, to as Buffer) <= 0;
+  });
+  t.ok(doubted.length > 5 && doubted.length < 200, `${doubted.length} keys of 1,000`);
+});
+
+t.test('the first block, the filter, and a table that cannot be read', async (t) => {
+  const { folder, store } = await opened('parts');
+  const path = tableOf(folder);
+  const bytes = readFileSync(path);
+  const damageOf = async () => (await checked(store)).find(({ damage }) => damage)?.damage;
+  flip(path, 10);
+  const first = await damageOf();
+  t.match(first, { part: 'blocks', blockCount: 1, spans: [{ from: undefined }] });
+  flip(path, 10);
+  // The filter ends where the metaindex begins, with which the footer begins.
+  const metaindex = new ByteReader(bytes.subarray(-48)).varint();
+  flip(path, metaindex - 20);
+  const filter = await damageOf();
+  t.match(filter, { part: 'filter', blockCount: 0 });
+  t.same(filter?.spans[0]?.from?.subarray(0, 3), keyOf(0).subarray(0, 3));
+  writeFileSync(path, bytes);
+  flip(path, bytes.length - 1);
+  t.equal(await damageOf(), undefined, 'without its end it may be being written');
+  utimesSync(path, 0, 0);
+  const whole = await damageOf();
+  t.match(whole, { part: 'table', spans: [{ from: undefined, to: undefined }] });
+  t.equal(partitionsWithin(whole?.spans[0] ?? { from: path as never, to: undefined }, 8).length, 8);
+});
+
+t.test('tables that LevelDB writes and removes meanwhile are no damage', async (t) => {
+  const { store } = await opened('busy');
+  const progress = { isDone: false };
+  const writing = (async () => {
+    for (let round = 0; round < 60; round += 1) {
+      const some = Array.from({ length: 100 }, (_, index) => {
+        return put(keyOf((round * 37 + index) % 2_000), randomBytes(200).toString('hex'));
+      });
+      await store.write(some);
+    }
+    progress.isDone = true;
+  })();
+  const damaged: CheckedTable[] = [];
+  const names = new Set<string>();
+  while (!progress.isDone) {
+    for (const table of await checked(store)) {
+      names.add(table.name);
+      if (table.damage !== undefined) damaged.push(table);
+    }
+  }
+  await writing;
+  t.same(damaged, []);
+  t.ok(names.size > 1, `${names.size} tables were met`);
+});
