@@ -152,8 +152,7 @@ export class LevelDbStore implements Store {
   ): Promise<LevelDbStore> {
     const all = { ...LEVELDB_STORE_DEFAULTS, ...options };
     const recovered = await recoverLog(host, ports, all);
-    const isCopy = (await ports.database.get(copiedMarkKey())) !== undefined;
-    if (isCopy) host.log.warn('store.is_copy');
+    const isCopy = await isMarkedCopy(host, ports.database);
     await addOrigin(ports, recovered);
     const store = new LevelDbStore(host, { ...ports, ...recovered, isCopy }, all);
     store.#collector.wake();
@@ -268,6 +267,19 @@ export class LevelDbStore implements Store {
     metrics.gauge('store_log_bytes', this.#ledger.sizeBytes);
     metrics.gauge('store_log_live_bytes', this.#ledger.liveBytes);
     metrics.gauge('store_log_segments_waiting', this.#readers.waitingCount);
+  }
+}
+
+/** In doubt it is one: a new identity costs a comparison with the peers, an old one that has forgotten costs writes. */
+async function isMarkedCopy(host: Host, database: LevelDatabase): Promise<boolean> {
+  try {
+    const isMarked = (await database.get(copiedMarkKey())) !== undefined;
+    if (isMarked) host.log.warn('store.is_copy');
+    return isMarked;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    host.log.error('store.copy_mark_unreadable', { reason });
+    return true;
   }
 }
 
