@@ -41,7 +41,9 @@ import { emptyStore, fieldKey, packDots, type PackedDot, type Seen } from './pac
 import { entryWithoutSeen, seenAt, type DeferredRemoval } from './removal.ts';
 import {
   DEFERRED_MAX,
+  DEFERRED_SIZE_MAX_BYTES,
   joinDeferred,
+  sizeOfDeferred,
   carryOutDeferred,
   type CausalName,
   type CausalState,
@@ -114,6 +116,7 @@ class Edit {
   /** What removals take away. */
   readonly #seen: Seen;
   readonly #deferred: DeferredRemoval[] = [];
+  #deferredBytes = 0;
   /** The client's context, if it has seen what is not here yet. */
   readonly #awaited: VersionVector | undefined;
   #hasAdded = false;
@@ -137,7 +140,7 @@ class Edit {
       kind: 'causal',
       store: { kind: store.kind, bytes },
       context: this.#hasOwnDot(store.kind) ? withDot(context, this.#application.dot) : context,
-      deferred: joinDeferred(deferred, this.#deferred),
+      deferred: yield* joinDeferred(deferred, this.#deferred),
     });
   }
 
@@ -311,7 +314,9 @@ class Edit {
   /** What the client has seen and this replica has not is removed when it arrives. */
   #deferRest(path: readonly ByteString[], pieces: readonly ByteString[]): void {
     if (this.#awaited === undefined || this.#deferred.length >= DEFERRED_MAX) return;
-    this.#deferred.push({ context: this.#awaited, path, pieces });
+    const removal = { context: this.#awaited, path, pieces };
+    this.#deferredBytes += sizeOfDeferred(removal);
+    if (this.#deferredBytes <= DEFERRED_SIZE_MAX_BYTES) this.#deferred.push(removal);
   }
 }
 

@@ -45,6 +45,9 @@ export type DatatypeState = CausalState | GrowOnlySetState | HyperLogLogState;
 /** Removals kept for later at most, and their pieces; of those past that, the pieces may stay. */
 export const DEFERRED_MAX = 1_000;
 export const DEFERRED_PIECES_MAX = 100_000;
+/** Of their contexts and paths: each is compared with the state at every change. */
+export const DEFERRED_SIZE_MAX_BYTES = 1024 * 1024;
+const ACTOR_COST_BYTES = 24;
 
 export function emptyState(name: DatatypeName, hllPrecision: number): DatatypeState {
   if (name === 'gset') return { kind: 'gset', elements: emptyStore('gset') };
@@ -74,7 +77,7 @@ export function* joinStates(
   if (right.store.kind !== kind) return undefined;
   const { context, scope } = joinContexts(left.context, right.context);
   const bytes = yield* joinStores(kind, [left.store.bytes, right.store.bytes], scope);
-  const deferred = joinDeferred(left.deferred, right.deferred);
+  const deferred = yield* joinDeferred(left.deferred, right.deferred);
   return yield* carryOutDeferred({ kind: 'causal', store: { kind, bytes }, context, deferred });
 }
 
@@ -89,19 +92,30 @@ export function* carryOutDeferred(state: CausalState): Sliced<CausalState> {
   for (const removal of state.deferred) {
     const seen = seenAt(state.context.keys(), removal.context);
     bytes = yield* removeAlong(kind, bytes, { ...removal, seen });
-    if (slice.spend(bytes.length)) yield;
+    if (slice.spend(bytes.length + sizeOfDeferred(removal))) yield;
   }
   const deferred = state.deferred.filter(({ context }) => !descends(state.context, context));
   return { ...state, store: { kind, bytes }, deferred };
 }
 
+/** Without its pieces. */
+export function sizeOfDeferred({ context, path }: DeferredRemoval): number {
+  return path.reduce((sum, name) => sum + name.length, 32 + context.size * ACTOR_COST_BYTES);
+}
+
+/** A context is sorted and written as text, which is dearer than to walk over its bytes. */
+const TEXT_COST = 4;
+
 /** The last of the removals, as many as may be kept. */
 function boundDeferred(removals: readonly DeferredRemoval[]): readonly DeferredRemoval[] {
   let pieceCount = 0;
+  let sizeBytes = 0;
   let first = removals.length;
   while (first > 0 && removals.length - first < DEFERRED_MAX) {
-    pieceCount += (removals[first - 1] as DeferredRemoval).pieces.length;
-    if (pieceCount > DEFERRED_PIECES_MAX) break;
+    const removal = removals[first - 1] as DeferredRemoval;
+    pieceCount += removal.pieces.length;
+    sizeBytes += sizeOfDeferred(removal);
+    if (pieceCount > DEFERRED_PIECES_MAX || sizeBytes > DEFERRED_SIZE_MAX_BYTES) break;
     first -= 1;
   }
   return first === 0 ? removals : removals.slice(first);
@@ -111,13 +125,17 @@ function boundDeferred(removals: readonly DeferredRemoval[]): readonly DeferredR
  * Each removal once, in the order of their texts, so that equal states stay equal, and what is past the
  * bound goes at every replica alike. Both arguments are such lists, or short.
  */
-export function joinDeferred(
+export function* joinDeferred(
   left: readonly DeferredRemoval[],
   right: readonly DeferredRemoval[],
-): readonly DeferredRemoval[] {
-  if (right.length === 0) return left;
+): Sliced<readonly DeferredRemoval[]> {
+  if (right.length === 0) return boundDeferred(left);
   const byText = new Map<string, DeferredRemoval>();
-  for (const removal of [...left, ...right]) byText.set(deferredToText(removal), removal);
+  const slice = new SliceBudget();
+  for (const removal of [...left, ...right]) {
+    byText.set(deferredToText(removal), removal);
+    if (slice.spend(TEXT_COST * (sizeOfDeferred(removal) + removal.pieces.length))) yield;
+  }
   return boundDeferred(
     [...byText.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, removal]) => removal),
   );

@@ -1,6 +1,7 @@
 /** What operations do: add wins, reset-remove, contexts, preconditions, deferred removals. */
 
 import t from 'tap';
+import { runAtOnce } from '../../src/base/sliced.ts';
 import type { Actor, VersionVector } from '../../src/clock/version-vector.ts';
 import { NESTING_MAX } from '../../src/datatype/check-store.ts';
 import { encodeState } from '../../src/datatype/encoding.ts';
@@ -17,8 +18,10 @@ import type {
 } from '../../src/datatype/operation.ts';
 import {
   DEFERRED_MAX,
+  DEFERRED_SIZE_MAX_BYTES,
   emptyState,
   joinDeferred,
+  joinStates,
   type CausalState,
   type DatatypeState,
 } from '../../src/datatype/state.ts';
@@ -285,7 +288,7 @@ t.test('removals that never find what they wait for are bounded, alike at all re
   const state = applied(empty('set'), set(['a']));
   if (state.kind !== 'causal') return t.fail(state.kind);
   const [early, late] = [waiting.slice(0, 500), waiting.slice(500)].map((removals) => {
-    return { ...state, deferred: joinDeferred([], removals) };
+    return { ...state, deferred: runAtOnce(joinDeferred([], removals)) };
   }) as [CausalState, CausalState];
   const joined = mustJoin(early, late);
   if (joined.kind !== 'causal') return t.fail(joined.kind);
@@ -294,5 +297,43 @@ t.test('removals that never find what they wait for are bounded, alike at all re
   const again = applied(joined, set([], ['y']), { context });
   if (again.kind !== 'causal') return t.fail(again.kind);
   t.equal(again.deferred.length, DEFERRED_MAX);
+  return t.end();
+});
+
+t.test('what waits is bounded in bytes too, and gone through in turns', (t) => {
+  const actorCount = 2_000;
+  const contextBy = (counter: number): VersionVector => {
+    return new Map(Array.from({ length: actorCount }, (_, index) => [actorOf(index), counter]));
+  };
+  const most = Math.ceil(DEFERRED_SIZE_MAX_BYTES / (actorCount * 24));
+  const waiting = Array.from({ length: 200 }, (_, index) => {
+    return { context: contextBy(1_000_000 + index), path: [], pieces: [bs(`x${index}`)] };
+  });
+  const state = applied(empty('map'), { kind: 'map', removes: [], updates: [] });
+  if (state.kind !== 'causal') return t.fail(state.kind);
+  const large = { ...state, deferred: waiting };
+  const joining = joinStates(state, large);
+  let turns = 0;
+  for (;;) {
+    const step = joining.next();
+    if (step.done === true) {
+      const joined = step.value;
+      if (joined?.kind !== 'causal') return t.fail('no join');
+      t.ok(joined.deferred.length > 5 && joined.deferred.length <= most, 'the last of them');
+      t.ok(encodeState(joined).length < 2 * DEFERRED_SIZE_MAX_BYTES);
+      t.ok(encodeState(mustJoin(large, state)).equals(encodeState(joined)), 'either way');
+      break;
+    }
+    turns += 1;
+  }
+  t.ok(turns > 10, `${turns} turns`);
+
+  const updates = Array.from({ length: DEFERRED_MAX }, (_, index) => ({
+    field: { name: bs(`${index}`), kind: 'flag' as const },
+    operation: { kind: 'flag' as const, enable: false },
+  }));
+  const context = contextBy(1_000_000);
+  const one = applied(empty('map'), { kind: 'map', removes: [], updates }, { context });
+  t.ok(one.kind === 'causal' && one.deferred.length <= most, 'of one operation');
   return t.end();
 });
