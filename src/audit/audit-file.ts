@@ -127,9 +127,14 @@ export class AuditFile {
     await this.#handle.close();
     await rename(join(folder, CURRENT_NAME), join(folder, numberedName(this.#number)));
     const next = await AuditFile.open(this.#options, this.#lastHash);
-    const full = await numberedFiles(folder);
-    for (const { name } of full.slice(0, Math.max(0, full.length - (filesMax - 1)))) {
-      await rm(join(folder, name));
+    try {
+      const full = await numberedFiles(folder);
+      for (const { name } of full.slice(0, Math.max(0, full.length - (filesMax - 1)))) {
+        await rm(join(folder, name));
+      }
+    } catch (error) {
+      await next.close();
+      throw error;
     }
     return next;
   }

@@ -127,6 +127,8 @@ export class AuditLog {
     this.#host.log.error('audit.file-touched', { folder: this.#options.folder });
     await this.#letGo();
     const next = await AuditFile.open(this.#fileOptions(), file.lastHash);
+    // From here on it is let go of with whatever fails.
+    this.#file = next;
     await next.append([{ event: 'file-touched' }]);
     return next;
   }

@@ -12,7 +12,11 @@ export function isFileMissing(error: unknown): boolean {
 export function toAuditFault(error: unknown): Fault {
   if (isFault(error)) return error;
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (!(error instanceof Error) || typeof code !== 'string' || !/^E[A-Z0-9]+$/.test(code)) {
+  if (
+    !(error instanceof Error) ||
+    typeof code !== 'string' ||
+    !/^(E[A-Z0-9]+|ERR_FS_[A-Z]+)$/.test(code)
+  ) {
     throw error;
   }
   const reason = `the audit log cannot be written: ${error.message}`;
