@@ -9,6 +9,7 @@
 
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import type { Metrics } from '../base/host.ts';
 
 /**
  * Its result is printed; a thrown `AdminRefusal` is the sentence the operator sees. `operator` is whom
@@ -48,6 +49,7 @@ export class AdminServer {
   static async listen(
     path: string,
     commands: ReadonlyMap<string, AdminCommand>,
+    metrics: Pick<Metrics, 'count'>,
   ): Promise<AdminServer> {
     const admin = new AdminServer(path, commands);
     rmSync(path, { force: true });
@@ -55,8 +57,9 @@ export class AdminServer {
       admin.#server.once('error', reject);
       admin.#server.listen(path, resolve);
     });
+    admin.#server.removeAllListeners('error');
     // A connection that cannot be accepted, such as without a file descriptor, must not stop the node.
-    admin.#server.on('error', () => {});
+    admin.#server.on('error', () => metrics.count('admin_accept_failed_total'));
     chmodSync(path, 0o600);
     return admin;
   }

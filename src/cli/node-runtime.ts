@@ -241,6 +241,7 @@ export class NodeRuntime {
     this.#admin = await AdminServer.listen(
       adminSocketPath(self.dataDir),
       this.#audit.around(this.#commands()),
+      this.#options.metrics,
     );
   }
 

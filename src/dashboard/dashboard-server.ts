@@ -83,6 +83,9 @@ export class DashboardServer {
       dashboard.#server.once('error', reject);
       dashboard.#server.listen(dashboard.#options.port, HOST, resolve);
     });
+    dashboard.#server.removeAllListeners('error');
+    // A connection that cannot be accepted, such as without a file descriptor, must not stop the dashboard.
+    dashboard.#server.on('error', () => {});
     dashboard.#rounds.start();
     return dashboard;
   }

@@ -3,6 +3,7 @@
  */
 
 export const OWN_COUNTERS: Readonly<Record<string, string>> = {
+  admin_accept_failed_total: 'Connections to the admin socket that the system could not accept',
   anti_entropy_exchanges: 'Hash trees compared with another node',
   anti_entropy_failed: 'Exchanges that failed; the next round tries again',
   anti_entropy_pulled: 'Objects taken from others because they differed',

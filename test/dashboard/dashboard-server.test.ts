@@ -1,6 +1,7 @@
 /** The dashboard's server: what it serves to whom, and how much of it. */
 
 import { request } from 'node:http';
+import { Server } from 'node:net';
 import t from 'tap';
 import { DashboardServer, type DashboardOptions } from '../../src/dashboard/dashboard-server.ts';
 import { Gatherer } from '../../src/dashboard/gatherer.ts';
@@ -56,6 +57,16 @@ function statusOf(url: string, headers: Record<string, string>, method = 'GET'):
     asked.end();
   });
 }
+
+t.test('connections that the system cannot accept do not stop the dashboard', async (t) => {
+  const listens = t.capture(Server.prototype, 'listen', Server.prototype.listen);
+  const { url } = await serve();
+  const listener = listens()[0]?.receiver as Server;
+  for (let count = 0; count < 2; count += 1) {
+    listener.emit('error', Object.assign(new Error('accept EMFILE'), { code: 'EMFILE' }));
+  }
+  t.equal((await fetch(url)).status, 200);
+});
 
 t.test(
   'the page and all that it needs come from here, and it may talk to nobody else',

@@ -1,0 +1,32 @@
+/** The admin server: connections that the system cannot accept are counted, and stop nobody. */
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { askNode } from '../../src/admin/admin-client.ts';
+import { AdminServer } from '../../src/admin/admin-server.ts';
+
+t.test('connections that the system cannot accept are counted', async (t) => {
+  const listens = t.capture(Server.prototype, 'listen', Server.prototype.listen);
+  const counts = new Map<string, number>();
+  const metrics = {
+    count: (name: string, by = 1) => void counts.set(name, (counts.get(name) ?? 0) + by),
+    gauge() {},
+    observe() {},
+  };
+  // A socket's path may not be long.
+  const folder = mkdtempSync(join(tmpdir(), 'vertebra-admin-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, 'admin.sock');
+  const commands = new Map([['ping', () => Promise.resolve('pong')]]);
+  const server = await AdminServer.listen(path, commands, metrics);
+  t.teardown(() => server.close());
+  const listener = listens()[0]?.receiver as Server;
+  for (let count = 0; count < 2; count += 1) {
+    listener.emit('error', Object.assign(new Error('accept EMFILE'), { code: 'EMFILE' }));
+  }
+  t.equal(counts.get('admin_accept_failed_total'), 2);
+  t.match(await askNode(path, { command: 'ping', arguments: {} }, 10_000), 'pong');
+});
