@@ -7,7 +7,7 @@
 
 import type { ByteString } from '../base/bytes.ts';
 import type { HookedWrite } from '../coordinator/commit-hooks.ts';
-import { parseIndexEntry } from '../object/index-entries.ts';
+import { parseIndexEntries } from '../object/index-entries.ts';
 import type { NewContent } from '../object/requests.ts';
 import type { IndexEntry, Metadata } from '../object/stored-object.ts';
 
@@ -64,21 +64,14 @@ function pairsOf(given: unknown): Metadata['userMetadata'] {
 /** Checked like a client's, sorted, and without duplicates. */
 function indexesOf(given: unknown): readonly IndexEntry[] | undefined {
   if (!Array.isArray(given)) return undefined;
-  const entryByName = new Map<string, IndexEntry>();
+  const pairs: [ByteString, ByteString][] = [];
   for (const item of given as unknown[]) {
     const { field, term } = (item ?? {}) as { readonly field?: unknown; readonly term?: unknown };
     if (!isBytes(field) || !isBytes(term)) return undefined;
-    const outcome = parseIndexEntry(field as ByteString, term as ByteString);
-    if (outcome.kind !== 'entry') return undefined;
-    entryByName.set(`${outcome.entry.field}\0${outcome.entry.term}`, outcome.entry);
+    pairs.push([field as ByteString, term as ByteString]);
   }
-  return [...entryByName.values()].sort(
-    (left, right) => compare(left.field, right.field) || compare(left.term, right.term),
-  );
-}
-
-function compare(left: string, right: string): number {
-  return left < right ? -1 : left > right ? 1 : 0;
+  const outcome = parseIndexEntries(pairs);
+  return outcome.kind === 'entries' ? outcome.entries : undefined;
 }
 
 function isBytes(text: unknown): text is string {

@@ -47,6 +47,7 @@ writeFileSync(
     return { ...object, indexes: terms.map((term) => ({ field: 'N_int', term })) };
   };
   export const index = (object) => withTerms(object, '07', '7');
+  export const numbers = (object) => withTerms(object, '10', '-3', '9', '-20', '9');
   export const misindex = (object) => withTerms(object, 'x');
   export const scribble = (object) => {
     object.value.fill(0);
@@ -103,6 +104,9 @@ t.test('what comes back is checked and is the hook’s own', async (t) => {
   const hooks = await loading;
   const indexed = await hooks.before([records('index')], write, 1_000);
   t.match(indexed, { content: { metadata: { indexes: [{ field: 'n_int', term: '7' }] } } });
+  const numbers = await hooks.before([records('numbers')], write, 1_000);
+  const terms = ['-20', '-3', '9', '10'].map((term) => ({ field: 'n_int', term }));
+  t.match(numbers, { content: { metadata: { indexes: terms } } }, 'integers as numbers');
   await hooks.before([records('scribble')], write, 1_000);
   t.equal(write.content.value.toString(), 'value', 'the write has its own bytes');
   const tombstone = { ...write.content, value: Buffer.alloc(0), isTombstone: true };
