@@ -102,6 +102,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   readonly #listings: Listings;
   readonly #folds: Folds;
   readonly #disk: DiskGuard | undefined;
+  #opening: Promise<NodeParts> | undefined;
   #parts: NodeParts | undefined;
   #life: 'new' | 'starting' | 'serving' | 'outdated' | 'stopping' | 'stopped' = 'new';
   #stopped: Promise<void> | undefined;
@@ -161,7 +162,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   async start(): Promise<void> {
     if (this.#life !== 'new') throw new Fault('closed', 'a node starts once');
     this.#life = 'starting';
-    const parts = await openParts({
+    this.#opening = openParts({
       host: this.#host,
       store: this.#store,
       peer: this.#peer,
@@ -178,20 +179,28 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
       passwords: this.#passwords,
       foundOld: (peer, remembered) => void this.#becomeOutdated(peer, remembered),
     });
-    await this.#disk?.start();
+    const parts = await this.#opening;
     this.#parts = parts;
+    // A stop that came meanwhile closes what is open now; nothing more may begin.
+    if (!this.#isStarting()) return;
+    await this.#disk?.start();
+    if (!this.#isStarting()) return;
     this.#standing.note(parts.topology.state());
     // From now on this node can introduce itself, so that links may be opened.
     this.#options.stateChanged?.(parts.topology.state());
     await parts.heartbeats.start(this.#timings.startGraceMs);
     await parts.catchUp.underWay;
-    if (this.#life !== 'starting') return;
+    if (!this.#isStarting()) return;
     // Who was not vouched for by now has actors of its own.
     parts.identity.beginAfresh();
     this.#life = 'serving';
     parts.repair.start();
     this.#standing.note(parts.topology.state());
     this.#host.log.info('node.started', { node: this.id, epoch: parts.topology.epoch });
+  }
+
+  #isStarting(): boolean {
+    return this.#life === 'starting';
   }
 
   /**
@@ -208,7 +217,8 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     const { clock, log } = this.#host;
     this.entrance.close();
     await Promise.race([this.#admission.close(), sleep(clock, this.#timings.drainTimeoutMs)]);
-    const parts = this.#parts;
+    // What it fails with `start` tells.
+    const parts = await this.#opening?.catch(() => undefined);
     this.#disk?.stop();
     parts?.heartbeats.stop();
     await parts?.repair.stop();

@@ -167,3 +167,23 @@ t.test('a node that returns to links that all stay shut waits out its whole grac
     await cluster.untilUp(N1, N2, N3);
   }
 });
+
+t.test('a node that is stopped while it opens leaves nothing running', async (t) => {
+  const cluster = await TestCluster.start({ nodeCount: 2 });
+  // Wherever in its opening it is.
+  for (let depth = 0; depth < 120; depth += 6) {
+    await cluster.stop(N2);
+    const restarted = cluster.restart(N2).catch(() => undefined);
+    for (let step = 0; step < depth; step += 1) await Promise.resolve();
+    const node = cluster.node(N2);
+    await cluster.settle(node.stop());
+    await cluster.settle(restarted);
+    t.notOk(node.readiness().isReady);
+    const sentBefore = cluster.seen.filter(({ source }) => source === N2).length;
+    await cluster.time.advance(3_000);
+    const sent = cluster.seen.filter(({ source }) => source === N2).length;
+    if (sent > sentBefore) t.fail(`after a stop at ${depth} it sends ${sent - sentBefore} pings`);
+  }
+  await cluster.restart(N2);
+  await cluster.untilUp(N1, N2);
+});
