@@ -106,7 +106,9 @@ export class ReadRepair {
     const place = primaryCount > 0 ? 'primary' : 'fallback';
     const state = slot.head === undefined ? 'notfound' : 'outofdate';
     this.#host.metrics.count(`read_repairs_${place}_${state}`);
-    await this.#merge(node, key, { record, hintFor: hintTargets[0] });
+    // One message for each it stands in for, as with a write.
+    const owed = hintTargets.length === 0 ? [undefined] : hintTargets;
+    await Promise.all(owed.map((hintFor) => this.#merge(node, key, { record, hintFor })));
   }
 
   #merge(

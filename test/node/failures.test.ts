@@ -79,6 +79,35 @@ t.test('a replica that was away is repaired by the next read', async (t) => {
   t.equal(cluster.counted(N2, 'read_repairs'), 1, 'what is whole is not repaired');
 });
 
+t.test('a stand-in that a read repairs owes its copy to all that it stands in for', async (t) => {
+  const teller = new Teller(await TestCluster.start({ nodeCount: 5 }));
+  const { cluster } = teller;
+  await teller.makeType('five', { n_val: 5 });
+  const key = cluster.keyWhere(() => true, { type: 'five' });
+  const [, , ...away] = cluster.ids;
+  for (const id of away) cluster.crash(id);
+  await cluster.untilUp(N1, N2);
+  const owed = new Set<NodeId>();
+  // The one stands in for two of them and the other for one.
+  for (const [writer, stale] of [
+    [N1, N2],
+    [N2, N1],
+  ] as const) {
+    cluster.link(writer, stale, { kind: 'silent' });
+    await teller.put(writer, key, { text: `by ${writer}`, w: 1, timeoutMs: 300 });
+    cluster.heal();
+    const begin = cluster.seen.length;
+    await teller.get(writer, key, { r: 5 });
+    await cluster.time.advance(20);
+    t.equal(cluster.counted(writer, 'read_repairs'), 1);
+    for (const { target, request } of cluster.seen.slice(begin)) {
+      if (target !== stale || request.verb !== 'merge') continue;
+      if (request.hintFor !== undefined) owed.add(request.hintFor);
+    }
+  }
+  t.same([...owed].sort(), away);
+});
+
 t.test('a damaged copy says nothing, and is replaced by the next read', async (t) => {
   const teller = new Teller(await TestCluster.start({ nodeCount: 3 }));
   const { cluster } = teller;
