@@ -8,6 +8,14 @@ const NO_MAJORITY =
   'been up together)';
 
 /** `mayTakeEffect`: the change was under way, and may be agreed on yet. */
-export function noAgreementText({ mayTakeEffect }: { readonly mayTakeEffect: boolean }): string {
-  return mayTakeEffect ? `${NO_MAJORITY}; the change may still take effect` : NO_MAJORITY;
+export function noAgreementText({
+  mayTakeEffect,
+  because,
+}: {
+  readonly mayTakeEffect: boolean;
+  /** What this node failed of: overload, or its store. */
+  readonly because?: string;
+}): string {
+  const cause = because === undefined ? NO_MAJORITY : `this node could not see to it (${because})`;
+  return mayTakeEffect ? `${cause}; the change may still take effect` : cause;
 }

@@ -30,8 +30,8 @@ export type ClusterChangeOutcome =
   | { readonly kind: 'unchanged' }
   | { readonly kind: 'not-staged'; readonly reason: StagingRefusal }
   | { readonly kind: 'not-planned'; readonly reason: PlanRefusal }
-  /** No majority in time; with `mayTakeEffect` it may come yet. */
-  | { readonly kind: 'timeout'; readonly mayTakeEffect: boolean };
+  /** No majority in time; with `mayTakeEffect` it may come yet. `because`: it broke off at this node. */
+  | { readonly kind: 'timeout'; readonly mayTakeEffect: boolean; readonly because?: string };
 
 /** About what a node has to bring over. */
 export interface FillEstimate extends PartitionSize {
@@ -138,7 +138,7 @@ export class ClusterChanges {
       if (!isFault(error)) throw error;
       // The proposal broke off in the middle, because this node's store failed or was overloaded: whether
       // the others agreed on it all the same is not known.
-      return { kind: 'timeout', mayTakeEffect: true };
+      return { kind: 'timeout', mayTakeEffect: true, because: error.message };
     }
   }
 

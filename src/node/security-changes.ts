@@ -20,8 +20,8 @@ export type SecurityChangeOutcome =
   | { readonly kind: 'changed' }
   /** It was so already. */
   | Exclude<SecurityOutcome, { readonly kind: 'changed' }>
-  /** No majority in time; with `mayTakeEffect` it may come yet. */
-  | { readonly kind: 'timeout'; readonly mayTakeEffect: boolean };
+  /** No majority in time; with `mayTakeEffect` it may come yet. `because`: it broke off at this node. */
+  | { readonly kind: 'timeout'; readonly mayTakeEffect: boolean; readonly because?: string };
 
 export interface SecurityChangePorts {
   readonly host: Host;
@@ -64,7 +64,7 @@ export class SecurityChanges {
     } catch (error) {
       if (!isFault(error)) throw error;
       // This node's own store failed: what the others have agreed is not known.
-      return { kind: 'timeout', mayTakeEffect: true };
+      return { kind: 'timeout', mayTakeEffect: true, because: error.message };
     }
   }
 }
