@@ -18,6 +18,8 @@ export interface CommitBatch {
   remove(key: Buffer): void;
   /** Called once; atomic and durable when it resolves. */
   write(): Promise<void>;
+  /** It is not written, or its writing has failed: lets go of what it holds. Idempotent. */
+  close(): void;
 }
 
 export interface GroupCommitOptions {
@@ -149,6 +151,8 @@ export class GroupCommit {
     this.#fencedBy = new Fault('store-fenced', reason, { cause });
     this.#host.log.error('store.fenced', { reason });
     this.#host.metrics.gauge('store_fenced', 1);
+    failed.batch?.close();
+    this.#gathering?.batch?.close();
     failed.settled.reject(this.#fencedBy);
     this.#gathering?.settled.reject(this.#fencedBy);
     this.#gathering = undefined;

@@ -18,6 +18,8 @@ export interface LevelBatch {
   put(key: Buffer, value: Buffer): unknown;
   del(key: Buffer): unknown;
   write(options: { readonly sync: boolean }): Promise<void>;
+  /** Idempotent; after a write it does nothing. */
+  close(): Promise<void>;
 }
 
 export interface LevelIteratorOptions {

@@ -82,6 +82,11 @@ export class LoggedBatch implements CommitBatch {
     return this.#placeByKey === undefined ? this.#batch.write(options) : this.#writeBoth(options);
   }
 
+  close(): void {
+    // LevelDB would keep it until it is closed itself.
+    this.#batch.close().catch(() => undefined);
+  }
+
   async #writeBoth(options: { readonly sync: boolean }): Promise<void> {
     const { log, ledger, onLogChanged } = this.#ports;
     await Promise.all([this.#findSuperseded(), log.flush(this.#logBatch)]);

@@ -13,6 +13,7 @@ import { put, remove } from './store-compliance.ts';
 interface HeldBatch {
   readonly operations: string[];
   isWritten: boolean;
+  isClosed: boolean;
   finish(error?: Error): void;
 }
 
@@ -34,7 +35,7 @@ function bench(limits: { bytes?: number; operations?: number } = {}): Bench {
     const written = new Promise<void>((resolve, reject) => {
       finish = (error) => (error === undefined ? resolve() : reject(error));
     });
-    const held = { operations, isWritten: false, finish };
+    const held = { operations, isWritten: false, isClosed: false, finish };
     batches.push(held);
     return {
       put: ({ key, head }) => void operations.push(`${key.toString()}=${head.toString()}`),
@@ -43,6 +44,7 @@ function bench(limits: { bytes?: number; operations?: number } = {}): Bench {
         held.isWritten = true;
         return written;
       },
+      close: () => void (held.isClosed = true),
     };
   };
   const commit = new GroupCommit(host, begin, {
@@ -103,6 +105,11 @@ t.test('a failed batch fences: nothing is acknowledged after it', async (t) => {
   await t.rejects(commit.write([put('c', '3')]), { code: 'store-fenced' });
   t.match(commit.refusal(), { code: 'store-fenced' });
   t.equal(batches[1]?.isWritten, false, 'what waited is never written');
+  t.same(
+    batches.map(({ isClosed }) => isClosed),
+    [true, true],
+    'nor kept',
+  );
   t.equal(batches.length, 2);
   t.match(commit.health(), { kind: 'fenced', reason: /no space left/ });
   t.same(host.events, ['error store.fenced']);

@@ -205,6 +205,7 @@ export class SimulatedFiles {
           }
           this.onBatch();
         }),
+      close: () => Promise.resolve(),
     };
   }
 
