@@ -44,11 +44,8 @@ import type {
 import type { JoinHandler, JoinReply, JoinRequest } from '../peer/join.ts';
 import type { Peer, PeerHandler } from '../peer/peer.ts';
 import type { Gatekeeper } from '../security/gatekeeper.ts';
-import { RememberingGatekeeper } from '../security/known-credentials.ts';
 import { PasswordHasher } from '../security/password-hasher.ts';
-import { ReportingGatekeeper } from '../security/refusals.ts';
 import type { Store } from '../storage/store.ts';
-import { AgreedGatekeeper } from './agreed-gatekeeper.ts';
 import { Admission } from './admission.ts';
 import { ClientRequests } from './client-requests.ts';
 import { DISK_GUARD_DEFAULTS, DiskGuard } from './disk-guard.ts';
@@ -62,6 +59,7 @@ import {
 import { Entrance } from './entrance.ts';
 import type { FoldOptions, FoldOutcome, FoldRequest } from './fold-requests.ts';
 import { Folds } from './folds.ts';
+import { wireGatekeeper } from './gatekeeper-wiring.ts';
 import { HotKeys } from './hot-keys.ts';
 import { Listings } from './listings.ts';
 import { openParts, type NodeParts } from './node-parts.ts';
@@ -72,12 +70,12 @@ import type {
   PreferenceListEntry,
   PropertiesOutcome,
 } from './node-service.ts';
+import { noteOlderCopy } from './older-copy.ts';
 import type { OperatorService } from './operations.ts';
+import type { AdmittedPeer, PeerStart } from './peer-starts.ts';
 import { RoutingPeer } from './routing-peer.ts';
 import { spannedPeer } from './spanned-peer.ts';
 import { Standing, type StandingPorts } from './standing.ts';
-import { noteOlderCopy } from './older-copy.ts';
-import type { AdmittedPeer, PeerStart } from './peer-starts.ts';
 import type { NodeIntroduction, RememberedIncarnation, Succession } from './succession.ts';
 
 /** By a node that is no member: what others need to see that, and it to hear of it. */
@@ -136,14 +134,8 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
       waitMaxMs: this.#timings.entranceWaitMs,
       lengthMax: this.#limits.waitingMax,
     });
-    const gatekeeper = new RememberingGatekeeper(
-      host,
-      new AgreedGatekeeper(host.metrics, this.#passwords, () => this.state().security),
-      () => this.state().epoch,
-    );
-    const { refused } = options;
-    this.gatekeeper =
-      refused === undefined ? gatekeeper : new ReportingGatekeeper(gatekeeper, refused);
+    const state = (): ClusterState => this.state();
+    this.gatekeeper = wireGatekeeper(host, this.#passwords, state, options.refused);
     const { diskSpace, diskGuard } = options;
     this.#disk =
       diskSpace && new DiskGuard(host, diskSpace, { ...DISK_GUARD_DEFAULTS, ...diskGuard });
@@ -454,21 +446,13 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   }
 
   async #becomeOutdated(peer: NodeId, { incarnation }: RememberedIncarnation): Promise<void> {
-    const { log } = this.#host;
     // Its next start is told again.
     if (this.#life === 'stopping' || this.#life === 'stopped') return;
     this.#life = 'outdated';
-    const reason = `the disk is an older copy: ${peer} remembers start ${incarnation} of ${this.id}`;
-    const remedy = 'start it again: it takes a new identity and is filled from its peers';
-    log.error('node.older-copy', { peer, remembered: incarnation, remedy });
-    try {
-      await noteOlderCopy(this.#store);
-    } catch (error) {
-      if (!isFault(error)) throw error;
-      // The next start is told again.
-      log.warn('node.older-copy-not-noted', { code: error.code });
-    }
-    this.#options.outdated?.(reason);
+    await noteOlderCopy(this.#host, this.#store, { peer, remembered: incarnation });
+    this.#options.outdated?.(
+      `the disk is an older copy: ${peer} remembers start ${incarnation} of ${this.id}`,
+    );
   }
 
   #newStanding(): Standing {

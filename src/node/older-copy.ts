@@ -6,6 +6,9 @@
  */
 
 import { utf8ToByteString } from '../base/bytes.ts';
+import { isFault } from '../base/fault.ts';
+import type { Host } from '../base/host.ts';
+import type { NodeId } from '../base/names.ts';
 import { encodeMetaKey } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 
@@ -15,8 +18,20 @@ export async function isOlderCopy(store: Store): Promise<boolean> {
   return (await store.get(NOTE_KEY)) !== undefined;
 }
 
-export function noteOlderCopy(store: Store): Promise<void> {
-  return store.write([{ kind: 'put', key: NOTE_KEY, head: Buffer.from([1]) }]);
+/** Says so, too. What cannot be noted is told again at the next start. */
+export async function noteOlderCopy(
+  { log }: Host,
+  store: Store,
+  told: { readonly peer: NodeId; readonly remembered: number },
+): Promise<void> {
+  const remedy = 'start it again: it takes a new identity and is filled from its peers';
+  log.error('node.older-copy', { ...told, remedy });
+  try {
+    await store.write([{ kind: 'put', key: NOTE_KEY, head: Buffer.from([1]) }]);
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    log.warn('node.older-copy-not-noted', { code: error.code });
+  }
 }
 
 export function dropOlderCopyNote(store: Store): Promise<void> {
