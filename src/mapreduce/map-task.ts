@@ -15,6 +15,7 @@
 import { linkAddress } from './address.ts';
 import { decodeTerm, encodeTerm } from './external-term.ts';
 import { MAP_FUNCTIONS } from './map-functions.ts';
+import { missingTerm } from './missing-object.ts';
 import { callScript } from './script-call.ts';
 import { objectToJson } from './object-json.ts';
 import { termToJson } from './term-json.ts';
@@ -114,9 +115,9 @@ export class Mapper {
   }
 
   #script({ address, object }: Found, task: ScriptTask): Crash | Promise<TermList | Crash> {
-    const { key, keyData } = address;
-    const value = objectToJson(object, key, keyData);
-    const data = termToJson(keyData);
+    if (object === undefined) return Promise.resolve([missingTerm(address)]);
+    const value = objectToJson(object);
+    const data = termToJson(address.keyData);
     if (value === undefined || data === undefined) return { crash: 'invalid_utf8' };
     this.#session ??= this.#scripts?.open(task.expression);
     if (this.#session === undefined) return { crash: 'javascript_disabled' };

@@ -1,9 +1,8 @@
 /**
- * What a map phase in JavaScript is given: an object, or the lack of one, as JSON in Riak's form.
+ * What a map phase in JavaScript is given: an object as JSON in Riak's form.
  *
  *   {"bucket_type": T, "bucket": B, "key": K, "vclock": base64,
  *    "values": [{"metadata": {…}, "data": "…"}]}
- *   {"not_found": {"bucket_type": T, "bucket": B, "key": K, "keydata": D}}
  *
  * The bucket's type is named unless it is the default one. Bytes that are no UTF-8 have no form.
  */
@@ -21,24 +20,16 @@ import type { ObjectTerm, Term } from './term.ts';
 class NoForm extends Error {}
 
 /** Undefined: something of it has no JSON form. */
-export function objectToJson(
-  object: ObjectTerm | undefined,
-  key: ObjectKey,
-  keyData: Term,
-): string | undefined {
+export function objectToJson(object: ObjectTerm): string | undefined {
   try {
-    return object === undefined ? notFoundJson(key, keyData) : foundJson(object);
+    return writtenObject(object);
   } catch (error) {
     if (error instanceof NoForm) return undefined;
     throw error;
   }
 }
 
-function notFoundJson(key: ObjectKey, keyData: Term): string {
-  return `{"not_found":{${keyMembers(key)},"keydata":${written(keyData)}}}`;
-}
-
-function foundJson({ key, object: { context, siblings } }: ObjectTerm): string {
+function writtenObject({ key, object: { context, siblings } }: ObjectTerm): string {
   const vclock = encodeContext(context).toString('base64');
   const values = siblings.map(
     (sibling) => `{"metadata":${metadataJson(sibling)},"data":${written(sibling.value)}}`,

@@ -2,9 +2,9 @@
  * The inputs of map and link phases, read; and what is told when a phase fails on one.
  */
 
+import { keyTerm } from './missing-object.ts';
 import { printTerm } from './term-print.ts';
-import { DEFAULT_BUCKET_TYPE } from '../base/names.ts';
-import { NOT_FOUND, atom, binary, tuple } from './term.ts';
+import { NOT_FOUND, atom, tuple } from './term.ts';
 import type { ObjectKey } from '../base/names.ts';
 import type { Failure, GetOutcome } from '../object/requests.ts';
 import type { Address } from './address.ts';
@@ -50,11 +50,7 @@ function tombstoneOf(
 /** `{ok, Object, KeyData}` or `{{error, notfound}, Address, KeyData}`. */
 export function inputTerm({ address: { key, keyData }, object }: Found): Term {
   if (object !== undefined) return tuple(atom('ok'), object, keyData);
-  const bucket =
-    key.type === DEFAULT_BUCKET_TYPE
-      ? binary(key.bucket)
-      : tuple(binary(key.type), binary(key.bucket));
-  return tuple(NOT_FOUND, tuple(bucket, binary(key.key)), keyData);
+  return tuple(NOT_FOUND, keyTerm(key), keyData);
 }
 
 export interface PhaseCrash extends Crash {

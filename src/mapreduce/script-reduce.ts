@@ -5,6 +5,7 @@
  * Riak.
  */
 
+import { structToMissing } from './missing-object.ts';
 import { phaseFailure } from './phase-input.ts';
 import { expressionOf, listOf } from './script-call.ts';
 import { JsonResults, termToJson } from './term-json.ts';
@@ -81,7 +82,8 @@ class Batch {
   async finish(): Promise<TermList | Crash> {
     const isDue = this.#waitingCount > 0 || !this.#wasCalled;
     const crash = isDue ? await this.#reduce() : undefined;
-    return crash ?? listOf(`[${this.#last}]`);
+    const results = crash ?? listOf(`[${this.#last}]`);
+    return 'crash' in results ? results : results.map(structToMissing);
   }
 
   async #reduce(): Promise<Crash | undefined> {

@@ -3,9 +3,11 @@
  *
  * Into terms: a string is a binary, an object `{struct, [{name, value}]}`, null an atom. Out of them: a
  * bucket-key pair is a list, and a list of pairs an object, by Riak's accident, which is how a
- * `{error, notfound}` shows. Binaries must be UTF-8; what has no JSON form makes the whole unwritable.
+ * `{error, notfound}` shows. A missing object has a form of its own (`missing-object.ts`). Binaries must be
+ * UTF-8; what has no JSON form makes the whole unwritable.
  */
 
+import { missingToStruct } from './missing-object.ts';
 import { printFloat } from './term-print.ts';
 import { atom, isAtom, isList, isTuple, textBinary, tuple } from './term.ts';
 import type { Term, TermList, Tuple } from './term.ts';
@@ -102,7 +104,8 @@ export function termToJson(term: Term): string | undefined {
     const [, members = []] = term.items;
     return isList(members) ? objectJson(members) : undefined;
   }
-  return undefined;
+  const missing = missingToStruct(term);
+  return missing === undefined ? undefined : termToJson(missing);
 }
 
 /** Of pairs, which are members here even if both of their items are names. */

@@ -8,7 +8,7 @@ import { parseJsonJob } from '../../src/mapreduce/job-from-json.ts';
 import { parseTermJob } from '../../src/mapreduce/job-from-term.ts';
 import { encodeTerm } from '../../src/mapreduce/external-term.ts';
 import { atom, tuple } from '../../src/mapreduce/term.ts';
-import { JobWorld, erlangPhase, jsonJob, resultsOf } from './job-world.ts';
+import { JobWorld, erlangPhase, eventsOf, jsonJob, resultsOf } from './job-world.ts';
 import type { ScriptEngine } from '../../src/mapreduce/script.ts';
 import type { Term } from '../../src/mapreduce/term.ts';
 
@@ -89,12 +89,40 @@ t.test('a map function is given the object, key data and argument', async (t) =>
   t.equal(scripts.openCount, 0, 'the function is closed');
 });
 
-t.test('a key that holds nothing is given as such, with its type', async (t) => {
+t.test('no function is called for a key that holds nothing, which goes on as such', async (t) => {
   const scripts = new NamedScripts(RUNS);
-  const job = jsonJob([['b', 'no', null, 'typed']], [js('map', { name: 'show' })]);
-  const { 0: results } = await resultsOf(world(), job, scripts);
+  const typed = jsonJob([['b', 'no', null, 'typed']], [js('map', { source: 'data' })]);
   const missing = { bucket_type: 'typed', bucket: 'b', key: 'no', keydata: 'undefined' };
-  t.match(results, [{ not_found: missing }]);
+  t.same(await resultsOf(world(), typed, scripts), { 0: [{ not_found: missing }] });
+
+  const inputs = [
+    ['b', 'no', 'kd'],
+    ['b', 'a'],
+  ];
+  const summed = [js('map', { source: 'data', keep: true }), erlangPhase('reduce', 'reduce_sum')];
+  const untyped = { not_found: { bucket: 'b', key: 'no', keydata: 'kd' } };
+  t.same(await resultsOf(world(), jsonJob(inputs, summed), scripts), { 0: [untyped, 1], 1: [1] });
+});
+
+t.test('as a term, what holds nothing stays one through functions in JavaScript', async (t) => {
+  const scripts = new NamedScripts({ ...RUNS, same: (values: unknown[]) => values });
+  const query = [js('map', { source: 'data', keep: true }), js('reduce', { source: 'same' })];
+  const inputs = [
+    ['b', 'no'],
+    ['b', 'no', null, 'typed'],
+  ];
+  const events = await eventsOf(world(), jsonJob(inputs, query), { scripts });
+  const results = (phase: number): unknown =>
+    events.flatMap((event) =>
+      event.kind === 'results' && event.phase === phase ? event.results : [],
+    );
+  const [bucket, key] = [Buffer.from('b'), Buffer.from('no')];
+  const missing = (keyData: Term): readonly Term[] => [
+    tuple(atom('not_found'), tuple(bucket, key), keyData),
+    tuple(atom('not_found'), tuple(tuple(Buffer.from('typed'), bucket), key), keyData),
+  ];
+  t.same(results(0), missing(atom('undefined')));
+  t.same(results(1), missing(Buffer.from('undefined')), 'JSON has no atoms');
 });
 
 t.test('phases of both languages follow one another', async (t) => {
