@@ -9,6 +9,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { Fault, isFault } from '../base/fault.ts';
+import { reasonOf } from './handshake.ts';
 import type { Host } from '../base/host.ts';
 
 /** PEM files. */
@@ -114,7 +115,8 @@ function readPems({ caFile, certFile, keyFile }: CertificatePaths): Pems {
   try {
     createSecureContext(ca === undefined ? { cert: pems.cert, key: pems.key } : { ...pems, ca });
   } catch (cause) {
-    throw new Fault('config', `${certFile}, ${keyFile} are no certificate and its key`, { cause });
+    const told = `${certFile} and ${keyFile} are no certificate and key that can be used`;
+    throw new Fault('config', `${told}: ${reasonOf(cause)}`, { cause });
   }
   return pems;
 }

@@ -246,7 +246,7 @@ function readStart(reader: TupleReader): Start {
   return { incarnation, mark };
 }
 
-/** What a fault or an error says, for a link's last words. */
+/** What a fault or an error says. */
 export function reasonOf(error: unknown): string {
   if (isFault(error)) return error.message;
   return error instanceof Error ? error.message : String(error);

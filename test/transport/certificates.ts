@@ -10,17 +10,22 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PeerTls } from '../../src/transport/peer-certificates.ts';
 
-const ECDSA_WITH_SHA256 = oid(0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02);
+const ECDSA_WITH = {
+  sha1: oid(0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01),
+  sha256: oid(0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02),
+};
 const COMMON_NAME = oid(0x55, 0x04, 0x03);
 const BASIC_CONSTRAINTS = oid(0x55, 0x1d, 0x13);
 const SUBJECT_ALT_NAME = oid(0x55, 0x1d, 0x11);
 
 export class Authority {
   readonly #name: string;
+  readonly #digest: keyof typeof ECDSA_WITH;
   readonly #keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 
-  constructor(name: string) {
+  constructor(name: string, digest: keyof typeof ECDSA_WITH = 'sha256') {
     this.#name = name;
+    this.#digest = digest;
   }
 
   /** Writes three PEM files into `folder` for a node that is reached at 127.0.0.1. */
@@ -40,7 +45,7 @@ export class Authority {
   }
 
   #certificate(subject: string, publicKey: KeyObject, extensionField: Buffer): string {
-    const algorithm = sequence(ECDSA_WITH_SHA256);
+    const algorithm = sequence(ECDSA_WITH[this.#digest]);
     const body = sequence(
       tlv(0xa0, tlv(0x02, Buffer.of(2))),
       tlv(0x02, Buffer.concat([Buffer.of(1), randomBytes(8)])),
@@ -51,7 +56,7 @@ export class Authority {
       publicKey.export({ type: 'spki', format: 'der' }),
       tlv(0xa3, sequence(extensionField)),
     );
-    const signature = sign('sha256', body, this.#keys.privateKey);
+    const signature = sign(this.#digest, body, this.#keys.privateKey);
     const der = sequence(body, algorithm, tlv(0x03, Buffer.concat([Buffer.of(0), signature])));
     const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
     return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n');

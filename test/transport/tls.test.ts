@@ -81,6 +81,20 @@ t.test('a certificate file that is missing or damaged is a fault that names it',
   t.end();
 });
 
+t.test('what is wrong with a certificate or its key is said', (t) => {
+  const folder = t.testdir();
+  const files = new Authority('cluster').issue(folder, 'node');
+  const other = new Authority('cluster').issue(folder, 'other');
+  const old = new Authority('of former days', 'sha1').issue(folder, 'old');
+  const { host } = new End(ANSWERER);
+  t.throws(() => new PeerCertificates(host, { ...files, keyFile: other.keyFile }), {
+    code: 'config',
+    message: /node\.pem and .*other\.key .*mismatch/,
+  });
+  t.throws(() => new PeerCertificates(host, old), { code: 'config', message: /md too weak/ });
+  t.end();
+});
+
 t.test('a caller must show a certificate for the name that it gives', async (t) => {
   const folder = t.testdir();
   const authority = new Authority('cluster');
