@@ -31,6 +31,7 @@ import type {
 } from '../peer/messages.ts';
 import { HashTrees } from '../storage/hash-tree.ts';
 import { decodeTombKey, tombRange } from '../storage/keys.ts';
+import type { BucketName } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 import { DropChange, HintChange, MergeChange, ReapChange, SettleHintChange } from './changes.ts';
 import { ClientWriteChange } from './client-write.ts';
@@ -321,21 +322,28 @@ export class StoreReplica implements Replica {
     return this.#counted.records(partition, nVal, after);
   }
 
-  listBuckets(share: CoverageShare, type: ByteString): AsyncIterableIterator<ByteString[]> {
-    return scanBuckets(this.#store, share, type);
+  async *listBuckets(share: CoverageShare, type: ByteString): AsyncIterableIterator<ByteString[]> {
+    await this.#writePath.settled((key) => key.type === type);
+    yield* scanBuckets(this.#store, share, type);
   }
 
-  listKeys(
+  async *listKeys(
     share: CoverageShare,
     type: ByteString,
     bucket: ByteString,
   ): AsyncIterableIterator<ByteString[]> {
-    return scanKeys(this.#store, share, { type, bucket });
+    await this.#settled({ type, bucket });
+    yield* scanKeys(this.#store, share, { type, bucket });
   }
 
-  index(share: CoverageShare, scan: IndexScan): AsyncIterableIterator<IndexMatch[]> {
+  async *index(share: CoverageShare, scan: IndexScan): AsyncIterableIterator<IndexMatch[]> {
     this.#host.metrics.count('vnode_index_reads');
-    return scanIndex(this.#store, share, scan);
+    await this.#settled(scan);
+    yield* scanIndex(this.#store, share, scan);
+  }
+
+  #settled({ type, bucket }: BucketName): Promise<void> {
+    return this.#writePath.settled((key) => key.bucket === bucket && key.type === type);
   }
 
   fold(share: CoverageShare, scan: FoldScan): AsyncIterableIterator<FoldPiece> {

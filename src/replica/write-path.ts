@@ -26,6 +26,7 @@ import type { FoundCopy } from './copy.ts';
 import type { DamagedCopies } from './damaged-copies.ts';
 import { KeySlot } from './key-slot.ts';
 import type { Change, KeyPlace, SlotChanges } from './key-slot.ts';
+import { Passing } from './passing.ts';
 import { RecentHeads } from './recent-heads.ts';
 
 export interface WritePathOptions {
@@ -109,6 +110,25 @@ export class WritePath {
     slot.properties = place.properties;
     slot.queue.push(change);
     this.#advance(slot);
+  }
+
+  /**
+   * Resolves when what is under way now for these keys is durable or has failed: what a replica was told
+   * before a scan, another may have confirmed to the client that scans.
+   */
+  async settled(isMeant: (key: ObjectKey) => boolean): Promise<void> {
+    const slots: KeySlot[] = [];
+    for (const slot of this.#slots.values()) if (isMeant(slot.place.key)) slots.push(slot);
+    if (slots.length === 0) return;
+    await new Promise<void>((resolve) => {
+      const passing = new Passing(resolve);
+      // All enter before the first can be through.
+      for (const slot of slots) {
+        passing.enter();
+        slot.queue.push(passing);
+      }
+      for (const slot of slots) this.#advance(slot);
+    });
   }
 
   /** The next change of this key reads its copy. */
@@ -338,15 +358,19 @@ export class WritePath {
   }
 
   #settle(change: Change): void {
-    this.#changeCount -= 1;
-    this.#sizeBytes -= change.sizeBytes;
+    this.#discount(change);
     change.settle();
   }
 
   #fail(change: Change, error: unknown): void {
+    this.#discount(change);
+    change.fail(error);
+  }
+
+  #discount(change: Change): void {
+    if (change instanceof Passing) return;
     this.#changeCount -= 1;
     this.#sizeBytes -= change.sizeBytes;
-    change.fail(error);
   }
 }
 

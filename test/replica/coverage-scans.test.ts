@@ -15,6 +15,7 @@ import {
   content,
   objectKey,
   openReplica,
+  openWorld,
   partitionFor,
   placementOf,
   RING_SIZE,
@@ -95,6 +96,43 @@ t.test('more keys than a batch holds come through whole', async (t) => {
   }
   t.same(listed, keys.map(({ key }) => key).sort(compare));
   t.ok(Math.max(...batches) <= 256);
+});
+
+/** All that a bucket's scans find now. */
+function everythingOf(replica: StoreReplica, bucket: string): Promise<readonly unknown[]> {
+  const share = { partitions: ALL };
+  const name = text(bucket);
+  const terms = { field: text('f_bin'), from: text('a'), to: text('z') };
+  const all = { after: undefined, limit: undefined };
+  return Promise.all([
+    collect(replica.listBuckets(share, TYPE)),
+    collect(replica.listKeys(share, TYPE, name)),
+    collect(replica.index(share, { type: TYPE, bucket: name, ...terms, ...all })),
+  ]);
+}
+
+t.test('a scan finds what came before it, when that is durable', async (t) => {
+  const { replica, store } = await openWorld();
+  let openGate = (): void => {};
+  store.gate = new Promise((resolve) => {
+    openGate = resolve;
+  });
+  const entry = { field: text('f_bin'), term: text('t') };
+  const written = put(replica, objectKey('k', 'people'), [entry]);
+  const scanned = everythingOf(replica, 'people');
+  const elsewhere = collect(replica.listKeys({ partitions: ALL }, TYPE, text('cars')));
+  t.same(await elsewhere, [], 'what is written in another bucket is not waited for');
+  openGate();
+  t.same(await scanned, [[text('people')], [text('k')], [[text('t'), text('k')]]]);
+  await written;
+});
+
+t.test('a scan goes on when the writes that it waits for fail', async (t) => {
+  const { replica, store } = await openWorld();
+  store.fenceAfter(0);
+  const written = put(replica, objectKey('k', 'people'));
+  t.same(await everythingOf(replica, 'people'), [[], [], []]);
+  await t.rejects(written, { code: 'store-fenced' });
 });
 
 const term = fc.bigInt({ min: -1000n, max: 10n ** 30n }).map((value) => text(String(value)));
