@@ -9,8 +9,10 @@
  * once all of them have confirmed that they hold everything durably, provided that the copy has not
  * changed in the meantime.
  *
- * Nothing is dropped while one of the replicas is down. An exiting member without leftovers proposes
- * its own removal from the cluster.
+ * Nothing is dropped while one of the replicas is down. An exiting member that holds no copy any more
+ * proposes its own removal from the cluster. It is not enough that the trees of others are empty: a copy
+ * may be counted by an n_val that has just changed, in a tree that nobody looks at until the recount
+ * (`replica-count-changes.ts`), and be the last one.
  */
 
 import { isFault } from '../base/fault.ts';
@@ -221,10 +223,14 @@ export class Leftovers {
   }
 
   async #leave(): Promise<void> {
-    const { propose, replica, self, view } = this.#ports;
+    const { host, propose, replica, self, view } = this.#ports;
     const { epoch, members, step } = view.state();
     const status = members.find(({ id }) => id === self)?.status;
     if (status !== 'exiting' || step !== undefined || replica.hintCounts().size > 0) return;
+    if (await replica.holdsCopies()) {
+      host.log.info('repair.transfer.leaving-waits', { reason: 'copies are still to be counted' });
+      return;
+    }
     if (view.hasSpread(epoch)) await propose((state) => finishExit(state, self));
   }
 }

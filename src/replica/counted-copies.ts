@@ -11,7 +11,7 @@ import type { Host } from '../base/host.ts';
 import { keyToString, type ObjectKey, type Partition } from '../base/names.ts';
 import type { KeyHash, KeyHead, KeyRecord } from '../peer/messages.ts';
 import type { HashTree, HashTrees } from '../storage/hash-tree.ts';
-import { treeRange } from '../storage/keys.ts';
+import { allObjectsRange, treeRange, type KeyRange } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 import type { DamagedCopies } from './damaged-copies.ts';
 import type { KeySlot } from './key-slot.ts';
@@ -41,8 +41,15 @@ export class CountedCopies {
     this.#ports = ports;
   }
 
-  async holdsAny(partition: Partition, nVal: number): Promise<boolean> {
-    const range = treeRange(partition, nVal);
+  holdsCopies(): Promise<boolean> {
+    return this.#hasEntries(allObjectsRange());
+  }
+
+  holdsAny(partition: Partition, nVal: number): Promise<boolean> {
+    return this.#hasEntries(treeRange(partition, nVal));
+  }
+
+  async #hasEntries(range: KeyRange): Promise<boolean> {
     for await (const batch of this.#ports.store.scan({ ...range, limit: 1, keysOnly: true })) {
       return batch.length > 0;
     }

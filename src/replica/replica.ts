@@ -119,6 +119,8 @@ export interface Replica {
    * another copy now, and it stays.
    */
   drop(key: ObjectKey, placement: Placement, confirmedHash: Buffer | undefined): Promise<boolean>;
+  /** Whether there is a copy of anything, whatever tree counts it. */
+  holdsCopies(): Promise<boolean>;
   /** Whether there is any copy in this partition of an object of this n_val. */
   holdsAny(partition: Partition, nVal: number): Promise<boolean>;
   /**

@@ -306,6 +306,10 @@ export class StoreReplica implements Replica {
     });
   }
 
+  holdsCopies(): Promise<boolean> {
+    return this.#counted.holdsCopies();
+  }
+
   holdsAny(partition: Partition, nVal: number): Promise<boolean> {
     return this.#counted.holdsAny(partition, nVal);
   }

@@ -5,8 +5,11 @@ import { utf8ToByteString } from '../../src/base/bytes.ts';
 import { Fault } from '../../src/base/fault.ts';
 import type { NodeId, ObjectKey, Partition } from '../../src/base/names.ts';
 import type { PeerStreamRequest } from '../../src/peer/messages.ts';
+import { recordCausalHash } from '../../src/object/record.ts';
 import { openIdentity } from '../../src/replica/identity.ts';
+import { ALL_SEGMENTS } from '../../src/storage/hash-tree.ts';
 import { encodeMetaKey } from '../../src/storage/keys.ts';
+import { STORE_REPLICA_DEFAULTS, StoreReplica } from '../../src/replica/store-replica.ts';
 import { findRefill, refillNote } from '../../src/repair/refill.ts';
 import { TransferProgress } from '../../src/repair/transfer-progress.ts';
 import { TRANSFER_DEFAULTS, Transfers } from '../../src/repair/transfers.ts';
@@ -244,6 +247,42 @@ t.test('an exiting member that has nothing left is a member no more', async (t) 
   await move(cluster, () => !cluster.state.members.some(({ id }) => id === A));
   t.equal(await cluster.node(A).replica.holdsAny(partitionFor(KEYS[0] as ObjectKey), 3), false);
   t.ok(await areAllInPlace(cluster));
+});
+
+t.test('an exiting member stays with a copy that no tree in use counts', async (t) => {
+  // Those that remain are replicas of everything already: nobody is filled.
+  const cluster = await RepairCluster.open(3);
+  const key = objectKey('counted by an n_val that has gone');
+  const leaving = cluster.node(A);
+  // What the n_vals of now are is noted, so that nobody counts anew.
+  await t.rejects(move(cluster, () => false, 10_000));
+  const { partition, properties } = placementOf(key);
+  const object = await cluster.node(B).write(key, 'v');
+  const before = { ...properties, n_val: 5 };
+  const identity = await openIdentity(leaving.store, cluster.host);
+  const ports = { store: leaving.store, identity, properties: () => before };
+  const replica = await StoreReplica.open(cluster.host, ports, STORE_REPLICA_DEFAULTS);
+  await replica.merge(key, { partition, properties: before }, record(object), undefined);
+  const hash = recordCausalHash(record(object));
+  await cluster.node(B).replica.drop(key, placementOf(key), hash);
+  t.same(await holdersOf(cluster, key), [A]);
+  const status = 'leaving' as const;
+  cluster.adopt({
+    ...cluster.state,
+    members: cluster.state.members.map((member) =>
+      member.id === A ? { ...member, status } : member,
+    ),
+  });
+  cluster.openStep([B, C]);
+  const hasLeft = (): boolean => !cluster.state.members.some(({ id }) => id === A);
+  await t.rejects(move(cluster, hasLeft, 60_000));
+  t.same(await holdersOf(cluster, key), [A]);
+  // As when the change of the n_val has been looked at.
+  const recount = { segments: ALL_SEGMENTS, keepPace: async () => true };
+  await leaving.replica.recountTree(partition, 5, recount);
+  await leaving.replica.recountTree(partition, 3, recount);
+  await move(cluster, hasLeft);
+  t.same(await holdersOf(cluster, key), [B, C]);
 });
 
 for (const lost of ['empty', 'older'] as const) {

@@ -208,6 +208,13 @@ const MOVING: readonly Mutant[] = [
     by: 'repair/transfers.test',
   },
   {
+    name: 'a member leaves with a copy that no tree in use counts',
+    file: 'repair/leftovers',
+    from: 'if (await replica.holdsCopies()) {',
+    to: 'if (false) {',
+    by: 'repair/transfers.test',
+  },
+  {
     name: 'a former replica drops what nobody has confirmed',
     file: 'repair/leftovers',
     from: 'if (holdsAll(theirs, head))',
