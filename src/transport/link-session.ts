@@ -28,10 +28,16 @@ export interface SessionOptions {
   readonly handshakeTimeoutMs: number;
 }
 
+export interface LinkRefusal {
+  /** Whether it was this node that did not want the link; what is remembered then is of the peer. */
+  readonly isOurs: boolean;
+  readonly refusal: Refusal;
+}
+
 export interface SessionEvents {
   readonly opened: (hello: Hello) => void;
-  /** Once, and last. `refusal`: the peer, or this node, did not want the link. */
-  readonly ended: (reason: string, refusal: Refusal | undefined) => void;
+  /** Once, and last. */
+  readonly ended: (reason: string, refused: LinkRefusal | undefined) => void;
 }
 
 export class LinkSession {
@@ -127,13 +133,13 @@ export class LinkSession {
     const opening = tupleToOpening(tuple);
     if (opening.kind === 'refused') {
       this.#gate.noteRefusal(this.#options.target, opening);
-      this.#end(opening.text, opening);
+      this.#end(opening.text, { isOurs: false, refusal: opening });
       return;
     }
     const { hello } = opening;
     const refusal = this.#refusalFor(hello);
     if (refusal !== undefined) {
-      this.#end(refusal.text, refusal);
+      this.#end(refusal.text, { isOurs: true, refusal });
       return;
     }
     this.#cancelHandshake();
@@ -173,7 +179,7 @@ export class LinkSession {
     }
   }
 
-  #end(reason: string, refusal?: Refusal): void {
+  #end(reason: string, refused?: LinkRefusal): void {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
     this.#cancelHandshake();
@@ -181,6 +187,6 @@ export class LinkSession {
     this.#call.cancel();
     const text = `the link to ${this.#options.target} broke: ${reason}`;
     this.#pending.rejectAll(new Fault('peer-closed', text));
-    this.#events.ended(reason, refusal);
+    this.#events.ended(reason, refused);
   }
 }

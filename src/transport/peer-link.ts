@@ -15,7 +15,7 @@ import type { PeerReply, PeerRequest } from '../peer/messages.ts';
 import { dial } from './channel.ts';
 import type { PeerAddress } from './channel.ts';
 import type { Hello, Refusal } from './handshake.ts';
-import { LinkSession } from './link-session.ts';
+import { LinkSession, type LinkRefusal } from './link-session.ts';
 import type { PeerGate } from './peer-gate.ts';
 import { LINK_PATH, sameBytes } from './peer-service.ts';
 import type { WindowOptions } from './pending-requests.ts';
@@ -147,7 +147,7 @@ export class PeerLink {
       options: { target: this.#node, window, handshakeTimeoutMs },
       events: {
         opened: (hello) => this.#opened(hello),
-        ended: (reason, refusal) => this.#ended(reason, refusal),
+        ended: (reason, refused) => this.#ended(reason, refused),
       },
     });
   }
@@ -159,7 +159,7 @@ export class PeerLink {
     this.#options.changed(this.#node, true, isVouching ?? false);
   }
 
-  #ended(reason: string, refusal: Refusal | undefined): void {
+  #ended(reason: string, refused: LinkRefusal | undefined): void {
     const wasUp = this.#isUp;
     const session = this.#session;
     this.#isUp = false;
@@ -170,8 +170,8 @@ export class PeerLink {
     this.#brokeEarlyWith = brokeEarly ? session?.peerIncarnation : undefined;
     if (wasUp && !brokeEarly) this.#failures = 0;
     this.#closeClients();
-    if (!this.#isClosed) this.#dialLater(refusal !== undefined);
-    if (refusal !== undefined) this.#options.refused(this.#node, refusal);
+    if (!this.#isClosed) this.#dialLater(refused !== undefined);
+    if (refused?.isOurs === false) this.#options.refused(this.#node, refused.refusal);
     if (!wasUp) return;
     this.#host.metrics.count('peer_links_lost');
     this.#host.log.warn('peer.lost', { peer: this.#node, why: reason });

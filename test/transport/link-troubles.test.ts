@@ -166,6 +166,32 @@ t.test('who is called says whether it knew a start that the caller comes from', 
   t.equal(vouched.length, 2);
 });
 
+t.test('who refuses a peer is told nothing of itself by that', async (t) => {
+  const [first, second] = ['one', 'two'].map((text, index) => {
+    return { incarnation: index + 1, mark: text as ByteString };
+  }) as [Start, Start];
+  const told: unknown[] = [];
+  const pair = new Pair(answering, {
+    // Its disk was put back: the asker remembers a start that followed this one.
+    answerer: {
+      incarnation: 1,
+      identity: first.mark,
+      lineage: { origin: first, starts: [first] },
+    },
+    client: {
+      calledOutdated: (...outdated) => told.push(outdated),
+      calledStranger: (stranger) => told.push(stranger),
+    },
+  });
+  t.teardown(() => pair.close());
+  pair.asker.recall = () => ({ ...second, origin: first, isLast: true });
+  await pair.start();
+  await pair.until(() => pair.asker.counted('peer_links_refused') > 0);
+  await pair.until(() => pair.peer.links()[0]?.reason !== undefined);
+  t.match(pair.peer.links()[0]?.reason, /answerer.* comes from a copy of its disk/);
+  t.same(told, []);
+});
+
 t.test('a link with an earlier incarnation is given up when a later one calls', async (t) => {
   const pair = await linked(t, silent);
   const code = codeOf(pair.peer.request(ANSWERER, ping(1), 60_000));
