@@ -8,6 +8,7 @@
 
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Fault } from '../base/fault.ts';
 import { isFinishedTable } from './table-file.ts';
 
 export interface TableBytes {
@@ -22,12 +23,20 @@ const UNFINISHED_MS = 600_000;
 /** No fault of the disk; the next walk comes by again. */
 const SHORTAGES = new Set<unknown>(['EMFILE', 'ENFILE', 'ENOMEM', 'EACCES', 'EPERM']);
 
-/** `folder`: LevelDB's. In any order, each with all of its bytes. */
+/** `folder`: LevelDB's. In any order, each with all of its bytes. Throws `store-corrupt` without the folder. */
 export async function* readLiveTables(folder: string): AsyncGenerator<TableBytes> {
-  const names = await readdir(folder);
-  for (const name of names.filter((each) => TABLE_NAME.test(each))) {
+  for (const name of await tableNames(folder)) {
     const table = await readTableBytes(join(folder, name));
     if (table !== 'none') yield { name, bytes: table };
+  }
+}
+
+async function tableNames(folder: string): Promise<readonly string[]> {
+  try {
+    return (await readdir(folder)).filter((name) => TABLE_NAME.test(name));
+  } catch (error) {
+    if (SHORTAGES.has(codeOf(error))) return [];
+    throw new Fault('store-corrupt', 'the folder of the tables cannot be read', { cause: error });
   }
 }
 
@@ -43,7 +52,11 @@ async function readTableBytes(file: string): Promise<Buffer | undefined | 'none'
       await handle.close();
     }
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    const code = codeOf(error);
     return code === 'ENOENT' || SHORTAGES.has(code) ? 'none' : undefined;
   }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

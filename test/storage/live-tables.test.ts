@@ -130,3 +130,9 @@ t.test('tables that LevelDB writes and removes meanwhile are no damage', async (
   t.same(damaged, []);
   t.ok(names.size > 1, `${names.size} tables were met`);
 });
+
+t.test('a folder that cannot be read is a fault, and stops no node', async (t) => {
+  const { store } = await opened('gone');
+  rmSync(join(root, 'gone'), { recursive: true });
+  await t.rejects(checked(store), { code: 'store-corrupt' });
+});
