@@ -11,8 +11,8 @@
  *
  * Nothing is dropped while one of the replicas is down. An exiting member that holds no copy any more
  * proposes its own removal from the cluster. It is not enough that the trees of others are empty: a copy
- * may be counted by an n_val that has just changed, in a tree that nobody looks at until the recount
- * (`replica-count-changes.ts`), and be the last one.
+ * may be counted by an n_val that has just changed, in a tree that nobody looks at, and be the last one. So
+ * what it still holds is counted anew. What no tree counts then is damaged, and says nothing to anyone.
  */
 
 import { isFault } from '../base/fault.ts';
@@ -96,7 +96,7 @@ export class Leftovers {
       if (await this.#handOver(tree, halt)) this.#progress.treeDone('hand-over');
       else isClean = false;
     }
-    if (isClean) await this.#leave();
+    if (isClean) await this.#leave(halt);
   }
 
   #noteWork(held: readonly TreeName[]): void {
@@ -222,15 +222,23 @@ export class Leftovers {
     return record.length;
   }
 
-  async #leave(): Promise<void> {
-    const { host, propose, replica, self, view } = this.#ports;
+  /** False also where the next round has to hand over what was counted. */
+  async #hasNothingReadable(halt: Halt): Promise<boolean> {
+    const { host, replica, self, view } = this.#ports;
+    for (const tree of foreignTrees(view, self)) {
+      await this.#recounts.run(tree, halt);
+      if (halt.isSet || (await replica.holdsAny(tree.partition, tree.nVal))) return false;
+    }
+    host.log.warn('repair.transfer.damaged-left');
+    return true;
+  }
+
+  async #leave(halt: Halt): Promise<void> {
+    const { propose, replica, self, view } = this.#ports;
     const { epoch, members, step } = view.state();
     const status = members.find(({ id }) => id === self)?.status;
     if (status !== 'exiting' || step !== undefined || replica.hintCounts().size > 0) return;
-    if (await replica.holdsCopies()) {
-      host.log.info('repair.transfer.leaving-waits', { reason: 'copies are still to be counted' });
-      return;
-    }
+    if ((await replica.holdsCopies()) && !(await this.#hasNothingReadable(halt))) return;
     if (view.hasSpread(epoch)) await propose((state) => finishExit(state, self));
   }
 }
