@@ -225,10 +225,13 @@ export class Leftovers {
   /** False also where the next round has to hand over what was counted. */
   async #hasNothingReadable(halt: Halt): Promise<boolean> {
     const { host, replica, self, view } = this.#ports;
+    const { epoch } = view.state();
     for (const tree of foreignTrees(view, self)) {
       await this.#recounts.run(tree, halt);
       if (halt.isSet || (await replica.holdsAny(tree.partition, tree.nVal))) return false;
     }
+    // By another n_val a copy may have been passed over.
+    if (view.state().epoch !== epoch) return false;
     host.log.warn('repair.transfer.damaged-left');
     return true;
   }

@@ -3,7 +3,7 @@
 import t from 'tap';
 import { utf8ToByteString } from '../../src/base/bytes.ts';
 import { Fault } from '../../src/base/fault.ts';
-import type { NodeId, ObjectKey, Partition } from '../../src/base/names.ts';
+import type { Epoch, NodeId, ObjectKey, Partition } from '../../src/base/names.ts';
 import type { PeerStreamRequest } from '../../src/peer/messages.ts';
 import { recordCausalHash } from '../../src/object/record.ts';
 import { openIdentity } from '../../src/replica/identity.ts';
@@ -282,6 +282,50 @@ t.test(
     t.equal(await leaving.replica.holdsCopies(), true);
   },
 );
+
+t.test('an exiting member looks again where an n_val changed while it looked', async (t) => {
+  const cluster = await RepairCluster.open(3);
+  const key = objectKey('counted by an n_val that has gone');
+  const leaving = cluster.node(A);
+  await t.rejects(move(cluster, () => false, 10_000));
+  const { partition, properties } = placementOf(key);
+  const object = await cluster.node(B).write(key, 'v');
+  const identity = await openIdentity(leaving.store, cluster.host);
+  let nVal = 5;
+  const isExiting = (): boolean =>
+    cluster.state.members.find(({ id }) => id === A)?.status === 'exiting';
+  const nValNow = (): number => {
+    const before = nVal;
+    // Back to the n_val of the others, when the copy has just been passed over.
+    if (isExiting() && nVal === 5) {
+      nVal = 3;
+      cluster.adopt({ ...cluster.state, epoch: (cluster.state.epoch + 1) as Epoch });
+    }
+    return before;
+  };
+  const ports = {
+    store: leaving.store,
+    identity,
+    properties: () => ({ ...properties, n_val: nValNow() }),
+  };
+  const replica = await StoreReplica.open(cluster.host, ports, STORE_REPLICA_DEFAULTS);
+  leaving.ports.replica = replica;
+  const placement = { partition, properties: { ...properties, n_val: 5 } };
+  await replica.merge(key, placement, record(object), undefined);
+  const hash = recordCausalHash(record(object));
+  await cluster.node(B).replica.drop(key, placementOf(key), hash);
+  const status = 'leaving' as const;
+  cluster.adopt({
+    ...cluster.state,
+    members: cluster.state.members.map((member) =>
+      member.id === A ? { ...member, status } : member,
+    ),
+  });
+  cluster.openStep([B, C]);
+  await move(cluster, () => !cluster.state.members.some(({ id }) => id === A));
+  t.equal(nVal, 3);
+  for (const node of [B, C]) t.same(valuesOf(await cluster.node(node).get(key)), ['v']);
+});
 
 for (const lost of ['empty', 'older'] as const) {
   t.test(`a node whose disk came back ${lost} is filled again`, async (t) => {
