@@ -10,6 +10,7 @@ import type { NodeId } from '../base/names.ts';
 import { decodeRecord, encodeRecord } from '../membership/agreement-codec.ts';
 import { recover, type RecoveryOutcome } from '../membership/recovery.ts';
 import { StoreAgreementLog } from '../node/agreement-wiring.ts';
+import { findStoreOwner } from '../node/store-owner.ts';
 import { openLevelDbStore } from '../storage/open-leveldb.ts';
 import { MetricsRegistry } from '../telemetry/metrics-registry.ts';
 import { PinoLog } from '../telemetry/pino-log.ts';
@@ -36,6 +37,10 @@ export async function recoverCluster(options: RecoverOptions): Promise<string> {
     const bytes = await records.load();
     if (bytes === undefined) throw new Error(`${options.data} holds no cluster state`);
     const survivors = options.survivors.split(',').map((name) => name.trim() as NodeId);
+    const owner = await findStoreOwner(store);
+    if (owner !== undefined && !survivors.includes(owner)) {
+      throw new Error(`${options.data} is the store of ${owner}, which is not among the survivors`);
+    }
     const lineage = randomBytes(16).toString('hex');
     const outcome = recover(decodeRecord(bytes), { survivors, lineage });
     const text = describe(outcome, survivors);

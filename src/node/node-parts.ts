@@ -1,8 +1,8 @@
 /**
  * The parts of a running node, opened in the order in which they rest on each other.
  *
- * Identity first, because nothing may be written before the node knows who it is; then the agreed
- * state, the replica, and what coordinates and answers on top of them.
+ * Whether the store is its own first, then its identity, because nothing may be written before the node
+ * knows who it is; then the agreed state, the replica, and what coordinates and answers on top of them.
  */
 
 import { assert } from '../base/fault.ts';
@@ -43,6 +43,7 @@ import { PeerRequests } from './peer-requests.ts';
 import { PeerStarts } from './peer-starts.ts';
 import { PropertyChanges } from './property-changes.ts';
 import { SecurityChanges } from './security-changes.ts';
+import { claimStore } from './store-owner.ts';
 import { Succession, type SuccessionPorts } from './succession.ts';
 import { RepairRounds } from './repair-rounds.ts';
 import type { RoutingPeer } from './routing-peer.ts';
@@ -90,6 +91,7 @@ export interface NodePorts {
 
 export async function openParts(given: NodePorts): Promise<NodeParts> {
   const { host, store, limits } = given;
+  await claimStore(store, given.options.id);
   const isOld = await isOlderCopy(store);
   const mayHaveForgotten = isOld || (given.options.mayHaveForgotten ?? false);
   const options = { ...given.options, mayHaveForgotten };

@@ -67,8 +67,7 @@ export class PeerStarts {
     ports: { readonly store: Store; readonly isMember: (node: NodeId) => boolean },
     options: { readonly mayHaveForgotten: boolean },
   ): Promise<PeerStarts> {
-    const bytes = await ports.store.get(NOTE_KEY);
-    const noted = bytes === undefined ? new Map<NodeId, PeerStart>() : decodeNote(bytes);
+    const noted = await readNote(ports.store);
     if (!options.mayHaveForgotten) return new PeerStarts(host, ports, noted);
     const doubted = new Map([...noted].map(([node, start]) => [node, { ...start, isLast: false }]));
     await ports.store.write([putNote(doubted)]);
@@ -135,6 +134,16 @@ function putNote(starts: ReadonlyMap<NodeId, PeerStart>) {
     return [node, incarnation, mark, origin.incarnation, origin.mark, isLast];
   });
   return { kind: 'put', key: NOTE_KEY, head: Buffer.from(JSON.stringify(rows)) } as const;
+}
+
+/** Whether who opened the store before knew `node` as a peer, and so was not that node. */
+export async function isNotedAsPeer(store: Store, node: NodeId): Promise<boolean> {
+  return (await readNote(store)).has(node);
+}
+
+async function readNote(store: Store): Promise<Map<NodeId, PeerStart>> {
+  const bytes = await store.get(NOTE_KEY);
+  return bytes === undefined ? new Map() : decodeNote(bytes);
 }
 
 /** Bytes that no `putNote` made say nothing. */

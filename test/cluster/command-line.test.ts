@@ -185,6 +185,18 @@ t.test('a cluster starts, serves, is administered, stops, and finds its data aga
   t.equal(await (await fetch(url)).text(), 'Okafor');
   again.child.kill('SIGINT');
   t.equal((await again.ended).code, 0);
+
+  const [other, ofFirst] = ['dev2@127.0.0.1', join(data, 'dev1')];
+  const [swapped, recovered] = await Promise.all([
+    runCommand('start', '--config', config, '--node', other, '--data', ofFirst),
+    admin('cluster', 'recover', '--data', join(data, 'dev2'), '--survivors', 'dev1@127.0.0.1'),
+  ]);
+  refuses(
+    t,
+    swapped,
+    /folder of dev2@127\.0\.0\.1 holds the store of dev1@127\.0\.0\.1: give each/,
+  );
+  refuses(t, recovered, /is the store of dev2@127\.0\.0\.1, which is not among the survivors/);
 });
 
 t.test('a port in use and a folder that is none are named', async (t) => {
