@@ -10,7 +10,8 @@
  *   meta     'm' name
  *   log      'v' segment of the value log, u32
  *   form     'v' "format": which releases can read this store (`store-form.ts`)
- *   copied   'v' "copied": this store is a copy, or was mended, and may have forgotten
+ *   copied   'v' "copied": this store is a copy, was mended or opened over a damaged log, and may have
+ *            forgotten
  *
  * Numbers are big-endian, u16 where nothing else is said. Names hold any byte, so each but the last
  * of a key is escaped and ended: 0x00 → 0x01 0x01, 0x01 → 0x01 0x02, end → 0x00. Bytewise order of
@@ -215,7 +216,7 @@ export function decodeLogSegmentKey(bytes: Buffer): number | undefined {
   return isOne ? bytes.readUInt32BE(1) : undefined;
 }
 
-/** The mark of a store that was made as a copy of another, or mended, and not started from since. */
+/** The mark of a store that was copied from another, mended or opened over a damaged log, and not started from since. */
 export function copiedMarkKey(): Buffer {
   return Buffer.from(`${LOG}copied`, 'latin1');
 }

@@ -11,7 +11,7 @@ import { dirname, join, resolve } from 'node:path';
 import { Level } from 'level';
 import { Fault, isFault } from '../base/fault.ts';
 import type { Host, Random } from '../base/host.ts';
-import { storeFormKey } from './keys.ts';
+import { copiedMarkKey, storeFormKey } from './keys.ts';
 import type { LevelDatabase } from './level-database.ts';
 import { LevelDbStore } from './leveldb-store.ts';
 import type { LevelDbStoreOptions } from './leveldb-store.ts';
@@ -91,8 +91,11 @@ async function openOver(
   await syncFolders(folder, firstMade);
   const dropped = await droppedLine(join(folder, 'LOG'));
   if (dropped !== undefined) host.log.error('store.log_damaged', { folder, reason: dropped });
-  // The process may have died at the last opening before it had drawn the consequence.
-  const droppedBefore = await droppedLine(join(folder, 'LOG.old'));
+  // The process may have died at the last opening before it had noted that.
+  const mayHaveForgotten =
+    dropped !== undefined || (await droppedLine(join(folder, 'LOG.old'))) !== undefined;
+  // Any number of starts may come to nothing before one draws the consequences.
+  if (mayHaveForgotten) await database.put(copiedMarkKey(), Buffer.from('lost'), { sync: true });
   const ports = {
     // In Node, `Level` is classic-level's own class, which its published type leaves out.
     database: database as unknown as LevelDatabase,
@@ -100,7 +103,7 @@ async function openOver(
     // The check phase comes when the poll phase has handled every socket that was readable.
     defer: setImmediate,
     readTables: () => readLiveTables(folder),
-    mayHaveForgotten: dropped !== undefined || droppedBefore !== undefined,
+    mayHaveForgotten,
     origin: host.random.bytes(ORIGIN_SIZE_BYTES).toString('hex'),
   };
   return LevelDbStore.open(host, ports, options);
