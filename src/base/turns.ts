@@ -51,20 +51,38 @@ const ALLOWANCE_UNITS = 10_000_000;
 /** Units that may be spent on one entry, which nothing can interrupt. */
 export class Allowance {
   #spentUnits = 0;
+  #isOverrun = false;
 
   get spentUnits(): number {
     return this.#spentUnits;
   }
 
+  /**
+   * Something was refused: nothing can be said of this entry, and so nothing follows from what was not found
+   * in it.
+   */
+  get isOverrun(): boolean {
+    return this.#isOverrun;
+  }
+
   /** For the next entry. */
   renew(): void {
     this.#spentUnits = 0;
+    this.#isOverrun = false;
   }
 
   /** False: it would be too much, and nothing is spent. */
   take(units: number): boolean {
-    if (this.#spentUnits + units > ALLOWANCE_UNITS) return false;
+    if (this.#spentUnits + units > ALLOWANCE_UNITS) {
+      this.#isOverrun = true;
+      return false;
+    }
     this.#spentUnits += units;
     return true;
+  }
+
+  /** A bound of another kind keeps the entry from being judged. */
+  overrun(): void {
+    this.#isOverrun = true;
   }
 }

@@ -8,6 +8,7 @@ import { addressesOf } from './address.ts';
 import { NO_TYPE_FAILURE } from './phase-input.ts';
 import { termSizeBytes } from './term.ts';
 import type { ByteString } from '../base/bytes.ts';
+import type { Metrics } from '../base/host.ts';
 import type { Turns } from '../base/turns.ts';
 import type { JobInputs } from './job.ts';
 import type { JobEvent, JobPorts } from './job-ports.ts';
@@ -20,11 +21,18 @@ export const SOURCE = -1;
 /** Inputs of an explicit list that go on together. */
 const BATCH_COUNT = 256;
 
+export interface SourceOptions {
+  readonly timeoutMs: number;
+  readonly turns: Turns;
+  readonly metrics: Metrics;
+}
+
 export async function* readInputs(
   inputs: JobInputs,
   ports: JobPorts,
-  { timeoutMs, turns }: { readonly timeoutMs: number; readonly turns: Turns },
+  options: SourceOptions,
 ): AsyncGenerator<JobEvent> {
+  const { timeoutMs, turns } = options;
   if (inputs.kind === 'addresses') {
     const { addresses } = inputs;
     for (let start = 0; start < addresses.length; start += BATCH_COUNT) {
@@ -42,7 +50,7 @@ export async function* readInputs(
   if (inputs.kind === 'bucket') {
     const { filter } = inputs;
     for await (const keys of ports.listKeys(type, bucket, { timeoutMs })) {
-      const passing = filter === undefined ? keys : await filterKeys(keys, filter, turns);
+      const passing = filter === undefined ? keys : await filterKeys(keys, filter, options);
       yield batch(addressesOf(inputs, passing));
     }
     return;
@@ -58,11 +66,12 @@ export async function* readInputs(
 async function filterKeys(
   keys: readonly ByteString[],
   filter: KeyFilter,
-  turns: Turns,
+  { turns, metrics }: SourceOptions,
 ): Promise<readonly ByteString[]> {
   const passing: ByteString[] = [];
   for (const key of keys) {
     if (filter.passes(key)) passing.push(key);
+    if (filter.isOverrun) metrics.count('expression_overruns_total');
     if (turns.spend(filter.spentUnits)) await turns.pass();
   }
   return passing;

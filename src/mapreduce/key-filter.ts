@@ -3,7 +3,8 @@
  *
  * A list of filters is a pipe: a transform hands a new value to the next filter, a predicate a verdict.
  * A key passes if the last value is true. Filters are compiled when the job is read, with bounds on
- * what one may cost; a key that a transform cannot handle ("x" as an integer) does not pass.
+ * what one may cost. A key that would cost more, or that a transform cannot handle ("x" as an integer),
+ * does not pass, and no negation of what was asked of it passes it either.
  *
  * As in Riak, "to_upper", "to_lower" and "urldecode" make a list of characters, which is no key: what
  * works on text takes it as text, while comparisons find it less than any key and equal to none.
@@ -19,6 +20,8 @@ import type { Term, TermList } from './term.ts';
 export interface KeyFilter {
   /** False too where judging would cost too much. */
   passes(key: ByteString): boolean;
+  /** Whether that was so for the key judged last. */
+  readonly isOverrun: boolean;
   /** What the key judged last has cost, in the units of `base/turns.ts`. */
   readonly spentUnits: number;
 }
@@ -27,7 +30,7 @@ export interface KeyFilter {
 export type KeyFilterOutcome =
   { readonly kind: 'filter'; readonly filter: KeyFilter } | { readonly kind: 'bad'; filter: Term };
 
-/** Undefined: it cannot handle this value, and the key does not pass. */
+/** Undefined: it cannot handle this value, and nothing is known of the key. */
 type Step = (value: Term) => Term | undefined;
 
 type StepFactory = (args: TermList, scope: Scope) => Step | undefined;
@@ -63,7 +66,10 @@ export function compileKeyFilter(filters: TermList): KeyFilterOutcome {
   const filter: KeyFilter = {
     passes(key) {
       allowance.renew();
-      return isAtom(run(binary(key)), 'true');
+      return isAtom(run(binary(key)), 'true') && !allowance.isOverrun;
+    },
+    get isOverrun() {
+      return allowance.isOverrun;
     },
     get spentUnits() {
       return allowance.spentUnits;
@@ -124,9 +130,9 @@ const FACTORIES: ReadonlyMap<string, StepFactory> = new Map<string, StepFactory>
   ['similar_to', similarTo],
   ['starts_with', affix((text, part) => text.startsWith(part))],
   ['ends_with', affix((text, part) => text.endsWith(part))],
-  ['and', junction((verdicts) => verdicts.every((verdict) => verdict))],
-  ['or', junction((verdicts) => verdicts.some((verdict) => verdict))],
-  ['not', junction(([first]) => first !== true)],
+  ['and', junction((verdicts) => unlessAny(false, verdicts))],
+  ['or', junction((verdicts) => unlessAny(true, verdicts))],
+  ['not', junction(([first]) => (first === undefined ? undefined : !first))],
 ]);
 
 /** Arguments too many are passed over, as with all filters. */
@@ -160,8 +166,11 @@ function affix(holds: (text: string, part: string) => boolean): StepFactory {
   };
 }
 
+/** Undefined: unknown. */
+type Verdict = boolean | undefined;
+
 /** Each argument is a pipe of its own, over the same value. */
-function junction(holds: (verdicts: readonly boolean[]) => boolean): StepFactory {
+function junction(holds: (verdicts: readonly Verdict[]) => Verdict): StepFactory {
   return (args, scope) => {
     const pipes: Step[] = [];
     const inner = { ...scope, depth: scope.depth + 1 };
@@ -171,8 +180,21 @@ function junction(holds: (verdicts: readonly boolean[]) => boolean): StepFactory
       pipes.push(pipe.run);
     }
     if (pipes.length === 0) return undefined;
-    return (value) => verdict(holds(pipes.map((pipe) => isAtom(pipe(value), 'true'))));
+    return (value) => {
+      const holding = holds(pipes.map((pipe) => verdictOf(pipe(value))));
+      return holding === undefined ? undefined : verdict(holding);
+    };
   };
+}
+
+/** One that is `decisive` decides for all; else what is unknown leaves it open (Kleene 1952). */
+function unlessAny(decisive: boolean, verdicts: readonly Verdict[]): Verdict {
+  if (verdicts.includes(decisive)) return decisive;
+  return verdicts.includes(undefined) ? undefined : !decisive;
+}
+
+function verdictOf(value: Term | undefined): Verdict {
+  return value === undefined ? undefined : isAtom(value, 'true');
 }
 
 /** The part numbered from 1; empty parts do not count. Without such a part: the empty list. */

@@ -38,6 +38,7 @@ export async function* runJob(job: Job, ports: JobPorts, host: JobHost): AsyncGe
     turns: new Turns(host.clock),
     scripts,
     mayMap,
+    metrics: host.metrics,
   });
   const last = job.phases.length - 1;
   try {
@@ -66,12 +67,15 @@ function connectStages(
   ports: JobPorts,
   {
     deadline,
+    metrics,
     ...rights
-  }: { readonly deadline: Deadline } & Pick<Stage, 'turns' | 'scripts' | 'mayMap'>,
+  }: { readonly deadline: Deadline } & Pick<JobHost, 'metrics'> &
+    Pick<Stage, 'turns' | 'scripts' | 'mayMap'>,
 ): AsyncGenerator<JobEvent> {
   let events = readInputs(job.inputs, ports, {
     timeoutMs: Math.max(job.timeoutMs, 1),
     turns: rights.turns,
+    metrics,
   });
   for (const [index, phase] of job.phases.entries()) {
     const keepsInputs = job.phases[index - 1]?.isKept === true;

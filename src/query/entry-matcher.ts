@@ -28,10 +28,12 @@ export interface EntryMatcher {
   /** Whether no entry of the range is left out. */
   readonly matchesAll: boolean;
   /**
-   * False too where judging would cost too much: as with Riak's engine for an expression; a filter judges no term
-   * that is longer than a value may be.
+   * False too where judging would cost too much, whatever a filter asks: as with Riak's engine for an expression; a
+   * filter judges no term that is longer than a value may be.
    */
   matches(term: ByteString, key: ByteString): boolean;
+  /** Whether that was so for the entry judged last. */
+  readonly isOverrun: boolean;
   /** What the entry judged last has cost, in the units of `base/turns.ts`. */
   readonly spentUnits: number;
   /**
@@ -68,6 +70,10 @@ class TermMatcher implements EntryMatcher {
 
   get matchesAll(): boolean {
     return this.#regex === undefined;
+  }
+
+  get isOverrun(): boolean {
+    return this.#allowance.isOverrun;
   }
 
   get spentUnits(): number {
@@ -114,13 +120,21 @@ class FilterMatcher implements EntryMatcher {
   matches(term: ByteString, key: ByteString): boolean {
     this.#allowance.renew();
     this.#term = term;
-    if (Math.max(term.length, key.length) > VALUE_SIZE_MAX) return false;
+    if (Math.max(term.length, key.length) > VALUE_SIZE_MAX) {
+      this.#allowance.overrun();
+      return false;
+    }
     const slots = this.#slots;
     slots.fill(undefined);
     slots[TERM_SLOT] = term;
     slots[KEY_SLOT] = key;
     for (const step of this.#steps) step(slots);
-    return this.#test(slots);
+    // What a stage could not make is not absent.
+    return !this.isOverrun && this.#test(slots);
+  }
+
+  get isOverrun(): boolean {
+    return this.#allowance.isOverrun;
   }
 
   get spentUnits(): number {

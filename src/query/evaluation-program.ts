@@ -39,7 +39,7 @@ export function compileEvaluation(
 
 /**
  * A stage that costs more than is left of the entry's allowance, or whose text is longer than a value
- * may be, leaves the slots as they are.
+ * may be, leaves the slots as they are, and the entry is not judged.
  */
 function metered(stage: Stage, step: Step, { table, allowance }: EvaluationScope): Step {
   const input = 'input' in stage ? table.slotOf(stage.input) : undefined;
@@ -47,7 +47,8 @@ function metered(stage: Stage, step: Step, { table, allowance }: EvaluationScope
   return (slots) => {
     const text = input === undefined ? undefined : slots[input];
     const length = typeof text === 'string' ? text.length : 0;
-    if (length > VALUE_SIZE_MAX || !allowance.take(STAGE_UNITS + length * UNITS_PER_BYTE)) return;
+    if (length > VALUE_SIZE_MAX) allowance.overrun();
+    if (allowance.isOverrun || !allowance.take(STAGE_UNITS + length * UNITS_PER_BYTE)) return;
     step(slots);
     // What a join makes can be far longer than what it is made of.
     const made = input === undefined && output !== undefined ? slots[output] : undefined;
@@ -60,7 +61,7 @@ function compileStage(stage: Stage, { table, allowance }: EvaluationScope): Step
     case 'delim':
       return compileDelim(stage, table);
     case 'join':
-      return compileJoin(stage, table);
+      return compileJoin(stage, table, allowance);
     case 'split':
     case 'slice':
     case 'index':
@@ -101,7 +102,7 @@ function compileDelim(stage: StageOf<'delim'>, table: AttributeTable): Step {
 }
 
 /** Absent attributes count as empty, integers and lists are left out. */
-function compileJoin(stage: StageOf<'join'>, table: AttributeTable): Step {
+function compileJoin(stage: StageOf<'join'>, table: AttributeTable, allowance: Allowance): Step {
   const inputs = stage.inputs.map((name) => table.slotOf(name));
   const output = table.slotOf(stage.output);
   const { delimiter } = stage;
@@ -115,6 +116,7 @@ function compileJoin(stage: StageOf<'join'>, table: AttributeTable): Step {
       size += part.length + delimiter.length;
     }
     if (size <= VALUE_SIZE_MAX) slots[output] = parts.join(delimiter) as ByteString;
+    else allowance.overrun();
   };
 }
 

@@ -18,7 +18,7 @@ export const RANGES_MAX = 16;
 /** Entries of `substitutions`. */
 export const SUBSTITUTIONS_MAX = 256;
 
-/** Of a range's ends, and of what `join` makes (it is skipped where that would be longer), in bytes. */
+/** Of a range's ends, and of what `join` makes (an entry where that would be longer does not match), in bytes. */
 export const VALUE_SIZE_MAX = 65_536;
 
 /** Digits that `to_integer` converts; a longer number stays text. */

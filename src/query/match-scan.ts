@@ -31,13 +31,20 @@ export interface IndexRange {
 
 export type IndexSource = (range: IndexRange) => AsyncIterableIterator<readonly IndexMatch[]>;
 
+/** Of a batch. */
+export interface ScannedCounts {
+  readonly entries: number;
+  readonly matches: number;
+  /** Left out because judging them would have cost too much. */
+  readonly overruns: number;
+}
+
 /** What a running query has to do with. */
 export interface QueryPorts {
   readonly source: IndexSource;
   readonly hold: QueryHold;
   readonly clock: Clock;
-  /** Told how many entries were judged, and how many of them matched. */
-  readonly onScanned: (entries: number, matches: number) => void;
+  readonly onScanned: (counts: ScannedCounts) => void;
 }
 
 export interface TimedPorts extends QueryPorts {
@@ -69,16 +76,18 @@ export async function* scanMatches<T>(
   for await (const batch of ports.source({ field, from, to, after, limit: wanted })) {
     if (hold.isReleased) throw new Fault('closed', 'no one waits for the query any more');
     const picked: T[] = [];
-    let matchCount = 0;
+    let matches = 0;
+    let overruns = 0;
     for (const [term, key] of batch) {
       const isMatch = matcher.matches(term, key);
+      if (matcher.isOverrun) overruns += 1;
       if (time.spend(matcher.spentUnits)) await time.pass();
       if (!isMatch) continue;
-      matchCount += 1;
+      matches += 1;
       const one = pick(term, key);
       if (one !== undefined) picked.push(one);
     }
-    onScanned(batch.length, matchCount);
+    onScanned({ entries: batch.length, matches, overruns });
     await time.pass();
     if (picked.length === 0) continue;
     const resume = time.pause();

@@ -6,7 +6,7 @@
  */
 
 import { Allowance, Turns } from '../base/turns.ts';
-import type { Clock } from '../base/host.ts';
+import type { Host } from '../base/host.ts';
 import type { IndexMatch } from '../object/index-entries.ts';
 import type { TermRegex } from './term-regex.ts';
 
@@ -14,7 +14,7 @@ import type { TermRegex } from './term-regex.ts';
 export async function* matchingEntries(
   batches: AsyncIterable<readonly IndexMatch[]>,
   regex: TermRegex | undefined,
-  clock: Clock,
+  { clock, metrics }: Pick<Host, 'clock' | 'metrics'>,
 ): AsyncGenerator<readonly IndexMatch[]> {
   if (regex === undefined) return yield* batches;
   const turns = new Turns(clock);
@@ -24,6 +24,7 @@ export async function* matchingEntries(
     for (const entry of batch) {
       allowance.renew();
       if (regex.isIn(entry[0], allowance)) matching.push(entry);
+      if (allowance.isOverrun) metrics.count('expression_overruns_total');
       if (turns.spend(allowance.spentUnits)) await turns.pass();
     }
     if (matching.length > 0) yield matching;

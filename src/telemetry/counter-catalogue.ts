@@ -28,6 +28,8 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   event_loop_delays_total:
     'Looks at the event loop, 100 a second, at least so late; from_ms 0: all',
   event_loop_own_delays_total: "The same by what the loop's own thread worked; the rest it waited",
+  expression_overruns_total:
+    'Terms and keys left out: an expression would have taken too long over them',
   fold_erased_total: 'Keys deleted by folds',
   fold_reaped_total: 'Tombstones reaped by folds',
   fold_repaired_total: 'Keys read at all replicas by folds, so that stale ones are mended',

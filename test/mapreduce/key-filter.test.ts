@@ -148,3 +148,33 @@ t.test('what one key may cost is bounded, and short keys pay little', (t) => {
   t.same(passing(filters('b$'), ['ab', 'a']), ['ab']);
   t.end();
 });
+
+t.test('a key that is too dear to judge passes no negation either, and is told of', (t) => {
+  const dear = '(a[ab]{300}b|b[ab]{300}a|[ab]{300}$)';
+  const long = 'ab'.repeat(32_000) as ByteString;
+  for (const filters of [
+    [['not', [['matches', dear]]]],
+    [['or', [['matches', dear]], [['eq', long]]]],
+    [['not', [['and', [['matches', dear]], [['eq', long]]]]]],
+  ]) {
+    const outcome = compileKeyFilter(jsonToTerm(filters) as TermList);
+    if (outcome.kind === 'bad') throw new Error('the filters are refused');
+    const { filter } = outcome;
+    t.equal(filter.passes(long), false);
+    t.equal(filter.isOverrun, true);
+    t.equal(filter.passes('ab' as ByteString), JSON.stringify(filters).includes('not'));
+    t.equal(filter.isOverrun, false, 'of the key judged last');
+  }
+  t.end();
+});
+
+t.test(
+  'a key that a transform cannot handle passes no negation, unless that decides nothing',
+  (t) => {
+    const isFive = [['string_to_int'], ['eq', 5]];
+    t.same(passing([['not', isFive]], ['x', '4', '5']), ['4']);
+    t.same(passing([['not', [['and', isFive, [['eq', 'x']]]]]], ['x', 'y', '5']), ['y', '5']);
+    t.same(passing([['not', [['or', isFive, [['eq', 'x']]]]]], ['x', 'y', '5', '6']), ['6']);
+    t.end();
+  },
+);

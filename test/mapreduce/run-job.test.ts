@@ -162,6 +162,21 @@ t.test('nothing is read ahead of who takes the results', async (t) => {
   t.equal(slow.readCount, readCount);
 });
 
+t.test('keys that a filter takes too long over are left out, and counted', async (t) => {
+  const long = `default/b/${'ab'.repeat(32_000)}`;
+  const dear = ['matches', '(a[ab]{300}b|b[ab]{300}a|[ab]{300}$)'];
+  const counts: string[] = [];
+  const metrics = { ...host.metrics, count: (name: string) => counts.push(name) };
+  const job = jsonJob({ bucket: 'b', key_filters: [['not', [dear]]] }, []);
+  const found: unknown[] = [];
+  const contents = { [long]: { values: ['1'] }, 'default/b/c': { values: ['2'] } };
+  for await (const event of runJob(job, new JobWorld(contents), { ...host, metrics })) {
+    if (event.kind === 'results') found.push(...event.results);
+  }
+  t.equal(found.length, 1);
+  t.equal(counts.filter((name) => name === 'expression_overruns_total').length, 1);
+});
+
 t.test('a job gives way by what its keys and results cost, not by their number', async (t) => {
   const turnsOf = async (contents: Contents, inputs: unknown, query: unknown) => {
     const clock = new CountingClock();

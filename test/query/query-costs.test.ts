@@ -9,7 +9,7 @@ import { parseQueryRequest } from '../../src/query/query-request.ts';
 import { runQuery } from '../../src/query/run-query.ts';
 import { CountingClock } from '../counting-clock.ts';
 import type { ByteString } from '../../src/base/bytes.ts';
-import type { IndexSource } from '../../src/query/match-scan.ts';
+import type { IndexSource, QueryPorts } from '../../src/query/match-scan.ts';
 
 const ENTRY_COUNT = 50;
 
@@ -29,8 +29,12 @@ async function counted(term: string, condition: Record<string, unknown>) {
     timeout: 3_600,
   });
   if (hold === undefined || 'stage' in request) throw new Error('the query is refused');
-  const outcome = await runQuery(request, undefined, { source, hold, clock, onScanned() {} });
-  return { outcome, turnCount: clock.turnCount };
+  let overruns = 0;
+  const onScanned: QueryPorts['onScanned'] = (scanned) => {
+    overruns += scanned.overruns;
+  };
+  const outcome = await runQuery(request, undefined, { source, hold, clock, onScanned });
+  return { outcome, turnCount: clock.turnCount, overruns };
 }
 
 t.test('a query gives way by what its entries cost, not by their number', async (t) => {
@@ -62,4 +66,27 @@ t.test('a term longer than a value may be passes no filter, and counts without o
   t.same(await countOf(100, filter), { kind: 'count', count: ENTRY_COUNT });
   t.same(await countOf(70_000, filter), { kind: 'count', count: 0 });
   t.same(await countOf(70_000, {}), { kind: 'count', count: ENTRY_COUNT });
+  t.equal((await counted('x'.repeat(70_000), filter)).overruns, ENTRY_COUNT);
+});
+
+t.test('what is too dear to judge passes no filter, whatever that asks of it', async (t) => {
+  const dear = 'regex($term, "(?P<y>a[ab]{300}b|b[ab]{300}a|[ab]{300}$)", ($y))';
+  const huge = `join((${'$term,'.repeat(9)}$term), "|", $y)`;
+  const notJudged = [
+    { evaluation_expression: dear, filter_expression: 'attribute_not_exists($y)' },
+    { evaluation_expression: dear, filter_expression: 'NOT contains($y, "c")' },
+    { evaluation_expression: dear, filter_expression: 'NOT ($y = "c")' },
+    { evaluation_expression: huge, filter_expression: 'attribute_not_exists($y)' },
+    { regular_expression: '(a[ab]{300}b|b[ab]{300}a|[ab]{300}$)' },
+  ];
+  for (const condition of notJudged) {
+    const { outcome, overruns } = await counted('ab'.repeat(30_000), condition);
+    t.same(outcome, { kind: 'count', count: 0 }, JSON.stringify(condition));
+    t.equal(overruns, ENTRY_COUNT);
+  }
+  const { outcome, overruns } = await counted('c', {
+    evaluation_expression: dear,
+    filter_expression: 'attribute_not_exists($y)',
+  });
+  t.same({ outcome, overruns }, { outcome: { kind: 'count', count: ENTRY_COUNT }, overruns: 0 });
 });

@@ -106,7 +106,7 @@ export class IndexResource implements Resource {
     const scan = { type, bucket, field, from, to, after, limit };
     const { service, host } = this.#exchange.context;
     const batches = service.index(scan, { timeoutMs: query.timeoutMs });
-    for await (const matching of matchingEntries(batches, regex, host.clock)) {
+    for await (const matching of matchingEntries(batches, regex, host)) {
       const pairs = this.#take(matching, query);
       if (pairs.length > 0) yield joinItems(pairs.map((pair) => pairJson(pair, query)));
       if (this.#resultCount === maxResults) return;

@@ -109,9 +109,10 @@ export class QueryResource implements Resource {
       source: (range) => service.index({ type, bucket, ...range }, { timeoutMs }),
       hold,
       clock: host.clock,
-      onScanned: (entryCount, matchCount) => {
-        host.metrics.count('query_entries_total', entryCount);
-        host.metrics.count('query_matches_total', matchCount);
+      onScanned: ({ entries, matches, overruns }) => {
+        host.metrics.count('query_entries_total', entries);
+        host.metrics.count('query_matches_total', matches);
+        if (overruns > 0) host.metrics.count('expression_overruns_total', overruns);
       },
     };
   }
