@@ -59,7 +59,7 @@ export interface ScrubStatus {
 export type ComparePartition = (partition: Partition, halt: Halt) => Promise<unknown>;
 
 /** `store`: this node's own, for its tables. */
-export type ScrubPorts = RepairPorts & { readonly store?: Pick<Store, 'checkTables'> };
+export type ScrubPorts = RepairPorts & { readonly store?: Pick<Store, 'checkTables' | 'health'> };
 
 type Sums = { -readonly [Name in keyof ScrubProgress]: ScrubProgress[Name] };
 
@@ -146,7 +146,11 @@ export class Scrub {
   async #checkTables(sums: Sums, halt: Halt): Promise<void> {
     const { host, view, store } = this.#ports;
     const doubted = new Set<Partition>();
+    // One that takes no more writes may have left a table half written, and cannot be healed.
+    const isReady = (): boolean => store?.health().kind === 'ready';
+    if (!isReady()) return;
     for await (const { name, sizeBytes, damage } of store?.checkTables?.() ?? []) {
+      if (!isReady()) return;
       sums.tables += 1;
       host.metrics.count('scrub_tables_total');
       if (damage !== undefined) {

@@ -216,7 +216,7 @@ export function decodeLogSegmentKey(bytes: Buffer): number | undefined {
   return isOne ? bytes.readUInt32BE(1) : undefined;
 }
 
-/** The mark of a store that was copied from another, mended or opened over a damaged log, and not started from since. */
+/** Of a store that was copied from another, mended or opened over a damaged log, and not started from since. */
 export function copiedMarkKey(): Buffer {
   return Buffer.from(`${LOG}copied`, 'latin1');
 }

@@ -1,15 +1,16 @@
 /**
  * The tables of a running LevelDB, read from its folder one after the other.
  *
- * LevelDB adds and removes tables as it likes: one that is gone when it is to be read had been merged. One without
- * its end is still being written, or was when a process died; if nothing has been added for long, it is
- * damaged.
+ * LevelDB adds and removes tables as it likes: one that is gone when it is to be read had been merged. What its
+ * manifest does not name is no table of it: one that is being written, or was left unfinished when a process
+ * died or the disk was full.
  */
 
-import { open, readdir } from 'node:fs/promises';
+import { open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../base/fault.ts';
 import { isFinishedTable } from './table-file.ts';
+import { MANIFEST_BLOCK_SIZE, ManifestReader } from './table-manifest.ts';
 
 export interface TableBytes {
   readonly name: string;
@@ -18,16 +19,20 @@ export interface TableBytes {
 }
 
 const TABLE_NAME = /^\d+\.(ldb|sst)$/;
-/** A table takes LevelDB a second to write. */
-const UNFINISHED_MS = 600_000;
 /** No fault of the disk; the next walk comes by again. */
 const SHORTAGES = new Set<unknown>(['EMFILE', 'ENFILE', 'ENOMEM', 'EACCES', 'EPERM']);
 
 /** `folder`: LevelDB's. In any order, each with all of its bytes. Throws `store-corrupt` without the folder. */
 export async function* readLiveTables(folder: string): AsyncGenerator<TableBytes> {
-  for (const name of await tableNames(folder)) {
-    const table = await readTableBytes(join(folder, name));
-    if (table !== 'none') yield { name, bytes: table };
+  const names = await tableNames(folder);
+  const numbers = await namedTables(folder);
+  for (const name of names) {
+    if (numbers?.has(Number.parseInt(name, 10)) === false) continue;
+    const bytes = await readTableBytes(join(folder, name));
+    if (bytes === 'none') continue;
+    // Where no manifest tells, one without its end may be being written.
+    if (numbers === undefined && bytes !== undefined && !isFinishedTable(bytes)) continue;
+    yield { name, bytes };
   }
 }
 
@@ -40,14 +45,32 @@ async function tableNames(folder: string): Promise<readonly string[]> {
   }
 }
 
+/** Undefined: the manifest cannot be read. */
+async function namedTables(folder: string): Promise<ReadonlySet<number> | undefined> {
+  const reader = new ManifestReader();
+  try {
+    const current = await readFile(join(folder, 'CURRENT'), 'latin1');
+    const handle = await open(join(folder, current.trim()), 'r');
+    try {
+      const block = Buffer.alloc(MANIFEST_BLOCK_SIZE);
+      for (let position = 0; ; position += block.length) {
+        const { bytesRead } = await handle.read(block, 0, block.length, position);
+        if (!reader.take(block.subarray(0, bytesRead))) return undefined;
+        if (bytesRead < block.length) return reader.tables;
+      }
+    } finally {
+      await handle.close();
+    }
+  } catch {
+    return undefined;
+  }
+}
+
 async function readTableBytes(file: string): Promise<Buffer | undefined | 'none'> {
   try {
     const handle = await open(file, 'r');
     try {
-      const bytes = await handle.readFile();
-      if (isFinishedTable(bytes)) return bytes;
-      const { mtimeMs, nlink } = await handle.stat();
-      return nlink === 0 || Date.now() - mtimeMs < UNFINISHED_MS ? 'none' : bytes;
+      return await handle.readFile();
     } finally {
       await handle.close();
     }

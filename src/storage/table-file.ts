@@ -153,7 +153,7 @@ function isSound(block: Buffer): boolean {
 }
 
 /** LevelDB masks CRCs, since it may take the CRC of bytes that hold one. */
-function maskedCrc(bytes: Buffer): number {
+export function maskedCrc(bytes: Buffer): number {
   const crc = crc32c(bytes);
   return (((crc >>> 15) | (crc << 17)) + CRC_MASK_DELTA) >>> 0;
 }

@@ -7,7 +7,7 @@ import { Halt } from '../../src/repair/halt.ts';
 import { ANTI_ENTROPY_DEFAULTS, AntiEntropy } from '../../src/repair/anti-entropy.ts';
 import { Scrub, SCRUB_DEFAULTS, type ScrubOptions } from '../../src/repair/scrub.ts';
 import { encodeObjectKey, partitionRange } from '../../src/storage/keys.ts';
-import type { Store } from '../../src/storage/store.ts';
+import type { Store, StoreHealth } from '../../src/storage/store.ts';
 import type { TableDamage } from '../../src/storage/table-check.ts';
 import { objectKey, partitionFor, valuesOf } from '../replica/replica-world.ts';
 import { RepairCluster, type RepairNode } from './repair-cluster.ts';
@@ -20,7 +20,7 @@ function must<T>(value: T | undefined): T {
 }
 
 interface Tables {
-  readonly store?: Pick<Store, 'checkTables'>;
+  readonly store?: Pick<Store, 'checkTables' | 'health'>;
   /** Takes the partitions that were compared. */
   readonly compared?: Partition[];
 }
@@ -143,6 +143,7 @@ t.test('what a damaged table may have lost is fetched from the others', async (t
     {},
     {
       store: {
+        health: () => ({ kind: 'ready' }),
         async *checkTables() {
           yield { name: '000005.ldb', sizeBytes: 4_096, damage: undefined };
           yield { name: '000007.ldb', sizeBytes: 4_096, damage };
@@ -156,6 +157,33 @@ t.test('what a damaged table may have lost is fetched from the others', async (t
   t.same(compared, [lostIn]);
   for (const key of lost) t.same(valuesOf(await self.get(key)), [`value of ${key.key}`]);
   t.equal(cluster.host.logged.includes('repair.scrub.table_damaged'), true);
+});
+
+t.test('the tables of a store that takes no more writes are not judged', async (t) => {
+  const { cluster, self } = await filled();
+  const gauges: unknown[] = [];
+  cluster.host.metrics.gauge = (name, value) => {
+    if (name === 'store_damaged_tables') gauges.push(value);
+  };
+  const spans = [{ from: undefined, to: undefined }];
+  const damage: TableDamage = { part: 'table', blockCount: 0, spans };
+  const compared: Partition[] = [];
+  let health: StoreHealth = { kind: 'fenced', reason: 'the disk is full' };
+  const store = {
+    health: () => health,
+    async *checkTables() {
+      yield { name: '000005.ldb', sizeBytes: 4_096, damage };
+      health = { kind: 'fenced', reason: 'the disk fails' };
+      // LevelDB writes no more than half of it.
+      yield { name: '000007.ldb', sizeBytes: 2_048, damage };
+    },
+  };
+  const scrub = scrubOf(self, {}, { store, compared });
+  t.match(await scrub.walk(), { tables: 0, damagedTables: 0, partitionsDone: 8 });
+  t.same({ gauges, compared }, { gauges: [], compared: [] }, 'what was known stays');
+  health = { kind: 'ready' };
+  t.match(await scrub.walk(), { tables: 1, damagedTables: 1, partitionsDone: 8 });
+  t.same({ gauges, compared }, { gauges: [1], compared: [] }, 'who takes nothing is not compared');
 });
 
 t.test('a walk keeps to its budget, and ends at a halt', async (t) => {
