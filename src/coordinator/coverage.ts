@@ -49,6 +49,8 @@ type Order<T> = (left: T, right: T) => number;
 interface Question<T> {
   readonly n: ReplicaCounts;
   readonly order: Order<T>;
+  /** Whether items of several nodes that are equal in order are one and the same, and are given once. */
+  readonly isSameIfEqual: boolean;
   /** Items at most; no limit if undefined. */
   readonly limit: number | undefined;
   /** `after`: only what comes strictly after it is of interest. */
@@ -84,6 +86,7 @@ export class CoverageCoordinator {
       {
         n,
         order: compareBytes,
+        isSameIfEqual: true,
         limit: undefined,
         request: (share) => ({ verb: 'list-buckets', share, type }),
         items: namesOf,
@@ -103,6 +106,7 @@ export class CoverageCoordinator {
       {
         n: { least: n, usual: n },
         order: compareBytes,
+        isSameIfEqual: true,
         limit: undefined,
         request: (share) => ({ verb: 'list-keys', share, type, bucket: name }),
         items: namesOf,
@@ -121,6 +125,7 @@ export class CoverageCoordinator {
       {
         n: { least: n, usual: n },
         order: indexOrder(scan.field),
+        isSameIfEqual: true,
         limit: scan.limit,
         request: (share, after) => ({
           verb: 'index',
@@ -134,8 +139,10 @@ export class CoverageCoordinator {
   }
 
   /**
-   * What a fold finds, in pieces; together they tell of each key once, whatever nodes are lost on the
-   * way. Nothing is held back for the sake of order but the pieces of nodes that are ahead of others.
+   * What a fold finds, in pieces; together they tell of each copy once, whatever nodes are lost on the
+   * way: a key is told twice only if it lies at two places, on two nodes, since its bucket's
+   * `chash_keyfun` was changed. Nothing is held back for the sake of order but the pieces of nodes that
+   * are ahead of others.
    */
   fold(
     scan: FoldScan,
@@ -146,6 +153,8 @@ export class CoverageCoordinator {
       {
         n: { least: n, usual: n },
         order: (left: FoldPiece, right: FoldPiece) => compareBytes(left.upTo, right.upTo),
+        // A key that lies at two places may be the last of two nodes' pieces, which tell of others, too.
+        isSameIfEqual: false,
         limit: undefined,
         request: (share, after) => ({
           verb: 'fold',
@@ -261,7 +270,8 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
 
   /** The same bucket lies on many nodes. */
   #isNew(item: T): boolean {
-    return this.#lastGiven === undefined || this.#question.order(this.#lastGiven, item) !== 0;
+    const { order, isSameIfEqual } = this.#question;
+    return !isSameIfEqual || this.#lastGiven === undefined || order(this.#lastGiven, item) !== 0;
   }
 
   /** Waits until every cursor shows its next item or has ended. */

@@ -46,9 +46,12 @@ export class GatheredAmounts implements Gathering {
     return true;
   }
 
-  /** By key: pieces of several nodes lie side by side. */
+  /** By key: pieces of several nodes lie side by side. Of a key that was told twice, what was more. */
   sorted(): readonly KeyAmount[] {
-    return this.#amounts.sort(([left], [right]) => compareNames(left, right));
+    const sorted = this.#amounts.sort(([left, less], [right, more]) => {
+      return compareNames(left, right) || more - less;
+    });
+    return sorted.filter(([key], index) => key !== sorted[index - 1]?.[0]);
   }
 }
 
@@ -70,10 +73,13 @@ export class GatheredContexts {
     };
   }
 
+  /** By bucket and key, each once. */
   sorted(): readonly FoundContext[] {
-    return this.#contexts.sort(
-      (left, right) => compareBuckets(left, right) || compareNames(left.key, right.key),
-    );
+    const sorted = this.#contexts.sort(compareFound);
+    return sorted.filter((found, index) => {
+      const before = sorted[index - 1];
+      return before === undefined || compareFound(before, found) !== 0;
+    });
   }
 }
 
@@ -122,6 +128,10 @@ function addCounts(sums: Map<number, number>, counts: readonly ClassCount[]): vo
 
 function sortedCounts(sums: ReadonlyMap<number, number>): ClassCount[] {
   return [...sums].sort(([left], [right]) => left - right);
+}
+
+function compareFound(left: FoundContext, right: FoundContext): number {
+  return compareBuckets(left, right) || compareNames(left.key, right.key);
 }
 
 function compareBuckets(left: BucketName, right: BucketName): number {
