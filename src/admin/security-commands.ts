@@ -39,7 +39,7 @@ import {
 } from '../security/security-state.ts';
 import { AdminRefusal, type AdminCommand } from './admin-server.ts';
 import type { Done } from './cluster-commands.ts';
-import { rolesNamed, securityReports } from './security-reports.ts';
+import { rolesNamed, securityReports, type ClientTls } from './security-reports.ts';
 import { mustBeAgreed } from './security-refusals.ts';
 
 type Options = Readonly<Record<string, unknown>>;
@@ -47,11 +47,6 @@ type Options = Readonly<Record<string, unknown>>;
 /** The part of a node that these commands need. */
 export interface SecurityNode extends Pick<NodeService, 'state'> {
   cluster(): { readonly securityChanges: Pick<SecurityChanges, 'hash' | 'change'> };
-}
-
-export interface SecurityCommandOptions {
-  /** Whether this node can speak TLS with clients. */
-  readonly hasClientTls: boolean;
 }
 
 type Make = (security: SecurityState) => SecurityChange;
@@ -62,18 +57,18 @@ type Entries = [command: string, carryOut: AdminCommand][];
 
 export function securityCommands(
   node: SecurityNode,
-  { hasClientTls }: SecurityCommandOptions,
+  clientTls: ClientTls,
 ): Map<string, AdminCommand> {
   const change: Change = async (command, make, message = '') => {
     mustBeAgreed(await node.cluster().securityChanges.change(command, make));
     return { message };
   };
   return new Map([
-    ['security enable', async () => enable(change, hasClientTls)],
+    ['security enable', async () => enable(change, clientTls.hasClientTls)],
     ['security disable', () => change('disable', (security) => setEnabled(security, false))],
     ...roleCommands(node, change),
     ...accessCommands(change),
-    ...securityReports(() => node.state().security, hasClientTls),
+    ...securityReports(() => node.state().security, clientTls),
   ]);
 }
 

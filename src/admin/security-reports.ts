@@ -2,7 +2,6 @@
  * What there is of users, groups, sources and grants, for an operator to see. Never a password's hash.
  */
 
-import { DEFAULT_CIPHERS } from 'node:tls';
 import { byteStringToUtf8, type ByteString } from '../base/bytes.ts';
 import { rolesOf } from '../security/grant-rules.ts';
 import { PERMISSIONS, targetToString, type Permission } from '../security/permission.ts';
@@ -22,6 +21,14 @@ export interface SecurityStatus {
   readonly isEnabled: boolean;
   /** Whether this node can speak TLS with clients. */
   readonly hasClientTls: boolean;
+}
+
+/** Of this node. */
+export interface ClientTls {
+  /** Whether it can speak TLS with clients. */
+  readonly hasClientTls: boolean;
+  /** With colons between them. */
+  readonly ciphers: string;
 }
 
 export interface RoleReport {
@@ -58,7 +65,7 @@ export interface GrantsReport {
 
 export function securityReports(
   newest: () => SecurityState,
-  hasClientTls: boolean,
+  { hasClientTls, ciphers }: ClientTls,
 ): Map<string, AdminCommand> {
   return new Map<string, AdminCommand>([
     ['security status', async () => ({ isEnabled: newest().isEnabled, hasClientTls })],
@@ -68,7 +75,7 @@ export function securityReports(
     ['security print-group', async (options) => reportOf(newest().groups, options, 'Group')],
     ['security print-sources', async () => sourceReports(newest())],
     ['security print-grants', async (options) => grantsReport(newest(), options)],
-    ['security ciphers', async () => DEFAULT_CIPHERS.split(':')],
+    ['security ciphers', async () => ciphers.split(':')],
   ]);
 }
 

@@ -6,6 +6,7 @@
  */
 
 import { join } from 'node:path';
+import { DEFAULT_CIPHERS } from 'node:tls';
 import { AdminServer, type AdminCommand } from '../admin/admin-server.ts';
 import { adminSocketPath } from '../admin/admin-socket.ts';
 import { backupCommands } from '../admin/backup-commands.ts';
@@ -255,7 +256,10 @@ export class NodeRuntime {
       ...slowLogCommands(this.#slowLog),
       ...hotKeyCommands(this.node.hotKeys, this.#fingerprint),
       ...repairCommands(this.node, this.node.operations()),
-      ...securityCommands(this.node, { hasClientTls: this.#clientCertificates !== undefined }),
+      ...securityCommands(this.node, {
+        hasClientTls: this.#clientCertificates !== undefined,
+        ciphers: this.#options.config.clientTls?.ciphers ?? DEFAULT_CIPHERS,
+      }),
       ...backupCommands(this.#backups),
       ...this.#options.commands,
       ['capacity', () => this.node.operations().holdings()],

@@ -6,6 +6,7 @@
  */
 
 import { resolve } from 'node:path';
+import { DEFAULT_CIPHERS } from 'node:tls';
 import { assert } from '../base/fault.ts';
 import type { NodeId } from '../base/names.ts';
 import type { PartialProperties } from '../object/bucket-properties.ts';
@@ -86,6 +87,7 @@ export interface ClientTlsDocument {
   readonly cert_file: string;
   readonly key_file: string;
   readonly ca_file?: string;
+  readonly ciphers?: string;
 }
 
 export interface NodeDocument {
@@ -147,6 +149,8 @@ export interface ClientTlsConfig {
   readonly keyFile: string;
   /** Undefined: clients cannot prove themselves by certificates. */
   readonly caFile: string | undefined;
+  /** As OpenSSL takes them; undefined: Node's own list. */
+  readonly ciphers: string | undefined;
 }
 
 export interface TracingConfig {
@@ -323,6 +327,8 @@ function toClientTlsConfig(tls: ClientTlsDocument, folder: string): ClientTlsCon
     certFile: resolve(folder, tls.cert_file),
     keyFile: resolve(folder, tls.key_file),
     caFile: tls.ca_file === undefined ? undefined : resolve(folder, tls.ca_file),
+    // A level alone is no list.
+    ciphers: tls.ciphers?.startsWith('@') ? `${DEFAULT_CIPHERS}:${tls.ciphers}` : tls.ciphers,
   };
 }
 

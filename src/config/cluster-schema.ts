@@ -210,6 +210,11 @@ const clientTls: SettingSchema = {
       'PEM file with the authorities that may vouch for clients, which then need no password. Absent: ' +
         'none may.',
     ),
+    ciphers: text(
+      "Ciphers for clients, in OpenSSL's words; `@SECLEVEL=0` alone: the usual ones, and certificates that are " +
+        "signed with SHA-1 or have short keys, which can be forged. Absent: Node.js's own list.",
+      { maxLength: 4_096 },
+    ),
   },
   required: ['cert_file', 'key_file'],
   additionalProperties: false,

@@ -17,6 +17,8 @@ export interface CertificatePaths {
   readonly caFile?: string | undefined;
   readonly certFile: string;
   readonly keyFile: string;
+  /** In OpenSSL's words, for those who connect with TLS here; undefined: Node's own list. */
+  readonly ciphers?: string | undefined;
 }
 
 export interface Pems {
@@ -24,6 +26,8 @@ export interface Pems {
   readonly ca: Buffer | undefined;
   readonly cert: Buffer;
   readonly key: Buffer;
+  /** As configured: of the files nothing. */
+  readonly ciphers: string | undefined;
 }
 
 /** What is told of changes, and under which names. */
@@ -109,16 +113,26 @@ export class CertificateFiles {
   }
 }
 
-function readPems({ caFile, certFile, keyFile }: CertificatePaths): Pems {
+function readPems({ caFile, certFile, keyFile, ciphers }: CertificatePaths): Pems {
   const ca = caFile === undefined ? undefined : readPem(caFile);
-  const pems = { ca, cert: readPem(certFile), key: readPem(keyFile) };
+  const pems = { ca, cert: readPem(certFile), key: readPem(keyFile), ciphers };
+  mustBeCiphers(ciphers);
   try {
-    createSecureContext(ca === undefined ? { cert: pems.cert, key: pems.key } : { ...pems, ca });
+    createSecureContext(pems);
   } catch (cause) {
     const told = `${certFile} and ${keyFile} are no certificate and key that can be used`;
     throw new Fault('config', `${told}: ${reasonOf(cause)}`, { cause });
   }
   return pems;
+}
+
+function mustBeCiphers(ciphers: string | undefined): void {
+  try {
+    createSecureContext({ ciphers });
+  } catch (cause) {
+    const told = `tls.client.ciphers names no ciphers that can be used: ${ciphers}`;
+    throw new Fault('config', told, { cause });
+  }
 }
 
 function readPem(path: string): Buffer {

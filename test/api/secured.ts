@@ -72,17 +72,22 @@ function userBy(method: SourceMethod): User {
   return { groups: [], options: new Map(), password };
 }
 
+interface Shown {
+  readonly authority?: Authority;
+  readonly ciphers?: string | undefined;
+}
+
 /** What a listener shows, and the files of a client; `folder` is to be empty. */
 export function certificatesIn(
   folder: string,
   host: Host,
+  { authority = new Authority('clients'), ciphers }: Shown = {},
 ): {
   readonly authority: Authority;
   readonly files: PeerTls;
   readonly certificates: CertificateFiles;
 } {
-  const authority = new Authority('clients');
   const files = authority.issue(folder, 'server');
-  const certificates = new CertificateFiles(host, files, CLIENT_CERTIFICATES);
+  const certificates = new CertificateFiles(host, { ...files, ciphers }, CLIENT_CERTIFICATES);
   return { authority, files, certificates };
 }

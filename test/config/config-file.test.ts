@@ -2,6 +2,7 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { DEFAULT_CIPHERS } from 'node:tls';
 import t from 'tap';
 import { parse } from 'yaml';
 import { isFault } from '../../src/base/fault.ts';
@@ -100,6 +101,18 @@ t.test('a file with a name and a node gets every default, and paths beside the f
   t.equal(config.clientTls, undefined);
   t.equal(config.nodes[0]?.httpsPort, undefined);
   t.equal(config.disabledJobs.size, 0);
+  t.end();
+});
+
+t.test('ciphers for clients are a list of their own, or the usual one at another level', (t) => {
+  const ciphersOf = (setting: string): string | undefined => {
+    const client = `client: { cert_file: a, key_file: b${setting} }`;
+    const folder = t.testdir({ 'c.yml': `cluster: spine\ntls:\n  ${client}\n${NODE}` });
+    return readConfigFile(join(folder, 'c.yml')).clientTls?.ciphers;
+  };
+  t.equal(ciphersOf(''), undefined);
+  t.equal(ciphersOf(', ciphers: "AES128-SHA256:@SECLEVEL=0"'), 'AES128-SHA256:@SECLEVEL=0');
+  t.equal(ciphersOf(', ciphers: "@SECLEVEL=0"'), `${DEFAULT_CIPHERS}:@SECLEVEL=0`);
   t.end();
 });
 

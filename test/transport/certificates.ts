@@ -22,13 +22,25 @@ export class Authority {
   readonly #name: string;
   readonly #digest: keyof typeof ECDSA_WITH;
   readonly #keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  /** Who vouches for it, up to the one that nobody has to vouch for; none: that is itself. */
+  #above: Authority | undefined;
 
   constructor(name: string, digest: keyof typeof ECDSA_WITH = 'sha256') {
     this.#name = name;
     this.#digest = digest;
   }
 
-  /** Writes three PEM files into `folder` for a node that is reached at 127.0.0.1. */
+  /** One that this one vouches for. */
+  intermediate(name: string): Authority {
+    const other = new Authority(name, this.#digest);
+    other.#above = this;
+    return other;
+  }
+
+  /**
+   * Writes three PEM files into `folder` for a node that is reached at 127.0.0.1. Behind its certificate
+   * are those of all authorities but the first one, which is in the third file.
+   */
   issue(folder: string, node: string): PeerTls {
     const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const files = {
@@ -37,11 +49,22 @@ export class Authority {
       keyFile: join(folder, `${node}.key`),
     };
     const address = extension(SUBJECT_ALT_NAME, sequence(tlv(0x87, Buffer.of(127, 0, 0, 1))));
-    const isAuthority = extension(BASIC_CONSTRAINTS, sequence(tlv(0x01, Buffer.of(0xff))));
-    writeFileSync(files.caFile, this.#certificate(this.#name, this.#keys.publicKey, isAuthority));
-    writeFileSync(files.certFile, this.#certificate(node, keys.publicKey, address));
+    const own = this.#certificate(node, keys.publicKey, address);
+    writeFileSync(files.caFile, this.#first());
+    writeFileSync(files.certFile, own + this.#between());
     writeFileSync(files.keyFile, keys.privateKey.export({ type: 'pkcs8', format: 'pem' }));
     return files;
+  }
+
+  #first(): string {
+    if (this.#above !== undefined) return this.#above.#first();
+    return this.#certificate(this.#name, this.#keys.publicKey, IS_AUTHORITY);
+  }
+
+  #between(): string {
+    if (this.#above === undefined) return '';
+    const own = this.#above.#certificate(this.#name, this.#keys.publicKey, IS_AUTHORITY);
+    return own + this.#above.#between();
   }
 
   #certificate(subject: string, publicKey: KeyObject, extensionField: Buffer): string {
@@ -62,6 +85,8 @@ export class Authority {
     return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n');
   }
 }
+
+const IS_AUTHORITY = extension(BASIC_CONSTRAINTS, sequence(tlv(0x01, Buffer.of(0xff))));
 
 /** Tag, length, value. */
 function tlv(tag: number, value: Buffer): Buffer {

@@ -62,8 +62,10 @@ export function serverOptions(options: HttpOptions): ServerOptions {
   };
 }
 
-/** Clients prove themselves by passwords here, as with Riak. */
+/**
+ * Clients prove themselves by passwords here, as with Riak; the authorities may be those between the first one and
+ * the certificate, which clients are shown, too.
+ */
 export function secureContext(certificates: ListenerCertificates): SecureContextOptions {
-  const { cert, key } = certificates.current();
-  return { cert, key, minVersion: TLS_VERSION_MIN };
+  return { ...certificates.current(), minVersion: TLS_VERSION_MIN };
 }

@@ -202,8 +202,7 @@ export class PbcServer {
 }
 
 function tlsOptions(certificates: ListenerCertificates): TlsOptions {
-  const { cert, key, ca } = certificates.current();
-  return { cert, key, minVersion: TLS_VERSION_MIN, ...(ca === undefined ? {} : { ca }) };
+  return { ...certificates.current(), minVersion: TLS_VERSION_MIN };
 }
 
 /** The one common name in a certificate that an authority of ours vouches for. */

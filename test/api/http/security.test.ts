@@ -3,7 +3,7 @@
  * every permission taken away in turn.
  */
 
-import { copyFileSync, readFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import t from 'tap';
 import { connect as connectTls } from 'node:tls';
@@ -13,6 +13,7 @@ import { parseBasic } from '../../../src/api/http/authorization.ts';
 import { PERMISSIONS } from '../../../src/security/permission.ts';
 import { systemHost } from '../../../src/telemetry/system-host.ts';
 import { PASSWORD, Security, certificatesIn } from '../secured.ts';
+import { CLIENT_CERTIFICATES, CertificateFiles } from '../../../src/transport/certificate-files.ts';
 import { Authority } from '../../transport/certificates.ts';
 import { ask, serve } from './served.ts';
 import type { RouteName } from '../../../src/api/http/permissions.ts';
@@ -123,8 +124,8 @@ function placeOf(target: Row['on']): string {
 
 type Ask = (line: string, user?: string, body?: string) => Promise<Reply>;
 
-async function guarded(t: Test) {
-  const { files, certificates } = certificatesIn(t.testdir(), HOST);
+async function guarded(t: Test, shown: Parameters<typeof certificatesIn>[2] = {}) {
+  const { files, certificates } = certificatesIn(t.testdir(), HOST, shown);
   const served = await serve();
   t.teardown(() => served.server.close(0));
   const security = new Security();
@@ -268,6 +269,53 @@ t.test('certificates change while the listener runs', async (t) => {
   const garbage = await ask(securePort, 'GET /ping').catch((error: Error) => error);
   t.ok(garbage instanceof Error, 'plain HTTP on the port of TLS');
   t.ok((counts.get('http_tls_failed_total') ?? 0) > failedBefore);
+});
+
+t.test('clients are shown the whole chain, wherever the certificates between are', async (t) => {
+  const authority = new Authority('the first').intermediate('the second').intermediate('the third');
+  const { files, certificates, overTls } = await guarded(t, { authority });
+  t.equal((await overTls('GET /livez')).status, 200, 'behind the certificate');
+  authority.issue(dirname(files.certFile), 'server');
+  certificates.reload();
+  t.equal((await overTls('GET /livez')).status, 200, 'a new one');
+
+  // As Riak has them: with the authorities that vouch for clients.
+  const [first = '', ...others] = readFileSync(files.certFile, 'latin1').split(
+    /(?<=END CERT.*-\n)/,
+  );
+  writeFileSync(files.certFile, first);
+  writeFileSync(files.caFile, others.join('') + readFileSync(files.caFile, 'latin1'));
+  certificates.reload();
+  t.equal((await overTls('GET /livez')).status, 200, 'in the file of authorities');
+});
+
+const OLD = { authority: new Authority('of former days', 'sha1'), ciphers: 'DEFAULT@SECLEVEL=0' };
+
+t.test('certificates signed with SHA-1 are shown where the ciphers are set for it', async (t) => {
+  const { certificates, files, securePort, ca } = await guarded(t, OLD);
+  const status = async (ciphers?: string): Promise<number | string> => {
+    const options = { ca, ...(ciphers !== undefined && { ciphers }) };
+    const reply = await ask(securePort, 'GET /livez', options).catch(
+      (error: Error) => error.message,
+    );
+    return typeof reply === 'string' ? reply : reply.status;
+  };
+  t.equal(await status(OLD.ciphers), 200);
+  t.match(await status(), /digest algorithm too weak/, 'this client takes them no longer');
+  OLD.authority.issue(dirname(files.certFile), 'server');
+  certificates.reload();
+  t.equal(await status(OLD.ciphers), 200, 'a new one');
+
+  const unset = { ...files, ciphers: undefined };
+  t.throws(() => new CertificateFiles(HOST, unset, CLIENT_CERTIFICATES), {
+    code: 'config',
+    message: /md too weak/,
+  });
+  const unknown = { ...files, ciphers: 'ROT13' };
+  t.throws(() => new CertificateFiles(HOST, unknown, CLIENT_CERTIFICATES), {
+    code: 'config',
+    message: /tls\.client\.ciphers names no ciphers that can be used: ROT13/,
+  });
 });
 
 t.test('while security is off both listeners serve everyone', async (t) => {

@@ -70,25 +70,24 @@ export function ask(
     readonly body?: string | Buffer;
     /** Over TLS, with this authority. */
     readonly ca?: Buffer;
+    readonly ciphers?: string;
   } = {},
 ): Promise<Reply> {
   const [method = 'GET', path = '/'] = line.split(' ');
   return new Promise((resolve, reject) => {
-    const { ca } = send;
+    const { ca, ciphers } = send;
+    const tls = { ...(ca && { ca }), ...(ciphers !== undefined && { ciphers }) };
     const start = ca === undefined ? httpRequest : httpsRequest;
     const target = { port, host: '127.0.0.1', method, path, headers: send.headers ?? {} };
-    const request = start(
-      { ...target, agent: false, ...(ca === undefined ? {} : { ca }) },
-      (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('error', reject);
-        response.on('end', () => {
-          const { statusCode = 0, headers, rawHeaders } = response;
-          resolve({ status: statusCode, headers, rawHeaders, body: Buffer.concat(chunks) });
-        });
-      },
-    );
+    const request = start({ ...target, agent: false, ...tls }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('error', reject);
+      response.on('end', () => {
+        const { statusCode = 0, headers, rawHeaders } = response;
+        resolve({ status: statusCode, headers, rawHeaders, body: Buffer.concat(chunks) });
+      });
+    });
     request.on('error', reject);
     // Text beside it would make node:http send the headers as UTF-8.
     request.end(Buffer.from(send.body ?? ''));

@@ -1,6 +1,6 @@
 /** Security on the Protocol Buffers port: TLS first, then a name and its proof, then permissions. */
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { connect as connectTls } from 'node:tls';
 import t from 'tap';
 import type { Test } from 'tap';
@@ -17,6 +17,7 @@ import { PASSWORD, Security, certificatesIn } from '../secured.ts';
 import { BareClient, errorText, frame, name, serve, until } from './served.ts';
 import { Authority } from '../../transport/certificates.ts';
 import type { Clock } from '../../../src/base/host.ts';
+import type { CertificateFiles } from '../../../src/transport/certificate-files.ts';
 import type { PeerTls } from '../../../src/transport/peer-certificates.ts';
 import type { ServeOptions, Served } from './served.ts';
 
@@ -31,13 +32,18 @@ interface Guarded extends Served {
   readonly security: Security;
   readonly authority: Authority;
   readonly files: PeerTls;
+  readonly certificates: CertificateFiles;
   readonly ca: Buffer;
   /** A connection over TLS on which nobody is admitted yet. */
   readonly stranger: () => Promise<BareClient>;
 }
 
-async function guarded(t: Test, options: ServeOptions = {}): Promise<Guarded> {
-  const { authority, files, certificates } = certificatesIn(t.testdir(), HOST);
+async function guarded(
+  t: Test,
+  options: ServeOptions = {},
+  shown: Parameters<typeof certificatesIn>[2] = {},
+): Promise<Guarded> {
+  const { authority, files, certificates } = certificatesIn(t.testdir(), HOST, shown);
   const served = await serve({ certificates, ...options });
   t.teardown(() => served.server.close());
   const security = new Security();
@@ -49,7 +55,7 @@ async function guarded(t: Test, options: ServeOptions = {}): Promise<Guarded> {
     t.teardown(() => secured.socket.destroy());
     return secured;
   };
-  return { ...served, security, authority, files, ca, stranger };
+  return { ...served, security, authority, files, certificates, ca, stranger };
 }
 
 function ask(client: BareClient, user: string, password = ''): Promise<string> {
@@ -230,6 +236,34 @@ t.test(
     const secured = await stranger();
     security.isEnabled = false;
     t.equal((await secured.ask(RpbGetReq, KEY)).name, 'RpbGetResp');
+  },
+);
+
+t.test('clients are shown the whole chain, wherever the certificates between are', async (t) => {
+  const authority = new Authority('the first').intermediate('the second');
+  const { files, certificates, stranger } = await guarded(t, {}, { authority });
+  t.equal(await ask(await stranger(), 'ann'), 'RpbAuthResp', 'behind the certificate');
+  const [first = '', other = ''] = readFileSync(files.certFile, 'latin1').split(
+    /(?<=END CERT.*-\n)/,
+  );
+  writeFileSync(files.certFile, first);
+  writeFileSync(files.caFile, other + readFileSync(files.caFile, 'latin1'));
+  certificates.reload();
+  t.equal(await ask(await stranger(), 'ann'), 'RpbAuthResp', 'in the file of authorities');
+});
+
+t.test(
+  'certificates signed with SHA-1 serve on both sides where the ciphers are set for it',
+  async (t) => {
+    const ciphers = 'DEFAULT@SECLEVEL=0';
+    const authority = new Authority('of former days', 'sha1');
+    const eve = authority.issue(t.testdir({ eve: {} }), 'eve@example');
+    const [cert, key] = [readFileSync(eve.certFile), readFileSync(eve.keyFile)];
+    const { port, ca } = await guarded(t, {}, { authority, ciphers });
+    const clear = await BareClient.connect(port);
+    const client = await clear.startTls({ ca, cert, key, ciphers });
+    t.teardown(() => client.socket.destroy());
+    t.equal(await ask(client, 'eve@example'), 'RpbAuthResp');
   },
 );
 

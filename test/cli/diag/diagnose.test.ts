@@ -81,7 +81,7 @@ t.test('this machine is looked at, and nothing is left in the data folder', asyn
   t.match(all, /\nb@elsewhere: its data folder is not on this machine/);
 
   const broken = join(folder, 'broken.pem');
-  const clientTls = { certFile: broken, keyFile: broken, caFile: undefined };
+  const clientTls = { certFile: broken, keyFile: broken, caFile: undefined, ciphers: undefined };
   const lost = { ...self, dataDir: join(folder, 'nowhere') };
   const worse = await diagnose({ config: { ...config, clientTls }, self: lost, query });
   t.equal(verdictOf(worse, 'certificate'), 'fail');
