@@ -8,7 +8,7 @@
 import { askNode } from '../admin/admin-client.ts';
 import { adminSocketPath } from '../admin/admin-socket.ts';
 import { readConfigFile } from '../config/config-file.ts';
-import { DashboardServer } from '../dashboard/dashboard-server.ts';
+import { DashboardServer, type DashboardOptions } from '../dashboard/dashboard-server.ts';
 import { Gatherer } from '../dashboard/gatherer.ts';
 import { ANSWER_TIMEOUT_MS, type NodeSource } from '../dashboard/node-source.ts';
 import { fetchText, type HttpPlace } from './fetch-text.ts';
@@ -25,7 +25,10 @@ const LOCATE_TIMEOUT_MS = 10_000;
 export async function runDashboard(options: DashboardArguments): Promise<void> {
   const showsKeys = options.showKeys === true;
   const gatherer = newGatherer(options.config, showsKeys);
-  const dashboard = await listen(gatherer, { port: options.port, showsKeys });
+  const failed = (reason: string): void => {
+    console.error(`vertebra: the dashboard met a fault and goes on: ${reason}`);
+  };
+  const dashboard = await listen(gatherer, { port: options.port, showsKeys, failed });
   console.log(`The dashboard is at\n  ${dashboard.url}`);
   console.log('for who is on this machine and has this address.');
   if (showsKeys) console.log('It shows keys to whoever asks it for them.');
@@ -68,7 +71,7 @@ function sourceOf(node: string, place: HttpPlace, socketPath?: string): NodeSour
 
 async function listen(
   gatherer: Gatherer,
-  options: { readonly port: number; readonly showsKeys: boolean },
+  options: Pick<DashboardOptions, 'port' | 'showsKeys' | 'failed'>,
 ): Promise<DashboardServer> {
   try {
     return await DashboardServer.listen(gatherer, options);

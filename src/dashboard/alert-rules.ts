@@ -96,6 +96,17 @@ export const ALERT_RULES: readonly AlertRule[] = [
     holds: is('membership_votes', 0),
   },
   {
+    name: 'VertebraOlderCopyFound',
+    severity: 'ticket',
+    forMs: 0,
+    meaning:
+      'The node was started on an older copy of its disk: find out who put it back, and what it was asked since.',
+    // It is counted at the start, so it does not rise.
+    holds: ({ value, wallSeconds }) =>
+      (value('older_copies_found_total') ?? 0) > 0 &&
+      wallSeconds - (value('process_start_time_seconds') ?? 0) < DAY_SECONDS,
+  },
+  {
     name: 'VertebraStoreFenced',
     severity: 'page',
     forMs: 0,

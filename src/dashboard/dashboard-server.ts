@@ -23,6 +23,8 @@ export interface DashboardOptions {
   readonly showsKeys: boolean;
   readonly viewersMax: number;
   readonly rounds: RoundsOptions;
+  /** Told why a round of gathering, or an answer, came to nothing; the dashboard goes on. */
+  readonly failed: (reason: string) => void;
 }
 
 export const DASHBOARD_DEFAULTS: DashboardOptions = {
@@ -30,6 +32,7 @@ export const DASHBOARD_DEFAULTS: DashboardOptions = {
   showsKeys: false,
   viewersMax: 16,
   rounds: ROUNDS_DEFAULTS,
+  failed: () => {},
 };
 
 const HOST = '127.0.0.1';
@@ -64,11 +67,15 @@ export class DashboardServer {
   private constructor(gatherer: Gatherer, options: DashboardOptions) {
     this.#gatherer = gatherer;
     this.#options = options;
-    this.#rounds = new Rounds(gatherer, options.rounds);
+    this.#rounds = new Rounds(gatherer, options.rounds, options.failed);
     this.#viewers = new Viewers(this.#rounds, options.viewersMax);
     const limits = { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS };
     this.#server = createServer(limits, (request, response) => {
-      void this.#answer(request, response);
+      this.#answer(request, response).catch((error: unknown) => {
+        // A bug costs the one who asked, and nobody else.
+        response.destroy();
+        options.failed(error instanceof Error ? error.message : String(error));
+      });
     });
     this.#server.maxConnections = options.viewersMax + CONNECTIONS_BESIDE_VIEWERS;
   }

@@ -24,16 +24,20 @@ export interface RoundListener {
 export class Rounds {
   readonly #gatherer: Gatherer;
   readonly #options: RoundsOptions;
+  readonly #failed: (reason: string) => void;
   readonly #samples = new SampleRing();
   readonly #listeners = new Set<RoundListener>();
   #last: Snapshot | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isRunning = false;
   #isClosed = false;
+  #lastFailure: string | undefined;
 
-  constructor(gatherer: Gatherer, options: RoundsOptions = ROUNDS_DEFAULTS) {
+  /** `failed`: told why a round came to nothing, once until one succeeds or fails otherwise. */
+  constructor(gatherer: Gatherer, options: RoundsOptions, failed: (reason: string) => void) {
     this.#gatherer = gatherer;
     this.#options = options;
+    this.#failed = failed;
   }
 
   start(): void {
@@ -73,6 +77,12 @@ export class Rounds {
     this.#isRunning = true;
     try {
       this.#show(await this.#gatherer.round());
+      this.#lastFailure = undefined;
+    } catch (error) {
+      // A bug, here or in what a node tells: the next round may come to more.
+      const reason = error instanceof Error ? error.message : String(error);
+      if (reason !== this.#lastFailure) this.#failed(reason);
+      this.#lastFailure = reason;
     } finally {
       this.#isRunning = false;
       const { watchedMs, restMs } = this.#options;
@@ -85,9 +95,15 @@ export class Rounds {
   #show(snapshot: Snapshot): void {
     this.#last = snapshot;
     const sample = this.#samples.add(snapshot.atMs, snapshot.nodes);
+    let failure: { readonly cause: unknown } | undefined;
     for (const listener of this.#listeners) {
-      listener.snapshot(snapshot);
-      if (sample !== undefined) listener.sample(sample);
+      try {
+        listener.snapshot(snapshot);
+        if (sample !== undefined) listener.sample(sample);
+      } catch (cause) {
+        failure ??= { cause };
+      }
     }
+    if (failure !== undefined) throw failure.cause;
   }
 }

@@ -95,6 +95,14 @@ t.test('a node that is well raises nothing, and each trouble its own alert', (t)
       factsOf(WELL, risen('membership_diverged_total', { lastMs: 3 * DAY_MS - 5 })),
     ],
     ['VoteLost', factsOf({ ...WELL, membership_votes: 0 })],
+    [
+      'OlderCopyFound',
+      factsOf({
+        ...WELL,
+        older_copies_found_total: 1,
+        process_start_time_seconds: 1_000_000_000 - 86_399,
+      }),
+    ],
     ['StoreFenced', factsOf({ ...WELL, store_fenced: 1 })],
     ['DamageFound', factsOf(WELL, risen('replica_corrupt_total', { lastMs: 3 * DAY_MS - 5 }))],
     ['DamageStays', factsOf(WELL, risen('scrub_refused_total', { lastMs: 2 * DAY_MS + 5 }))],
@@ -143,6 +151,8 @@ t.test('a node that is well raises nothing, and each trouble its own alert', (t)
   for (const [name, facts] of troubles) t.same(raised(facts), [name]);
   const old = risen('membership_diverged_total', { lastMs: 3 * DAY_MS - HOUR_MS });
   t.same(raised(factsOf(WELL, old)), [], 'what rose an hour ago is over');
+  const yesterday = { older_copies_found_total: 1, process_start_time_seconds: 999_913_600 };
+  t.same(raised(factsOf({ ...WELL, ...yesterday })), [], 'and what was found a day ago');
   t.end();
 });
 

@@ -68,6 +68,26 @@ t.test('connections that the system cannot accept do not stop the dashboard', as
   t.equal((await fetch(url)).status, 200);
 });
 
+t.test('an answer that fails ends nothing but itself', async (t) => {
+  const failures: string[] = [];
+  // No JSON has it.
+  const round = async () => ({ atMs: 1n, nodes: [] });
+  const dashboard = await DashboardServer.listen({ round } as unknown as Gatherer, {
+    port: 0,
+    rounds: { watchedMs: 1, restMs: 60_000 },
+    failed: (reason) => failures.push(reason),
+  });
+  t.teardown(() => dashboard.close());
+  for (const deadlineMs = performance.now() + 60_000; failures.length === 0;) {
+    if (performance.now() > deadlineMs) throw new Error('nothing has failed');
+    await fetch(`${dashboard.url}events`)
+      .then((reply) => reply.text())
+      .catch(() => undefined);
+  }
+  t.match(failures[0], /BigInt/);
+  t.equal((await fetch(dashboard.url)).status, 200);
+});
+
 t.test(
   'the page and all that it needs come from here, and it may talk to nobody else',
   async (t) => {
