@@ -142,7 +142,7 @@ export class LoadProcess {
   }
 
   async #loop({ order }: Extract<Order, { kind: 'loop' }>): Promise<number> {
-    const operate = (index: number, dueMs: number): Promise<void> =>
+    const operate = (index: number, dueMs: number): Promise<boolean> =>
       this.#operations.runOne(this.#client(index), dueMs);
     const clients = this.#shareOf(order.clients);
     const startMs = REAL_CLOCK.nowMs();

@@ -11,8 +11,12 @@
 import type { Arrivals } from './arrivals.ts';
 import type { LoadClock } from './clock.ts';
 
-/** A client does one operation, due at `dueMs` of the clock. Never rejects. */
-export type Operate = (client: number, dueMs: number) => Promise<void>;
+/** A client does one operation, due at `dueMs` of the clock; false: there was nothing to do. Never rejects. */
+export type Operate = (client: number, dueMs: number) => Promise<boolean>;
+
+/** Operations in a row with nothing to do before a client rests: fewer are chance, and cost no time. */
+const IDLE_MAX = 8;
+const IDLE_REST_MS = 10;
 
 export interface ClosedLoopOptions {
   readonly clients: number;
@@ -29,11 +33,14 @@ export async function runClosedLoop(
   const operationsMax = options.operationsMax ?? Infinity;
   let begun = 0;
   const client = async (index: number): Promise<void> => {
+    let idle = 0;
     for (;;) {
       const nowMs = clock.nowMs();
       if (nowMs >= options.endMs || begun >= operationsMax) return;
       begun += 1;
-      await operate(index, nowMs);
+      idle = (await operate(index, nowMs)) ? 0 : idle + 1;
+      // Without a wait no reply to another client, and no order to stop, would ever be read.
+      if (idle > 0 && idle % IDLE_MAX === 0) await clock.wait(IDLE_REST_MS);
     }
   };
   await Promise.all(Array.from({ length: options.clients }, (_, index) => client(index)));

@@ -69,8 +69,8 @@ export class Operations {
     this.#totalWeight = workload.operations.reduce((sum, { weight }) => sum + weight, 0);
   }
 
-  /** One operation, drawn by weight. Never rejects. */
-  async runOne(client: LoadClient, dueMs: number): Promise<void> {
+  /** One operation, drawn by weight; false: there was nothing to do. Never rejects. */
+  async runOne(client: LoadClient, dueMs: number): Promise<boolean> {
     const index = this.#draw(client.random);
     const step: Step = {
       client,
@@ -88,8 +88,9 @@ export class Operations {
       outcome = 'error';
       this.#parts.recorder.countError(series, reasonOf(error));
     }
-    if (outcome === 'silent') return;
+    if (outcome === 'silent') return false;
     this.#record(client, { series, outcome }, { dueMs, startMs });
+    return true;
   }
 
   /** Writes a key of the load phase, with what the workload's operations give such a key. */

@@ -102,11 +102,12 @@ t.test('arrivals by chance have the rate and the spread of Poisson', (t) => {
 t.test('in an open loop a latency counts from when the operation was due', async (t) => {
   const clock = new VirtualClock();
   const seen: { readonly due: number; readonly started: number; readonly ended: number }[] = [];
-  const operate = async (_client: number, dueMs: number): Promise<void> => {
+  const operate = async (_client: number, dueMs: number): Promise<boolean> => {
     const started = clock.nowMs();
     // The first one stalls; the others take a millisecond.
     await clock.wait(dueMs === 0 ? 100 : 1);
     seen.push({ due: dueMs, started, ended: clock.nowMs() });
+    return true;
   };
   const unstarted = await clock.drive(
     runOpenLoop(clock, operate, {
@@ -129,7 +130,7 @@ t.test('in an open loop a latency counts from when the operation was due', async
 t.test('operations that found no client before the end are counted', async (t) => {
   const clock = new VirtualClock();
   const unstarted = await clock.drive(
-    runOpenLoop(clock, () => clock.wait(50), {
+    runOpenLoop(clock, () => clock.wait(50).then(() => true), {
       arrivals: arrivalsOf(100, 1_000),
       clients: 1,
       startMs: 0,
@@ -142,13 +143,46 @@ t.test('operations that found no client before the end are counted', async (t) =
 t.test('a closed loop keeps each client busy, and stops after so many', async (t) => {
   const clock = new VirtualClock();
   let count = 0;
-  const operate = async (): Promise<void> => {
+  const operate = async (): Promise<boolean> => {
     await clock.wait(10);
     count += 1;
+    return true;
   };
   await clock.drive(runClosedLoop(clock, operate, { clients: 3, endMs: 100 }));
   t.equal(count, 30);
   count = 0;
   await clock.drive(runClosedLoop(clock, operate, { clients: 3, endMs: 1e9, operationsMax: 7 }));
   t.equal(count, 7);
+});
+
+t.test('clients of a closed loop that find nothing to do leave others their turn', async (t) => {
+  const clock = new VirtualClock();
+  let idleCount = 0;
+  let busyCount = 0;
+  const operate = async (client: number): Promise<boolean> => {
+    if (client === 0) {
+      await clock.wait(1);
+      busyCount += 1;
+      return true;
+    }
+    idleCount += 1;
+    return false;
+  };
+  const options = { clients: 3, endMs: 100, operationsMax: 100_000 };
+  await clock.drive(runClosedLoop(clock, operate, options));
+  t.equal(busyCount, 100);
+  t.ok(idleCount > 0 && idleCount <= 200, `${idleCount} times there was nothing to do`);
+});
+
+t.test('who finds nothing to do now and then does not rest', async (t) => {
+  const clock = new VirtualClock();
+  let count = 0;
+  const operate = async (): Promise<boolean> => {
+    count += 1;
+    if (count % 8 !== 0) return false;
+    await clock.wait(1);
+    return true;
+  };
+  await clock.drive(runClosedLoop(clock, operate, { clients: 1, endMs: 100, operationsMax: 1e6 }));
+  t.equal(count, 800);
 });
