@@ -128,6 +128,13 @@ const STORING: readonly Mutant[] = [
 
 const REMEMBERING: readonly Mutant[] = [
   {
+    name: 'a node starts on the store of another',
+    file: 'node/store-owner',
+    from: 'if (owner !== undefined)',
+    to: 'if (false) {',
+    by: 'node/store-owner.test',
+  },
+  {
     name: 'a head is remembered while its copy changes',
     file: 'replica/recent-heads',
     from: 'if (stored !== undefined)',
@@ -418,6 +425,20 @@ const AGREEING: readonly Mutant[] = [
 ];
 
 const FOLDING: readonly Mutant[] = [
+  {
+    name: 'pieces of two nodes that end with one key are taken for one',
+    file: 'coordinator/coverage',
+    from: 'isSameIfEqual: false',
+    to: 'isSameIfEqual: true',
+    by: 'node/folds.test',
+  },
+  {
+    name: 'a key that was too dear to judge passes a negation',
+    file: 'mapreduce/key-filter',
+    from: ' && !allowance.isOverrun',
+    to: '',
+    by: 'mapreduce/key-filter.test',
+  },
   {
     name: 'a fold that goes on tells once more of the key before',
     file: 'replica/fold-scan',
