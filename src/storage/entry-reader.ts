@@ -11,6 +11,7 @@ import type { Host } from '../base/host.ts';
 import { InlineReads } from './inline-reads.ts';
 import { JoinedReads } from './joined-reads.ts';
 import { isStoresOwnKey, logSegmentsRange } from './keys.ts';
+import { levelReadFault } from './level-database.ts';
 import type { LevelDatabase, LevelIterator } from './level-database.ts';
 import type { ReaderGenerations } from './reader-generations.ts';
 import type { ScanEntry, ScanRange } from './store.ts';
@@ -245,19 +246,11 @@ export class EntryReader {
     }
   }
 
-  /** What a read that was refused means; other errors are bugs and stay what they are. */
+  /** As `levelReadFault`; what is damaged is counted. */
   #readFault(error: unknown): unknown {
-    switch (error instanceof Error && 'code' in error ? error.code : undefined) {
-      case 'LEVEL_DATABASE_NOT_OPEN':
-      case 'LEVEL_ITERATOR_NOT_OPEN':
-        return closedFault();
-      case 'LEVEL_CORRUPTION':
-      case 'LEVEL_IO_ERROR':
-        this.#reportCorrupt(error);
-        return new Fault('store-corrupt', 'an entry cannot be read', { cause: error });
-      default:
-        return error;
-    }
+    const fault = levelReadFault(error);
+    if (fault !== error && isFault(fault, 'store-corrupt')) this.#reportCorrupt(error);
+    return fault;
   }
 
   #reportCorrupt(error: unknown): void {

@@ -205,7 +205,10 @@ function readFault(error: unknown): unknown {
   switch (codeOf(error)) {
     case 'EMFILE':
     case 'ENFILE':
-      return new Fault('overload', 'no more files can be open', { cause: error });
+    case 'ENOMEM':
+      return new Fault('overload', 'the system has no more files or memory to give', {
+        cause: error,
+      });
     case 'ENOENT':
       return new Fault('store-corrupt', 'a segment of the value log is missing', { cause: error });
     default:

@@ -23,7 +23,7 @@ export interface SegmentFolder {
   /**
    * Fills `into` from `position` on; how many bytes there were, fewer only where the segment ends.
    * Rejects with `store-corrupt` if the segment is not there or the disk refuses, with `overload` if
-   * no more files can be open, with `store-closed`.
+   * the system has no more files or memory to give, with `store-closed`.
    */
   read(segment: number, position: number, into: Buffer): Promise<number>;
   /** As `read`, but on this thread, which may wait for the disk; throws. */

@@ -9,6 +9,7 @@
 
 import { Fault } from '../base/fault.ts';
 import { decodeLogSegmentKey, segmentOriginsKey } from './keys.ts';
+import { levelReadFault } from './level-database.ts';
 import type { LevelDatabase, LevelIterator } from './level-database.ts';
 import type { Generation, ReaderGenerations } from './reader-generations.ts';
 import type { SegmentFolder } from './segment-folder.ts';
@@ -78,7 +79,7 @@ export class StoreSnapshot {
     try {
       return (await database.approximateSize(LOWEST, HIGHEST)) + logSizeBytes;
     } catch (error) {
-      throw snapshotFault(error);
+      throw levelReadFault(error);
     }
   }
 
@@ -91,7 +92,7 @@ export class StoreSnapshot {
     try {
       found = await this.#iterator.nextv(BATCH_COUNT);
     } catch (error) {
-      throw snapshotFault(error);
+      throw levelReadFault(error);
     }
     return found.map(([key, stored = EMPTY]) => {
       this.#noteEnd(key, stored);
@@ -138,18 +139,5 @@ export class StoreSnapshot {
     const endBytes = place.offset + place.sizeBytes;
     const known = this.#neededBytes.get(place.segment) ?? 0;
     if (endBytes > known) this.#neededBytes.set(place.segment, endBytes);
-  }
-}
-
-function snapshotFault(error: unknown): unknown {
-  switch (error instanceof Error && 'code' in error ? error.code : undefined) {
-    case 'LEVEL_DATABASE_NOT_OPEN':
-    case 'LEVEL_ITERATOR_NOT_OPEN':
-      return new Fault('store-closed', 'the store is closed');
-    case 'LEVEL_CORRUPTION':
-    case 'LEVEL_IO_ERROR':
-      return new Fault('store-corrupt', 'an entry cannot be read', { cause: error });
-    default:
-      return error;
   }
 }

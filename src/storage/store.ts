@@ -57,7 +57,10 @@ export type StoreHealth =
   { readonly kind: 'ready' } | { readonly kind: 'fenced'; readonly reason: string };
 
 export interface Store {
-  /** Head and body in one buffer. Rejects with `store-closed`, or `store-corrupt` for this entry. */
+  /**
+   * Head and body in one buffer. Rejects with `store-closed`, with `overload` where nothing is wrong with the
+   * entry, or with `store-corrupt` for this one.
+   */
   get(key: Buffer): Promise<Buffer | undefined>;
   /** At least the head; may hold body bytes after it. */
   getHead(key: Buffer): Promise<Buffer | undefined>;
