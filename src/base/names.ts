@@ -20,8 +20,11 @@ export interface ObjectKey {
   readonly key: ByteString;
 }
 
+/** Of a type, a bucket or a key that something may be stored under: what a URL can carry. */
+export const NAME_MAX_BYTES = 0xffff;
+
 /** Above every key: all of it is the highest byte, and no key that is accepted is as long. */
-export const LAST_KEY = '\xff'.repeat(0x10000) as ByteString;
+export const LAST_KEY = '\xff'.repeat(NAME_MAX_BYTES + 1) as ByteString;
 
 export const DEFAULT_BUCKET_TYPE = 'default' as ByteString;
 

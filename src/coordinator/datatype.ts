@@ -30,6 +30,7 @@ import type { PeerReply } from '../peer/messages.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { GetCoordinator } from './get.ts';
 import type { CoordinatorPorts } from './ports.ts';
+import { findTooLong } from './requirement.ts';
 import { Write, type CoordinatedPut, type WritePlan } from './write.ts';
 import { findDecline, planWrite, remainingMs, routeWrite } from './write-route.ts';
 
@@ -100,7 +101,7 @@ export class DatatypeCoordinator {
       return { kind: 'wrong-type', operation: operation.kind, datatype };
     }
     if (!isWithinLimits(sizeOfOperation(operation))) return { kind: 'operation-too-large' };
-    const plan = planWrite(this.#ports, key, request);
+    const plan = findTooLong(key) ?? planWrite(this.#ports, key, request);
     return 'kind' in plan ? plan : { plan, kept };
   }
 

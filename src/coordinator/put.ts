@@ -17,6 +17,7 @@ import type { PeerReply } from '../peer/messages.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { GetCoordinator } from './get.ts';
 import type { CoordinatorPorts } from './ports.ts';
+import { findTooLong } from './requirement.ts';
 import { show } from './show.ts';
 import { Write, type CoordinatedPut, type WritePlan } from './write.ts';
 import { findDecline, planWrite, remainingMs, routeWrite } from './write-route.ts';
@@ -33,7 +34,11 @@ export class PutCoordinator {
   }
 
   async put(request: PutRequest): Promise<PutOutcome> {
-    const plan = planWrite(this.#ports, request.key, request);
+    const { key, content } = request;
+    // What a build of before has stored under such a key can still be deleted.
+    const tooLong = content.isTombstone ? undefined : findTooLong(key);
+    if (tooLong !== undefined) return tooLong;
+    const plan = planWrite(this.#ports, key, request);
     // A condition that fails is told before a quorum that cannot be met.
     if ('kind' in plan) return (await this.#findUnmet(request, request.timeoutMs)) ?? plan;
     const routed = await routeWrite(this.#ports, plan, {

@@ -8,6 +8,7 @@
  * Source: Riak KV's documentation on replication properties, and recorded answers of a cluster.
  */
 
+import { NAME_MAX_BYTES, type ObjectKey } from '../base/names.ts';
 import { resolveQuorum } from '../object/bucket-properties.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
 import type { Failure, ReadOptions, RequestOptions, WriteOptions } from '../object/requests.ts';
@@ -42,6 +43,12 @@ export interface Reach {
   readonly positions: number;
   readonly primaries: number;
   readonly nodes: number;
+}
+
+/** Why nothing may be stored under this key. */
+export function findTooLong({ type, bucket, key }: ObjectKey): Failure | undefined {
+  const sizeBytes = Math.max(type.length, bucket.length, key.length);
+  return sizeBytes > NAME_MAX_BYTES ? { kind: 'too-large', sizeBytes } : undefined;
 }
 
 /** The n to use, or the violation: a request may narrow the bucket's n, never widen it. */

@@ -9,7 +9,7 @@
 
 import type { ByteString } from '../base/bytes.ts';
 import { isFault } from '../base/fault.ts';
-import type { Partition } from '../base/names.ts';
+import { LAST_KEY, type Partition } from '../base/names.ts';
 import type { FoldPiece, FoldScan } from '../peer/folds.ts';
 import type { CoverageShare } from '../peer/messages.ts';
 import {
@@ -32,8 +32,6 @@ const PAGE_COUNT = 128;
 const PIECE_KEYS_MAX = 1_024;
 const PIECE_BYTES_MAX = 128 * 1024;
 const FIRST_KEY = '' as ByteString;
-/** Above every key: it is longer than any key that is accepted, and all of it is the highest byte. */
-const LAST_KEY = '\xff'.repeat(0x10000) as ByteString;
 
 type Findings = Map<ByteString, Finding>;
 

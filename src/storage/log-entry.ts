@@ -33,8 +33,8 @@ export type LogEntryRead =
   | { readonly kind: 'damaged' };
 
 const FIXED_SIZE = 16;
-/** Far above the longest key, far below what a damaged size would have one read. */
-const KEY_SIZE_MAX = 1024 * 1024;
+/** Far above any usual key, far below what a damaged size would have one read. */
+export const LOG_KEY_MAX_BYTES = 1024 * 1024;
 
 /** Bytes before the body. */
 export function logEntryHeadSize(keySizeBytes: number): number {
@@ -51,7 +51,7 @@ export function writeLogEntry(
   offset: number,
   { key, body, bodyCrc = crc32(body) }: LogContent,
 ): number {
-  assert(key.length <= KEY_SIZE_MAX, 'a key of the value log is not too long');
+  assert(key.length <= LOG_KEY_MAX_BYTES, 'a key of the value log is not too long');
   bytes.writeUInt32BE(bodyCrc, offset + 4);
   bytes.writeUInt32BE(key.length, offset + 8);
   bytes.writeUInt32BE(body.length, offset + 12);
@@ -66,7 +66,7 @@ export function writeLogEntry(
 export function readLogEntry(bytes: Buffer, offset: number): LogEntryRead {
   if (bytes.length - offset < FIXED_SIZE) return { kind: 'cut', neededBytes: FIXED_SIZE };
   const keySize = bytes.readUInt32BE(offset + 8);
-  if (keySize > KEY_SIZE_MAX) return { kind: 'damaged' };
+  if (keySize > LOG_KEY_MAX_BYTES) return { kind: 'damaged' };
   const neededBytes = FIXED_SIZE + keySize;
   if (bytes.length - offset < neededBytes) return { kind: 'cut', neededBytes };
   const covered = bytes.subarray(offset + 4, offset + neededBytes);

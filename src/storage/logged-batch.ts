@@ -13,7 +13,7 @@ import type { ByteString } from '../base/bytes.ts';
 import type { Host } from '../base/host.ts';
 import type { CommitBatch } from './group-commit.ts';
 import type { LevelBatch, LevelDatabase } from './level-database.ts';
-import { logEntrySize } from './log-entry.ts';
+import { LOG_KEY_MAX_BYTES, logEntrySize } from './log-entry.ts';
 import { LedgerChange } from './segment-ledger.ts';
 import type { SegmentLedger } from './segment-ledger.ts';
 import { encodeHead, encodeParted, encodeWhole, placeOf } from './stored-value.ts';
@@ -59,7 +59,7 @@ export class LoggedBatch implements CommitBatch {
       this.#batch.put(key, encodeHead(head));
       return;
     }
-    if (body.length <= this.#options.inlineMaxBytes) {
+    if (body.length <= this.#options.inlineMaxBytes || key.length > LOG_KEY_MAX_BYTES) {
       this.#note(key, undefined);
       this.#batch.put(key, encodeWhole(key, head, body));
       return;

@@ -291,6 +291,11 @@ t.test('what a bucket does not hold is refused before anything is sent', async (
     'operation-too-large',
     'not-found',
   ]);
+  const longName = { type: b('counters'), bucket: b('b'), key: b('k'.repeat(65_536)) };
+  t.same(await teller.update(N1, longName, { operation: count(1) }), {
+    kind: 'too-large',
+    sizeBytes: 65_536,
+  });
   t.notOk(seen.some(({ request }) => request.verb === 'update' || request.verb === 'merge'));
 });
 

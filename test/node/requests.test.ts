@@ -3,6 +3,7 @@
  */
 
 import t from 'tap';
+import type { ByteString } from '../../src/base/bytes.ts';
 import type { Metadata } from '../../src/object/stored-object.ts';
 import { EMPTY_VERSION_VECTOR, equals } from '../../src/clock/version-vector.ts';
 import { TestCluster } from './cluster-harness.ts';
@@ -182,6 +183,26 @@ t.test('what cannot be met is refused before anything is written', async (t) => 
     type: 'no-such-type',
   });
 });
+
+t.test(
+  'a name that no other API could carry is refused, and what has it can be deleted',
+  async (t) => {
+    const teller = new Teller(await TestCluster.start({ nodeCount: 3 }));
+    const [name, key] = ['n'.repeat(65_536) as ByteString, teller.cluster.keyWhere(() => true)];
+    for (const long of [
+      { ...key, key: name },
+      { ...key, bucket: name },
+    ]) {
+      const tooLarge = { kind: 'too-large', sizeBytes: 65_536 };
+      t.same(await teller.put(N1, long, { text: 'a' }), tooLarge);
+      const node = teller.cluster.node(N1);
+      const deleted = node.delete({ key: long, context: EMPTY_VERSION_VECTOR });
+      t.same(await teller.cluster.settle(deleted), { kind: 'deleted' });
+    }
+    const longest = { ...key, key: name.slice(1) as ByteString };
+    t.same(await teller.put(N1, longest, { text: 'a' }), STORED);
+  },
+);
 
 t.test('past the limit a request is refused at once', async (t) => {
   const cluster = await TestCluster.start({ nodeCount: 3, limits: { requestsMax: 2 } });

@@ -93,6 +93,14 @@ function checkEntries(withStore: WithStore): void {
     t.equal(await store.get(Buffer.of(0xff, 0xff)), undefined);
   });
 
+  withStore('a key may be of any length, beside a large body too', async (t, store) => {
+    const long = Buffer.alloc(1_500_000, 'key');
+    await store.write([putParts(long, 'v'.repeat(10_000))]);
+    t.equal((await store.get(long))?.toString(), 'v'.repeat(10_000));
+    await store.write([remove(long)]);
+    t.equal(await store.get(long), undefined);
+  });
+
   withStore('many reads at once are each answered with their own entry', async (t, store) => {
     const names = Array.from({ length: 300 }, (_, index) => `key ${index}`);
     await store.write(
