@@ -7,6 +7,7 @@
 
 import type { NodeId } from '../base/names.ts';
 import { allHintsRange, decodeHintKey, hintRange } from '../storage/keys.ts';
+import { readable } from '../storage/readable.ts';
 import type { Store } from '../storage/store.ts';
 import type { Hint } from './replica.ts';
 
@@ -20,7 +21,8 @@ export class HintLedger {
 
   static async open(store: Store): Promise<HintLedger> {
     const ledger = new HintLedger(store);
-    for await (const batch of store.scan({ ...allHintsRange(), keysOnly: true })) {
+    // Of hints that cannot be read anti-entropy finds what they would have told.
+    for await (const batch of readable(store.scan({ ...allHintsRange(), keysOnly: true }))) {
       for (const { key } of batch) ledger.note(decodeHintKey(key).target, true);
     }
     return ledger;

@@ -11,7 +11,8 @@ import { sliceSoundHead } from '../object/record.ts';
 import type { KeyHead } from '../peer/messages.ts';
 import { segmentOf } from '../storage/hash-tree.ts';
 import { decodeObjectKey, partitionRange } from '../storage/keys.ts';
-import type { ScanEntry, Store } from '../storage/store.ts';
+import { readable } from '../storage/readable.ts';
+import type { Store } from '../storage/store.ts';
 
 export interface HeadScan {
   readonly partition: Partition;
@@ -31,7 +32,8 @@ const QUIET_BATCHES_MAX = 64;
 export async function* scanHeads(store: Store, scan: HeadScan): AsyncIterableIterator<KeyHead[]> {
   let wanted: { readonly entry: Buffer; readonly key: ObjectKey }[] = [];
   let quietBatches = 0;
-  for await (const batch of readableKeys(store, scan.partition)) {
+  const keys = store.scan({ ...partitionRange(scan.partition), keysOnly: true });
+  for await (const batch of readable(keys)) {
     for (const { key: entry } of batch) {
       const { key } = decodeObjectKey(entry);
       if (!scan.segments.has(segmentOf(key)) || !scan.isCounted(key)) continue;
@@ -47,17 +49,6 @@ export async function* scanHeads(store: Store, scan: HeadScan): AsyncIterableIte
     yield [];
   }
   if (wanted.length > 0) yield await readHeads(store, wanted);
-}
-
-async function* readableKeys(
-  store: Store,
-  partition: Partition,
-): AsyncIterableIterator<readonly ScanEntry[]> {
-  try {
-    yield* store.scan({ ...partitionRange(partition), keysOnly: true });
-  } catch (error) {
-    if (!isFault(error, 'store-corrupt')) throw error;
-  }
 }
 
 async function readHeads(

@@ -7,7 +7,6 @@
  * it is opened, from the last copy to the first, so that the first copy has one when all have.
  */
 
-import { isFault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import type { ObjectKey, Partition } from '../base/names.ts';
 import { recordCausalHash } from '../object/record.ts';
@@ -21,7 +20,8 @@ import {
   keyAfter,
   membersRange,
 } from '../storage/keys.ts';
-import type { ScanEntry, Store, WriteOperation } from '../storage/store.ts';
+import { readable } from '../storage/readable.ts';
+import type { Store, WriteOperation } from '../storage/store.ts';
 
 export interface HashScan {
   readonly partition: Partition;
@@ -82,17 +82,6 @@ async function isFirstFiled(store: Store): Promise<boolean> {
     return false;
   }
   return true;
-}
-
-/** The batches up to the first that cannot be read. */
-async function* readable(
-  batches: AsyncIterable<readonly ScanEntry[]>,
-): AsyncGenerator<readonly ScanEntry[]> {
-  try {
-    yield* batches;
-  } catch (error) {
-    if (!isFault(error, 'store-corrupt')) throw error;
-  }
 }
 
 /** The segments, ascending, as few ranges that hold them all. */

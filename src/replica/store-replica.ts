@@ -32,6 +32,7 @@ import type {
 import { HashTrees } from '../storage/hash-tree.ts';
 import { decodeTombKey, tombRange } from '../storage/keys.ts';
 import type { BucketName } from '../storage/keys.ts';
+import { readable } from '../storage/readable.ts';
 import type { Store } from '../storage/store.ts';
 import { DropChange, HintChange, MergeChange, ReapChange, SettleHintChange } from './changes.ts';
 import { ClientWriteChange } from './client-write.ts';
@@ -356,7 +357,8 @@ export class StoreReplica implements Replica {
   }
 
   async *tombstones(partition: Partition): AsyncIterableIterator<readonly ObjectKey[]> {
-    for await (const batch of this.#store.scan({ ...tombRange(partition), keysOnly: true })) {
+    const noted = this.#store.scan({ ...tombRange(partition), keysOnly: true });
+    for await (const batch of readable(noted)) {
       yield batch.map(({ key }) => decodeTombKey(key).key);
     }
   }

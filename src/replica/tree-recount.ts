@@ -7,8 +7,8 @@
  * whose copies do not.
  *
  * The count is taken over a snapshot; for keys with a change under way at that moment, what the tree
- * stood for is taken instead. The difference between the count and the tree of that moment is then
- * toggled into the tree of the present, so that changes may go on all the while.
+ * stood for is taken instead; what cannot be read is no copy. The difference between the count and the
+ * tree of that moment is then toggled into the tree of the present, so that changes may go on all the while.
  */
 
 import { assert } from '../base/fault.ts';
@@ -19,6 +19,7 @@ import { recordCausalHash } from '../object/record.ts';
 import { entryHash, SEGMENT_SIZE, segmentOf } from '../storage/hash-tree.ts';
 import type { HashTree } from '../storage/hash-tree.ts';
 import { decodeObjectKey, partitionRange } from '../storage/keys.ts';
+import { readable } from '../storage/readable.ts';
 import type { Store, WriteOperation } from '../storage/store.ts';
 import type { KeySlot } from './key-slot.ts';
 
@@ -52,7 +53,8 @@ export async function recountTree(store: Store, recount: Recount): Promise<numbe
     underWay.add(slot.id);
     if (slot.storedHead !== undefined) add(slot.place.key, causalHash(slot.storedHead));
   }
-  for await (const batch of store.scan({ ...partitionRange(tree.partition), headsOnly: true })) {
+  const heads = store.scan({ ...partitionRange(tree.partition), headsOnly: true });
+  for await (const batch of readable(heads)) {
     for (const entry of batch) {
       const { key } = decodeObjectKey(entry.key);
       if (!segments.has(segmentOf(key)) || !recount.isCounted(key)) continue;

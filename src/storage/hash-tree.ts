@@ -11,14 +11,18 @@
  * written: ask `Store.refusal`, update, write, without waiting in between. A write that fails after
  * that has fenced the store, and the trees in memory are void with it.
  *
+ * A row that cannot be read counts as nothing: its segment is wrong then, as after any other loss, until an
+ * exchange has it counted again. Writes need the tree, and must not wait for that.
+ *
  * Beside the tree each copy is filed under its segment with its causal hash (a member, `keys.ts`), so
  * that who finds a segment that differs reads what is in it, and not the partition.
  */
 
 import { hash } from 'node:crypto';
-import { assert, Fault } from '../base/fault.ts';
+import { assert } from '../base/fault.ts';
 import type { ObjectKey, Partition } from '../base/names.ts';
 import { decodeTreeKey, encodeTreeKey, treeRange } from './keys.ts';
+import { readable } from './readable.ts';
 import type { Store, WriteOperation } from './store.ts';
 
 /**
@@ -140,13 +144,11 @@ export class HashTrees {
 
   async #read(partition: Partition, nVal: number): Promise<HashTree> {
     const segments = Buffer.alloc(SEGMENT_COUNT * SEGMENT_SIZE);
-    for await (const batch of this.#store.scan(treeRange(partition, nVal))) {
+    for await (const batch of readable(this.#store.scan(treeRange(partition, nVal)))) {
       for (const { key, value } of batch) {
         const { segment } = decodeTreeKey(key);
-        if (segment >= SEGMENT_COUNT || value.length !== SEGMENT_SIZE) {
-          throw new Fault('store-corrupt', `a row of hash tree ${partition}/${nVal} is damaged`);
-        }
-        value.copy(segments, segment * SEGMENT_SIZE);
+        const isSound = segment < SEGMENT_COUNT && value.length === SEGMENT_SIZE;
+        if (isSound) value.copy(segments, segment * SEGMENT_SIZE);
       }
     }
     const tree = new HashTree(partition, nVal, segments);
