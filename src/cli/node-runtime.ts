@@ -39,6 +39,7 @@ import { VertebraNode } from '../node/node.ts';
 import type { NodeOptions, NodeTimings } from '../node/node-options.ts';
 import type { StoreSnapshot } from '../storage/store-snapshot.ts';
 import type { LevelDbStore } from '../storage/leveldb-store.ts';
+import { isWellFormedKey } from '../storage/key-form.ts';
 import { openLevelDbStore } from '../storage/open-leveldb.ts';
 import type { MetricsRegistry } from '../telemetry/metrics-registry.ts';
 import { snapshotToOpenMetrics } from '../telemetry/metrics-text.ts';
@@ -176,6 +177,7 @@ export class NodeRuntime {
     const store = await openLevelDbStore(host, {
       folder: `${self.dataDir}/store`,
       durability: config.durability,
+      isKey: isWellFormedKey,
       ...config.store,
     });
     const runtime = new NodeRuntime(options, { store, commitHooks, fingerprint, tracing });

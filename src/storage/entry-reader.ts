@@ -32,6 +32,8 @@ export interface EntryReaderOptions {
   readonly pendingReadsMax: number;
   /** Scans open at a time, each of which holds a snapshot. */
   readonly scansMax: number;
+  /** As `LevelDbStoreOptions`. */
+  readonly isKey: (key: Buffer) => boolean;
 }
 
 /** Of a pool of four threads one is left for the commit; a scan takes what is free. */
@@ -54,6 +56,7 @@ export class EntryReader {
   readonly #reads: JoinedReads;
   readonly #inlineReads = new InlineReads();
   readonly #scansMax: number;
+  readonly #isKey: (key: Buffer) => boolean;
   #scanCount = 0;
   #isStopped = false;
   #corruptLoggedMs = -Infinity;
@@ -65,6 +68,7 @@ export class EntryReader {
     this.#log = ports.log;
     this.#readers = ports.readers;
     this.#scansMax = options.scansMax;
+    this.#isKey = options.isKey;
     const source = {
       getMany: (keys: Buffer[]) => database.getMany(keys),
       get: (key: Buffer) => this.#getOne(key),
@@ -142,7 +146,7 @@ export class EntryReader {
       gte: range.from,
       lt: range.to,
       reverse: range.reverse ?? false,
-      limit: hasAccounts ? Infinity : limit,
+      limit: Infinity,
       values: range.keysOnly !== true,
       highWaterMarkBytes: SCAN_BATCH_BYTES,
     });
@@ -150,8 +154,8 @@ export class EntryReader {
     this.#countScans(1);
     try {
       yield* hasAccounts
-        ? withoutAccounts(this.#batches(iterator, range), limit)
-        : this.#batches(iterator, range);
+        ? withoutAccounts(this.#batches(iterator, range, Infinity), limit)
+        : this.#batches(iterator, range, limit);
     } catch (error) {
       throw this.#readFault(error);
     } finally {
@@ -210,19 +214,35 @@ export class EntryReader {
     }
   }
 
-  async *#batches(iterator: LevelIterator, range: ScanRange): AsyncGenerator<ScanEntry[]> {
+  async *#batches(
+    iterator: LevelIterator,
+    range: ScanRange,
+    limit: number,
+  ): AsyncGenerator<ScanEntry[]> {
     const needsBodies = range.keysOnly !== true && range.headsOnly !== true;
-    for (;;) {
-      const stored = await iterator.nextv(SCAN_BATCH_COUNT);
-      if (stored.length === 0) return;
+    let left = limit;
+    let hasDamagedKey = false;
+    while (left > 0) {
+      const stored = await iterator.nextv(Math.min(SCAN_BATCH_COUNT, left));
+      if (stored.length === 0) {
+        // Who reads all of a range is told, at its end, that there was something that nobody can name.
+        if (hasDamagedKey && limit === Infinity) throw damagedKeyFault();
+        return;
+      }
       let entries: ScanEntry[] = [];
       let sizeBytes = 0;
       for (const [key, value = EMPTY] of stored) {
+        if (!this.#isKey(key)) {
+          hasDamagedKey = true;
+          this.#reportCorrupt(damagedKeyFault());
+          continue;
+        }
         if (!isOfKey(key, value)) {
           // Nobody knows whose it is: who looks for it by its key finds it damaged.
           this.#reportCorrupt(strangerFault());
           continue;
         }
+        left -= 1;
         const isElsewhere = needsBodies && isParted(value);
         const whole = isElsewhere ? await this.#whole(key, value) : headOf(value);
         entries.push({ key, value: whole });
@@ -278,6 +298,10 @@ function checkedHead(key: Buffer, stored: Buffer): Buffer {
 
 function strangerFault(): Fault {
   return new Fault('store-corrupt', 'an entry is not the one that was stored under its key');
+}
+
+function damagedKeyFault(): Fault {
+  return new Fault('store-corrupt', 'a key is damaged');
 }
 
 function mustPlace(stored: Buffer): BodyPlace {

@@ -48,6 +48,10 @@ export interface LevelDbStoreOptions {
   readonly pendingReadsMax?: number;
   /** Scans open at a time, each of which holds a snapshot. Default 1,024. */
   readonly scansMax?: number;
+  /**
+   * Whether these bytes may be a key; what is none came there by damage, and no scan shows it. Default: all may.
+   */
+  readonly isKey?: (key: Buffer) => boolean;
 }
 
 export interface LevelDbStorePorts {
@@ -78,6 +82,7 @@ export const LEVELDB_STORE_DEFAULTS: Required<LevelDbStoreOptions> = {
   pendingOperationsMax: 65_536,
   pendingReadsMax: 65_536,
   scansMax: 1_024,
+  isKey: () => true,
 };
 
 const COLLECT_PACE = {

@@ -79,7 +79,7 @@ export interface Store {
   /**
    * In key order over a snapshot taken at the first `next()`; batches of a bounded size; stop early
    * with `return()`. Rejects with `store-closed`, also when the store is closed under it, and with
-   * `store-corrupt` where an entry cannot be read.
+   * `store-corrupt` where an entry cannot be read, or, without a limit, at the end where one cannot be named.
    */
   scan(range: ScanRange): AsyncIterableIterator<readonly ScanEntry[]>;
   /**
