@@ -34,7 +34,7 @@ export class OwnChains {
 
   /**
    * The dot for a client's write on a key, never issued before; `local` is the context of the
-   * readable copy. Who issues it calls `begin` at once, and `closeAll` if it cannot be stored.
+   * readable copy. Who issues it calls `begin` at once, and `close` if it cannot be stored.
    */
   next(
     id: ByteString,
@@ -61,19 +61,25 @@ export class OwnChains {
     const { prefix } = this.#identity;
     for (const [actor, counter] of remote) {
       if (!actor.startsWith(prefix) || (local?.get(actor) ?? 0) >= counter) continue;
-      if (this.#closedKeys.size >= CLOSED_KEYS_MAX) this.closeAll();
-      else this.#closedKeys.add(id);
-      this.#identity.forbidCleanStop();
+      this.close(id);
       return;
     }
   }
 
-  /** Closes every chain: dots that were issued did not reach the store. */
-  closeAll(): void {
+  /**
+   * Closes the key's chain: a dot that was issued on it may not have reached the store. No other, for each
+   * actor that is begun stays in a context for ever.
+   */
+  close(id: ByteString): void {
+    if (this.#closedKeys.size >= CLOSED_KEYS_MAX) this.#closeAll();
+    else this.#closedKeys.add(id);
+    this.#identity.forbidCleanStop();
+  }
+
+  #closeAll(): void {
     this.#closedKeys.clear();
     this.#closedKeyEpoch = this.#identity.lastKeyEpoch;
     this.#closedPrefix = this.#identity.prefix;
-    this.#identity.forbidCleanStop();
   }
 
   #isOpen(local: VersionVector | undefined): boolean {

@@ -87,7 +87,7 @@ export class RecentRecords {
     });
   }
 
-  /** A key's copy has changed, durably; `record` undefined: it is gone. */
+  /** A key's copy has changed, durably; `record` undefined: it is gone, or nobody knows what it is. */
   changed(id: ByteString, record: Buffer | undefined): void {
     this.#writeCount += 1;
     const before = this.#records.get(id);
@@ -104,13 +104,6 @@ export class RecentRecords {
     if (kept === undefined) return;
     this.#records.delete(id);
     this.#sizeBytes -= sizeOf(id, kept);
-  }
-
-  /** What the store holds is not known any more. */
-  clear(): void {
-    this.#writeCount += 1;
-    this.#records.clear();
-    this.#sizeBytes = 0;
   }
 
   #fits(record: Buffer): boolean {

@@ -139,9 +139,9 @@ export class StoreReplica implements Replica {
       nValOf,
       operations: (slot, changes) => slotOperations(slot, changes, host.metrics),
       written: (slot, changes) => this.#onWritten(slot, changes),
-      lost: () => {
-        this.#chains.closeAll();
-        this.#recent.clear();
+      lost: ({ id }) => {
+        this.#chains.close(id);
+        this.#recent.changed(id, undefined);
       },
       graveOf: (id) => this.#graveyard.find(id),
       damaged,

@@ -166,7 +166,7 @@ export class WritePath {
     if (slot.isAbandoned) return;
     while (!slot.isLoading) {
       const change = slot.queue[0];
-      if (change === undefined) break;
+      if (change === undefined || this.#findsNoRoom(slot)) break;
       if (!isReady(slot, change) && !this.#recall(slot, change)) {
         this.#startRead(slot, this.#load(slot, change));
         break;
@@ -183,6 +183,15 @@ export class WritePath {
     }
     if (slot.isDirty && !slot.isWriting) this.#write(slot);
     this.#release(slot);
+  }
+
+  /** While nothing is lost with it: a dot that is issued and not stored ends its chain. */
+  #findsNoRoom(slot: KeySlot): boolean {
+    if (slot.isDirty || slot.isWriting) return false;
+    const refusal = this.#store.refusal();
+    if (refusal === undefined) return false;
+    for (const change of slot.queue.splice(0)) this.#fail(change, refusal);
+    return true;
   }
 
   #release(slot: KeySlot): void {

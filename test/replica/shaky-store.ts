@@ -25,6 +25,8 @@ export class ShakyStore implements Store {
   #fencedAfter = Infinity;
   #isFenced = false;
   writeCount = 0;
+  /** Whether it has no room for a write now. */
+  isFull = false;
   /** Writes wait for it. */
   gate: Promise<void> = Promise.resolve();
   /** A key that cannot be read. */
@@ -66,7 +68,8 @@ export class ShakyStore implements Store {
   }
 
   refusal(): Fault | undefined {
-    return this.#isFenced ? new Fault('store-fenced', 'the disk failed') : undefined;
+    if (this.#isFenced) return new Fault('store-fenced', 'the disk failed');
+    return this.isFull ? new Fault('overload', 'too many writes wait for the disk') : undefined;
   }
 
   async write(operations: readonly WriteOperation[]): Promise<void> {

@@ -6,6 +6,7 @@ import { EMPTY_VERSION_VECTOR } from '../../src/clock/version-vector.ts';
 import { causalHash } from '../../src/object/causality.ts';
 import { mergeObjects } from '../../src/object/reconcile.ts';
 import { decodeHead, decodeRecord } from '../../src/object/record.ts';
+import type { StoreReplica } from '../../src/replica/store-replica.ts';
 import { segmentOf } from '../../src/storage/hash-tree.ts';
 import { encodeObjectKey } from '../../src/storage/keys.ts';
 import {
@@ -302,6 +303,55 @@ t.test('a failed write fails all that built on it', async (t) => {
   });
   t.same(valuesOf(await replica.get(KEY, partitionFor(KEY))), ['v']);
 });
+
+/** Starts a client's write; resolves when its dot is issued. */
+async function issue(replica: StoreReplica, value: string) {
+  const outcome = await replica.coordinate(KEY, placementOf(KEY), {
+    context: EMPTY_VERSION_VECTOR,
+    content: content(value),
+  });
+  if (outcome.kind !== 'issued') throw new Error(outcome.kind);
+  return outcome;
+}
+
+t.test('a write for which there is no room when its turn comes issues nothing', async (t) => {
+  const { replica, store } = await openWorld();
+  await write(replica, KEY, { content: content('v') });
+  // Its copy is read first; there is room when it is let in.
+  replica.doubt(KEY);
+  const refused = issue(replica, 'refused');
+  store.isFull = true;
+  await t.rejects(refused, { code: 'overload' });
+  store.isFull = false;
+  const next = await write(replica, KEY, { content: content('next') });
+  t.equal(next.context.size, 1, 'the chain goes on');
+});
+
+t.test(
+  'a write that is issued and not stored costs its own key a chain, and no other',
+  async (t) => {
+    const { replica, store } = await openWorld();
+    const other = objectKey('another');
+    await write(replica, KEY, { content: content('v') });
+    await write(replica, other, { content: content('v') });
+    let open = (): void => {};
+    store.gate = new Promise((resolve) => (open = resolve));
+    const [stored, lost] = [await issue(replica, 'stored'), await issue(replica, 'lost')];
+    store.isFull = true;
+    open();
+    await stored.durable;
+    await t.rejects(lost.durable, { code: 'overload' });
+    store.isFull = false;
+    const next = await write(replica, KEY, { content: content('next') });
+    t.same(
+      valuesOf(mergeObjects(lost.object, next)),
+      ['lost', 'next', 'stored', 'v'],
+      'no dot twice',
+    );
+    const beside = await write(replica, other, { content: content('w') });
+    t.equal(beside.context.size, 1, 'contexts grow with each actor, and are never pruned');
+  },
+);
 
 t.test('a closed replica waits for what is under way and takes no more', async (t) => {
   const { replica, store } = await openWorld();

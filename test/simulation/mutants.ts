@@ -186,7 +186,7 @@ const REMEMBERING: readonly Mutant[] = [
   {
     name: 'a failed commit leaves what was remembered of it',
     file: 'replica/store-replica',
-    from: 'this.#recent.clear();',
+    from: 'this.#recent.changed(id, undefined);',
     to: '',
     by: 'replica/recent-records.test',
   },
