@@ -18,7 +18,7 @@ import { ByteRateLimit } from './byte-rate-limit.ts';
 import { Halt } from './halt.ts';
 import { Lanes } from './lanes.ts';
 import type { RepairPorts } from './ports.ts';
-import { replicasOf } from './replica-sets.ts';
+import { isReplicaNow, replicasOf } from './replica-sets.ts';
 import { isAboutObject, RepairRequests } from './requests.ts';
 
 export interface HandoffOptions {
@@ -173,7 +173,9 @@ export class HintedHandoff {
     }
     // What not every replica has is not dropped: leftovers gives it to all of them when they are back.
     const areAllServed = isTargetEnough || receivers.length === replicas.length;
-    await replica.settleHint(hint, record, areAllServed && !replicas.includes(self));
+    // While that took its time a step or an n_val may have made this node a replica.
+    const dropsCopy = areAllServed && !isReplicaNow(this.#ports, key, partition);
+    await replica.settleHint(hint, record, dropsCopy);
     host.metrics.count('handoff_objects');
     host.metrics.count('handoff_bytes', record.length);
   }

@@ -27,7 +27,7 @@ import type { Halt } from './halt.ts';
 import { Lanes } from './lanes.ts';
 import type { TransferPorts } from './ports.ts';
 import type { Recounts } from './recounts.ts';
-import { foreignTrees, replicasOf, type TreeName } from './replica-sets.ts';
+import { foreignTrees, isReplicaNow, replicasOf, type TreeName } from './replica-sets.ts';
 import { isAboutObject, RepairRequests } from './requests.ts';
 import type { TransferNote, TransferProgress } from './transfer-progress.ts';
 
@@ -178,8 +178,8 @@ export class Leftovers {
       }
       note.add(0, shown);
     }
-    // While that took its time the ring may have given the tree back.
-    if (replicasOf(view, tree).includes(self)) return false;
+    // While that took its time a ring or an n_val may have given the copy back.
+    if (isReplicaNow(this.#ports, key, tree.partition)) return false;
     const isGone = await replica.drop(key, placement, hash);
     if (isGone) {
       note.add(1, 0);

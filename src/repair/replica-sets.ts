@@ -5,10 +5,11 @@
  * fill, from those who hold it in ring A; what it holds in neither it may give away.
  */
 
-import type { NodeId, Partition } from '../base/names.ts';
+import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
 import { replicaCountsInUse } from '../membership/effective-properties.ts';
 import type { Ring } from '../ring/ring.ts';
+import type { RepairPorts } from './ports.ts';
 
 /** A hash tree: the objects of one n_val in one partition. */
 export interface TreeName {
@@ -83,6 +84,17 @@ export function replicasOf(rings: Rings, { partition, nVal }: TreeName): NodeId[
     for (const { node } of ring.preferenceList(partition, nVal).replicas) nodes.add(node);
   }
   return [...nodes];
+}
+
+/** Whether this node holds the key by now, in either ring; in doubt it does. */
+export function isReplicaNow(
+  { self, view }: Pick<RepairPorts, 'self' | 'view'>,
+  key: ObjectKey,
+  partition: Partition,
+): boolean {
+  const placement = view.place(key);
+  if (placement === undefined) return true;
+  return replicasOf(view, { partition, nVal: placement.properties.n_val }).includes(self);
 }
 
 /** The trees whose objects `self` holds in neither ring. */

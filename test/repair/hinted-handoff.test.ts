@@ -159,6 +159,25 @@ t.test('a copy that changes while it is handed off is handed off again', async (
   t.equal(await fallback.get(key), undefined);
 });
 
+t.test('a stand-in that becomes a replica while it hands off keeps its copy', async (t) => {
+  const cluster = await RepairCluster.open(4);
+  const key = objectKey('k');
+  const [target, leaving] = cluster.primaries(key).map(must);
+  const fallback = must(cluster.others(key)[0]);
+  await fallback.write(key, 'v');
+  await fallback.replica.addHint({ target: must(target).id, key, partition: partitionFor(key) });
+  const answer = must(target).answer.bind(target);
+  must(target).answer = (request) => {
+    const owners = cluster.nodes.filter((node) => node !== leaving).map(({ id }) => id);
+    if (cluster.jointRing === undefined) cluster.openStep(owners);
+    return answer(request);
+  };
+  await new HintedHandoff(fallback.ports).drain();
+  t.same(valuesOf(await must(target).get(key)), ['v']);
+  t.equal(hintCount(fallback), 0);
+  t.same(valuesOf(await fallback.get(key)), ['v']);
+});
+
 t.test('a hint whose copy is gone is dropped', async (t) => {
   const cluster = await RepairCluster.open(3);
   const key = objectKey('k');

@@ -214,6 +214,29 @@ t.test('nothing is dropped while one of its replicas is away, or has changed sin
   for (const node of cluster.primaries(key)) t.equal((await node.get(key))?.siblings.length, 4);
 });
 
+t.test(
+  'a former replica that a higher n_val makes one again meanwhile keeps its copy',
+  async (t) => {
+    const cluster = await RepairCluster.open(4);
+    const [key] = KEYS as [ObjectKey];
+    const stranded = must(cluster.others(key)[0]);
+    await stranded.write(key, 'v');
+    const last = must(cluster.primaries(key).at(-1)).id;
+    let properties = placementOf(key).properties;
+    cluster.onRequest = (_source, target, { verb }) => {
+      if (verb === 'merge' && target === last) properties = { ...properties, n_val: 4 };
+    };
+    const place = () => ({ ...placementOf(key), properties });
+    stranded.ports.view = { ...stranded.ports.view, place };
+    const transfers = new Transfers(stranded.ports, OPTIONS, undefined);
+    transfers.start();
+    await cluster.host.advance(40_000);
+    await transfers.stop();
+    t.equal(properties.n_val, 4);
+    t.equal((await holdersOf(cluster, key)).length, 4);
+  },
+);
+
 t.test('a key that is placed elsewhere by now is not dropped where it belongs', async (t) => {
   const cluster = await RepairCluster.open(4);
   const key = must(KEYS.find((each) => partitionFor(each) === 0));
