@@ -198,8 +198,8 @@ export class SettleHintChange implements Change {
     const { copy } = slot;
     if (copy !== undefined && !isSame(copy, confirmedHash)) return true;
     slot.setHint(target, false);
-    const isOwed = this.hintTargets.some((other) => slot.hasHint(other));
-    if (dropCopy && copy !== undefined && !isOwed) slot.remove();
+    // Also to whom the change before this one has just begun to owe it.
+    if (dropCopy && copy !== undefined && !slot.isOwed) slot.remove();
     return true;
   }
 

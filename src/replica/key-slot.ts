@@ -158,9 +158,10 @@ export class KeySlot {
     this.#hints.set(target, { isKept: isStored, isStored });
   }
 
-  /** Whether a hint for `target` is kept; only for targets that the change asked for. */
-  hasHint(target: NodeId): boolean {
-    return this.#mustHint(target).isKept;
+  /** Whether a hint is kept for any target that a change of this slot has named. */
+  get isOwed(): boolean {
+    for (const { isKept } of this.#hints.values()) if (isKept) return true;
+    return false;
   }
 
   setHint(target: NodeId, isKept: boolean): void {

@@ -240,6 +240,18 @@ t.test('a settled hint goes, and the copy with it once it is owed to nobody', as
   t.equal((await readTruth(store, propertiesOf)).hints.size, 0);
 });
 
+t.test('a copy stays that has just become owed to somebody who was owed nothing', async (t) => {
+  const { replica } = await openWorld();
+  const object = await write(replica, KEY, { content: content('v') });
+  const place = { partition: partitionFor(KEY), key: KEY };
+  await replica.addHint({ ...place, target: NODE_B });
+  const owed = replica.addHint({ ...place, target: NODE_C });
+  await replica.settleHint({ ...place, target: NODE_B }, record(object), true);
+  await owed;
+  t.same([...replica.hintCounts()], [[NODE_C, 1]]);
+  t.same(valuesOf(await replica.get(KEY, place.partition)), ['v']);
+});
+
 t.test('a hint stays if the copy has changed since the target confirmed it', async (t) => {
   const { replica, store } = await openWorld();
   const hint = { target: NODE_B, partition: partitionFor(KEY), key: KEY };
