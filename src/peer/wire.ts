@@ -51,7 +51,8 @@ import {
 } from './wire-values.ts';
 
 const PARTITION_MAX = 0xffff;
-const SEGMENT_MAX = 0xffff_ffff;
+/** What the key of a row or of a filed copy can hold; trees have far fewer. */
+const SEGMENT_MAX = 0xffff;
 
 const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });

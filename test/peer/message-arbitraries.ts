@@ -311,8 +311,8 @@ export const peerStreamRequests: fc.Arbitrary<PeerStreamRequest> = fc.oneof(
   verb('list-buckets', plain({ share, type: name })),
   verb('list-keys', plain({ share, type: name, bucket: name })),
   verb('index', plain({ share, query })),
-  verb('heads', plain({ partition, nVal, segments: fc.array(fc.nat({ max: 0xffff_ffff })) })),
-  verb('hashes', plain({ partition, nVal, segments: fc.array(fc.nat({ max: 0xffff_ffff })) })),
+  verb('heads', plain({ partition, nVal, segments: fc.array(fc.nat({ max: 0xffff })) })),
+  verb('hashes', plain({ partition, nVal, segments: fc.array(fc.nat({ max: 0xffff })) })),
   verb('records', plain({ partition, nVal, after: orUndefined(key) })),
   verb('fold', plain({ share, scan: foldScan })),
 );

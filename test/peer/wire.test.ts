@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { ACTOR_SIZE_BYTES } from '../../src/clock/actor.ts';
 import { isFault } from '../../src/base/fault.ts';
+import type { Partition } from '../../src/base/names.ts';
 import { NESTING_MAX } from '../../src/datatype/check-store.ts';
 import {
   decodeReply,
@@ -176,6 +177,15 @@ t.test(
 t.test('a request that only a later release has is not supported, and not malformed', (t) => {
   t.throws(() => tupleToRequest([99, 'new']), { code: 'peer-unsupported' });
   t.throws(() => tupleToStreamRequest([99]), { code: 'peer-unsupported' });
+  t.end();
+});
+
+t.test('a segment that no key of a store can hold is refused', (t) => {
+  for (const verb of ['heads', 'hashes'] as const) {
+    const request = { verb, partition: 1 as Partition, nVal: 3, segments: [7, 0x1_0000] };
+    const bytes = encodeStreamRequest(request);
+    t.throws(() => decodeStreamRequest(bytes), { code: 'peer-malformed' });
+  }
   t.end();
 });
 
