@@ -14,6 +14,7 @@ import { applyOperation, type ApplicationRefusal } from '../datatype/apply.ts';
 import { encodeState } from '../datatype/encoding.ts';
 import type { DatatypeName, DatatypeOperation } from '../datatype/operation.ts';
 import { assert } from '../base/fault.ts';
+import { stampAbove } from './reconcile.ts';
 import { datatypeContentType, joinSiblings, newestOf } from './sibling-states.ts';
 import type { Sibling, StoredObject } from './stored-object.ts';
 
@@ -48,10 +49,7 @@ export function* applyUpdate(
   const siblings = local?.siblings ?? [];
   const { state, joined } = yield* joinSiblings(siblings, update.datatype, update.hllPrecision);
   const { dot, past, vtag } = stamp;
-  let lastModifiedMicros = stamp.nowMicros;
-  for (const sibling of siblings) {
-    lastModifiedMicros = Math.max(lastModifiedMicros, sibling.lastModifiedMicros + 1);
-  }
+  const lastModifiedMicros = stampAbove(siblings, stamp.nowMicros);
   const outcome = yield* applyOperation(state, update.operation, {
     dot,
     context: update.context,

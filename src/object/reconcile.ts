@@ -104,13 +104,9 @@ export interface Write {
  */
 export function applyWrite(local: StoredObject | undefined, write: Write): StoredObject {
   const { content, dot } = write;
-  let lastModifiedMicros = write.nowMicros;
-  for (const sibling of local?.siblings ?? []) {
-    lastModifiedMicros = Math.max(lastModifiedMicros, sibling.lastModifiedMicros + 1);
-  }
   const sibling: Sibling = {
     dot,
-    lastModifiedMicros,
+    lastModifiedMicros: stampAbove(local?.siblings ?? [], write.nowMicros),
     vtag: write.vtag,
     metadata: content.metadata,
     isTombstone: content.isTombstone,
@@ -124,6 +120,13 @@ export function applyWrite(local: StoredObject | undefined, write: Write): Store
     context,
     siblings: kept.length === 0 ? [sibling] : [...kept, sibling].sort(bySiblingDot),
   };
+}
+
+/** Of now, or above all that it meets, whichever is later; within what a record holds, whatever the clock says. */
+export function stampAbove(siblings: readonly SiblingHead[], nowMicros: number): number {
+  let micros = Math.max(0, nowMicros);
+  for (const { lastModifiedMicros } of siblings) micros = Math.max(micros, lastModifiedMicros + 1);
+  return Math.min(micros, Number.MAX_SAFE_INTEGER);
 }
 
 /** The siblings that the write does not supersede. */

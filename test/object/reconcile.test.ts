@@ -6,6 +6,7 @@ import { utf8ToByteString } from '../../src/base/bytes.ts';
 import { EMPTY_VERSION_VECTOR, covers, descends } from '../../src/clock/version-vector.ts';
 import type { Actor } from '../../src/clock/version-vector.ts';
 import { causalHash } from '../../src/object/causality.ts';
+import { decodeRecord, encodeRecord, joinRecord } from '../../src/object/record.ts';
 import { applyWrite, mergeHeads, mergeObjects } from '../../src/object/reconcile.ts';
 import type { Write } from '../../src/object/reconcile.ts';
 import type { StoredObject } from '../../src/object/stored-object.ts';
@@ -164,6 +165,17 @@ t.test('a write is stamped above what it meets, even if the clock went back', (t
   const second = applyWrite(first, writeOf({ nowMicros: 100, dot, properties: PROPERTIES.single }));
   t.equal(first.siblings[0]?.lastModifiedMicros, 500);
   t.equal(second.siblings[0]?.lastModifiedMicros, 501);
+  t.end();
+});
+
+t.test('under a clock that is centuries off a write is a record that can be read', (t) => {
+  let object: StoredObject | undefined;
+  for (const [index, nowMicros] of [-1e15, 3e17, 100, Infinity].entries()) {
+    const dot = { actor: ACTOR, counter: index + 1 };
+    object = applyWrite(object, writeOf({ nowMicros, dot }));
+    t.same(decodeRecord(joinRecord(encodeRecord(object))), object);
+  }
+  t.equal(object?.siblings.length, 4);
   t.end();
 });
 
