@@ -32,7 +32,7 @@ import type { GetCoordinator } from './get.ts';
 import type { CoordinatorPorts } from './ports.ts';
 import { findTooLong } from './requirement.ts';
 import { Write, type CoordinatedPut, type WritePlan } from './write.ts';
-import { findDecline, planWrite, remainingMs, routeWrite } from './write-route.ts';
+import { findDecline, planAnew, planWrite, remainingMs, routeWrite } from './write-route.ts';
 
 /** What is kept in a bucket. */
 interface Kept {
@@ -106,10 +106,11 @@ export class DatatypeCoordinator {
   }
 
   async #coordinate(
-    { key, operation, context }: UpdateDatatypeRequest,
+    request: UpdateDatatypeRequest,
     plan: WritePlan,
     kept: Kept,
   ): Promise<CoordinatedPut> {
+    const { key, operation, context } = request;
     const { hooks } = this.#ports;
     const { precommit, postcommit } = plan.properties;
     if (precommit.length > 0) {
@@ -117,7 +118,9 @@ export class DatatypeCoordinator {
       const verdict = await hooks.before(precommit, write, remainingMs(this.#ports, plan));
       if (verdict.kind === 'failed') return { kind: 'precommit-failed', reason: verdict.reason };
     }
-    const outcome = await new Write(this.#ports, this.#replica, plan).run((placement) => {
+    const present = precommit.length > 0 ? planAnew(this.#ports, plan, request) : plan;
+    if ('kind' in present) return present;
+    const outcome = await new Write(this.#ports, this.#replica, present).run((placement) => {
       return this.#replica.update(key, placement, { ...kept, operation, context });
     });
     if (outcome.kind === 'stored' && postcommit.length > 0) {

@@ -20,7 +20,7 @@ import type { CoordinatorPorts } from './ports.ts';
 import { findTooLong } from './requirement.ts';
 import { show } from './show.ts';
 import { Write, type CoordinatedPut, type WritePlan } from './write.ts';
-import { findDecline, planWrite, remainingMs, routeWrite } from './write-route.ts';
+import { findDecline, planAnew, planWrite, remainingMs, routeWrite } from './write-route.ts';
 
 export class PutCoordinator {
   readonly #ports: CoordinatorPorts;
@@ -70,7 +70,10 @@ export class PutCoordinator {
       if (verdict.kind === 'failed') return { kind: 'precommit-failed', reason: verdict.reason };
       ({ content } = verdict);
     }
-    const outcome = await new Write(this.#ports, this.#replica, plan).run((placement) => {
+    const hasWaited = request.condition !== undefined || (precommit.length > 0 && !isUnhooked);
+    const present = hasWaited ? planAnew(this.#ports, plan, request) : plan;
+    if ('kind' in present) return present;
+    const outcome = await new Write(this.#ports, this.#replica, present).run((placement) => {
       return this.#replica.coordinate(key, placement, { context, content });
     });
     if (outcome.kind === 'stored' && postcommit.length > 0 && !isUnhooked) {

@@ -110,6 +110,21 @@ export function findDecline(
   return { kind: 'declined', reason: 'holds no replica of the key', isOverload: false };
 }
 
+/**
+ * The plan anew, when a condition or a hook has been waited for: by then others may hold the key, and this node
+ * none of it. Nothing has been done yet.
+ */
+export function planAnew(
+  ports: CoordinatorPorts,
+  plan: WritePlan,
+  options: WriteOptions,
+): WritePlan | CoordinatedPut {
+  const timeoutMs = remainingMs(ports, plan);
+  if (timeoutMs <= 0) return { kind: 'timeout' };
+  const anew = planWrite(ports, plan.key, { ...options, timeoutMs });
+  return 'kind' in anew ? anew : (findDecline(ports, anew) ?? anew);
+}
+
 /** Undefined: no other replica took it. */
 async function forward(
   ports: CoordinatorPorts,

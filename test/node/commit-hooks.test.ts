@@ -65,6 +65,39 @@ t.test('deletes are checked and told too', async (t) => {
   t.same(hooks.told, ['1:a', '1:delete']);
 });
 
+t.test('a write goes to those who hold the key when its hooks have seen it', async (t) => {
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => (release = resolve));
+  const hooks: CommitHooks = {
+    before: async (_, { content: given }) => {
+      await released;
+      return { kind: 'passed', content: given };
+    },
+    after: () => undefined,
+  };
+  const cluster = await TestCluster.start({ nodeCount: 4, commitHooks: hooks });
+  const teller = new Teller(cluster);
+  await teller.makeType('hooked', { ...HOOKS, n_val: 2 });
+  await teller.makeType('hookedsets', { ...HOOKS, n_val: 2, datatype: 'set' });
+  const operation = { kind: 'set', adds: ['a' as ByteString], removes: [] } as const;
+  const key = cluster.keyWhere((nodes) => nodes[0] === N1, { type: 'hooked' });
+  const setKey = cluster.keyWhere((nodes) => nodes[0] === N1, { type: 'hookedsets' });
+  const node = cluster.node(N1);
+  const writing = Promise.all([
+    node.put({ key, content: content('a'), returning: 'nothing' }),
+    node.updateDatatype({ key: setKey, operation, returning: 'nothing' }),
+  ]);
+  for (const { type, bucket } of [key, setKey]) {
+    await cluster.settle(node.setBucketProperties(type, bucket, { n_val: 3 }));
+  }
+  release();
+  t.match(await cluster.settle(writing), [{ kind: 'stored' }, { kind: 'updated' }]);
+  for (const each of [key, setKey]) {
+    const holders = await Promise.all(cluster.ids.map((id) => teller.copyAt(id, each)));
+    t.equal(holders.filter((copy) => copy !== undefined).length, 3);
+  }
+});
+
 t.test('write-once buckets have no hooks', async (t) => {
   const { hooks, cluster, teller } = await hookedCluster();
   await teller.makeType('once', { ...HOOKS, write_once: true });
