@@ -62,6 +62,24 @@ t.test('a value found damaged by a write itself does not pass for seen', async (
   t.same(valuesOf(mergeObjects(before, after)), ['after', 'before']);
 });
 
+t.test('a copy is damaged and mended, however many there are that nobody can mend', async (t) => {
+  const { replica, store } = await openWorld(FORGETFUL);
+  const partition = partitionFor(KEY);
+  const object = await write(replica, KEY, { content: content('v') });
+  await damage(store, KEY, 1);
+  const rotten = await store.memory.get(encodeObjectKey(partition, KEY));
+  for (let index = 0; index <= 4_096; index += 1) {
+    const key = objectKey(`rotten ${index}`);
+    const entry = encodeObjectKey(partition, key);
+    await store.memory.write([{ kind: 'put', key: entry, head: rotten ?? Buffer.alloc(0) }]);
+    if ((await replica.getRecord(key, partition, false)) !== undefined) t.fail('it is rotten');
+  }
+  t.equal(await replica.getRecord(KEY, partition, false), undefined);
+  t.ok(replica.isDamaged(KEY), 'its word that there is nothing must not count');
+  await replica.merge(KEY, placementOf(KEY), record(object), undefined);
+  t.same(valuesOf(await replica.get(KEY, partition)), ['v']);
+});
+
 t.test('index entries that a damaged head has left behind are swept away', async (t) => {
   const { host, replica, store } = await openWorld(FORGETFUL);
   const entry = (field: string, term: string) => ({ field: text(field), term: text(term) });

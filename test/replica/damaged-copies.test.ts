@@ -37,16 +37,16 @@ t.test('a copy is damaged until it is overwritten', (t) => {
   t.end();
 });
 
-t.test('past the bound damage is still counted, and remembered when there is room', (t) => {
-  const { host, forgotten, damaged } = open(1);
-  const other = keyToString(objectKey('another'));
-  damaged.note(ID);
-  damaged.note(other);
-  t.equal(damaged.has(other), false);
-  t.equal(host.counters.get('replica_corrupt'), 2);
-  t.same(forgotten, [ID, other]);
-  damaged.overwritten(ID);
-  damaged.note(other);
-  t.equal(damaged.has(other), true);
+t.test('past the bound the one that was read the longest ago is forgotten', (t) => {
+  const { host, forgotten, damaged } = open(2);
+  const [second, third] = ['second', 'third'].map((name) => keyToString(objectKey(name)));
+  for (const id of [ID, second, ID, third]) damaged.note(id as ByteString);
+  t.same(
+    [ID, second, third].map((id) => damaged.has(id as ByteString)),
+    [true, false, true],
+  );
+  t.equal(host.counters.get('replica_corrupt'), 4);
+  t.same(forgotten, [ID, second, ID, third], 'what else is remembered of it goes all the same');
+  t.equal(host.logged.filter((event) => event === 'replica.corrupt').length, 2);
   t.end();
 });
