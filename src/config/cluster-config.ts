@@ -7,12 +7,13 @@
 
 import { resolve } from 'node:path';
 import { DEFAULT_CIPHERS } from 'node:tls';
-import { assert } from '../base/fault.ts';
 import type { NodeId } from '../base/names.ts';
 import type { PartialProperties } from '../object/bucket-properties.ts';
 import { JOB_CLASSES } from '../object/job-class.ts';
 import type { JobClass } from '../object/job-class.ts';
-import { parseDurationMs, parseSizeBytes } from './units.ts';
+import { toReplicationConfig } from './replication-settings.ts';
+import type { ReplicationConfig, ReplicationDocument } from './replication-settings.ts';
+import { measuredBytes as bytes, measuredMs as milliseconds } from './units.ts';
 
 /** The checked document with its defaults, in the words of the file. */
 export interface ClusterDocument {
@@ -73,6 +74,7 @@ export interface ClusterDocument {
   readonly hooks: { readonly folder?: string; readonly timeout: string };
   readonly map_reduce: { readonly javascript: 'enabled' | 'disabled' };
   readonly jobs: Readonly<Record<JobClass, 'enabled' | 'disabled'>>;
+  readonly replication: ReplicationDocument;
   readonly nodes: readonly NodeDocument[];
 }
 
@@ -215,6 +217,7 @@ export interface ClusterConfig {
   readonly hooks: { readonly folder: string; readonly timeoutMs: number } | undefined;
   /** MapReduce jobs may bring functions in JavaScript. */
   readonly hasScripts: boolean;
+  readonly replication: ReplicationConfig;
   readonly nodes: readonly NodeConfig[];
 }
 
@@ -265,6 +268,7 @@ export function documentToConfig(document: ClusterDocument, folder: string): Clu
     hooks: toHooksConfig(document.hooks, folder),
     hasScripts: document.map_reduce.javascript === 'enabled',
     disabledJobs: new Set(JOB_CLASSES.filter((name) => document.jobs[name] === 'disabled')),
+    replication: toReplicationConfig(document.replication, folder),
     nodes: document.nodes.map((node) => toNodeConfig(node, folder)),
   };
 }
@@ -363,16 +367,4 @@ function toTracingConfig(
 function toDeleteMode(text: string): DeleteMode {
   if (text === 'keep' || text === 'immediate') return { kind: text };
   return { kind: 'after', delayMs: milliseconds(text) };
-}
-
-function milliseconds(text: string): number {
-  const value = parseDurationMs(text);
-  assert(value !== undefined, 'a checked document holds durations only');
-  return value;
-}
-
-function bytes(text: string): number {
-  const value = parseSizeBytes(text);
-  assert(value !== undefined, 'a checked document holds sizes only');
-  return value;
 }

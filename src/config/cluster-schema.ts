@@ -8,6 +8,7 @@
 
 import { JOB_CLASSES } from '../object/job-class.ts';
 import { BUCKET_PROPERTIES_SCHEMA } from './bucket-property-schema.ts';
+import { REPLICATION_SCHEMA } from './replication-settings.ts';
 import { choice, count, decimal, duration, section, size, text } from './setting.ts';
 import type { SettingSchema } from './setting.ts';
 
@@ -273,7 +274,9 @@ export const CLUSTER_SCHEMA: SettingSchema = {
       type: 'string',
       measure: { unit: 'duration', from: '1ms', to: '365d', words: ['keep', 'immediate'] },
       default: '3s',
-      description: 'When a tombstone may go: after this time, `immediate`, or never (`keep`).',
+      description:
+        'When a tombstone may go: after this time, `immediate`, or never (`keep`). Where replication is ' +
+        'configured: `keep` if it is not set, and 1d at least.',
     },
     bucket_defaults: { ...BUCKET_PROPERTIES_SCHEMA, default: {} },
     limits,
@@ -315,6 +318,7 @@ export const CLUSTER_SCHEMA: SettingSchema = {
         ]),
       ),
     ),
+    replication: REPLICATION_SCHEMA,
     nodes: {
       type: 'array',
       description: 'The nodes that the cluster starts with.',

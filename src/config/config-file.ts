@@ -18,6 +18,7 @@ import { CLUSTER_SCHEMA } from './cluster-schema.ts';
 import { checkDocument } from './document-check.ts';
 import type { Problem } from './document-check.ts';
 import { editDistance, findNearestName } from './nearest-name.ts';
+import { checkReplication, replicates } from './replication-settings.ts';
 import { YamlDocument } from './yaml-document.ts';
 
 /** Rejects with a `config` fault whose message is fit for an operator. */
@@ -42,15 +43,21 @@ export function effectiveConfig(path: string): string {
 /** Checks `text`; `name` is how messages call it. */
 export function parseClusterDocument(name: string, text: string): ClusterDocument {
   const yaml = new YamlDocument(name, text);
-  const document = yaml.value();
+  const document = withDeleteMode(yaml.value());
   let problems = checkDocument(document, CLUSTER_SCHEMA);
   if (problems.length === 0) problems = checkNodes(document as ClusterDocument);
+  if (problems.length === 0) problems = checkReplication(document as ClusterDocument);
   if (problems.length === 0) {
     const { bucket_defaults: defaults } = document as ClusterDocument;
     problems = checkPropertyNames(defaults, ['bucket_defaults']);
   }
   if (problems.length > 0) throw yaml.fault(problems);
   return document as ClusterDocument;
+}
+
+/** Tombstones stay by themselves where another cluster has yet to fetch them. */
+function withDeleteMode(document: unknown): unknown {
+  return replicates(document) ? { delete_mode: 'keep', ...(document as object) } : document;
 }
 
 /** The shape of `--bucket-types`: name → properties. */

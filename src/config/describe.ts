@@ -30,10 +30,11 @@ export function describeSettings(): SettingDescription[] {
 export function describeSetting(key: string): SettingDescription[] {
   const settings = describeSettings();
   // As a file's own path has it: nodes[0].host, or without the brackets.
-  const wanted = key.replace(/\[[^\]]*\]/, '').replace(/^nodes(?=\.|$)/, 'nodes[]');
-  const found = settings.filter(
-    ({ key: each }) => each === wanted || each.startsWith(`${wanted}.`),
-  );
+  const wanted = withoutBrackets(key);
+  const found = settings.filter(({ key: each }) => {
+    const name = withoutBrackets(each);
+    return name === wanted || name.startsWith(`${wanted}.`);
+  });
   if (found.length > 0) return found;
   const known = settings.map((setting) => setting.key);
   const last = known.filter((each) => each.split('.').at(-1) === key);
@@ -42,13 +43,19 @@ export function describeSetting(key: string): SettingDescription[] {
   throw new Fault('config', `there is no setting ${key}${meant}`);
 }
 
+function withoutBrackets(key: string): string {
+  return key.replaceAll(/\[[^\]]*\]/g, '');
+}
+
 function describeProperties(schema: SettingSchema, prefix: string): SettingDescription[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, setting]) => {
     const key = `${prefix}${name}`;
     // Bucket properties are Riak's own business, described with them.
     const isGroup = setting.properties !== undefined && setting.additionalProperties === false;
     if (isGroup) return describeProperties(setting, `${key}.`);
-    if (setting.items !== undefined) return describeProperties(setting.items, `${key}[].`);
+    if (setting.items?.properties !== undefined) {
+      return describeProperties(setting.items, `${key}[].`);
+    }
     return [describedAs(key, setting)];
   });
 }
@@ -66,6 +73,8 @@ function describedAs(key: string, setting: SettingSchema): SettingDescription {
 function typeOf(setting: SettingSchema): string {
   if (setting.measure !== undefined) return setting.measure.unit;
   if (setting.enum !== undefined) return 'choice';
+  if (setting.anyOf !== undefined) return setting.anyOf.map(typeOf).join(' or ');
+  if (setting.type === 'array') return 'list';
   if (setting.type === 'object') return 'properties';
   if (setting.type === 'number') return 'number';
   return setting.type === 'integer' ? 'count' : 'text';
@@ -77,6 +86,9 @@ function rangeOf(setting: SettingSchema): string {
     return [...words, `${from} to ${to}`].join(', ');
   }
   if (setting.enum !== undefined) return setting.enum.join(', ');
+  if (setting.anyOf !== undefined) {
+    return setting.anyOf.map(rangeOf).filter(Boolean).join(', ');
+  }
   if (setting.type === 'integer' || setting.type === 'number') {
     return `${setting.minimum ?? ''} to ${setting.maximum ?? ''}`;
   }

@@ -90,6 +90,11 @@ export function text(description: string, rest: Partial<SettingSchema> = {}): Se
   return { type: 'string', minLength: 1, maxLength: 1_024, description, ...rest };
 }
 
+/** A list of values without names of their own. */
+export function list(items: SettingSchema, description: string): SettingSchema {
+  return { type: 'array', items, maxItems: 1_024, description };
+}
+
 /** A group of settings; an absent group has every default of its own. */
 export function section(
   description: string,

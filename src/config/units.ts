@@ -5,6 +5,8 @@
  * writing has one value, and each value that a configuration can hold has one shortest way back.
  */
 
+import { assert } from '../base/fault.ts';
+
 const DURATION_UNITS = [
   ['d', 86_400_000],
   ['h', 3_600_000],
@@ -38,6 +40,20 @@ export function parseSizeBytes(text: string): number | undefined {
   if (match === null) return undefined;
   const total = Number(match[1]) * unitValue(SIZE_UNITS, match[2]);
   return Number.isSafeInteger(total) ? total : undefined;
+}
+
+/** Of a text that the schema has let through. */
+export function measuredMs(text: string): number {
+  const value = parseDurationMs(text);
+  assert(value !== undefined, 'a checked document holds durations only');
+  return value;
+}
+
+/** Of a text that the schema has let through. */
+export function measuredBytes(text: string): number {
+  const value = parseSizeBytes(text);
+  assert(value !== undefined, 'a checked document holds sizes only');
+  return value;
 }
 
 /** In the greatest unit that divides it: 90,000 is `90s`, 120,000 is `2m`. */

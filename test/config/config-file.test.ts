@@ -153,6 +153,7 @@ nodes:
   t.end();
 });
 
+const REPLICATED = `${MINIMAL}replication:\n  queues:\n    - name: site_b\n`;
 const OTHER_PORTS = 'http_port: 1, pbc_port: 2, peer_port: 3';
 const DURATION_EXAMPLES = 'with its unit, such as 500ms, 60s or 1h30m';
 const SIZE_EXAMPLES = 'with its unit, such as 64KiB or 50MiB';
@@ -247,6 +248,46 @@ const WRONG: readonly (readonly [fact: string, text: string, message: string])[]
     'cluster: spine\nnodes:\n  - { name: dev1, data_dir: data }\n',
     'c.yml, line 3: nodes[0].name must be of the form name@host, not "dev1"',
   ],
+  [
+    'of two queues, or two sources, with one name the second is refused',
+    `${REPLICATED}    - name: site_b\n  sources:\n    - { queue: q, nodes: ['a:1'] }\n` +
+      `    - { name: q, queue: r, nodes: ['b:1'] }\n`,
+    'c.yml, line 8: replication.queues[1].name must be unique\n' +
+      'c.yml, line 11: replication.sources[1].name must be unique, as the name of its queue must be where it has none',
+  ],
+  [
+    'every bucket of the default type is written out',
+    `${MINIMAL}replication: { queues: [{ name: q, buckets: [b, '*'] }] }\n`,
+    'c.yml, line 5: replication.queues[0].buckets[1] must be TYPE/BUCKET, TYPE/* or BUCKET; ' +
+      'everything is `buckets: any`, not "*"',
+  ],
+  [
+    'the buckets of a queue are a list, or any',
+    `${MINIMAL}replication: { queues: [{ name: q, buckets: all }] }\n`,
+    'c.yml, line 5: replication.queues[0].buckets must be one of any, or a list, not "all"',
+  ],
+  [
+    'the nodes of a source have ports',
+    `${MINIMAL}replication: { sources: [{ queue: q, nodes: [a] }] }\n`,
+    'c.yml, line 5: replication.sources[0].nodes[0] must be of the form host:port, not "a"',
+  ],
+  [
+    'a port of a source is a port',
+    `${MINIMAL}replication: { sources: [{ queue: q, nodes: ['a:70000'] }] }\n`,
+    'c.yml, line 5: replication.sources[0].nodes[0] must be a host and a port, not "a:70000"',
+  ],
+  [
+    'half a login to a source is refused',
+    `${MINIMAL}replication: { sources: [{ queue: q, nodes: ['a:1'], key_file: k }] }\n`,
+    'c.yml, line 5: replication.sources[0].user must be given: a login needs it\n' +
+      'c.yml, line 5: replication.sources[0].cert_file must be given with key_file',
+  ],
+  ...['immediate', '23h'].map((mode): readonly [string, string, string] => [
+    `where another cluster fetches, tombstones cannot go at once: ${mode}`,
+    `delete_mode: ${mode}\n${REPLICATED}`,
+    `c.yml, line 1: delete_mode must be keep (the default here), or 1d or longer, where replication is ` +
+      `configured, not "${mode}": a deletion that is gone before it was fetched would be undone`,
+  ]),
   ['an empty file is refused', '', 'c.yml, line 1: the file must be a group of settings, not null'],
 ];
 
@@ -259,6 +300,85 @@ for (const [fact, text, message] of WRONG) {
     t.end();
   });
 }
+
+t.test('what a cluster replicates is complete from a few lines', (t) => {
+  const replicationOf = (lines: string) => {
+    const folder = t.testdir({ 'cluster.yml': MINIMAL + lines });
+    return { folder, ...readConfigFile(join(folder, 'cluster.yml')) };
+  };
+  const none = replicationOf('replication: { queues: [], sources: [] }\n');
+  t.same(none.replication, { queueMaxBytes: 64 * 1024 * 1024, queues: [], sources: [] });
+  t.same(none.deleteMode, { kind: 'after', delayMs: 3_000 }, 'nobody has to fetch a tombstone');
+  const { folder, replication, deleteMode } = replicationOf(`
+replication:
+  queue_memory: 1MiB
+  queues:
+    - name: all
+    - name: some
+      buckets: [notes, maps/people, 'sets/*', 'default/a/b']
+  sources:
+    - queue: site_a
+      nodes: ['10.1.0.1:8087', '[::1]:8088']
+    - name: far
+      queue: site_a
+      nodes: ['c:8087']
+      user: replicator
+      password_file: secret
+      ca_file: /etc/ca.pem
+      server_names: [a, b]
+      workers: 2
+      full_sync: 0s
+`);
+  t.same(deleteMode, { kind: 'keep' });
+  t.same(replication, {
+    queueMaxBytes: 1024 * 1024,
+    queues: [
+      { name: 'all', buckets: 'any' },
+      {
+        name: 'some',
+        buckets: [
+          { type: 'default', bucket: 'notes' },
+          { type: 'maps', bucket: 'people' },
+          { type: 'sets', bucket: undefined },
+          { type: 'default', bucket: 'a/b' },
+        ],
+      },
+    ],
+    sources: [
+      {
+        name: 'site_a',
+        queue: 'site_a',
+        nodes: [
+          { host: '10.1.0.1', port: 8087 },
+          { host: '::1', port: 8088 },
+        ],
+        login: undefined,
+        workers: 4,
+        fullSyncMs: 3_600_000,
+      },
+      {
+        name: 'far',
+        queue: 'site_a',
+        nodes: [{ host: 'c', port: 8087 }],
+        login: {
+          user: 'replicator',
+          passwordFile: join(folder, 'secret'),
+          caFile: '/etc/ca.pem',
+          certFile: undefined,
+          keyFile: undefined,
+          serverNames: ['a', 'b'],
+        },
+        workers: 2,
+        fullSyncMs: 0,
+      },
+    ],
+  });
+  const days = replicationOf(
+    'delete_mode: 1d\nreplication: { sources: [{ queue: q, nodes: ["a:1"] }] }\n',
+  );
+  t.same(days.deleteMode, { kind: 'after', delayMs: 86_400_000 });
+  t.end();
+});
 
 t.test('nodes of different hosts may all bind every address with the same ports', (t) => {
   const node = (host: string): string => `  - { name: n@${host}, listen: 0.0.0.0, data_dir: d }\n`;

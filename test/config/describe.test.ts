@@ -18,6 +18,12 @@ t.test('every setting is described by type, range, default and meaning', (t) => 
   t.match(byKey.get('delete_mode'), { type: 'duration', range: 'keep, immediate, 1ms to 365d' });
   t.match(byKey.get('nodes[].http_port'), { type: 'count', range: '1 to 65535', default: '8098' });
   t.match(byKey.get('tls.peer.ca_file'), { type: 'text', default: '' });
+  t.match(byKey.get('replication.queues[].buckets'), {
+    type: 'choice or list',
+    range: 'any',
+    default: 'any',
+  });
+  t.match(byKey.get('replication.sources[].nodes'), { type: 'list', default: '' });
   t.match(byKey.get('bucket_defaults'), { type: 'properties' });
   t.end();
 });
@@ -29,6 +35,7 @@ t.test('one setting is found by its name, a group by its own, and a slip is name
   for (const name of ['nodes.host', 'nodes[].host', 'nodes[0].host']) {
     t.same(keys(name), ['nodes[].host'], name);
   }
+  t.same(keys('replication.queues[0].name'), ['replication.queues[].name']);
   t.throws(() => keys('limits.bodi'), { code: 'config', message: /did you mean limits\.body\?/ });
   t.throws(() => keys('verify'), { message: /did you mean tls\.peer\.verify\?/ });
   t.throws(() => keys('xyzzyxyzzy'), { message: 'there is no setting xyzzyxyzzy' });
