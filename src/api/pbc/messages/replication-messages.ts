@@ -40,6 +40,23 @@ export const RpbFetchResp = message('RpbFetchResp', 203, {
   segment_hash: optional(7, 'uint32'),
 });
 
+/** One object as it is stored, of the lot that `replencoded_object` holds in Vertebra's own encoding. */
+export const ReplicatedItem = part('ReplicatedItem', {
+  /** Absent: the default type. */
+  type: optional(1, 'byteString'),
+  bucket: required(2, 'byteString'),
+  key: required(3, 'byteString'),
+  record: required(4, 'bytes'),
+  /** Milliseconds since the key was put on the queue. */
+  age_ms: required(5, 'uint32'),
+  /** Put there by a full-sync or a fold, not by a client's write. */
+  is_sync: required(6, 'bool'),
+});
+
+export const ReplicatedLot = part('ReplicatedLot', {
+  items: repeated(1, ReplicatedItem),
+});
+
 export const RpbKeysValue = part('RpbKeysValue', {
   type: optional(1, 'byteString'),
   bucket: required(2, 'byteString'),
