@@ -5,11 +5,12 @@
  */
 
 import type { NodeService } from '../node/node-service.ts';
+import type { QueueStatus } from '../node/replication-queues.ts';
 import type { OperatorService } from '../node/operations.ts';
 import type { MetricsRegistry } from '../telemetry/metrics-registry.ts';
 import { RELEASE } from './release.ts';
 
-type ShownNode = Pick<NodeService, 'id' | 'liveMembers' | 'readiness' | 'state'> & {
+type ShownNode = Pick<NodeService, 'id' | 'liveMembers' | 'readiness' | 'replication' | 'state'> & {
   operations(): Pick<OperatorService, 'peerClocks' | 'transfers' | 'unsafePartitions'>;
 };
 
@@ -19,11 +20,58 @@ export function showNode(metrics: MetricsRegistry, node: ShownNode): void {
   metrics.beforeSnapshot(() => {
     metrics.gauge('node_ready', node.readiness().isReady ? 1 : 0);
     showMembers(metrics, node);
+    showQueues(metrics, node);
     const { nodes, down, locations } = node.operations().unsafePartitions();
     const unsafe = new Map(Object.entries({ nodes, down, locations }));
     metrics.gaugeEach('ring_unsafe_partitions', 'reason', unsafe);
     metrics.gauge('transfers_stalled', node.operations().transfers().stalled.length);
   });
+}
+
+function showQueues(metrics: MetricsRegistry, { replication }: ShownNode): void {
+  const queues = replication.status();
+  const each = (valueOf: (queue: QueueStatus) => number): Map<string, number> =>
+    new Map(queues.map((queue) => [queue.name, valueOf(queue)]));
+  metrics.gaugeEach(
+    'replication_queue_realtime_keys',
+    'queue',
+    each(({ realTime }) => realTime),
+  );
+  metrics.gaugeEach(
+    'replication_queue_sync_keys',
+    'queue',
+    each(({ sync }) => sync),
+  );
+  metrics.gaugeEach(
+    'replication_queue_out_keys',
+    'queue',
+    each(({ out }) => out),
+  );
+  metrics.gaugeEach(
+    'replication_queue_bytes',
+    'queue',
+    each(({ heldBytes }) => heldBytes),
+  );
+  metrics.gaugeEach(
+    'replication_queue_oldest_age_seconds',
+    'queue',
+    each(({ oldestAgeMs }) => (oldestAgeMs ?? 0) / 1_000),
+  );
+  metrics.gaugeEach(
+    'replication_queue_overflowed',
+    'queue',
+    each(({ isOverflowed }) => (isOverflowed ? 1 : 0)),
+  );
+  metrics.gaugeEach(
+    'replication_queue_paused',
+    'queue',
+    each(({ isPaused }) => (isPaused ? 1 : 0)),
+  );
+  metrics.gaugeEach(
+    'replication_queue_consumers',
+    'queue',
+    each(({ consumers }) => consumers),
+  );
 }
 
 function showMembers(metrics: MetricsRegistry, node: ShownNode): void {

@@ -139,6 +139,15 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   replica_overload: 'Writes refused here because too many were under way',
   replica_records_recalled_total: 'Reads that found the record, or its head, in memory',
   replica_segments_corrected: 'Segments of hash trees that a recount corrected',
+  replication_absent_total: 'Keys that were to be fetched and are nowhere',
+  replication_acknowledged_total: 'Keys that another cluster has taken',
+  replication_dropped_total: 'Keys for which a replication queue had no room',
+  replication_fetched_total: 'Objects given to other clusters',
+  replication_offered_total: 'Keys put on replication queues',
+  replication_returned_total:
+    'Keys put back because a connection ended before it acknowledged them',
+  replication_unread_total:
+    'Keys that could not be read when they were to be fetched, and are tried again',
   requests_large_total: 'Requests of clients whose request or reply was large (`slow_log`)',
   requests_refused: 'Requests of clients refused for overload',
   requests_siblings_total: 'Requests of clients that met many siblings (`slow_log`)',

@@ -53,6 +53,17 @@ const GAUGES: Catalogue = {
   queries_under_way: 'Queries of the query API under way',
   query_held_bytes: 'What queries under way hold in memory',
   reaper_members_awaited: 'Members that are away: while there are any no tombstone is reaped',
+  replication_queue_bytes: 'Memory that the keys of a replication queue take',
+  replication_queue_consumers: 'Connections that fetch from a replication queue',
+  replication_queue_oldest_age_seconds:
+    'How long the oldest key of a replication queue has waited; 0: none waits',
+  replication_queue_out_keys: 'Keys that other clusters were given and have not acknowledged',
+  replication_queue_overflowed:
+    '1 while keys are missing from a replication queue that only a full-sync finds',
+  replication_queue_paused: '1 while a replication queue gives nothing out',
+  replication_queue_realtime_keys: 'Keys on a replication queue that clients have written',
+  replication_queue_sync_keys:
+    'Keys on a replication queue that a full-sync or a fold has put there',
   requests_limit: 'Requests of clients that may be under way at once, as it has been found',
   requests_waiting: 'Requests of clients that wait for room',
   ring_unsafe_partitions: 'Partitions whose keys have too few places now, by reason',
