@@ -35,3 +35,17 @@ export const DEFAULT_BUCKET_TYPE = 'default' as ByteString;
 export function keyToString(key: ObjectKey): ByteString {
   return `${key.type.length}:${key.bucket.length}:${key.type}${key.bucket}${key.key}` as ByteString;
 }
+
+/** The key that `keyToString` has made the string of. */
+export function keyFromString(id: ByteString): ObjectKey {
+  const first = id.indexOf(':');
+  const second = id.indexOf(':', first + 1);
+  const typeStart = second + 1;
+  const bucketStart = typeStart + Number(id.slice(0, first));
+  const keyStart = bucketStart + Number(id.slice(first + 1, second));
+  return {
+    type: id.slice(typeStart, bucketStart) as ByteString,
+    bucket: id.slice(bucketStart, keyStart) as ByteString,
+    key: id.slice(keyStart) as ByteString,
+  };
+}

@@ -138,6 +138,7 @@ export class NodeRuntime {
       outdated: options.onOutdated,
       stateChanged: (state) => this.#stateChanged(state),
       repair: { reaper: { deleteMode: deleteMode(config) }, transfers: config.transfers },
+      replication: config.replication,
       refused: this.#audit.refused,
       diskSpace: () => diskSpaceOf(self.dataDir),
       diskGuard: config.disk,

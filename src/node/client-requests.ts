@@ -7,6 +7,7 @@
  */
 
 import type { Clock } from '../base/host.ts';
+import type { ObjectKey } from '../base/names.ts';
 import { sizeOfOperation } from '../datatype/operation-limits.ts';
 import type {
   DeleteOutcome,
@@ -36,10 +37,16 @@ export interface ClientRequestsPorts {
   readonly hotKeys: HotKeys;
   /** What serves, or why nothing does. */
   readonly serving: () => NodeParts | Failure;
+  /** Told of each write that was served, and how it ended; undefined: by a fault. */
+  readonly written?: ((key: ObjectKey, outcome: string | undefined) => void) | undefined;
 }
 
 interface Timed {
   readonly timeoutMs?: number;
+}
+
+interface Ended {
+  readonly kind: string;
 }
 
 export class ClientRequests {
@@ -47,12 +54,14 @@ export class ClientRequests {
   readonly #admission: Admission;
   readonly #hotKeys: HotKeys;
   readonly #serving: ClientRequestsPorts['serving'];
+  readonly #written: ClientRequestsPorts['written'];
 
-  constructor({ clock, admission, hotKeys, serving }: ClientRequestsPorts) {
+  constructor({ clock, admission, hotKeys, serving, written }: ClientRequestsPorts) {
     this.#clock = clock;
     this.#admission = admission;
     this.#hotKeys = hotKeys;
     this.#serving = serving;
+    this.#written = written;
   }
 
   get(request: GetRequest): Promise<GetOutcome> {
@@ -60,15 +69,20 @@ export class ClientRequests {
     return this.#admitted('node_get_fsm', request, ({ gets }, timed) => gets.get(timed));
   }
 
+  /** As `get`, with every sibling as it is stored: of another cluster, not of a client. */
+  getStored(request: GetRequest): Promise<GetOutcome> {
+    return this.#admitted('node_get_fsm', request, ({ gets }, timed) => gets.getStored(timed));
+  }
+
   put(request: PutRequest): Promise<PutOutcome> {
     this.#hotKeys.note('write', request.key);
     const sizeBytes = request.content.value.length;
-    return this.#admitted('node_put_fsm', request, ({ puts }, timed) => puts.put(timed), sizeBytes);
+    return this.#admittedWrite(request, ({ puts }, timed) => puts.put(timed), sizeBytes);
   }
 
   delete(request: DeleteRequest): Promise<DeleteOutcome> {
     this.#hotKeys.note('write', request.key);
-    return this.#admitted('node_put_fsm', request, ({ deletes }, timed) => deletes.delete(timed));
+    return this.#admittedWrite(request, ({ deletes }, timed) => deletes.delete(timed));
   }
 
   fetchDatatype(request: FetchDatatypeRequest): Promise<FetchDatatypeOutcome> {
@@ -83,7 +97,27 @@ export class ClientRequests {
     const { sizeBytes } = sizeOfOperation(request.operation);
     const serve = ({ datatypes }: NodeParts, timed: UpdateDatatypeRequest) =>
       datatypes.update(timed);
-    return this.#admitted('node_put_fsm', request, serve, sizeBytes);
+    return this.#admittedWrite(request, serve, sizeBytes);
+  }
+
+  #admittedWrite<Request extends Timed & { readonly key: ObjectKey }, Outcome extends Ended>(
+    request: Request,
+    serve: (parts: NodeParts, request: Request) => Promise<Outcome>,
+    sizeBytes = 0,
+  ): Promise<Outcome | Failure> {
+    const written = this.#written;
+    if (written === undefined) return this.#admitted('node_put_fsm', request, serve, sizeBytes);
+    const serveAndTell = async (parts: NodeParts, timed: Request): Promise<Outcome> => {
+      let ended: string | undefined;
+      try {
+        const outcome = await serve(parts, timed);
+        ended = outcome.kind;
+        return outcome;
+      } finally {
+        written(request.key, ended);
+      }
+    };
+    return this.#admitted('node_put_fsm', request, serveAndTell, sizeBytes);
   }
 
   /** `sizeBytes`: what the request holds while it is served. */

@@ -47,7 +47,9 @@ export type FoldChange =
   | { readonly kind: 'reap'; readonly range: FoldRange; readonly isCountOnly: boolean }
   | { readonly kind: 'erase'; readonly range: FoldRange; readonly isCountOnly: boolean }
   /** Reads every key at all of its replicas, so that those that hold less are repaired. */
-  | { readonly kind: 'repair'; readonly range: FoldRange };
+  | { readonly kind: 'repair'; readonly range: FoldRange }
+  /** Puts every key on a queue that another cluster fetches. */
+  | { readonly kind: 'replicate'; readonly range: FoldRange; readonly queue: ByteString };
 
 export interface BucketName {
   readonly type: ByteString;
@@ -68,9 +70,10 @@ export type FoldOutcome =
   | { readonly kind: 'buckets'; readonly buckets: readonly BucketName[] }
   | { readonly kind: 'contexts'; readonly contexts: readonly FoundContext[] }
   | { readonly kind: 'tree'; readonly tree: TictacTree }
-  /** Of the copies that were found; those that were changed may be fewer. */
+  /** Of the copies that were found; those that were changed may be fewer. Of keys put on a queue: those that are. */
   | { readonly kind: 'count'; readonly count: number }
   | { readonly kind: 'unknown-bucket-type'; readonly type: ByteString }
+  | { readonly kind: 'unknown-queue' }
   /** The findings would take more memory than one fold may hold. */
   | { readonly kind: 'too-many'; readonly heldMaxBytes: number };
 

@@ -37,6 +37,7 @@ import type {
   FoldService,
 } from './fold-requests.ts';
 import type { NodeParts } from './node-parts.ts';
+import type { ReplicationQueues } from './replication-queues.ts';
 
 /** Folds of this node under way. */
 const FOLDS_MAX = 4;
@@ -51,6 +52,7 @@ export interface FoldsPorts {
   readonly host: Host;
   /** Throws the fault that keeps the node from serving. */
   readonly mustServe: () => Pick<NodeParts, 'coverage' | 'topology' | 'gets' | 'repair'>;
+  readonly replication: Pick<ReplicationQueues, 'has' | 'offerForSync'>;
   /** As of any client. */
   readonly delete: (request: DeleteRequest) => Promise<DeleteOutcome>;
 }
@@ -124,6 +126,7 @@ class FoldRun {
       case 'reap':
       case 'erase':
       case 'repair':
+      case 'replicate':
         return this.#change(request);
       default:
         return unreachable(request);
@@ -238,7 +241,10 @@ class FoldRun {
 
   async #change(request: FoldChange): Promise<FoldOutcome> {
     const change = CHANGES[request.kind];
-    if (request.kind !== 'repair' && request.isCountOnly) {
+    const queue = request.kind === 'replicate' ? request.queue : undefined;
+    if (queue !== undefined && !this.#ports.replication.has(queue))
+      return { kind: 'unknown-queue' };
+    if ('isCountOnly' in request && request.isCountOnly) {
       const gathered = new GatheredStatistics();
       const { copies } = change;
       const question: FoldQuestion = { kind: 'statistics', copies };
@@ -257,7 +263,7 @@ class FoldRun {
           const key: ObjectKey = { type, bucket, key: name };
           tally.count += 1;
           await lanes.start(async () => {
-            if (await this.#tryChange(request.kind, key, context)) tally.changed += 1;
+            if (await this.#tryChange(request, key, context)) tally.changed += 1;
           });
         }
       }
@@ -265,17 +271,17 @@ class FoldRun {
       await lanes.end();
       this.#report(request.kind, tally);
     }
-    return { kind: 'count', count: tally.count };
+    return { kind: 'count', count: queue === undefined ? tally.count : tally.changed };
   }
 
   /** Whether it was done: what is in the way of one key is no reason to leave out the others. */
   async #tryChange(
-    kind: FoldChange['kind'],
+    request: FoldChange,
     key: ObjectKey,
     context: Buffer | undefined,
   ): Promise<boolean> {
     try {
-      return await this.#changeKey(kind, key, context);
+      return await this.#changeKey(request, key, context);
     } catch (error) {
       if (!isFault(error)) throw error;
       return false;
@@ -283,18 +289,20 @@ class FoldRun {
   }
 
   async #changeKey(
-    kind: FoldChange['kind'],
+    request: FoldChange,
     key: ObjectKey,
     context: Buffer | undefined,
   ): Promise<boolean> {
-    switch (kind) {
+    switch (request.kind) {
       case 'reap':
         return this.#parts.repair.reap(key);
       case 'erase':
         return this.#erase(key, context);
+      case 'replicate':
+        return this.#ports.replication.offerForSync(request.queue, key);
       case 'repair': {
-        const request: GetRequest = { key, headOnly: true, asksEveryone: true };
-        const { kind: outcome } = await this.#parts.gets.get(request);
+        const read: GetRequest = { key, headOnly: true, asksEveryone: true };
+        const { kind: outcome } = await this.#parts.gets.get(read);
         return outcome === 'found' || outcome === 'not-found';
       }
     }
@@ -318,7 +326,7 @@ class FoldRun {
     const { log, metrics } = this.#ports.host;
     if (kind === 'reap') metrics.count('fold_reaped_total', tally.changed);
     else if (kind === 'erase') metrics.count('fold_erased_total', tally.changed);
-    else metrics.count('fold_repaired_total', tally.changed);
+    else if (kind === 'repair') metrics.count('fold_repaired_total', tally.changed);
     // While members are away no tombstone goes.
     const awaited = kind === 'reap' ? this.#parts.repair.reapAwaits() : [];
     log.info('job.fold-ended', { fold: kind, ...tally, awaited });
@@ -348,6 +356,10 @@ const CHANGES = {
     question: { kind: 'contexts', copies: 'live' },
   },
   repair: {
+    copies: 'all',
+    question: { kind: 'keys', copies: 'all' },
+  },
+  replicate: {
     copies: 'all',
     question: { kind: 'keys', copies: 'all' },
   },

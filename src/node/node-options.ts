@@ -10,6 +10,7 @@ import type { ClusterState } from '../membership/cluster-state.ts';
 import type { JoinPort } from '../peer/join.ts';
 import type { RefusalListener } from '../security/refusals.ts';
 import type { DiskGuardOptions, ReadDiskSpace } from './disk-guard.ts';
+import type { ReplicationOptions } from './replication-queues.ts';
 import type { RepairOptions } from './repair-rounds.ts';
 
 export interface NodeLimits {
@@ -83,6 +84,8 @@ export interface NodeOptions {
   readonly limits?: Partial<NodeLimits>;
   readonly timings?: Partial<NodeTimings>;
   readonly repair?: RepairOptions;
+  /** What other clusters fetch here; absent: nothing. */
+  readonly replication?: ReplicationOptions;
   /** Runs the hooks of buckets; absent: none is there, and buckets with a pre-commit hook take no writes. */
   readonly commitHooks?: CommitHooks;
   /** Runs the JavaScript of MapReduce jobs on this node's objects; absent: others do, or nobody. */

@@ -31,6 +31,7 @@ import type { IndexScan } from '../peer/messages.ts';
 import type { Gatekeeper } from '../security/gatekeeper.ts';
 import type { ClientEntrance } from './entrance.ts';
 import type { FoldService } from './fold-requests.ts';
+import type { ReplicationService } from './replication-queues.ts';
 
 export interface PreferenceListEntry {
   readonly partition: Partition;
@@ -64,6 +65,8 @@ export interface NodeService extends FoldService {
   readonly entrance: ClientEntrance;
   /** Whom the edges let in, and what they let them do. */
   readonly gatekeeper: Gatekeeper;
+  /** What other clusters fetch here. */
+  readonly replication: ReplicationService;
 
   get(request: GetRequest): Promise<GetOutcome>;
   put(request: PutRequest): Promise<PutOutcome>;

@@ -9,13 +9,10 @@
 import type { ByteString } from '../base/bytes.ts';
 import { assert, Fault, isFault } from '../base/fault.ts';
 import { sleep, type Host } from '../base/host.ts';
-import { DEFAULT_BUCKET_TYPE, type NodeId, type ObjectKey } from '../base/names.ts';
+import type { NodeId, ObjectKey } from '../base/names.ts';
 import type { MapRun } from '../mapreduce/job-ports.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
-import {
-  createdTypeProperties,
-  effectiveTypeProperties,
-} from '../membership/effective-properties.ts';
+import { effectiveTypeProperties } from '../membership/effective-properties.ts';
 import { findMember } from '../membership/staging.ts';
 import type { BucketProperties, PartialProperties } from '../object/bucket-properties.ts';
 import type {
@@ -73,6 +70,8 @@ import type {
 import { noteOlderCopy } from './older-copy.ts';
 import type { OperatorService } from './operations.ts';
 import type { AdmittedPeer, PeerStart } from './peer-starts.ts';
+import { bucketTypesIn } from './property-changes.ts';
+import { NO_QUEUES, ReplicationQueues } from './replication-queues.ts';
 import { RoutingPeer } from './routing-peer.ts';
 import { spannedPeer } from './spanned-peer.ts';
 import { Standing, type StandingPorts } from './standing.ts';
@@ -87,6 +86,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   readonly gatekeeper: Gatekeeper;
   /** What clients of this node read and write most. */
   readonly hotKeys: HotKeys;
+  readonly replication: ReplicationQueues;
   readonly #host: Host;
   readonly #store: Store;
   readonly #peer: RoutingPeer;
@@ -121,11 +121,16 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
       bytesMax: this.#limits.requestBytesMax,
     });
     this.hotKeys = new HotKeys(host);
+    this.replication = new ReplicationQueues(
+      { host, read: (request) => this.#requests.getStored(request) },
+      options.replication ?? NO_QUEUES,
+    );
     this.#requests = new ClientRequests({
       clock: host.clock,
       admission: this.#admission,
       hotKeys: this.hotKeys,
       serving: () => this.#serving(),
+      written: this.replication.listener,
     });
     this.#standing = this.#newStanding();
     this.#passwords = new PasswordHasher(host.metrics);
@@ -146,6 +151,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     this.#folds = new Folds({
       host,
       mustServe: () => this.#mustServe(),
+      replication: this.replication,
       delete: (request) => this.delete(request),
     });
   }
@@ -284,18 +290,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
 
   /** The default type first, then the created ones by name. */
   bucketTypes(): readonly BucketTypeStatus[] {
-    const state = this.state();
-    const defaults = effectiveTypeProperties(state, DEFAULT_BUCKET_TYPE);
-    const created = [...state.bucketTypes]
-      .map(([name, bucketType]) => ({
-        name,
-        isActive: bucketType.isActive,
-        properties: createdTypeProperties(bucketType),
-      }))
-      .sort((left, right) => (left.name < right.name ? -1 : 1));
-    return defaults === undefined
-      ? created
-      : [{ name: DEFAULT_BUCKET_TYPE, isActive: true, properties: defaults }, ...created];
+    return bucketTypesIn(this.state());
   }
 
   listBuckets(

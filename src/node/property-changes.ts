@@ -20,12 +20,16 @@ import {
   type ChangeOutcome,
   type PropertyCheck,
 } from '../membership/changes.ts';
+import {
+  createdTypeProperties,
+  effectiveTypeProperties,
+} from '../membership/effective-properties.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
 import type { Proposer } from '../membership/proposer.ts';
 import type { PartialProperties } from '../object/bucket-properties.ts';
 import { validateProperties, type ValidationContext } from '../object/property-validation.ts';
 import type { Heartbeats } from './heartbeats.ts';
-import type { PropertiesOutcome } from './node-service.ts';
+import type { BucketTypeStatus, PropertiesOutcome } from './node-service.ts';
 
 export interface PropertyChangeOptions {
   /** To be agreed. */
@@ -38,6 +42,21 @@ export interface PropertyChangePorts {
   readonly metrics: Metrics;
   readonly proposer: Proposer;
   readonly heartbeats: Heartbeats;
+}
+
+/** The default type first, then the created ones by name. */
+export function bucketTypesIn(state: ClusterState): readonly BucketTypeStatus[] {
+  const defaults = effectiveTypeProperties(state, DEFAULT_BUCKET_TYPE);
+  const created = [...state.bucketTypes]
+    .map(([name, bucketType]) => ({
+      name,
+      isActive: bucketType.isActive,
+      properties: createdTypeProperties(bucketType),
+    }))
+    .sort((left, right) => (left.name < right.name ? -1 : 1));
+  return defaults === undefined
+    ? created
+    : [{ name: DEFAULT_BUCKET_TYPE, isActive: true, properties: defaults }, ...created];
 }
 
 export class PropertyChanges {

@@ -119,12 +119,15 @@ t.test("over HTTP what is no fold is refused in Riak's words", async (t) => {
   t.equal((await ask(port, 'PUT /erase/buckets/b')).status, 405);
 });
 
-t.test('there are no queues of replication', async (t) => {
+t.test('onto a queue that is not there nothing can be put', async (t) => {
   const client = await connected(t);
   const message = { bucket: name('b'), ...ALL, queuename: name('q') };
-  t.match(errorText(await client.ask(RpbAaeFoldReplKeysReq, message)), /No replication/);
+  t.match(
+    errorText(await client.ask(RpbAaeFoldReplKeysReq, message)),
+    /There is no queue of that name/,
+  );
   const { told } = await served(t);
-  t.match(await told('/rangerepl/buckets/b/queuename/q'), /^501 No replication/);
+  t.match(await told('/rangerepl/buckets/b/queuename/q'), /^404 There is no queue of that name/);
 });
 
 t.test('a page of another site cannot erase by way of its visitor', async (t) => {

@@ -39,6 +39,7 @@ import type { Host } from '../../src/base/host.ts';
 import type { NodeId, ObjectKey, Partition } from '../../src/base/names.ts';
 import type { BucketType, ClusterState } from '../../src/membership/cluster-state.ts';
 import type { ChangeOutcome, PropertyCheck } from '../../src/membership/changes.ts';
+import { NO_QUEUES, ReplicationQueues } from '../../src/node/replication-queues.ts';
 import type { FoldOptions, FoldOutcome, FoldRequest } from '../../src/node/fold-requests.ts';
 import type {
   CoverageOptions,
@@ -92,6 +93,7 @@ export class MemoryNode implements NodeService {
     authenticate: async () => false,
     denial: () => undefined,
   };
+  readonly replication: ReplicationQueues;
   readonly #host: Host;
   readonly #reapAfterMs: number;
   readonly #entries = new Map<string, Entry>();
@@ -101,6 +103,10 @@ export class MemoryNode implements NodeService {
 
   constructor(host: Host, options: MemoryNodeOptions) {
     this.#host = host;
+    this.replication = new ReplicationQueues(
+      { host, read: (request) => this.get(request) },
+      NO_QUEUES,
+    );
     this.#reapAfterMs = options.reapAfterMs;
     this.#state = {
       clusterName: 'memory',
@@ -364,6 +370,7 @@ export class MemoryNode implements NodeService {
     if (kind === 'contexts' || kind === 'n-val-contexts') {
       return Promise.resolve({ kind: 'contexts', contexts: [] });
     }
+    if (kind === 'replicate') return Promise.resolve({ kind: 'unknown-queue' });
     return Promise.resolve({ kind: 'count', count: 0 });
   }
 

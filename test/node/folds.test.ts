@@ -174,6 +174,7 @@ function world(
   const ports: FoldsPorts = {
     host,
     mustServe: () => parts as unknown as ReturnType<FoldsPorts['mustServe']>,
+    replication: { has: () => false, offerForSync: () => false },
     delete: async (request) => {
       deleted.push(request);
       return remove(request);

@@ -17,7 +17,7 @@ export type FoldPath =
       readonly on: FoldBucket;
     }
   | { readonly kind: 'tree'; readonly on: FoldBucket; readonly size: ByteString }
-  | { readonly kind: 'replication'; readonly on: FoldBucket }
+  | { readonly kind: 'replication'; readonly on: FoldBucket; readonly queue: ByteString }
   | { readonly kind: 'buckets' }
   | { readonly kind: 'root' | 'branch' | 'keysclocks'; readonly nVal: ByteString };
 
@@ -51,7 +51,7 @@ export function parseFoldPath(names: readonly ByteString[]): FoldPath | undefine
     case 'rangetrees trees':
       return { kind: 'tree', on, size: value };
     case 'rangerepl queuename':
-      return { kind: 'replication', on };
+      return { kind: 'replication', on, queue: value };
     default:
       return undefined;
   }

@@ -46,12 +46,12 @@ const PERMISSIONS: Readonly<Record<FoldPath['kind'], readonly Permission[]>> = {
   tombstones: ['riak_kv.list_keys'],
   contexts: ['riak_kv.list_keys'],
   tree: ['riak_kv.list_keys'],
-  replication: ['riak_kv.list_keys'],
   root: ['riak_kv.list_keys'],
   branch: ['riak_kv.list_keys'],
   keysclocks: ['riak_kv.list_keys'],
   buckets: ['riak_kv.list_buckets'],
   repair: ['riak_kv.list_keys', 'riak_kv.get'],
+  replication: ['riak_kv.list_keys', 'riak_kv.get'],
   reap: ['riak_kv.list_keys', 'riak_kv.delete'],
   erase: ['riak_kv.list_keys', 'riak_kv.delete'],
 };
@@ -110,9 +110,6 @@ export class FoldResource implements Resource {
     const { method, response, context } = this.#exchange;
     // Nothing is looked for, and nothing changed, by asking for the head of an answer.
     if (method === 'HEAD') return emptyAnswer(200, ['Content-Type', 'application/json']);
-    if (this.#path.kind === 'replication') {
-      return textAnswer(501, 'No replication between clusters: there is no queue to put keys into');
-    }
     const outcome = await context.service.fold(this.#request as FoldRequest, {
       timeoutMs: this.#timeoutMs,
       isWanted: () => !response.closed,
@@ -164,7 +161,7 @@ export class FoldResource implements Resource {
     switch (path.kind) {
       case 'siblings':
       case 'sizes':
-        // As in Riak these, and statistics and repairs, know no segments.
+        // As in Riak these, statistics, repairs and replications know no segments.
         return {
           kind: 'find-keys',
           range: { ...range, segments: undefined },
@@ -173,9 +170,11 @@ export class FoldResource implements Resource {
         };
       case 'repair':
         return { kind: 'repair', range: { ...range, segments: undefined } };
+      case 'replication': {
+        const { queue } = path;
+        return { kind: 'replicate', range: { ...range, segments: undefined }, queue };
+      }
       case 'statistics':
-      case 'replication':
-        // Of a replication only the filter is judged: nothing of it is done.
         return { kind: 'statistics', range: { ...range, segments: undefined } };
       case 'tombstones':
         return { kind: 'contexts', range, copies: 'tombstones' };
@@ -208,6 +207,8 @@ export class FoldResource implements Resource {
         return this.#path.kind === 'branch'
           ? branchesAnswer(outcome.tree, this.#branches)
           : treeAnswer(outcome.tree, this.#exchange.context.host.clock);
+      case 'unknown-queue':
+        return textAnswer(404, 'There is no queue of that name');
       case 'unknown-bucket-type':
         return htmlAnswer(404);
       case 'too-many':

@@ -12,6 +12,7 @@ import type { ByteString } from '../../base/bytes.ts';
 import type { Clock, Metrics, Random } from '../../base/host.ts';
 import type { Span } from '../../base/span.ts';
 import type { NodeService } from '../../node/node-service.ts';
+import type { QueueConsumer } from '../../node/replication-queues.ts';
 import type { RequestTarget } from '../../node/slow-log.ts';
 import type { ScriptEngine } from '../../mapreduce/script.ts';
 import type { JobClass } from '../../object/job-class.ts';
@@ -42,6 +43,8 @@ export interface Session {
   underWay: RequestTarget | undefined;
   /** What the request under way is traced by; undefined: it is not. */
   span: Span | undefined;
+  /** What the client fetches of queues; undefined: it has fetched nothing. */
+  consumer: QueueConsumer | undefined;
   /** What the client set, given back when it asks; nothing else comes of it. */
   clientId: Buffer;
 }

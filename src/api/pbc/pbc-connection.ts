@@ -380,6 +380,7 @@ export class PbcConnection {
 
   #closed(): void {
     this.#phase = { kind: 'closed' };
+    this.#session.consumer?.end();
     if (this.#request.kind === 'waiting') {
       this.#request.place.leave();
       this.#request = NO_REQUEST;

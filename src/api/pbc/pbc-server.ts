@@ -127,6 +127,7 @@ export class PbcServer {
       scripts: options.scripts,
       isWanted: () => !socket.destroyed && !socket.readableEnded,
       replySizeMaxBytes: options.replySizeMaxBytes,
+      consumer: undefined,
       clientId: Buffer.alloc(CLIENT_ID_SIZE_BYTES),
       ...proof,
       address: socket.remoteAddress ?? '',

@@ -51,6 +51,7 @@ import {
 } from './messages/index-messages.ts';
 import { RpbMapRedReq } from './messages/map-reduce-messages.ts';
 import { RpbPutReq } from './messages/put-messages.ts';
+import { RpbFetchReq, RpbMembershipReq, RpbPushReq } from './messages/replication-messages.ts';
 import {
   RpbGetClientIdReq,
   RpbGetServerInfoReq,
@@ -97,6 +98,10 @@ const LINES: readonly Line[] = [
   line(RpbCounterGetReq, ({ bucket }) => needsOn(['riak_kv.get'], untyped(bucket))),
   line(DtFetchReq, onBucket('riak_kv.get')),
   line(DtUpdateReq, onBucket('riak_kv.put')),
+  // Of all buckets: whoever fetches sees what is written to any.
+  line(RpbFetchReq, onAll('riak_kv.get')),
+  line(RpbPushReq, onAll('riak_kv.get')),
+  line(RpbMembershipReq, onAll('riak_kv.get')),
   // Riak asks for no permission of any fold; so much of what others may do with the same data is asked here.
   line(RpbAaeFoldMergeRootNValReq, onAll('riak_kv.list_keys')),
   line(RpbAaeFoldMergeBranchNValReq, onAll('riak_kv.list_keys')),
@@ -105,7 +110,7 @@ const LINES: readonly Line[] = [
   line(RpbAaeFoldFetchClocksRangeReq, onBucket('riak_kv.list_keys')),
   line(RpbAaeFoldFindKeysReq, onBucket('riak_kv.list_keys')),
   line(RpbAaeFoldObjectStatsReq, onBucket('riak_kv.list_keys')),
-  line(RpbAaeFoldReplKeysReq, onBucket('riak_kv.list_keys')),
+  line(RpbAaeFoldReplKeysReq, onBucket('riak_kv.list_keys', 'riak_kv.get')),
   line(RpbAaeFoldFindTombsReq, onBucket('riak_kv.list_keys')),
   line(RpbAaeFoldRepairKeysReq, onBucket('riak_kv.list_keys', 'riak_kv.get')),
   line(RpbAaeFoldListBucketsReq, onAll('riak_kv.list_buckets')),

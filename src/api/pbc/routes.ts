@@ -86,6 +86,7 @@ import { RpbMapRedReq } from './messages/map-reduce-messages.ts';
 import { decodeMessage } from './messages/message-type.ts';
 import { decodeInSlices } from './messages/sliced-message.ts';
 import { RpbPutReq } from './messages/put-messages.ts';
+import { RpbFetchReq, RpbMembershipReq, RpbPushReq } from './messages/replication-messages.ts';
 import {
   RpbGetClientIdReq,
   RpbGetServerInfoReq,
@@ -93,6 +94,7 @@ import {
   RpbSetClientIdReq,
   RpbStartTls,
 } from './messages/server-messages.ts';
+import { fetchQueue, listMembers, pushKeys } from './handlers/replication-handlers.ts';
 import { demandOf, findRefusal } from './permissions.ts';
 import type { ClientWork } from '../../node/admission.ts';
 import type { Answer, Handler, Reply, Session } from './handler.ts';
@@ -132,6 +134,9 @@ const ROUTES: readonly (readonly [code: number, route: Route])[] = [
   route(RpbCounterGetReq, getCounter, 'node_get_fsm'),
   route(DtFetchReq, fetchDatatype, 'node_get_fsm'),
   slicedRoute(DtUpdateReq, updateDatatype, 'node_put_fsm'),
+  route(RpbFetchReq, fetchQueue),
+  route(RpbPushReq, pushKeys),
+  route(RpbMembershipReq, listMembers),
   route(RpbAaeFoldMergeRootNValReq, mergeRoot),
   route(RpbAaeFoldMergeBranchNValReq, mergeBranches),
   route(RpbAaeFoldFetchClocksNValReq, fetchClocksOfAll),

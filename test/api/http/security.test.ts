@@ -105,7 +105,7 @@ const ROWS: readonly Row[] = [
   row('fold', 'GET /tombs/buckets/b', on(IN_B, 'riak_kv.list_keys')),
   row('fold', 'GET /rangetrees/buckets/b/trees/small', on(IN_B, 'riak_kv.list_keys')),
   row('fold', 'GET /rangetrees/buckets/b/keysclocks', on(IN_B, 'riak_kv.list_keys')),
-  row('fold', 'GET /rangerepl/buckets/b/queuename/q', on(IN_B, 'riak_kv.list_keys')),
+  row('fold', 'GET /rangerepl/buckets/b/queuename/q', on(IN_B, 'riak_kv.list_keys', 'riak_kv.get')),
   row('fold', 'GET /rangerepair/buckets/b', on(IN_B, 'riak_kv.list_keys', 'riak_kv.get')),
   row('fold', 'GET /reap/buckets/b', on(IN_B, 'riak_kv.list_keys', 'riak_kv.delete')),
   row('fold', 'HEAD /erase/buckets/b', on(IN_B, 'riak_kv.list_keys', 'riak_kv.delete')),

@@ -37,7 +37,10 @@ const NEEDED: Readonly<Record<number, readonly Permission[]>> = {
   52: ['riak_kv.get'],
   80: ['riak_kv.get'],
   82: ['riak_kv.put'],
-  // Of folds Riak asks for nothing.
+  // Of replication and of folds Riak asks for nothing.
+  202: ['riak_kv.get'],
+  204: ['riak_kv.get'],
+  206: ['riak_kv.get'],
   210: ['riak_kv.list_keys'],
   211: ['riak_kv.list_keys'],
   212: ['riak_kv.list_keys'],
@@ -45,7 +48,7 @@ const NEEDED: Readonly<Record<number, readonly Permission[]>> = {
   214: ['riak_kv.list_keys'],
   215: ['riak_kv.list_keys'],
   216: ['riak_kv.list_keys'],
-  217: ['riak_kv.list_keys'],
+  217: ['riak_kv.list_keys', 'riak_kv.get'],
   218: ['riak_kv.list_keys'],
   219: ['riak_kv.list_keys', 'riak_kv.get'],
   223: ['riak_kv.list_buckets'],
@@ -55,7 +58,7 @@ const NEEDED: Readonly<Record<number, readonly Permission[]>> = {
 };
 
 /** These are about all buckets. */
-const OF_ALL: ReadonlySet<number> = new Set([210, 211, 212, 223]);
+const OF_ALL: ReadonlySet<number> = new Set([202, 204, 206, 210, 211, 212, 223]);
 
 const TYPE = name('default');
 const BUCKET = name('b');

@@ -1,8 +1,6 @@
 /**
  * Folds: operators' queries over all keys of a bucket, or of the cluster. Each is answered by one message
  * when it has ended.
- *
- * Replication between clusters there is none, so a fold that would fill its queues says so.
  */
 
 import { unreachable } from '../../../base/fault.ts';
@@ -57,9 +55,7 @@ const ENTRY_BYTES = 24;
 const KEPT_TREE_SIZE = 'large';
 
 const INVALID = errorReply(printString('Invalid AAE fold definition'));
-const NO_REPLICATION = errorReply(
-  printString('No replication between clusters: there is no queue to put keys into'),
-);
+const NO_QUEUE = errorReply(printString('There is no queue of that name'));
 const TOO_LARGE = errorReply(
   printString('Too much was found for one message: narrow the range of keys or of dates'),
 );
@@ -121,8 +117,12 @@ export function repairKeys(
   return ofRange(message, session, (range) => ({ kind: 'repair', range }));
 }
 
-export function replicateKeys(_message: MessageOf<typeof RpbAaeFoldReplKeysReq>): Answer {
-  return NO_REPLICATION;
+export function replicateKeys(
+  message: MessageOf<typeof RpbAaeFoldReplKeysReq>,
+  session: Session,
+): Answer {
+  const { queuename: queue } = message;
+  return ofRange(message, session, (range) => ({ kind: 'replicate', range, queue }));
 }
 
 export function fetchClocks(
@@ -235,6 +235,8 @@ function outcomeReply(
         response_type: name(COUNT_TYPES[request.kind] ?? ''),
         keys_count: [{ tag: name('dispatched_count'), count: outcome.count }],
       });
+    case 'unknown-queue':
+      return NO_QUEUE;
     case 'unknown-bucket-type':
       return errorReply(noSuchTypeText(outcome.type));
     case 'too-many':
@@ -248,6 +250,7 @@ const COUNT_TYPES: Readonly<Partial<Record<FoldRequest['kind'], string>>> = {
   reap: 'reap_tombs',
   erase: 'erase_keys',
   repair: 'repair_keys',
+  replicate: 'repl_keys',
 };
 
 function statisticsMessage({ count, sizeBytes, sizes, siblings }: ObjectStatistics): KeyCounts {

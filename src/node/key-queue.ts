@@ -1,0 +1,246 @@
+/**
+ * A queue of keys that another cluster is to fetch: in order of arrival, each key at most once.
+ *
+ * What clients have written goes before what a full-sync or a fold has put there. A key that was given out is
+ * out until it is acknowledged, put back in front, or laid to rest for a while; its bytes count all the time, so
+ * that there is always room for what comes back. Beyond the bound the newest key is dropped, which the queue
+ * remembers: only a full-sync finds it then.
+ */
+
+import type { ByteString } from '../base/bytes.ts';
+
+export type KeyPriority = 'real-time' | 'sync';
+
+/** A key that was given out. */
+export interface OutKey {
+  /** The key as one string (`keyToString`). */
+  readonly id: ByteString;
+  readonly priority: KeyPriority;
+  readonly offeredMs: number;
+}
+
+export type Offer = 'queued' | 'known' | 'dropped';
+
+/** What a key takes in memory beside its bytes, in the map and in a line. */
+export const KEY_BYTES = 200;
+
+interface Entry extends OutKey {
+  /** Another entry has taken its place: it is passed over. */
+  isGone: boolean;
+}
+
+interface Resting {
+  readonly entry: Entry;
+  readonly dueMs: number;
+}
+
+export class KeyQueue {
+  readonly #maxBytes: number;
+  /** All that is not out. */
+  readonly #waiting = new Map<ByteString, Entry>();
+  /** By priority, and in each what came back before what is new. */
+  readonly #lines = {
+    'real-time': [new Line(), new Line()],
+    sync: [new Line(), new Line()],
+  } as const;
+  readonly #counts: Record<KeyPriority, number> = { 'real-time': 0, sync: 0 };
+  /** In the order in which they are due: all rest for the same time. */
+  #resting: Resting[] = [];
+  #heldBytes = 0;
+  #out = 0;
+  /** Of dropped keys since the last full-sync, and of those before it that it may not have seen. */
+  #droppedSince = false;
+  #isOverflowed = false;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Keys that wait. */
+  count(priority: KeyPriority): number {
+    return this.#counts[priority];
+  }
+
+  /** Keys that were given out. */
+  get outCount(): number {
+    return this.#out;
+  }
+
+  get isOverflowed(): boolean {
+    return this.#isOverflowed;
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  offer(id: ByteString, priority: KeyPriority, nowMs: number): Offer {
+    const known = this.#waiting.get(id);
+    if (known !== undefined && (known.priority === priority || priority === 'sync')) return 'known';
+    if (known !== undefined) {
+      // A client has written it meanwhile: it goes with those, as old as it is.
+      this.#remove(known);
+      this.#add({ id, priority, offeredMs: known.offeredMs, isGone: false }, 'back');
+      return 'queued';
+    }
+    const sizeBytes = sizeOf(id);
+    if (this.#heldBytes + sizeBytes > this.#maxBytes) {
+      this.#droppedSince = true;
+      this.#isOverflowed = true;
+      return 'dropped';
+    }
+    this.#heldBytes += sizeBytes;
+    this.#add({ id, priority, offeredMs: nowMs, isGone: false }, 'back');
+    return 'queued';
+  }
+
+  /** The first of those that wait, `max` of them at most. They are out then. */
+  take(max: number, nowMs: number): OutKey[] {
+    this.#wake(nowMs);
+    const taken: Entry[] = [];
+    for (const line of [...this.#lines['real-time'], ...this.#lines.sync]) {
+      while (taken.length < max) {
+        const entry = line.shift();
+        if (entry === undefined) break;
+        this.#forget(entry);
+        taken.push(entry);
+      }
+    }
+    this.#out += taken.length;
+    return taken;
+  }
+
+  /** They have arrived, or there is nothing to send. */
+  release(keys: readonly OutKey[]): void {
+    this.#out -= keys.length;
+    for (const { id } of keys) this.#heldBytes -= sizeOf(id);
+  }
+
+  /** They have not arrived: they are the next, in the order in which they were given out. */
+  putBack(keys: readonly OutKey[]): void {
+    for (const key of keys) this.#return(key, (entry) => this.#add(entry, 'front'));
+  }
+
+  /** It cannot be had now: it is the last, when some time has passed. */
+  rest(key: OutKey, dueMs: number): void {
+    this.#return(key, (entry) => {
+      this.#note(entry);
+      this.#resting.push({ entry, dueMs });
+    });
+  }
+
+  /** When the oldest key that waits was offered; undefined: none waits. */
+  oldestMs(): number | undefined {
+    const heads = [...this.#lines['real-time'], ...this.#lines.sync].flatMap(
+      (line) => line.peek() ?? [],
+    );
+    const all = [
+      ...heads,
+      ...this.#resting.map(({ entry }) => entry).filter(({ isGone }) => !isGone),
+    ];
+    return all.length === 0 ? undefined : Math.min(...all.map(({ offeredMs }) => offeredMs));
+  }
+
+  /**
+   * A full-sync that began after the one before has gone through: it has found all that was dropped
+   * before it began.
+   */
+  synced(): void {
+    if (!this.#droppedSince) this.#isOverflowed = false;
+    this.#droppedSince = false;
+  }
+
+  /** An operator knows that nothing is missing. */
+  clearOverflow(): void {
+    this.#droppedSince = false;
+    this.#isOverflowed = false;
+  }
+
+  /** What came meanwhile for the same key goes into what comes back, which is older. */
+  #return(key: OutKey, add: (entry: Entry) => void): void {
+    this.#out -= 1;
+    const known = this.#waiting.get(key.id);
+    if (known !== undefined) {
+      this.#remove(known);
+      this.#heldBytes -= sizeOf(key.id);
+    }
+    const priority = known?.priority === 'real-time' ? 'real-time' : key.priority;
+    const offeredMs = Math.min(key.offeredMs, known?.offeredMs ?? key.offeredMs);
+    add({ id: key.id, priority, offeredMs, isGone: false });
+  }
+
+  #wake(nowMs: number): void {
+    if (this.#resting.length === 0) return;
+    const due = this.#resting.findIndex(({ dueMs }) => dueMs > nowMs);
+    const rested = this.#resting.splice(0, due < 0 ? this.#resting.length : due);
+    for (const { entry } of rested) if (!entry.isGone) this.#lines[entry.priority][1].push(entry);
+  }
+
+  #add(entry: Entry, end: 'front' | 'back'): void {
+    this.#note(entry);
+    this.#lines[entry.priority][end === 'front' ? 0 : 1].push(entry);
+  }
+
+  #note(entry: Entry): void {
+    this.#waiting.set(entry.id, entry);
+    this.#counts[entry.priority] += 1;
+  }
+
+  #forget(entry: Entry): void {
+    this.#waiting.delete(entry.id);
+    this.#counts[entry.priority] -= 1;
+  }
+
+  /** Its place in a line is passed over. */
+  #remove(entry: Entry): void {
+    this.#forget(entry);
+    entry.isGone = true;
+    for (const line of this.#lines[entry.priority]) line.noteGone();
+  }
+}
+
+function sizeOf(id: ByteString): number {
+  return id.length + KEY_BYTES;
+}
+
+/** Gone entries above which a line is cleared of them, if they are most of it. */
+const GONE_MAX = 1_024;
+
+/** First in, first out; both ends in constant time. */
+class Line {
+  #items: Entry[] = [];
+  #head = 0;
+  /** Since it was cleared; some may be of its neighbour. */
+  #gone = 0;
+
+  push(entry: Entry): void {
+    this.#items.push(entry);
+  }
+
+  /** The first that is not gone. */
+  peek(): Entry | undefined {
+    while (this.#items[this.#head]?.isGone === true) this.#head += 1;
+    return this.#items[this.#head];
+  }
+
+  shift(): Entry | undefined {
+    const first = this.peek();
+    if (first !== undefined) this.#head += 1;
+    if (this.#head > GONE_MAX && this.#head * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    } else if (this.#head === this.#items.length) {
+      this.#items = [];
+      this.#head = 0;
+    }
+    return first;
+  }
+
+  noteGone(): void {
+    this.#gone += 1;
+    if (this.#gone <= GONE_MAX || this.#gone * 2 <= this.#items.length) return;
+    this.#items = this.#items.slice(this.#head).filter(({ isGone }) => !isGone);
+    this.#head = 0;
+    this.#gone = 0;
+  }
+}

@@ -1,0 +1,430 @@
+/**
+ * What other clusters fetch here: the queues of this node, and who is given what of them.
+ *
+ * A key comes onto a queue when a client's write of it may have happened here, when a sink asks for it, and by a
+ * fold; what came by replication does not. What is fetched is the object as it is stored when it is fetched, read
+ * with the bucket's quorum: every sibling, tombstones too. It arrives at least once: what a
+ * connection was given is out until the same connection asks the same queue again, which
+ * says that it has it, or ends, and then it is the next again. All of it is in memory only: what a node that is
+ * lost had queued, a full-sync finds.
+ */
+
+import { utf8ToByteString } from '../base/bytes.ts';
+import type { ByteString } from '../base/bytes.ts';
+import { Fault } from '../base/fault.ts';
+import type { Host } from '../base/host.ts';
+import { keyFromString, keyToString } from '../base/names.ts';
+import type { ObjectKey } from '../base/names.ts';
+import { encodeRecord, joinRecord, withValue } from '../object/record.ts';
+import type { Failure, GetOutcome, GetRequest } from '../object/requests.ts';
+import type { StoredObject } from '../object/stored-object.ts';
+import { KeyQueue } from './key-queue.ts';
+import type { KeyPriority, OutKey } from './key-queue.ts';
+
+export interface ReplicationQueueOptions {
+  readonly name: string;
+  readonly buckets: 'any' | readonly BucketPattern[];
+}
+
+interface BucketPattern {
+  readonly type: ByteString;
+  /** Undefined: every bucket of the type. */
+  readonly bucket: ByteString | undefined;
+}
+
+export interface ReplicationOptions {
+  readonly queueMaxBytes: number;
+  readonly queues: readonly ReplicationQueueOptions[];
+}
+
+export const NO_QUEUES: ReplicationOptions = { queueMaxBytes: 0, queues: [] };
+
+/** An object that is to be merged at the other cluster. */
+export interface FetchedItem {
+  readonly key: ObjectKey;
+  readonly record: Buffer;
+  /** Since it was offered. */
+  readonly ageMs: number;
+  readonly isSync: boolean;
+}
+
+export interface QueueStatus {
+  readonly name: string;
+  /** Keys that wait: written by clients, and put there by a full-sync or a fold. */
+  readonly realTime: number;
+  readonly sync: number;
+  /** Keys that were given out and not acknowledged. */
+  readonly out: number;
+  /** How long the oldest key has waited; undefined: none waits. */
+  readonly oldestAgeMs: number | undefined;
+  readonly heldBytes: number;
+  /** Keys for which there was no room, since the start. */
+  readonly dropped: number;
+  /** Keys were dropped that no full-sync has found yet. */
+  readonly isOverflowed: boolean;
+  /** Connections that have fetched from it and are open. */
+  readonly consumers: number;
+  /** Nothing is given out. */
+  readonly isPaused: boolean;
+}
+
+/** One connection that fetches: one fetch at a time. */
+export interface QueueConsumer {
+  /** Acknowledges what it was given of this queue before; nothing: there is nothing now. */
+  fetch(queue: ByteString): Promise<readonly FetchedItem[]>;
+  /** The connection has ended. */
+  end(): void;
+}
+
+export interface ReplicationService {
+  consumer(): QueueConsumer;
+  /**
+   * Puts keys behind what clients have written, those that the queue takes. No keys: a full-sync of
+   * the queue has gone through. Undefined: there is no such queue.
+   */
+  push(queue: ByteString, keys: readonly ObjectKey[]): QueueStatus | undefined;
+  status(): readonly QueueStatus[];
+  /** False: there is no such queue. */
+  pause(queue: string): boolean;
+  resume(queue: string): boolean;
+  /** Takes it that nothing is missing. */
+  clearOverflow(queue: string): boolean;
+}
+
+/** Of one fetch. */
+const LOT_KEYS_MAX = 64;
+const LOT_BYTES = 1024 * 1024;
+/** Keys that one fetch looks at: many may be gone. */
+const LOOKED_AT_MAX = 256;
+/** Objects of one fetch that are read at once. */
+const READS_MAX = 16;
+const READ_TIMEOUT_MS = 5_000;
+/** How long a key rests that could not be read. */
+const REST_MS = 500;
+const CONSUMERS_MAX = 256;
+
+const NO_VALUE = Buffer.alloc(0);
+
+/** By what a write certainly did nothing. */
+const DID_NOTHING: ReadonlySet<Failure['kind'] | 'not-found'> = new Set([
+  'not-found',
+  'unknown-bucket-type',
+  'n-val-violation',
+  'precommit-failed',
+  'match-found',
+  'modified',
+  'nothing-to-match',
+] as const);
+
+export interface ReplicationPorts {
+  readonly host: Pick<Host, 'clock' | 'metrics' | 'log'>;
+  /** With every sibling as it is stored. */
+  readonly read: (request: GetRequest) => Promise<GetOutcome>;
+}
+
+export class ReplicationQueues implements ReplicationService {
+  readonly #ports: ReplicationPorts;
+  readonly #queues: ReadonlyMap<ByteString, Queue>;
+
+  constructor(ports: ReplicationPorts, { queues, queueMaxBytes }: ReplicationOptions) {
+    this.#ports = ports;
+    this.#queues = new Map(
+      queues.map((each) => [utf8ToByteString(each.name), new Queue(ports, each, queueMaxBytes)]),
+    );
+  }
+
+  /** What is to be told of each write; undefined: nobody fetches any. */
+  get listener(): ((key: ObjectKey, outcome: string | undefined) => void) | undefined {
+    if (this.#queues.size === 0) return undefined;
+    return (key, outcome) => this.#written(key, outcome);
+  }
+
+  has(queue: ByteString): boolean {
+    return this.#queues.has(queue);
+  }
+
+  #written(key: ObjectKey, outcome: string | undefined): void {
+    if (outcome !== undefined && (DID_NOTHING as ReadonlySet<string>).has(outcome)) return;
+    const id = keyToString(key);
+    for (const queue of this.#queues.values()) queue.offer(key, id, 'real-time');
+  }
+
+  /** Whether it is on the queue now. */
+  offerForSync(queue: ByteString, key: ObjectKey): boolean {
+    return this.#queues.get(queue)?.offer(key, keyToString(key), 'sync') ?? false;
+  }
+
+  push(name: ByteString, keys: readonly ObjectKey[]): QueueStatus | undefined {
+    const queue = this.#queues.get(name);
+    if (queue === undefined) return undefined;
+    if (keys.length === 0) queue.keys.synced();
+    for (const key of keys) queue.offer(key, keyToString(key), 'sync');
+    return queue.status();
+  }
+
+  consumer(): QueueConsumer {
+    return new Consumer(this.#ports, this.#queues);
+  }
+
+  status(): readonly QueueStatus[] {
+    return [...this.#queues.values()].map((queue) => queue.status());
+  }
+
+  pause(name: string): boolean {
+    return this.#setPaused(name, true);
+  }
+
+  resume(name: string): boolean {
+    return this.#setPaused(name, false);
+  }
+
+  clearOverflow(name: string): boolean {
+    const queue = this.#queues.get(utf8ToByteString(name));
+    queue?.keys.clearOverflow();
+    return queue !== undefined;
+  }
+
+  #setPaused(name: string, isPaused: boolean): boolean {
+    const queue = this.#queues.get(utf8ToByteString(name));
+    if (queue !== undefined) queue.isPaused = isPaused;
+    return queue !== undefined;
+  }
+}
+
+/** One queue, and how many fetch from it. */
+class Queue {
+  readonly keys: KeyQueue;
+  readonly #ports: ReplicationPorts;
+  readonly #options: ReplicationQueueOptions;
+  isPaused = false;
+  consumers = 0;
+  /** Of the objects fetched last, the largest: how many are read at once goes by it. */
+  recentBytes = LOT_BYTES / READS_MAX;
+  #dropped = 0;
+
+  constructor(ports: ReplicationPorts, options: ReplicationQueueOptions, maxBytes: number) {
+    this.#ports = ports;
+    this.#options = options;
+    this.keys = new KeyQueue(maxBytes);
+  }
+
+  /** Whether it is on the queue now. */
+  offer(key: ObjectKey, id: ByteString, priority: KeyPriority): boolean {
+    if (!this.#takes(key)) return false;
+    const { host } = this.#ports;
+    const wasOverflowed = this.keys.isOverflowed;
+    const offer = this.keys.offer(id, priority, host.clock.monotonicMs());
+    if (offer === 'queued') host.metrics.count('replication_offered_total');
+    if (offer !== 'dropped') return true;
+    this.#dropped += 1;
+    host.metrics.count('replication_dropped_total');
+    if (!wasOverflowed) host.log.warn('replication.queue-full', { queue: this.#options.name });
+    return false;
+  }
+
+  status(): QueueStatus {
+    const { keys, isPaused, consumers } = this;
+    const oldestMs = keys.oldestMs();
+    return {
+      name: this.#options.name,
+      realTime: keys.count('real-time'),
+      sync: keys.count('sync'),
+      out: keys.outCount,
+      oldestAgeMs: oldestMs && this.#ports.host.clock.monotonicMs() - oldestMs,
+      heldBytes: keys.heldBytes,
+      dropped: this.#dropped,
+      isOverflowed: keys.isOverflowed,
+      consumers,
+      isPaused,
+    };
+  }
+
+  #takes({ type, bucket }: ObjectKey): boolean {
+    const { buckets } = this.#options;
+    if (buckets === 'any') return true;
+    return buckets.some(
+      (each) => each.type === type && (each.bucket === undefined || each.bucket === bucket),
+    );
+  }
+}
+
+class Consumer implements QueueConsumer {
+  readonly #ports: ReplicationPorts;
+  readonly #queues: ReadonlyMap<ByteString, Queue>;
+  /** What it was given and has not acknowledged. */
+  readonly #out = new Map<Queue, Set<OutKey>>();
+  #hasEnded = false;
+
+  constructor(ports: ReplicationPorts, queues: ReadonlyMap<ByteString, Queue>) {
+    this.#ports = ports;
+    this.#queues = queues;
+  }
+
+  async fetch(name: ByteString): Promise<readonly FetchedItem[]> {
+    const queue = this.#queues.get(name);
+    if (queue === undefined || this.#hasEnded) return [];
+    const out = this.#outOf(queue);
+    this.#ports.host.metrics.count('replication_acknowledged_total', out.size);
+    queue.keys.release([...out]);
+    out.clear();
+    if (queue.isPaused) return [];
+    const lot = new Lot(this.#ports, queue, out);
+    try {
+      await lot.fill(() => this.#hasEnded);
+    } catch (error) {
+      // Or the next fetch would acknowledge what was never sent.
+      this.#putBack(queue, out);
+      throw error;
+    }
+    if (this.#hasEnded) return [];
+    this.#ports.host.metrics.count('replication_fetched_total', lot.items.length);
+    return lot.items;
+  }
+
+  end(): void {
+    this.#hasEnded = true;
+    for (const [queue, out] of this.#out) {
+      queue.consumers -= 1;
+      this.#putBack(queue, out);
+    }
+    this.#out.clear();
+  }
+
+  #outOf(queue: Queue): Set<OutKey> {
+    const known = this.#out.get(queue);
+    if (known !== undefined) return known;
+    if (queue.consumers >= CONSUMERS_MAX)
+      throw new Fault('overload', 'too many fetch from the queue');
+    queue.consumers += 1;
+    const out = new Set<OutKey>();
+    this.#out.set(queue, out);
+    return out;
+  }
+
+  #putBack(queue: Queue, out: Set<OutKey>): void {
+    this.#ports.host.metrics.count('replication_returned_total', out.size);
+    queue.keys.putBack([...out]);
+    out.clear();
+  }
+}
+
+/** What one fetch gives. */
+class Lot {
+  readonly items: FetchedItem[] = [];
+  readonly #ports: ReplicationPorts;
+  readonly #queue: Queue;
+  /** Keys that are out for it; who has them puts them back if the connection ends meanwhile. */
+  readonly #out: Set<OutKey>;
+  /** Of these, what is among the items. */
+  readonly #given = new Set<OutKey>();
+  #sizeBytes = 0;
+  #lookedAt = 0;
+
+  constructor(ports: ReplicationPorts, queue: Queue, out: Set<OutKey>) {
+    this.#ports = ports;
+    this.#queue = queue;
+    this.#out = out;
+  }
+
+  async fill(hasEnded: () => boolean): Promise<void> {
+    while (this.#hasRoom()) {
+      const keys = this.#queue.keys.take(this.#readsAtOnce(), this.#nowMs());
+      if (keys.length === 0) return;
+      for (const key of keys) this.#out.add(key);
+      this.#lookedAt += keys.length;
+      const outcomes = await Promise.all(keys.map((key) => this.#read(key)));
+      if (hasEnded() || !this.#addAll(keys, outcomes)) return;
+    }
+  }
+
+  #hasRoom(): boolean {
+    return (
+      this.items.length < LOT_KEYS_MAX &&
+      this.#sizeBytes < LOT_BYTES &&
+      this.#lookedAt < LOOKED_AT_MAX
+    );
+  }
+
+  #readsAtOnce(): number {
+    const left = Math.floor((LOT_BYTES - this.#sizeBytes) / this.#queue.recentBytes);
+    return Math.max(1, Math.min(READS_MAX, left, LOT_KEYS_MAX - this.items.length));
+  }
+
+  #read({ id }: OutKey): Promise<GetOutcome> {
+    return this.#ports.read({ key: keyFromString(id), timeoutMs: READ_TIMEOUT_MS });
+  }
+
+  /** False: this is all for now. */
+  #addAll(keys: readonly OutKey[], outcomes: readonly GetOutcome[]): boolean {
+    let goesOn = true;
+    let largestBytes = 0;
+    for (const [index, key] of keys.entries()) {
+      const outcome = outcomes[index] as GetOutcome;
+      const object = objectIn(outcome);
+      if (object === 'gone') {
+        this.#leave(key);
+        this.#queue.keys.release([key]);
+        this.#ports.host.metrics.count('replication_absent_total');
+      } else if (object === 'unread') {
+        this.#leave(key);
+        this.#queue.keys.rest(key, this.#nowMs() + REST_MS);
+        this.#ports.host.metrics.count('replication_unread_total');
+        goesOn = false;
+      } else if (goesOn) {
+        const record = joinRecord(encodeRecord(object));
+        largestBytes = Math.max(largestBytes, record.length);
+        goesOn = this.#add(key, record);
+      }
+    }
+    this.#queue.recentBytes = Math.max(1, largestBytes);
+    if (!goesOn) this.#putBackRest(keys);
+    return goesOn;
+  }
+
+  /** False: there is no room for it. A large one goes by itself. */
+  #add(key: OutKey, record: Buffer): boolean {
+    const sizeBytes = this.#sizeBytes + record.length;
+    if (this.items.length > 0 && sizeBytes > LOT_BYTES) return false;
+    this.#sizeBytes = sizeBytes;
+    this.items.push({
+      key: keyFromString(key.id),
+      record,
+      ageMs: Math.max(0, Math.round(this.#nowMs() - key.offeredMs)),
+      isSync: key.priority === 'sync',
+    });
+    this.#given.add(key);
+    return true;
+  }
+
+  #putBackRest(keys: readonly OutKey[]): void {
+    const rest = keys.filter((key) => this.#out.has(key) && !this.#given.has(key));
+    for (const key of rest) this.#leave(key);
+    this.#queue.keys.putBack(rest);
+  }
+
+  #leave(key: OutKey): void {
+    this.#out.delete(key);
+  }
+
+  #nowMs(): number {
+    return this.#ports.host.clock.monotonicMs();
+  }
+}
+
+/** `gone`: there is nothing to send; `unread`: that is not known. */
+function objectIn(outcome: GetOutcome): StoredObject | 'gone' | 'unread' {
+  switch (outcome.kind) {
+    case 'found':
+      return outcome.object;
+    case 'not-found': {
+      const { tombstone } = outcome;
+      if (tombstone === undefined) return 'gone';
+      const siblings = tombstone.siblings.map((head) => withValue(head, NO_VALUE));
+      return { context: tombstone.context, siblings };
+    }
+    case 'unknown-bucket-type':
+      return 'gone';
+    default:
+      return 'unread';
+  }
+}
