@@ -21,8 +21,8 @@ export interface OutKey {
 
 export type Offer = 'queued' | 'known' | 'dropped';
 
-/** What a key takes in memory beside its bytes, in the map and in a line. */
-export const KEY_BYTES = 200;
+/** What a key takes in memory beside its bytes, as measured: two strings, an entry, a map, a line. */
+export const KEY_BYTES = 256;
 
 interface Entry extends OutKey {
   /** Another entry has taken its place: it is passed over. */
@@ -80,7 +80,7 @@ export class KeyQueue {
     if (known !== undefined) {
       // A client has written it meanwhile: it goes with those, as old as it is.
       this.#remove(known);
-      this.#add({ id, priority, offeredMs: known.offeredMs, isGone: false }, 'back');
+      this.#add({ id, priority, offeredMs: known.offeredMs, isGone: false });
       return 'queued';
     }
     const sizeBytes = sizeOf(id);
@@ -90,7 +90,7 @@ export class KeyQueue {
       return 'dropped';
     }
     this.#heldBytes += sizeBytes;
-    this.#add({ id, priority, offeredMs: nowMs, isGone: false }, 'back');
+    this.#add({ id, priority, offeredMs: nowMs, isGone: false });
     return 'queued';
   }
 
@@ -118,7 +118,16 @@ export class KeyQueue {
 
   /** They have not arrived: they are the next, in the order in which they were given out. */
   putBack(keys: readonly OutKey[]): void {
-    for (const key of keys) this.#return(key, (entry) => this.#add(entry, 'front'));
+    const entries = { 'real-time': [] as Entry[], sync: [] as Entry[] };
+    for (const key of keys) {
+      this.#return(key, (entry) => {
+        this.#note(entry);
+        entries[entry.priority].push(entry);
+      });
+    }
+    for (const priority of ['real-time', 'sync'] as const) {
+      this.#lines[priority][0].unshift(entries[priority]);
+    }
   }
 
   /** It cannot be had now: it is the last, when some time has passed. */
@@ -176,9 +185,9 @@ export class KeyQueue {
     for (const { entry } of rested) if (!entry.isGone) this.#lines[entry.priority][1].push(entry);
   }
 
-  #add(entry: Entry, end: 'front' | 'back'): void {
+  #add(entry: Entry): void {
     this.#note(entry);
-    this.#lines[entry.priority][end === 'front' ? 0 : 1].push(entry);
+    this.#lines[entry.priority][1].push(entry);
   }
 
   #note(entry: Entry): void {
@@ -206,7 +215,7 @@ function sizeOf(id: ByteString): number {
 /** Gone entries above which a line is cleared of them, if they are most of it. */
 const GONE_MAX = 1_024;
 
-/** First in, first out; both ends in constant time. */
+/** First in, first out. What is put in front costs as much as is there: it is a line of little. */
 class Line {
   #items: Entry[] = [];
   #head = 0;
@@ -215,6 +224,13 @@ class Line {
 
   push(entry: Entry): void {
     this.#items.push(entry);
+  }
+
+  /** In front of all that is there. */
+  unshift(entries: readonly Entry[]): void {
+    if (entries.length === 0) return;
+    this.#items = [...entries, ...this.#items.slice(this.#head)];
+    this.#head = 0;
   }
 
   /** The first that is not gone. */

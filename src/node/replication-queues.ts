@@ -230,7 +230,8 @@ class Queue {
       realTime: keys.count('real-time'),
       sync: keys.count('sync'),
       out: keys.outCount,
-      oldestAgeMs: oldestMs && this.#ports.host.clock.monotonicMs() - oldestMs,
+      oldestAgeMs:
+        oldestMs === undefined ? undefined : this.#ports.host.clock.monotonicMs() - oldestMs,
       heldBytes: keys.heldBytes,
       dropped: this.#dropped,
       isOverflowed: keys.isOverflowed,
@@ -356,7 +357,8 @@ class Lot {
 
   /** False: this is all for now. */
   #addAll(keys: readonly OutKey[], outcomes: readonly GetOutcome[]): boolean {
-    let goesOn = true;
+    let isFull = false;
+    let hasUnread = false;
     let largestBytes = 0;
     for (const [index, key] of keys.entries()) {
       const outcome = outcomes[index] as GetOutcome;
@@ -369,16 +371,16 @@ class Lot {
         this.#leave(key);
         this.#queue.keys.rest(key, this.#nowMs() + REST_MS);
         this.#ports.host.metrics.count('replication_unread_total');
-        goesOn = false;
-      } else if (goesOn) {
+        hasUnread = true;
+      } else if (!isFull) {
         const record = joinRecord(encodeRecord(object));
         largestBytes = Math.max(largestBytes, record.length);
-        goesOn = this.#add(key, record);
+        isFull = !this.#add(key, record);
       }
     }
     this.#queue.recentBytes = Math.max(1, largestBytes);
-    if (!goesOn) this.#putBackRest(keys);
-    return goesOn;
+    if (isFull) this.#putBackRest(keys);
+    return !isFull && !hasUnread;
   }
 
   /** False: there is no room for it. A large one goes by itself. */

@@ -12,6 +12,7 @@ import { PbcServer } from '../../src/api/pbc/pbc-server.ts';
 import { Fault } from '../../src/base/fault.ts';
 import { initialState } from '../../src/membership/initial-state.ts';
 import { VertebraNode } from '../../src/node/node.ts';
+import { NO_QUEUES } from '../../src/node/replication-queues.ts';
 import {
   decodeReply,
   decodeRequest,
@@ -26,6 +27,7 @@ import { MemoryStore } from '../../src/storage/memory-store.ts';
 import { systemHost } from '../../src/telemetry/system-host.ts';
 import type { ByteString } from '../../src/base/bytes.ts';
 import type { Host } from '../../src/base/host.ts';
+import type { ReplicationOptions } from '../../src/node/replication-queues.ts';
 import type { NodeId } from '../../src/base/names.ts';
 import type { Tracer } from '../../src/base/span.ts';
 import type { PartialProperties } from '../../src/object/bucket-properties.ts';
@@ -48,6 +50,7 @@ export interface ServedCluster {
 
 export interface ServedOptions {
   readonly reaper?: Partial<ReaperOptions>;
+  readonly replication?: ReplicationOptions;
   /** Of the nodes, in their order. */
   readonly tracers?: readonly Tracer[];
   /** With the bucket types that the recorded scenarios need, active on every node. Default true. */
@@ -55,7 +58,7 @@ export interface ServedOptions {
 }
 
 export async function serveCluster(options: ServedOptions = {}): Promise<ServedCluster> {
-  const { reaper = {}, tracers = [], hasTypes = true } = options;
+  const { reaper = {}, replication = NO_QUEUES, tracers = [], hasTypes = true } = options;
   const host = quietHost();
   const ids = Array.from({ length: NODE_COUNT }, (_, index) => {
     return `dev${index + 1}@127.0.0.1` as NodeId;
@@ -71,7 +74,13 @@ export async function serveCluster(options: ServedOptions = {}): Promise<ServedC
   const nodeById = new Map<NodeId, VertebraNode>();
   for (const [index, id] of ids.entries()) {
     const peer = new DirectPeer(id, nodeById);
-    const told = { id, initialState: state, repair: { reaper }, tracer: tracers[index] };
+    const told = {
+      id,
+      initialState: state,
+      repair: { reaper },
+      replication,
+      tracer: tracers[index],
+    };
     nodeById.set(id, new VertebraNode(host, new MemoryStore(), peer, told));
   }
   const nodes = [...nodeById.values()];
