@@ -26,6 +26,7 @@ export const LOG_SUBSYSTEMS = [
   'peer',
   'repair',
   'replica',
+  'replication',
   'request',
   'security',
   'store',

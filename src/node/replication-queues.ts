@@ -415,18 +415,11 @@ class Lot {
 
 /** `gone`: there is nothing to send; `unread`: that is not known. */
 function objectIn(outcome: GetOutcome): StoredObject | 'gone' | 'unread' {
-  switch (outcome.kind) {
-    case 'found':
-      return outcome.object;
-    case 'not-found': {
-      const { tombstone } = outcome;
-      if (tombstone === undefined) return 'gone';
-      const siblings = tombstone.siblings.map((head) => withValue(head, NO_VALUE));
-      return { context: tombstone.context, siblings };
-    }
-    case 'unknown-bucket-type':
-      return 'gone';
-    default:
-      return 'unread';
-  }
+  if (outcome.kind === 'found') return outcome.object;
+  if (outcome.kind === 'unknown-bucket-type') return 'gone';
+  if (outcome.kind !== 'not-found') return 'unread';
+  const { tombstone } = outcome;
+  if (tombstone === undefined) return 'gone';
+  const siblings = tombstone.siblings.map((head) => withValue(head, NO_VALUE));
+  return { context: tombstone.context, siblings };
 }

@@ -110,7 +110,9 @@ t.test('siblings are fetched all of them, whatever the bucket shows', async (t) 
   }
   const items = await fetchOn(await connected(t));
   t.equal(items.length, 1, 'once, though it was written twice');
-  const values = decodeRecord(items[0]?.record as Buffer)?.siblings.map(({ value }) => `${value}`);
+  const values = decodeRecord(items[0]?.record as Buffer)?.siblings.map(({ value }) =>
+    value.toString(),
+  );
   t.same(values?.sort(), ['left', 'right']);
 });
 
@@ -199,9 +201,9 @@ t.test('a fold puts the keys of a range on a queue, over either protocol', async
   const [port = 0] = cluster.ports;
   const path = '/rangerepl/buckets/folded/queuename';
   const answer = await ask(port, `GET ${path}/q`);
-  t.same([answer.status, `${answer.body}`], [200, '{"dispatched_count":3}']);
+  t.same([answer.status, answer.body.toString()], [200, '{"dispatched_count":3}']);
   const other = await ask(port, `GET ${path}/some`);
-  t.equal(`${other.body}`, '{"dispatched_count":0}', 'the queue is not for that bucket');
+  t.equal(other.body.toString(), '{"dispatched_count":0}', 'the queue is not for that bucket');
   t.equal((await ask(port, `GET ${path}/nowhere`)).status, 404);
   t.match(
     errorText(await client.ask(RpbAaeFoldReplKeysReq, { ...range, queuename: name('x') })),
