@@ -118,7 +118,10 @@ const source: SettingSchema = {
       ),
       minItems: 1,
     },
-    user: text('Who to log in as there; needs `riak_kv.get`. Absent: security is off there.'),
+    user: text(
+      'Who to log in as there; needs `riak_kv.get` on any, and for full-syncs `riak_kv.list_keys` and ' +
+        '`riak_kv.list_buckets`. Absent: security is off there.',
+    ),
     password_file: text(`File with the password; ${BESIDE_FILE}`),
     ca_file: text(
       "PEM file with the authorities that vouch for the source's nodes. Absent: those that the system trusts.",
