@@ -78,6 +78,7 @@ export interface QueueConsumer {
 
 export interface ReplicationService {
   consumer(): QueueConsumer;
+  has(queue: ByteString): boolean;
   /**
    * Puts keys behind what clients have written, those that the queue takes. No keys: a full-sync of
    * the queue has gone through. Undefined: there is no such queue.

@@ -145,7 +145,7 @@ t.test('who does not name the encoding is told so, and takes nothing', async (t)
     t.match(errorText(refused), /the encoding vertebra1 only/);
   }
   const unknown = await client.ask(RpbFetchReq, { ...FETCH, queuename: name('nowhere') });
-  t.match(unknown, { name: 'RpbFetchResp', value: { queue_empty: true } });
+  t.equal(errorText(unknown), 'There is no queue nowhere');
   t.equal((await fetchOn(client)).length, 1);
 });
 

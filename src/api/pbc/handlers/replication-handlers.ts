@@ -43,6 +43,8 @@ export function fetchQueue(
   session: Session,
 ): Answer {
   if (encoding !== ENCODING) return OTHER_ENCODING;
+  // Riak calls it empty; whoever mistyped a name would wait for ever.
+  if (!session.node.replication.has(queue)) return errorReply(`There is no queue ${queue}`);
   session.consumer ??= session.node.replication.consumer();
   return session.consumer.fetch(queue).then((items) => lotReply(items, session));
 }
