@@ -54,8 +54,10 @@ type Issued = CoordinatedOutcome & { readonly kind: 'issued' };
 
 export class Write {
   readonly #ports: CoordinatorPorts;
-  readonly #replica: Replica;
+  readonly #replica: Pick<Replica, 'addHint'>;
   readonly #plan: WritePlan;
+  /** A client's, which is counted as such. */
+  readonly #isOfClient: boolean;
   readonly #tally: WriteTally | JointWriteTally;
   readonly #participants: readonly Participant[];
   readonly #startMs: number;
@@ -68,10 +70,16 @@ export class Write {
   #resolve: ((outcome: CoordinatedPut) => void) | undefined;
   #cancelDeadline: (() => void) | undefined;
 
-  constructor(ports: CoordinatorPorts, replica: Replica, plan: WritePlan) {
+  constructor(
+    ports: CoordinatorPorts,
+    replica: Pick<Replica, 'addHint'>,
+    plan: WritePlan,
+    isOfClient = true,
+  ) {
     this.#ports = ports;
     this.#replica = replica;
     this.#plan = plan;
+    this.#isOfClient = isOfClient;
     const { joint, required, participants } = plan;
     this.#participants = joint?.union ?? participants;
     this.#tally =
@@ -219,7 +227,7 @@ export class Write {
     this.#resolve = undefined;
     this.#cancelDeadline?.();
     // What this node declined another one coordinates, and counts.
-    if (outcome.kind !== 'declined') this.#observe();
+    if (outcome.kind !== 'declined' && this.#isOfClient) this.#observe();
     this.#span?.end(outcome.kind === 'stored' ? undefined : outcome.kind);
     resolve(outcome);
   }

@@ -8,6 +8,7 @@
 
 import type { Clock } from '../base/host.ts';
 import type { ObjectKey } from '../base/names.ts';
+import type { AbsorbOutcome, AbsorbRequest } from '../coordinator/absorb.ts';
 import { sizeOfOperation } from '../datatype/operation-limits.ts';
 import type {
   DeleteOutcome,
@@ -118,6 +119,12 @@ export class ClientRequests {
       }
     };
     return this.#admitted('node_put_fsm', request, serveAndTell, sizeBytes);
+  }
+
+  /** A record of another cluster; let in as clients' writes are, but no client's use of the key. */
+  absorb(request: AbsorbRequest): Promise<AbsorbOutcome> {
+    const serve = ({ absorbs }: NodeParts, timed: AbsorbRequest) => absorbs.absorb(timed);
+    return this.#admitted('node_put_fsm', request, serve, request.record.length);
   }
 
   /** `sizeBytes`: what the request holds while it is served. */

@@ -8,6 +8,7 @@
 import { assert } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import type { NodeId } from '../base/names.ts';
+import { AbsorbCoordinator } from '../coordinator/absorb.ts';
 import { AnswerTimes } from '../coordinator/answer-times.ts';
 import { CoverageCoordinator } from '../coordinator/coverage.ts';
 import { DatatypeCoordinator } from '../coordinator/datatype.ts';
@@ -63,6 +64,7 @@ export interface NodeParts {
   readonly puts: PutCoordinator;
   readonly deletes: DeleteCoordinator;
   readonly datatypes: DatatypeCoordinator;
+  readonly absorbs: AbsorbCoordinator;
   readonly coverage: CoverageCoordinator;
   readonly makeMapRun: (run: MapRunOptions) => MapRun;
   readonly repair: RepairRounds;
@@ -280,7 +282,7 @@ function makeRepair(
 
 type Coordinators = Pick<
   NodeParts,
-  'gets' | 'puts' | 'deletes' | 'datatypes' | 'coverage' | 'makeMapRun'
+  'gets' | 'puts' | 'deletes' | 'datatypes' | 'absorbs' | 'coverage' | 'makeMapRun'
 >;
 
 function makeCoordinators(
@@ -317,7 +319,8 @@ function makeCoordinators(
   const puts = new PutCoordinator(ports, replica, gets);
   const deletes = new DeleteCoordinator(ports, gets, puts);
   const datatypes = new DatatypeCoordinator(ports, replica, gets);
+  const absorbs = new AbsorbCoordinator(ports, replica, gets, limits);
   const makeMapRun = (run: MapRunOptions): MapRun => new MapRun(ports, run);
   const coverage = new CoverageCoordinator(ports);
-  return { gets, puts, deletes, datatypes, coverage, makeMapRun };
+  return { gets, puts, deletes, datatypes, absorbs, coverage, makeMapRun };
 }

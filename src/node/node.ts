@@ -10,6 +10,7 @@ import type { ByteString } from '../base/bytes.ts';
 import { assert, Fault, isFault } from '../base/fault.ts';
 import { sleep, type Host } from '../base/host.ts';
 import type { NodeId, ObjectKey } from '../base/names.ts';
+import type { AbsorbOutcome, AbsorbRequest } from '../coordinator/absorb.ts';
 import type { MapRun } from '../mapreduce/job-ports.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
 import { effectiveTypeProperties } from '../membership/effective-properties.ts';
@@ -72,7 +73,7 @@ import type { OperatorService } from './operations.ts';
 import type { AdmittedPeer, PeerStart } from './peer-starts.ts';
 import { bucketTypesIn } from './property-changes.ts';
 import { NO_QUEUES, ReplicationQueues } from './replication-queues.ts';
-import { RoutingPeer } from './routing-peer.ts';
+import { failedStream, RoutingPeer } from './routing-peer.ts';
 import { spannedPeer } from './spanned-peer.ts';
 import { Standing, type StandingPorts } from './standing.ts';
 import type { NodeIntroduction, RememberedIncarnation, Succession } from './succession.ts';
@@ -243,6 +244,11 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
 
   delete(request: DeleteRequest): Promise<DeleteOutcome> {
     return this.#requests.delete(request);
+  }
+
+  /** Merges a record of another cluster. */
+  absorb(request: AbsorbRequest): Promise<AbsorbOutcome> {
+    return this.#requests.absorb(request);
   }
 
   fetchDatatype(request: FetchDatatypeRequest): Promise<FetchDatatypeOutcome> {
@@ -483,13 +489,4 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   #closedFault(): Fault {
     return new Fault('closed', `the node is ${this.#life}`);
   }
-}
-
-/** A stream whose first `next` throws. */
-function failedStream(fault: Fault): AsyncIterableIterator<PeerStreamItem> {
-  const stream: AsyncIterableIterator<PeerStreamItem> = {
-    [Symbol.asyncIterator]: () => stream,
-    next: () => Promise.reject(fault),
-  };
-  return stream;
 }

@@ -86,3 +86,12 @@ export class RoutingPeer implements Peer {
     return underWay;
   }
 }
+
+/** A stream whose first `next` throws. */
+export function failedStream(fault: Fault): AsyncIterableIterator<PeerStreamItem> {
+  const stream: AsyncIterableIterator<PeerStreamItem> = {
+    [Symbol.asyncIterator]: () => stream,
+    next: () => Promise.reject(fault),
+  };
+  return stream;
+}

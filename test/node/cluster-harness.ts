@@ -50,6 +50,8 @@ export interface ClusterOptions {
   readonly repair?: RepairOptions;
   readonly commitHooks?: CommitHooks;
   readonly scripts?: ScriptEngine;
+  /** Of another cluster, so that its nodes draw other marks. */
+  readonly seed?: number;
   /** Nodes that take no part in coverage, from 1. */
   readonly notInCoverage?: readonly number[];
 }
@@ -168,10 +170,11 @@ export class TestCluster {
   readonly #stores = new Map<NodeId, MemoryStore>();
   readonly #processes = new Map<NodeId, Process>();
   readonly #links = new Map<string, LinkState>();
-  #random = 1;
+  #random: number;
 
   private constructor(options: ClusterOptions) {
     this.#options = options;
+    this.#random = options.seed ?? 1;
     this.ids = Array.from({ length: options.nodeCount }, (_, index) => `n${index + 1}` as NodeId);
     this.#state = initialState(clusterOf(options, this.ids)).state;
     for (const id of this.ids) {
