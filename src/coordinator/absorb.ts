@@ -37,7 +37,7 @@ export type AbsorbOutcome =
   | { readonly kind: 'merged' }
   /** It was deleted there and is not known here. */
   | { readonly kind: 'unchanged-tombstone' }
-  /** The bytes are no sound record; nothing was done. */
+  /** There is no name, or no sound record; nothing was done. */
   | { readonly kind: 'damaged' }
   | Failure;
 
@@ -77,6 +77,7 @@ export class AbsorbCoordinator {
   }
 
   async absorb({ key, record, timeoutMs }: AbsorbRequest): Promise<AbsorbOutcome> {
+    if (key.bucket === '' || key.key === '') return { kind: 'damaged' };
     const plan = planWrite(this.#ports, key, timeoutMs === undefined ? {} : { timeoutMs });
     if ('kind' in plan) return plan;
     const object = this.#check(record);

@@ -171,6 +171,8 @@ t.test('what is no sound record, or too much, is not sent to anyone', async (t) 
   for (const bytes of [damaged, record.subarray(0, 50), Buffer.alloc(0), Buffer.alloc(40_000)]) {
     t.same(await absorb(here, key, { record: bytes }), { kind: 'damaged' });
   }
+  const nameless = { ...key, key: utf8ToByteString('') };
+  t.same(await absorb(here, nameless, { record }), { kind: 'damaged' });
   t.same(await absorb(here, key, { record: Buffer.alloc(40_001) }), {
     kind: 'too-large',
     sizeBytes: 40_001,

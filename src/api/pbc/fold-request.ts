@@ -14,6 +14,10 @@ export const SEGMENTS_MAX = 65_536;
 /** Of a name in a request: it is written once for each partition, at each node. */
 const NAME_SIZE_MAX_BYTES = 65_536;
 
+/** What a client is told whose fold found more than one message, or the node, may hold. */
+export const FOUND_TOO_MUCH =
+  'Too much was found for one message: narrow the range of keys or of dates';
+
 /** What messages of folds share; those that have no such field have all of it. */
 export interface RangeFields {
   readonly type: ByteString | undefined;

@@ -7,7 +7,13 @@ import { unreachable } from '../../../base/fault.ts';
 import { runInSlices } from '../../../base/sliced.ts';
 import { DEFAULT_BUCKET_TYPE } from '../../../base/names.ts';
 import { printString } from '../../../object/erlang-text.ts';
-import { foldRangeOf, modifiedRangeOf, SEGMENTS_MAX, segmentFilterOf } from '../fold-request.ts';
+import {
+  FOUND_TOO_MUCH,
+  foldRangeOf,
+  modifiedRangeOf,
+  SEGMENTS_MAX,
+  segmentFilterOf,
+} from '../fold-request.ts';
 import { noSuchTypeText } from '../error-text.ts';
 import { errorReply, largeReply, reply } from '../handler.ts';
 import {
@@ -56,9 +62,7 @@ const KEPT_TREE_SIZE = 'large';
 
 const INVALID = errorReply(printString('Invalid AAE fold definition'));
 const NO_QUEUE = errorReply(printString('There is no queue of that name'));
-const TOO_LARGE = errorReply(
-  printString('Too much was found for one message: narrow the range of keys or of dates'),
-);
+const TOO_LARGE = errorReply(printString(FOUND_TOO_MUCH));
 
 type KeyCounts = InputOf<typeof RpbAaeFoldKeyCountResp>;
 

@@ -1,0 +1,133 @@
+/**
+ * One full-sync: everything that a source's cluster holds is compared with what is here, and what differs is
+ * put on its queue, from where it comes as everything does.
+ *
+ * So it finds what no queue told of: writes of before replication was set up, keys that were queued on a node
+ * when it died, or dropped where the queue was full. It compares bucket by bucket in bounded memory, and
+ * puts no more keys on the queue than are being fetched.
+ */
+
+import { Fault, isFault } from '../base/fault.ts';
+import type { ByteString } from '../base/bytes.ts';
+import type { BucketName } from '../node/fold-requests.ts';
+import type { Halt } from '../repair/halt.ts';
+import { BucketComparison, UnknownBucketType } from './bucket-comparison.ts';
+import type { ReplicationPorts, Source } from './ports.ts';
+import { RemoteFolds } from './remote-folds.ts';
+
+export interface FullSyncProgress {
+  readonly buckets: number;
+  readonly bucketsCompared: number;
+  /** Of types that are unknown here. */
+  readonly bucketsUnknown: number;
+  /** Put on the queue because they differ; those on their way just then are among them. */
+  readonly keys: number;
+}
+
+export interface FullSyncResult extends FullSyncProgress {
+  /** By the wall. */
+  readonly endedAt: string;
+  readonly durationMs: number;
+  /** Why it ended early; undefined: everything was compared. */
+  readonly failure: string | undefined;
+}
+
+const PUSH_KEYS_MAX = 1_000;
+/** Keys on the queue of a node above which no more are put there. */
+const QUEUED_MAX = 20_000;
+const QUEUED_WAIT_MS = 250;
+/** A queue that does not become shorter for so long is not fetched from. */
+const QUEUED_PATIENCE_MS = 600_000;
+
+export class FullSync {
+  readonly #ports: ReplicationPorts;
+  readonly #source: Source;
+  readonly #halt: Halt;
+  #progress: FullSyncProgress = { buckets: 0, bucketsCompared: 0, bucketsUnknown: 0, keys: 0 };
+
+  constructor(ports: ReplicationPorts, source: Source, halt: Halt) {
+    this.#ports = ports;
+    this.#source = source;
+    this.#halt = halt;
+  }
+
+  get progress(): FullSyncProgress {
+    return this.#progress;
+  }
+
+  /** Throws bugs only. */
+  async run(): Promise<FullSyncResult> {
+    const { clock } = this.#ports.host;
+    const startMs = clock.monotonicMs();
+    const remote = new RemoteFolds(this.#source);
+    const watch = setInterval(() => {
+      if (this.#halt.isSet) remote.close();
+    }, QUEUED_WAIT_MS);
+    let failure: string | undefined;
+    try {
+      await this.#compareAll(remote);
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      failure = error.message;
+    } finally {
+      clearInterval(watch);
+      remote.close();
+    }
+    return {
+      ...this.#progress,
+      endedAt: new Date(clock.wallMicros() / 1_000).toISOString(),
+      durationMs: Math.round(clock.monotonicMs() - startMs),
+      failure,
+    };
+  }
+
+  async #compareAll(remote: RemoteFolds): Promise<void> {
+    const buckets = await remote.buckets();
+    this.#note({ buckets: buckets.length });
+    for (const bucket of buckets) {
+      if (this.#halt.isSet) throw new Fault('closed', 'the full-sync was ended');
+      try {
+        await this.#compare(remote, bucket);
+        this.#note({ bucketsCompared: this.#progress.bucketsCompared + 1 });
+      } catch (error) {
+        if (!(error instanceof UnknownBucketType)) throw error;
+        this.#note({ bucketsUnknown: this.#progress.bucketsUnknown + 1 });
+      }
+    }
+  }
+
+  async #compare(remote: RemoteFolds, bucket: BucketName): Promise<void> {
+    const ports = { ...this.#ports, remote, halt: this.#halt };
+    for await (const keys of new BucketComparison(ports, bucket).differing()) {
+      for (let from = 0; from < keys.length; from += PUSH_KEYS_MAX) {
+        await this.#push(remote, bucket, keys.slice(from, from + PUSH_KEYS_MAX));
+      }
+    }
+  }
+
+  async #push(
+    remote: RemoteFolds,
+    bucket: BucketName,
+    keys: readonly ByteString[],
+  ): Promise<void> {
+    const { clock, metrics } = this.#ports.host;
+    let queued = await remote.push(keys.map((key) => ({ ...bucket, key })));
+    this.#note({ keys: this.#progress.keys + keys.length });
+    metrics.count(`replication_requested_total{source="${this.#source.name}"}`, keys.length);
+    let least = queued;
+    let untilMs = clock.monotonicMs() + QUEUED_PATIENCE_MS;
+    while (queued > QUEUED_MAX) {
+      if (queued < least) untilMs = clock.monotonicMs() + QUEUED_PATIENCE_MS;
+      least = Math.min(least, queued);
+      const goesOn = await this.#halt.wait(clock, QUEUED_WAIT_MS);
+      if (!goesOn || clock.monotonicMs() > untilMs) {
+        throw new Fault('timeout', 'nobody fetches what differs');
+      }
+      queued = await remote.push([]);
+    }
+  }
+
+  #note(more: Partial<FullSyncProgress>): void {
+    this.#progress = { ...this.#progress, ...more };
+  }
+}

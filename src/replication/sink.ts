@@ -1,0 +1,199 @@
+/**
+ * The sink of one source: workers that fetch what was changed there, and take it over.
+ *
+ * A worker goes from node to node of the source, for each has a queue of its own; where there is something
+ * it stays for some lots, and where there is nothing anywhere it rests. It keeps one connection to each
+ * node, because what was fetched is acknowledged by the next fetch on the same one. Nothing is fetched
+ * before the lot in hand has been dealt with, so this cluster's pace is the brake.
+ */
+
+import { isFault, Fault } from '../base/fault.ts';
+import { sleep } from '../base/host.ts';
+import { Login } from '../client/credentials.ts';
+import { Halt } from '../repair/halt.ts';
+import { Lot, LOT_TIMINGS, type LotTimings } from './lot.ts';
+import { jittered, type ReplicationPorts, type Source } from './ports.ts';
+import { SourceFigures, type SourceCounts } from './source-figures.ts';
+import { SourceNode, type SourceNodeStatus } from './source-node.ts';
+import { SourceQueue } from './source-queue.ts';
+
+export interface SinkStatus extends SourceCounts {
+  readonly isPaused: boolean;
+  readonly workers: number;
+  /** How far this node is behind the source. */
+  readonly lagMs: number;
+  readonly nodes: readonly SourceNodeStatus[];
+}
+
+/** Of one node, before the next has its turn. */
+const LOTS_AT_ONCE = 16;
+const REST_FIRST_MS = 50;
+const REST_MAX_MS = 1_000;
+/** Workers come round within this time; a node that is silent for longer is not asked any more. */
+const ROUND_MS = 5_000;
+/** What is being absorbed at a stop is waited for so long. */
+const STOP_TIMEOUT_MS = 5_000;
+
+export class Sink {
+  readonly figures: SourceFigures;
+  readonly #ports: ReplicationPorts;
+  readonly #source: Source;
+  readonly #login: Login | undefined;
+  readonly #timings: LotTimings;
+  readonly #nodes: readonly SourceNode[];
+  readonly #halt = new Halt();
+  readonly #open = new Set<SourceQueue>();
+  /** Ends a pause. */
+  #paused: Halt | undefined;
+  #running: Promise<unknown> | undefined;
+
+  /** Throws a `config` fault where the certificates cannot be used. */
+  constructor(ports: ReplicationPorts, source: Source, timings: LotTimings = LOT_TIMINGS) {
+    this.#ports = ports;
+    this.#source = source;
+    this.#login = source.credentials && new Login(source.credentials);
+    this.#timings = timings;
+    this.figures = new SourceFigures(ports.host, source.name);
+    this.#nodes = source.nodes.map((address) => new SourceNode(address, ports.host.clock));
+  }
+
+  /** `onBug` is told of what must stop the node. */
+  start(onBug: (error: unknown) => void): void {
+    const workers = Array.from({ length: this.#source.workers }, (_, index) => this.#work(index));
+    this.#running = Promise.all(workers).catch(onBug);
+  }
+
+  /** What was fetched and is not safe here goes back to the source. Idempotent. */
+  async stop(): Promise<void> {
+    this.#halt.set();
+    this.resume();
+    for (const queue of this.#open) queue.close();
+    await Promise.race([this.#running, sleep(this.#ports.host.clock, STOP_TIMEOUT_MS)]);
+  }
+
+  pause(): void {
+    this.#paused ??= new Halt();
+  }
+
+  resume(): void {
+    this.#paused?.set();
+    this.#paused = undefined;
+  }
+
+  status(): SinkStatus {
+    return {
+      isPaused: this.#paused !== undefined,
+      workers: this.#source.workers,
+      lagMs: this.lagMs(),
+      nodes: this.#nodes.map((node) => node.status()),
+      ...this.figures.counts(),
+    };
+  }
+
+  /** Of what is known: who cannot be asked may have had a write right after the last answer. */
+  lagMs(): number {
+    const silentMs = Math.max(...this.#nodes.map((node) => node.silentMs));
+    return Math.max(this.figures.lagMs, silentMs > ROUND_MS ? silentMs : 0);
+  }
+
+  /** One worker, with its own connections. */
+  async #work(index: number): Promise<void> {
+    const { host } = this.#ports;
+    const queues = new Map<SourceNode, SourceQueue>();
+    let turn = index + host.random.integer(this.#nodes.length);
+    let restMs = REST_FIRST_MS;
+    let idle = 0;
+    while (!this.#halt.isSet) {
+      if (this.#paused !== undefined) {
+        this.#closeAll(queues);
+        await this.#paused.wait(host.clock, REST_MAX_MS);
+        continue;
+      }
+      const node = this.#nodes[turn % this.#nodes.length] as SourceNode;
+      turn += 1;
+      const hasFetched = !node.isPaused && (await this.#visit(node, queues));
+      idle = hasFetched ? 0 : idle + 1;
+      if (hasFetched) restMs = REST_FIRST_MS;
+      if (idle < this.#nodes.length) continue;
+      idle = 0;
+      this.figures.noteEmpty();
+      await this.#halt.wait(host.clock, jittered(host, restMs));
+      restMs = Math.min(REST_MAX_MS, 2 * restMs);
+    }
+    this.#closeAll(queues);
+  }
+
+  /** Whether there was anything. */
+  async #visit(node: SourceNode, queues: Map<SourceNode, SourceQueue>): Promise<boolean> {
+    let hasFetched = false;
+    try {
+      const queue = await this.#queueAt(node, queues);
+      for (let lots = 0; lots < LOTS_AT_ONCE && !this.#isHeld(); lots += 1) {
+        const items = await queue.fetch();
+        this.#noteAnswer(node);
+        if (items.length === 0) break;
+        hasFetched = true;
+        const left = await new Lot(this.#ports, this.figures, this.#halt, this.#timings).absorb(
+          items,
+        );
+        if (left === undefined) break;
+        if (left.length === 0) continue;
+        await queue.push(left);
+        this.figures.noteGivenBack(left.length);
+      }
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      this.#close(node, queues);
+      if (!this.#halt.isSet) this.#noteFailure(node, error);
+    }
+    return hasFetched;
+  }
+
+  /** The worker's connection; a new one first asks whether there is such a queue. */
+  async #queueAt(node: SourceNode, queues: Map<SourceNode, SourceQueue>): Promise<SourceQueue> {
+    const known = queues.get(node);
+    if (known !== undefined && !known.isClosed) return known;
+    this.#close(node, queues);
+    const { queue: name } = this.#source;
+    const login = this.#login;
+    const queue = new SourceQueue({ address: node.address, queue: name, login });
+    queues.set(node, queue);
+    this.#open.add(queue);
+    if (!(await queue.push([]))) throw new Fault('peer-refused', `there is no queue ${name}`);
+    return queue;
+  }
+
+  #isHeld(): boolean {
+    return this.#halt.isSet || this.#paused !== undefined;
+  }
+
+  #noteAnswer(node: SourceNode): void {
+    if (node.trouble !== undefined) {
+      const { name: source } = this.#source;
+      this.#ports.host.log.info('replication.source-answers', { source, node: node.name });
+    }
+    node.noteAnswer();
+  }
+
+  #noteFailure(node: SourceNode, { code, message }: Fault): void {
+    const { host } = this.#ports;
+    const { name: source } = this.#source;
+    host.metrics.count(`replication_fetches_failed_total{source="${source}"}`);
+    if (node.trouble === undefined) {
+      host.log.warn('replication.source-failed', { source, node: node.name, code, message });
+    }
+    node.noteFailure(message);
+  }
+
+  #close(node: SourceNode, queues: Map<SourceNode, SourceQueue>): void {
+    const queue = queues.get(node);
+    if (queue === undefined) return;
+    queues.delete(node);
+    this.#open.delete(queue);
+    queue.close();
+  }
+
+  #closeAll(queues: Map<SourceNode, SourceQueue>): void {
+    for (const node of [...queues.keys()]) this.#close(node, queues);
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * What came of one source's objects, counted; and how far this cluster is behind it.
+ *
+ * The lag is the age of the last client's write that was absorbed here, 0 while there is nothing to fetch,
+ * and never less than the time since any node of the source was last asked in vain: who cannot ask does
+ * not know what there is.
+ */
+
+import type { Host } from '../base/host.ts';
+
+const TOLD_MAX = 256;
+
+export interface SourceCounts {
+  readonly absorbed: number;
+  /** Tombstones of which nothing is here. */
+  readonly unchanged: number;
+  /** By reason: what can never be taken. */
+  readonly refused: Readonly<Record<string, number>>;
+  readonly retried: number;
+  /** Put back on the queue because the cluster could not take them for a while. */
+  readonly givenBack: number;
+}
+
+export class SourceFigures {
+  readonly #host: Host;
+  readonly #source: string;
+  readonly #refused: Record<string, number> = {};
+  #absorbed = 0;
+  #unchanged = 0;
+  #retried = 0;
+  #givenBack = 0;
+  #lagMs = 0;
+  /** What was refused lately, so that a whole bucket is not told key by key. */
+  readonly #told = new Set<string>();
+
+  constructor(host: Host, source: string) {
+    this.#host = host;
+    this.#source = source;
+  }
+
+  counts(): SourceCounts {
+    return {
+      absorbed: this.#absorbed,
+      unchanged: this.#unchanged,
+      refused: { ...this.#refused },
+      retried: this.#retried,
+      givenBack: this.#givenBack,
+    };
+  }
+
+  /** Of the last write that was absorbed. */
+  get lagMs(): number {
+    return this.#lagMs;
+  }
+
+  noteAbsorbed(): void {
+    this.#absorbed += 1;
+    this.#host.metrics.count(`replication_absorbed_total{source="${this.#source}"}`);
+  }
+
+  noteUnchanged(): void {
+    this.#unchanged += 1;
+    this.#host.metrics.count(`replication_unchanged_total{source="${this.#source}"}`);
+  }
+
+  noteRefused(reason: string): void {
+    this.#refused[reason] = (this.#refused[reason] ?? 0) + 1;
+    this.#host.metrics.count(`replication_refused_total{reason="${reason}"}`);
+  }
+
+  /** Whether `what` was not told for a while. */
+  isNews(what: string): boolean {
+    if (this.#told.has(what)) return false;
+    if (this.#told.size >= TOLD_MAX) this.#told.clear();
+    this.#told.add(what);
+    return true;
+  }
+
+  noteRetried(): void {
+    this.#retried += 1;
+    this.#host.metrics.count(`replication_retried_total{source="${this.#source}"}`);
+  }
+
+  noteGivenBack(count: number): void {
+    this.#givenBack += count;
+    this.#host.metrics.count(`replication_given_back_total{source="${this.#source}"}`, count);
+  }
+
+  /** From a client's write there to its being safe here. */
+  noteLag(lagMs: number): void {
+    this.#lagMs = lagMs;
+    this.#host.metrics.observe(`replication_lag_ms{source="${this.#source}"}`, lagMs);
+  }
+
+  /** There is nothing to fetch. */
+  noteEmpty(): void {
+    this.#lagMs = 0;
+  }
+}

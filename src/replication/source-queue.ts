@@ -1,0 +1,123 @@
+/**
+ * A queue of another cluster at one of its nodes, over one connection.
+ *
+ * What a fetch gave out is the connection's until it asks again, which says that all of it is safe here;
+ * if it ends before, the node gives it to the next who asks. So a lot is fetched only when the one before
+ * it has been dealt with, and on the same connection.
+ */
+
+import { crc32 } from 'node:zlib';
+import type { ByteString } from '../base/bytes.ts';
+import { Fault } from '../base/fault.ts';
+import { DEFAULT_BUCKET_TYPE, type ObjectKey } from '../base/names.ts';
+import { decodeMessage } from '../api/pbc/messages/message-type.ts';
+import {
+  ReplicatedLot,
+  RpbFetchReq,
+  RpbFetchResp,
+  RpbPushReq,
+  RpbPushResp,
+} from '../api/pbc/messages/replication-messages.ts';
+import type { MessageOf } from '../api/pbc/messages/message-type.ts';
+import type { NodeAddress } from '../client/connection.ts';
+import type { Login } from '../client/credentials.ts';
+import { PinnedConnection } from '../client/pinned-connection.ts';
+
+/** One object of another cluster, as it is stored there. */
+export interface FetchedItem {
+  readonly key: ObjectKey;
+  readonly record: Buffer;
+  /** Since it was put on the queue. */
+  readonly ageMs: number;
+  /** A full-sync or a fold put it there, not a client's write. */
+  readonly isSync: boolean;
+}
+
+export interface QueuePlace {
+  readonly address: NodeAddress;
+  readonly queue: string;
+  readonly login: Login | undefined;
+}
+
+const ENCODING = 'vertebra1' as ByteString;
+const CONNECT_TIMEOUT_MS = 3_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Of one fetch: a single object may be larger than a lot. */
+const REPLY_MAX_BYTES = 512 * 1024 * 1024;
+/** A node sends 64 at most. */
+const LOT_LIMITS = { fieldCountMax: 65_536 };
+const NO_VALUE = Buffer.alloc(0);
+
+export class SourceQueue {
+  readonly #connection: PinnedConnection;
+  readonly #queue: ByteString;
+
+  constructor({ address, queue, login }: QueuePlace) {
+    this.#queue = queue as ByteString;
+    this.#connection = new PinnedConnection({
+      address,
+      login,
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      replySizeMaxBytes: REPLY_MAX_BYTES,
+    });
+  }
+
+  get isClosed(): boolean {
+    return this.#connection.isClosed;
+  }
+
+  /** The next objects, none if the queue is empty; says that all those before are safe here. */
+  async fetch(): Promise<readonly FetchedItem[]> {
+    const reply = await this.#connection.call({
+      request: RpbFetchReq,
+      value: { queuename: this.#queue, encoding: ENCODING },
+      reply: RpbFetchResp,
+      timeoutMs: REQUEST_TIMEOUT_MS,
+    });
+    return reply.queue_empty ? [] : itemsOf(reply);
+  }
+
+  /** Puts keys at the end of the queue; false: the node has no such queue. */
+  async push(keys: readonly ObjectKey[]): Promise<boolean> {
+    const { queue_exists: exists } = await this.#connection.call({
+      request: RpbPushReq,
+      value: pushOf(this.#queue, keys),
+      reply: RpbPushResp,
+      timeoutMs: REQUEST_TIMEOUT_MS,
+    });
+    return exists;
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+}
+
+export function pushOf(queuename: ByteString, keys: readonly ObjectKey[]) {
+  const keys_value = keys.map(({ type, bucket, key }) => ({
+    type: sentType(type),
+    bucket,
+    key,
+    value: NO_VALUE,
+  }));
+  return { queuename, keys_value };
+}
+
+/** Riak leaves the default type out. */
+export function sentType(type: ByteString): ByteString | undefined {
+  return type === DEFAULT_BUCKET_TYPE ? undefined : type;
+}
+
+function itemsOf({ replencoded_object: lot, crc_check: crc }: MessageOf<typeof RpbFetchResp>) {
+  if (lot === undefined || crc !== crc32(lot)) {
+    throw new Fault('peer-malformed', 'what was fetched is not what was sent');
+  }
+  const { items } = decodeMessage(ReplicatedLot, lot, LOT_LIMITS);
+  if (items.length === 0) throw new Fault('peer-malformed', 'a lot without an object');
+  return items.map(({ type = DEFAULT_BUCKET_TYPE, bucket, key, record, age_ms, is_sync }) => ({
+    key: { type, bucket, key },
+    record,
+    ageMs: age_ms,
+    isSync: is_sync,
+  }));
+}
