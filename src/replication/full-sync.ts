@@ -43,6 +43,7 @@ export class FullSync {
   readonly #ports: ReplicationPorts;
   readonly #source: Source;
   readonly #halt: Halt;
+  #remote: RemoteFolds | undefined;
   #progress: FullSyncProgress = { buckets: 0, bucketsCompared: 0, bucketsUnknown: 0, keys: 0 };
 
   constructor(ports: ReplicationPorts, source: Source, halt: Halt) {
@@ -55,14 +56,17 @@ export class FullSync {
     return this.#progress;
   }
 
+  /** What is asked of the source fails at once; `halt` has been set. */
+  end(): void {
+    this.#remote?.close();
+  }
+
   /** Throws bugs only. */
   async run(): Promise<FullSyncResult> {
     const { clock } = this.#ports.host;
     const startMs = clock.monotonicMs();
     const remote = new RemoteFolds(this.#source);
-    const watch = setInterval(() => {
-      if (this.#halt.isSet) remote.close();
-    }, QUEUED_WAIT_MS);
+    this.#remote = remote;
     let failure: string | undefined;
     try {
       await this.#compareAll(remote);
@@ -70,7 +74,6 @@ export class FullSync {
       if (!isFault(error)) throw error;
       failure = error.message;
     } finally {
-      clearInterval(watch);
       remote.close();
     }
     return {

@@ -57,6 +57,7 @@ export class FullSyncs {
 
   async stop(): Promise<void> {
     this.#halt.set();
+    this.#current?.end();
     await this.#running;
   }
 

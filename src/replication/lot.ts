@@ -16,19 +16,22 @@ import { jittered, type ReplicationPorts } from './ports.ts';
 import type { SourceFigures } from './source-figures.ts';
 import type { FetchedItem } from './source-queue.ts';
 
-export interface LotTimings {
+export interface SinkTimings {
   readonly absorbTimeoutMs: number;
   readonly pauseFirstMs: number;
   readonly pauseMaxMs: number;
   /** After that an object is given back. */
   readonly patienceMs: number;
+  /** Workers come round within this time: a node that is silent for longer cannot be asked. */
+  readonly roundMs: number;
 }
 
-export const LOT_TIMINGS: LotTimings = {
+export const SINK_TIMINGS: SinkTimings = {
   absorbTimeoutMs: 10_000,
   pauseFirstMs: 100,
   pauseMaxMs: 5_000,
   patienceMs: 30_000,
+  roundMs: 5_000,
 };
 
 /** A lot is of 64 at most; whoever sends more does not get more. */
@@ -47,7 +50,7 @@ export class Lot {
   readonly #ports: ReplicationPorts;
   readonly #figures: SourceFigures;
   readonly #halt: Halt;
-  readonly #timings: LotTimings;
+  readonly #timings: SinkTimings;
   readonly #startMs: number;
   readonly #left: ObjectKey[] = [];
 
@@ -55,7 +58,7 @@ export class Lot {
     ports: ReplicationPorts,
     figures: SourceFigures,
     halt: Halt,
-    timings: LotTimings = LOT_TIMINGS,
+    timings: SinkTimings = SINK_TIMINGS,
   ) {
     this.#ports = ports;
     this.#figures = figures;

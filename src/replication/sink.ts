@@ -11,7 +11,7 @@ import { isFault, Fault } from '../base/fault.ts';
 import { sleep } from '../base/host.ts';
 import { Login } from '../client/credentials.ts';
 import { Halt } from '../repair/halt.ts';
-import { Lot, LOT_TIMINGS, type LotTimings } from './lot.ts';
+import { Lot, SINK_TIMINGS, type SinkTimings } from './lot.ts';
 import { jittered, type ReplicationPorts, type Source } from './ports.ts';
 import { SourceFigures, type SourceCounts } from './source-figures.ts';
 import { SourceNode, type SourceNodeStatus } from './source-node.ts';
@@ -29,8 +29,6 @@ export interface SinkStatus extends SourceCounts {
 const LOTS_AT_ONCE = 16;
 const REST_FIRST_MS = 50;
 const REST_MAX_MS = 1_000;
-/** Workers come round within this time; a node that is silent for longer is not asked any more. */
-const ROUND_MS = 5_000;
 /** What is being absorbed at a stop is waited for so long. */
 const STOP_TIMEOUT_MS = 5_000;
 
@@ -39,7 +37,7 @@ export class Sink {
   readonly #ports: ReplicationPorts;
   readonly #source: Source;
   readonly #login: Login | undefined;
-  readonly #timings: LotTimings;
+  readonly #timings: SinkTimings;
   readonly #nodes: readonly SourceNode[];
   readonly #halt = new Halt();
   readonly #open = new Set<SourceQueue>();
@@ -48,7 +46,7 @@ export class Sink {
   #running: Promise<unknown> | undefined;
 
   /** Throws a `config` fault where the certificates cannot be used. */
-  constructor(ports: ReplicationPorts, source: Source, timings: LotTimings = LOT_TIMINGS) {
+  constructor(ports: ReplicationPorts, source: Source, timings: SinkTimings = SINK_TIMINGS) {
     this.#ports = ports;
     this.#source = source;
     this.#login = source.credentials && new Login(source.credentials);
@@ -93,7 +91,7 @@ export class Sink {
   /** Of what is known: who cannot be asked may have had a write right after the last answer. */
   lagMs(): number {
     const silentMs = Math.max(...this.#nodes.map((node) => node.silentMs));
-    return Math.max(this.figures.lagMs, silentMs > ROUND_MS ? silentMs : 0);
+    return Math.max(this.figures.lagMs, silentMs > this.#timings.roundMs ? silentMs : 0);
   }
 
   /** One worker, with its own connections. */
