@@ -44,6 +44,7 @@ const SHELL = [
   'admin',
   'client',
   'migrate',
+  'replication',
   'dashboard',
   'dashboard/page',
   'cli',
@@ -98,6 +99,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   client: { isPure: false, mayImport: ['api/pbc', 'object', 'datatype', 'base'] },
   migrate: { isPure: false, mayImport: ['client', 'object', 'datatype', 'base'] },
+  // `node` and `coordinator` for shapes only, `repair` for what ends work and bounds it.
+  replication: {
+    isPure: false,
+    mayImport: ['client', 'api/pbc', 'node', 'coordinator', 'repair', 'object', 'clock', 'base'],
+  },
   // `node` for the shapes of answers only.
   dashboard: { isPure: false, mayImport: ['dashboard/page', 'admin', 'node', 'telemetry'] },
   // What a browser runs: nothing of the node's own code can be there.

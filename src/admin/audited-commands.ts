@@ -36,6 +36,7 @@ export const LOOKING_COMMANDS: ReadonlySet<string> = new Set([
   'cluster plan',
   'cluster status',
   'repair status',
+  'replication status',
   'security ciphers',
   'security print-grants',
   'security print-group',

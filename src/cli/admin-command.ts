@@ -11,6 +11,7 @@ import { addCapacityCommand } from './admin-capacity-command.ts';
 import { addLoadCommands } from './admin-load-command.ts';
 import { addLogCommands } from './admin-log-command.ts';
 import { addRepairCommands } from './admin-repair-command.ts';
+import { addReplicationCommands } from './admin-replication-command.ts';
 import { addSupportCommand } from './admin-support-command.ts';
 import { addTransfersCommand } from './admin-transfers-command.ts';
 import { adminSocketPath } from '../admin/admin-socket.ts';
@@ -96,6 +97,7 @@ export function addAdminCommands(program: Command): void {
   addAuditCommand(admin, answerTo);
   addRepairCommands(admin, ask);
   addTransfersCommand(admin, ask);
+  addReplicationCommands(admin, ask);
   const config = (): ClusterConfig => readConfigFile(admin.opts<NodeOptions>().config);
   addBackupCommands(admin, { ask, query, config, queryOf });
   addSecurityCommands(admin, ask);

@@ -94,7 +94,7 @@ async function passwordOf(
   if (passwordFile === '-') {
     return process.stdin.isTTY ? askPassword(whose) : nextInputLine(whose);
   }
-  if (passwordFile !== undefined) return (await readWhole(passwordFile)).replace(/\r?\n$/, '');
+  if (passwordFile !== undefined) return readPassword(passwordFile);
   const variable = variableOf(word);
   const named = process.env[variable];
   if (named !== undefined) return named;
@@ -107,7 +107,12 @@ function variableOf(word: string | undefined): string {
   return ['VERTEBRA', ...(word === undefined ? [] : [word.toUpperCase()]), 'PASSWORD'].join('_');
 }
 
-async function readPem(path: string | undefined): Promise<Buffer | undefined> {
+/** Of a file, without the end of its line. */
+export async function readPassword(path: string): Promise<string> {
+  return (await readWhole(path)).replace(/\r?\n$/, '');
+}
+
+export async function readPem(path: string | undefined): Promise<Buffer | undefined> {
   return path === undefined ? undefined : Buffer.from(await readWhole(path), 'latin1');
 }
 

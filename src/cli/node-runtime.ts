@@ -16,6 +16,7 @@ import { clusterCommands } from '../admin/cluster-commands.ts';
 import { hotKeyCommands } from '../admin/hot-key-commands.ts';
 import { keyCommands } from '../admin/key-commands.ts';
 import { repairCommands } from '../admin/repair-commands.ts';
+import { replicationCommands } from '../admin/replication-commands.ts';
 import { ringCommands } from '../admin/ring-commands.ts';
 import { slowLogCommands } from '../admin/slow-log-commands.ts';
 import { securityCommands } from '../admin/security-commands.ts';
@@ -37,6 +38,8 @@ import { KeyFingerprint } from '../node/key-fingerprint.ts';
 import { SlowLog } from '../node/slow-log.ts';
 import { VertebraNode } from '../node/node.ts';
 import type { NodeOptions, NodeTimings } from '../node/node-options.ts';
+import type { Source } from '../replication/ports.ts';
+import type { Sinks } from '../replication/sinks.ts';
 import type { StoreSnapshot } from '../storage/store-snapshot.ts';
 import type { LevelDbStore } from '../storage/leveldb-store.ts';
 import { isWellFormedKey } from '../storage/key-form.ts';
@@ -55,6 +58,7 @@ import { diskSpaceOf } from './disk-space.ts';
 import { NodeAudit } from './node-audit.ts';
 import { showNode } from './node-gauges.ts';
 import { NodeGrowth } from './node-growth.ts';
+import { openSinks, readSources } from './node-replication.ts';
 import { nodeStats } from './node-stats.ts';
 import { NodeTracing } from './node-tracing.ts';
 import { RELEASE } from './release.ts';
@@ -83,6 +87,7 @@ interface OpenedFirst {
   readonly commitHooks: NodeOptions['commitHooks'] | undefined;
   readonly fingerprint: KeyFingerprint;
   readonly tracing: NodeTracing | undefined;
+  readonly sources: readonly Source[];
 }
 
 export class NodeRuntime {
@@ -102,12 +107,13 @@ export class NodeRuntime {
   readonly #audit: NodeAudit;
   readonly #growth: NodeGrowth;
   readonly #tracing: NodeTracing | undefined;
+  readonly #sinks: Sinks;
   #admin: AdminServer | undefined;
   #peersListening: Promise<unknown> | undefined;
 
   private constructor(options: RuntimeOptions, opened: OpenedFirst) {
     const { config, host, self } = options;
-    const { store, commitHooks, fingerprint, tracing } = opened;
+    const { store, commitHooks, fingerprint, tracing, sources } = opened;
     this.#options = options;
     this.#store = store;
     this.#fingerprint = fingerprint;
@@ -150,6 +156,7 @@ export class NodeRuntime {
       },
       timings: timingsOf(config),
     });
+    this.#sinks = openSinks(host, options.metrics, { node: this.node, sources });
     this.#backups = this.#newBackups();
     this.#growth = new NodeGrowth(host, {
       storeBytes: () => store.sizeBytes(),
@@ -175,13 +182,14 @@ export class NodeRuntime {
     const fingerprint = new KeyFingerprint(host.random);
     const tracing =
       config.tracing && (await NodeTracing.start(options, config.tracing, fingerprint));
+    const sources = await readSources(config.replication);
     const store = await openLevelDbStore(host, {
       folder: `${self.dataDir}/store`,
       durability: config.durability,
       isKey: isWellFormedKey,
       ...config.store,
     });
-    const runtime = new NodeRuntime(options, { store, commitHooks, fingerprint, tracing });
+    const runtime = new NodeRuntime(options, { store, commitHooks, fingerprint, tracing, sources });
     try {
       await runtime.#open();
     } catch (error) {
@@ -209,6 +217,7 @@ export class NodeRuntime {
       this.#http.close(graceMs),
       this.#pbc.close(),
       this.#backups.cancel(),
+      this.#sinks.stop(),
     ]);
     this.#growth.stop();
     this.#scripts?.close();
@@ -247,6 +256,7 @@ export class NodeRuntime {
       this.#audit.around(this.#commands()),
       this.#options.metrics,
     );
+    this.#sinks.start(this.#options.onBug);
   }
 
   #commands(): Map<string, AdminCommand> {
@@ -259,6 +269,7 @@ export class NodeRuntime {
       ...slowLogCommands(this.#slowLog),
       ...hotKeyCommands(this.node.hotKeys, this.#fingerprint),
       ...repairCommands(this.node, this.node.operations()),
+      ...replicationCommands(this.node.replication, this.#sinks),
       ...securityCommands(this.node, {
         hasClientTls: this.#clientCertificates !== undefined,
         ciphers: this.#options.config.clientTls?.ciphers ?? DEFAULT_CIPHERS,

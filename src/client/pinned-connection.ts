@@ -7,7 +7,12 @@
 
 import { encodeFrame } from '../api/pbc/framing.ts';
 import { ProtoWriter } from '../api/pbc/messages/proto-writer.ts';
-import type { Fields, Message, MessageInput, MessageType } from '../api/pbc/messages/message-type.ts';
+import type {
+  Fields,
+  Message,
+  MessageInput,
+  MessageType,
+} from '../api/pbc/messages/message-type.ts';
 import { Fault } from '../base/fault.ts';
 import { FlushRound } from '../base/flush-round.ts';
 import { Connection, type NodeAddress } from './connection.ts';

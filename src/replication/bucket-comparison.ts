@@ -80,7 +80,9 @@ export class BucketComparison {
     const range: FoldRange = { ...this.#bucket, ...EVERYTHING };
     const [theirs, ours] = await Promise.all([
       this.#patiently(() => remote.tree(this.#bucket, TREE_SIZE)),
-      this.#patiently(() => this.#fold(node, { kind: 'tree', range, size: TREE_SIZE, seed: undefined })),
+      this.#patiently(() =>
+        this.#fold(node, { kind: 'tree', range, size: TREE_SIZE, seed: undefined }),
+      ),
     ]);
     const { tree } = treeOf(ours);
     if (tree.root().equals(theirs.root)) return undefined;

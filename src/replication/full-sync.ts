@@ -9,11 +9,13 @@
 
 import { Fault, isFault } from '../base/fault.ts';
 import type { ByteString } from '../base/bytes.ts';
+import { Login } from '../client/credentials.ts';
 import type { BucketName } from '../node/fold-requests.ts';
 import type { Halt } from '../repair/halt.ts';
 import { BucketComparison, UnknownBucketType } from './bucket-comparison.ts';
 import type { ReplicationPorts, Source } from './ports.ts';
 import { RemoteFolds } from './remote-folds.ts';
+import { SourceQueue } from './source-queue.ts';
 
 export interface FullSyncProgress {
   readonly buckets: number;
@@ -70,6 +72,7 @@ export class FullSync {
     let failure: string | undefined;
     try {
       await this.#compareAll(remote);
+      await this.#tellNodes();
     } catch (error) {
       if (!isFault(error)) throw error;
       failure = error.message;
@@ -99,22 +102,42 @@ export class FullSync {
     }
   }
 
+  /** Each node may have dropped keys that have been found now. */
+  async #tellNodes(): Promise<void> {
+    const { queue, nodes, credentials } = this.#source;
+    const login = credentials && new Login(credentials);
+    for (const address of nodes) {
+      const node = new SourceQueue({ address, queue, login });
+      try {
+        await node.noteCompared();
+      } catch (error) {
+        // One that is down has lost its queue, and what it knew of it.
+        if (!isFault(error)) throw error;
+      } finally {
+        node.close();
+      }
+    }
+  }
+
   async #compare(remote: RemoteFolds, bucket: BucketName): Promise<void> {
     const ports = { ...this.#ports, remote, halt: this.#halt };
+    let isTaken: boolean | undefined;
     for await (const keys of new BucketComparison(ports, bucket).differing()) {
+      const [first] = keys;
+      if (first === undefined) continue;
+      isTaken ??= await remote.takes({ ...bucket, key: first });
+      if (!isTaken) return;
       for (let from = 0; from < keys.length; from += PUSH_KEYS_MAX) {
         await this.#push(remote, bucket, keys.slice(from, from + PUSH_KEYS_MAX));
       }
     }
   }
 
-  async #push(
-    remote: RemoteFolds,
-    bucket: BucketName,
-    keys: readonly ByteString[],
-  ): Promise<void> {
+  async #push(remote: RemoteFolds, bucket: BucketName, keys: readonly ByteString[]): Promise<void> {
     const { clock, metrics } = this.#ports.host;
-    let queued = await remote.push(keys.map((key) => ({ ...bucket, key })));
+    const pushed = keys.map((key) => ({ ...bucket, key }));
+    const last = pushed.slice(-1);
+    let queued = await remote.push(pushed);
     this.#note({ keys: this.#progress.keys + keys.length });
     metrics.count(`replication_requested_total{source="${this.#source.name}"}`, keys.length);
     let least = queued;
@@ -126,7 +149,8 @@ export class FullSync {
       if (!goesOn || clock.monotonicMs() > untilMs) {
         throw new Fault('timeout', 'nobody fetches what differs');
       }
-      queued = await remote.push([]);
+      // It is there already; to push nothing means something else.
+      queued = await remote.push(last);
     }
   }
 

@@ -131,6 +131,7 @@ export class FullSyncs {
       metrics.count(`replication_full_syncs_failed_total{source="${source}"}`);
       log.warn('replication.full-sync-failed', { source, ...result });
     }
-    if (this.#dueMs !== undefined) this.#planIn(result.failure === undefined ? fullSyncMs : AGAIN_MS);
+    if (this.#dueMs !== undefined)
+      this.#planIn(result.failure === undefined ? fullSyncMs : AGAIN_MS);
   }
 }

@@ -10,10 +10,12 @@ import type { ByteString } from '../base/bytes.ts';
 import {
   RpbAaeFoldFetchClocksRangeReq,
   RpbAaeFoldFindTombsReq,
+  RpbAaeFoldKeyCountResp,
   RpbAaeFoldKeyValueResp,
   RpbAaeFoldListBucketsReq,
   RpbAaeFoldListBucketsResp,
   RpbAaeFoldMergeTreesRangeReq,
+  RpbAaeFoldReplKeysReq,
   RpbAaeFoldTreeResp,
 } from '../api/pbc/messages/aae-fold-messages.ts';
 import { FOUND_TOO_MUCH } from '../api/pbc/fold-request.ts';
@@ -127,6 +129,25 @@ export class RemoteFolds {
       { maxResults: count },
     );
     return matches.length < count ? undefined : matches.at(-1)?.key;
+  }
+
+  /** Puts one key on the queue, if the queue takes its bucket. */
+  async takes({ type, bucket, key }: ObjectKey): Promise<boolean> {
+    const { keys_count } = await this.#requester.call({
+      request: RpbAaeFoldReplKeysReq,
+      value: {
+        type: sentType(type),
+        bucket,
+        key_range: true,
+        start_key: key,
+        end_key: key,
+        modified_range: false,
+        queuename: this.#queue,
+      },
+      reply: RpbAaeFoldKeyCountResp,
+      isRepeatable: true,
+    });
+    return keys_count.some(({ count }) => count > 0);
   }
 
   /** How many keys wait on the queue of the node that took them. */

@@ -7,7 +7,7 @@
  * before the lot in hand has been dealt with, so this cluster's pace is the brake.
  */
 
-import { isFault, Fault } from '../base/fault.ts';
+import { isFault, type Fault } from '../base/fault.ts';
 import { sleep } from '../base/host.ts';
 import { Login } from '../client/credentials.ts';
 import { Halt } from '../repair/halt.ts';
@@ -125,7 +125,7 @@ export class Sink {
   async #visit(node: SourceNode, queues: Map<SourceNode, SourceQueue>): Promise<boolean> {
     let hasFetched = false;
     try {
-      const queue = await this.#queueAt(node, queues);
+      const queue = this.#queueAt(node, queues);
       for (let lots = 0; lots < LOTS_AT_ONCE && !this.#isHeld(); lots += 1) {
         const items = await queue.fetch();
         this.#noteAnswer(node);
@@ -147,8 +147,8 @@ export class Sink {
     return hasFetched;
   }
 
-  /** The worker's connection; a new one first asks whether there is such a queue. */
-  async #queueAt(node: SourceNode, queues: Map<SourceNode, SourceQueue>): Promise<SourceQueue> {
+  /** The worker's connection. */
+  #queueAt(node: SourceNode, queues: Map<SourceNode, SourceQueue>): SourceQueue {
     const known = queues.get(node);
     if (known !== undefined && !known.isClosed) return known;
     this.#close(node, queues);
@@ -157,7 +157,6 @@ export class Sink {
     const queue = new SourceQueue({ address: node.address, queue: name, login });
     queues.set(node, queue);
     this.#open.add(queue);
-    if (!(await queue.push([]))) throw new Fault('peer-refused', `there is no queue ${name}`);
     return queue;
   }
 

@@ -8,7 +8,7 @@
 
 import { crc32 } from 'node:zlib';
 import type { ByteString } from '../base/bytes.ts';
-import { Fault } from '../base/fault.ts';
+import { assert, Fault } from '../base/fault.ts';
 import { DEFAULT_BUCKET_TYPE, type ObjectKey } from '../base/names.ts';
 import { decodeMessage } from '../api/pbc/messages/message-type.ts';
 import {
@@ -77,19 +77,29 @@ export class SourceQueue {
     return reply.queue_empty ? [] : itemsOf(reply);
   }
 
-  /** Puts keys at the end of the queue; false: the node has no such queue. */
-  async push(keys: readonly ObjectKey[]): Promise<boolean> {
+  /** Puts keys at the end of the queue; there is at least one. */
+  async push(keys: readonly ObjectKey[]): Promise<void> {
+    assert(keys.length > 0, 'to push nothing means something else');
+    await this.#push(keys);
+  }
+
+  /** A full-sync has gone through: all that the node dropped before it began has been found. */
+  noteCompared(): Promise<void> {
+    return this.#push([]);
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  async #push(keys: readonly ObjectKey[]): Promise<void> {
     const { queue_exists: exists } = await this.#connection.call({
       request: RpbPushReq,
       value: pushOf(this.#queue, keys),
       reply: RpbPushResp,
       timeoutMs: REQUEST_TIMEOUT_MS,
     });
-    return exists;
-  }
-
-  close(): void {
-    this.#connection.close();
+    if (!exists) throw new Fault('peer-refused', `there is no queue ${this.#queue}`);
   }
 }
 

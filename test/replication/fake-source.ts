@@ -12,6 +12,7 @@ import { encodeFrame, FrameDecoder, writeFrames } from '../../src/api/pbc/framin
 import { decodeMessage, writeMessage } from '../../src/api/pbc/messages/message-type.ts';
 import { ProtoWriter } from '../../src/api/pbc/messages/proto-writer.ts';
 import type { Fields, MessageInput, MessageType } from '../../src/api/pbc/messages/message-type.ts';
+import { RpbErrorResp } from '../../src/api/pbc/messages/server-messages.ts';
 import {
   ReplicatedLot,
   RpbFetchReq,
@@ -82,13 +83,19 @@ export class FakeSource {
       decoder.push(piece);
       for (let next = decoder.next(); next.kind === 'frame'; next = decoder.next()) {
         const { code, body } = next.frame;
-        if (code === RpbFetchReq.code) this.#fetch(socket, out);
+        if (code === RpbFetchReq.code) this.#fetch(socket, out, body);
         else if (code === RpbPushReq.code) this.#push(socket, body);
       }
     });
   }
 
-  #fetch(socket: Socket, out: Out): void {
+  #fetch(socket: Socket, out: Out, body: Buffer): void {
+    const { queuename } = decodeMessage(RpbFetchReq, body, { fieldCountMax: 10 });
+    if (queuename !== QUEUE) {
+      const errmsg = `There is no queue ${queuename}` as ByteString;
+      send(socket, RpbErrorResp, { errmsg, errcode: 0 });
+      return;
+    }
     this.fetches += 1;
     this.acknowledged.push(...out.lot);
     out.lot = this.waiting.splice(0, this.lotMax);

@@ -201,7 +201,7 @@ t.test('a node that is away holds up no other, and is seen in the lag', async (t
 t.test('a queue that the source does not have is told, not taken for an empty one', async (t) => {
   const { sink, sources, logged } = await setUp(t, { queue: 'another' });
   await until(() => logged.includes('replication.source-failed'));
-  t.equal(sink.status().nodes[0]?.trouble, 'there is no queue another');
+  t.equal(sink.status().nodes[0]?.trouble, 'There is no queue another');
   t.equal(sources[0]?.fetches, 0);
 });
 
