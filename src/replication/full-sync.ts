@@ -139,7 +139,8 @@ export class FullSync {
     const last = pushed.slice(-1);
     let queued = await remote.push(pushed);
     this.#note({ keys: this.#progress.keys + keys.length });
-    metrics.count(`replication_requested_total{source="${this.#source.name}"}`, keys.length);
+    const { name: source } = this.#source;
+    metrics.count(`replication_requested_total{source="${source}"}`, keys.length);
     let least = queued;
     let untilMs = clock.monotonicMs() + QUEUED_PATIENCE_MS;
     while (queued > QUEUED_MAX) {

@@ -55,12 +55,14 @@ export class SourceFigures {
 
   noteAbsorbed(): void {
     this.#absorbed += 1;
-    this.#host.metrics.count(`replication_absorbed_total{source="${this.#source}"}`);
+    const source = this.#source;
+    this.#host.metrics.count(`replication_absorbed_total{source="${source}"}`);
   }
 
   noteUnchanged(): void {
     this.#unchanged += 1;
-    this.#host.metrics.count(`replication_unchanged_total{source="${this.#source}"}`);
+    const source = this.#source;
+    this.#host.metrics.count(`replication_unchanged_total{source="${source}"}`);
   }
 
   noteRefused(reason: string): void {
@@ -78,18 +80,21 @@ export class SourceFigures {
 
   noteRetried(): void {
     this.#retried += 1;
-    this.#host.metrics.count(`replication_retried_total{source="${this.#source}"}`);
+    const source = this.#source;
+    this.#host.metrics.count(`replication_retried_total{source="${source}"}`);
   }
 
   noteGivenBack(count: number): void {
     this.#givenBack += count;
-    this.#host.metrics.count(`replication_given_back_total{source="${this.#source}"}`, count);
+    const source = this.#source;
+    this.#host.metrics.count(`replication_given_back_total{source="${source}"}`, count);
   }
 
   /** From a client's write there to its being safe here. */
   noteLag(lagMs: number): void {
     this.#lagMs = lagMs;
-    this.#host.metrics.observe(`replication_lag_ms{source="${this.#source}"}`, lagMs);
+    const source = this.#source;
+    this.#host.metrics.observe(`replication_lag_ms{source="${source}"}`, lagMs);
   }
 
   /** There is nothing to fetch. */

@@ -140,12 +140,25 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   replica_records_recalled_total: 'Reads that found the record, or its head, in memory',
   replica_segments_corrected: 'Segments of hash trees that a recount corrected',
   replication_absent_total: 'Keys that were to be fetched and are nowhere',
+  replication_absorbed_total: 'Objects of other clusters that are safe here, by source',
   replication_acknowledged_total: 'Keys that another cluster has taken',
   replication_dropped_total: 'Keys for which a replication queue had no room',
   replication_fetched_total: 'Objects given to other clusters',
+  replication_fetches_failed_total: 'Times that a node of a source could not be asked, by source',
+  replication_full_syncs_failed_total:
+    'Comparisons of everything with a source that ended early, by source',
+  replication_full_syncs_total: 'Comparisons of everything with a source, by source',
+  replication_given_back_total:
+    'Objects put back on their queue because this cluster could not take them, by source',
   replication_offered_total: 'Keys put on replication queues',
+  replication_refused_total: 'Objects of other clusters that can never be taken, by reason',
+  replication_requested_total:
+    'Keys that a full-sync found to differ and put on their queue, by source',
+  replication_retried_total:
+    'Attempts to take an object of another cluster that are made again, by source',
   replication_returned_total:
     'Keys put back because a connection ended before it acknowledged them',
+  replication_unchanged_total: 'Deletions of other clusters of which nothing is here, by source',
   replication_unread_total:
     'Keys that could not be read when they were to be fetched, and are tried again',
   requests_large_total: 'Requests of clients whose request or reply was large (`slow_log`)',

@@ -53,6 +53,9 @@ const GAUGES: Catalogue = {
   queries_under_way: 'Queries of the query API under way',
   query_held_bytes: 'What queries under way hold in memory',
   reaper_members_awaited: 'Members that are away: while there are any no tombstone is reaped',
+  replication_full_sync_age_seconds:
+    'Since all was compared with a source last, at the node that does it',
+  replication_lag_seconds: 'How far this node is behind a source: 0 while nothing waits there',
   replication_queue_bytes: 'Memory that the keys of a replication queue take',
   replication_queue_consumers: 'Connections that fetch from a replication queue',
   replication_queue_oldest_age_seconds:
@@ -92,6 +95,7 @@ const SUMMARIES: Catalogue = {
   node_get_fsm_time: 'Microseconds from a read to its answer at the coordinator',
   node_put_fsm_time: 'Microseconds from a write to its answer at the coordinator',
   query_ms: 'How long a query of the query API took',
+  replication_lag_ms: "From a client's write elsewhere to its being safe here, by source",
   store_batch_bytes: 'Size of a batch of writes',
   store_batch_writes: 'Writes that shared a batch',
   store_commit_ms: 'How long a batch took to be on stable storage',

@@ -139,6 +139,13 @@ t.test('a node that is well raises nothing, and each trouble its own alert', (t)
       'BackupDamaged',
       factsOf(WELL, risen('backup_base_damaged_total', { lastMs: 2 * DAY_MS + 5 })),
     ],
+    ['ReplicationBehind', factsOf({ ...WELL, replication_lag_seconds: 61 })],
+    ['ReplicationQueueFull', factsOf({ ...WELL, replication_queue_overflowed: 1 })],
+    [
+      'ReplicationRefused',
+      factsOf(WELL, risen('replication_refused_total', { lastMs: 3 * DAY_MS })),
+    ],
+    ['FullSyncOld', factsOf({ ...WELL, replication_full_sync_age_seconds: 86_401 })],
     [
       'MetricsRefused',
       factsOf(WELL, risen('metrics_series_refused_total', { lastMs: 3 * DAY_MS })),
