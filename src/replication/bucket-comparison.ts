@@ -25,7 +25,7 @@ import { TOO_MANY, unpackBranch, type KeyContext, type RemoteFolds } from './rem
 export interface ComparisonPorts {
   readonly host: Host;
   readonly node: ReplicationNode;
-  readonly remote: RemoteFolds;
+  readonly remote: Pick<RemoteFolds, 'contexts' | 'lastOfNext' | 'tombstones' | 'tree'>;
   readonly halt: Halt;
 }
 
@@ -35,7 +35,6 @@ const HASH_SIZE_BYTES = 4;
 const BRANCH_UNITS = 8_192;
 /** Of one key that is compared. */
 const KEY_UNITS = 256;
-/** Keys of a range, where a bucket is compared in ranges. */
 const RANGE_KEYS = 50_000;
 const FOLD_TIMEOUT_MS = 3_600_000;
 const PAUSE_FIRST_MS = 500;
@@ -43,8 +42,8 @@ const PAUSE_MAX_MS = 10_000;
 /** How long a fold is tried again that a node has no room or no nodes for. */
 const PATIENCE_MS = 300_000;
 const FIRST_KEY = '' as ByteString;
-/** Bytes of a name that are reckoned with at once. */
-const DIGITS = 6;
+const DIGITS_FIRST = 8;
+const BASE = 257n;
 
 /** What is kept there cannot be kept here. */
 export class UnknownBucketType extends Fault {
@@ -58,10 +57,13 @@ type Contexts = readonly KeyContext[] | typeof TOO_MANY;
 export class BucketComparison {
   readonly #ports: ComparisonPorts;
   readonly #bucket: BucketName;
+  readonly #rangeKeys: number;
 
-  constructor(ports: ComparisonPorts, bucket: BucketName) {
+  /** `rangeKeys`: of a range, where the bucket is compared in ranges. */
+  constructor(ports: ComparisonPorts, bucket: BucketName, rangeKeys = RANGE_KEYS) {
     this.#ports = ports;
     this.#bucket = bucket;
+    this.#rangeKeys = rangeKeys;
   }
 
   /** Keys that are to be fetched, in lots. Throws `UnknownBucketType` at once. */
@@ -132,7 +134,9 @@ export class BucketComparison {
   async *#byRanges(range: FoldRange): AsyncGenerator<readonly ByteString[]> {
     const { remote } = this.#ports;
     for (let from: ByteString = FIRST_KEY; ;) {
-      const last = await this.#patiently(() => remote.lastOfNext(this.#bucket, from, RANGE_KEYS));
+      const last = await this.#patiently(() =>
+        remote.lastOfNext(this.#bucket, from, this.#rangeKeys),
+      );
       const to: ByteString = last ?? LAST_KEY;
       yield* this.#ofRange({ ...range, keys: { from, to } });
       if (last === undefined) return;
@@ -142,16 +146,18 @@ export class BucketComparison {
 
   /** Where even one range is too much, as with millions of tombstones, it is halved. */
   async *#ofRange(range: FoldRange): AsyncGenerator<readonly ByteString[]> {
-    const found = await this.#compare(range);
-    if (found !== TOO_MANY) {
-      yield found;
-      return;
+    const left = [range.keys ?? { from: FIRST_KEY, to: LAST_KEY }];
+    for (let keys = left.pop(); keys !== undefined; keys = left.pop()) {
+      const found = await this.#compare({ ...range, keys });
+      if (found !== TOO_MANY) {
+        yield found;
+        continue;
+      }
+      const { from, to } = keys;
+      const middle = between(from, to);
+      if (middle === undefined) throw new Fault('overload', 'too many keys are too much alike');
+      left.push({ from: (middle + '\0') as ByteString, to }, { from, to: middle });
     }
-    const { from, to } = range.keys ?? { from: FIRST_KEY, to: LAST_KEY };
-    const middle = between(from, to);
-    if (middle === undefined) throw new Fault('overload', 'what differs cannot be held in memory');
-    yield* this.#ofRange({ ...range, keys: { from, to: middle } });
-    yield* this.#ofRange({ ...range, keys: { from: (middle + '\0') as ByteString, to } });
   }
 
   #fold(node: ReplicationNode, request: FoldRequest): Promise<FoldOutcome> {
@@ -204,21 +210,38 @@ function hashAt(hashes: Buffer, index: number): number {
   return hashes.readUInt32BE(index * HASH_SIZE_BYTES);
 }
 
-/** A key from `from` up to below `to`, about halfway; undefined: there is none. */
+/**
+ * A name from `from` up to below `to`, about halfway; undefined: there is none.
+ *
+ * Names are reckoned with as numbers whose digits are their bytes and 1, so that 0 is where a name ends. As
+ * many digits behind those that both share are looked at as it takes.
+ */
 export function between(from: ByteString, to: ByteString): ByteString | undefined {
   if (from >= to) return undefined;
   let shared = 0;
   while (shared < from.length && from[shared] === to[shared]) shared += 1;
-  const middle = Math.floor((digitsAt(from, shared) + digitsAt(to, shared)) / 2);
-  const bytes = Buffer.alloc(DIGITS);
-  bytes.writeUIntBE(middle, 0, DIGITS);
-  const found = from.slice(0, shared) + bytes.toString('latin1');
-  return found > from && found < to ? (found as ByteString) : from;
+  for (let digits = DIGITS_FIRST; ; digits *= 2) {
+    const low = numberOf(from.slice(shared), digits);
+    const high = numberOf(to.slice(shared), digits);
+    const found = (from.slice(0, shared) + nameOf((low + high) / 2n, digits)) as ByteString;
+    if (found >= from && found < to) return found;
+  }
 }
 
-/** The bytes behind the first `shared` ones, as a number. */
-function digitsAt(name: ByteString, shared: number): number {
-  const bytes = Buffer.alloc(DIGITS);
-  bytes.write(name.slice(shared, shared + DIGITS), 'latin1');
-  return bytes.readUIntBE(0, DIGITS);
+function numberOf(name: string, digits: number): bigint {
+  let number = 0n;
+  for (let index = 0; index < digits; index += 1) {
+    const digit = index < name.length ? name.charCodeAt(index) + 1 : 0;
+    number = number * BASE + BigInt(digit);
+  }
+  return number;
+}
+
+/** Up to where the name ends. */
+function nameOf(number: bigint, digits: number): string {
+  const bytes: number[] = [];
+  for (let rest = number; bytes.length < digits; rest /= BASE) bytes.push(Number(rest % BASE) - 1);
+  bytes.reverse();
+  const end = bytes.indexOf(-1);
+  return String.fromCharCode(...bytes.slice(0, end < 0 ? digits : end));
 }

@@ -93,7 +93,7 @@ export class MemoryNode implements NodeService {
     authenticate: async () => false,
     denial: () => undefined,
   };
-  readonly replication: ReplicationQueues;
+  replication: ReplicationQueues;
   readonly #host: Host;
   readonly #reapAfterMs: number;
   readonly #entries = new Map<string, Entry>();
