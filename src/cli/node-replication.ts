@@ -17,8 +17,8 @@ export function readSources({ sources }: ReplicationConfig): Promise<readonly So
     sources.map(async ({ login, ...source }) => {
       const credentials = login && (await credentialsIn(login));
       // Certificates that cannot be used keep the node from starting before anything is open.
-      if (credentials !== undefined) new Login(credentials);
-      return { ...source, credentials };
+      const usable = credentials && new Login(credentials);
+      return { ...source, credentials: usable && credentials };
     }),
   );
 }

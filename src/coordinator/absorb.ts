@@ -87,14 +87,8 @@ export class AbsorbCoordinator {
       if (unwanted !== undefined) return unwanted;
     }
     const outcome = await this.#spread(plan, object, record);
-    switch (outcome.kind) {
-      case 'stored':
-        break;
-      case 'declined':
-        return { kind: 'unavailable', reason: outcome.reason };
-      default:
-        return outcome;
-    }
+    if (outcome.kind === 'declined') return { kind: 'unavailable', reason: outcome.reason };
+    if (outcome.kind !== 'stored') return outcome;
     if (isTombstone(object)) this.#ports.onTombstone(key);
     return MERGED;
   }

@@ -191,6 +191,6 @@ export class Sink {
   }
 
   #closeAll(queues: Map<SourceNode, SourceQueue>): void {
-    for (const node of [...queues.keys()]) this.#close(node, queues);
+    for (const node of queues.keys()) this.#close(node, queues);
   }
 }

@@ -22,8 +22,8 @@ const HOST = systemHost(
   { count: silent, gauge: silent, observe: silent },
 );
 const BUCKET = { type: 'siblings' as ByteString, bucket: 'b' as ByteString };
-const ACTOR = 'a'.repeat(18) as string as Actor;
-const OTHER = 'b'.repeat(18) as string as Actor;
+const ACTOR = 'a'.repeat(18) as Actor;
+const OTHER = 'b'.repeat(18) as Actor;
 
 interface Copy {
   readonly context: VersionVector;

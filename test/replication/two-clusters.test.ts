@@ -56,7 +56,7 @@ async function untilEqual(t: Test, key: ObjectKey, wanted: readonly string[]): P
       left?.context?.equals(right?.context ?? Buffer.alloc(0)) === true
     );
   });
-  t.same(shown.map(values), [wanted, wanted], `${key.key}`);
+  t.same(shown.map(values), [wanted, wanted], key.key);
 }
 
 async function untilFound(site: Site, keys: readonly string[], bucket = 'b'): Promise<void> {

@@ -6,6 +6,7 @@
  */
 
 import { IDENTITY } from './identity-mutants.ts';
+import { REPLICATING } from './replication-mutants.ts';
 
 export interface Mutant {
   readonly name: string;
@@ -452,44 +453,6 @@ const FOLDING: readonly Mutant[] = [
     from: 'this.#ports.delete({ key, context: seen })',
     to: 'this.#ports.delete({ key })',
     by: 'node/folds.test',
-  },
-];
-
-const REPLICATING: readonly Mutant[] = [
-  {
-    name: 'what a connection was given is lost when it ends',
-    file: 'api/pbc/pbc-connection',
-    from: 'this.#session.consumer?.end();',
-    to: '',
-    by: 'api/pbc/replication.test',
-  },
-  {
-    name: 'what is read while its connection ends is given to nobody',
-    file: 'node/replication-queues',
-    from: 'if (hasEnded() || ',
-    to: 'if (',
-    by: 'node/replication-queues.test',
-  },
-  {
-    name: 'a key that comes back hides that it was written meanwhile',
-    file: 'node/key-queue',
-    from: 'this.#waiting.delete(entry.id);',
-    to: '',
-    by: 'node/key-queue.test',
-  },
-  {
-    name: 'a full-sync is believed to have found what was dropped behind it',
-    file: 'node/key-queue',
-    from: 'if (!this.#droppedSince)',
-    to: 'if (true)',
-    by: 'node/key-queue.test',
-  },
-  {
-    name: "a client's write is not queued for other clusters",
-    file: 'node/client-requests',
-    from: 'written(request.key, ended);',
-    to: '',
-    by: 'api/pbc/replication.test',
   },
 ];
 
