@@ -8,8 +8,9 @@
  * is noted by one that does.
  *
  * The record comes from outside, so it is checked as a whole before it is sent anywhere. A tombstone of
- * which nothing is here is not stored: two clusters that reap at different times would hand it to each
- * other for ever.
+ * which nothing is here is not stored when a comparison has found it: two clusters that reap at different
+ * times would hand it to each other for ever. One that a client has just written is: the value that it
+ * deletes may be on its way here by another node.
  */
 
 import { Fault, isFault } from '../base/fault.ts';
@@ -30,6 +31,8 @@ export interface AbsorbRequest {
   /** As `encodeRecord` makes it, of whatever cluster. */
   readonly record: Buffer;
   readonly timeoutMs?: number;
+  /** Store a tombstone of which nothing is here, too. Default false. */
+  readonly keepsTombstone?: boolean;
 }
 
 export type AbsorbOutcome =
@@ -76,13 +79,18 @@ export class AbsorbCoordinator {
     this.#limits = limits;
   }
 
-  async absorb({ key, record, timeoutMs }: AbsorbRequest): Promise<AbsorbOutcome> {
+  async absorb({
+    key,
+    record,
+    timeoutMs,
+    keepsTombstone = false,
+  }: AbsorbRequest): Promise<AbsorbOutcome> {
     if (key.bucket === '' || key.key === '') return { kind: 'damaged' };
     const plan = planWrite(this.#ports, key, timeoutMs === undefined ? {} : { timeoutMs });
     if ('kind' in plan) return plan;
     const object = this.#check(record);
     if ('kind' in object) return object;
-    if (isTombstone(object)) {
+    if (isTombstone(object) && !keepsTombstone) {
       const unwanted = await this.#findUnwanted(plan);
       if (unwanted !== undefined) return unwanted;
     }

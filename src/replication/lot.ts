@@ -92,10 +92,11 @@ export class Lot {
   }
 
   /** Undefined: a fault of the world. */
-  async #try({ key, record }: FetchedItem): Promise<AbsorbOutcome | undefined> {
+  async #try({ key, record, isSync }: FetchedItem): Promise<AbsorbOutcome | undefined> {
     const { node } = this.#ports;
+    const { absorbTimeoutMs: timeoutMs } = this.#timings;
     try {
-      return await node.absorb({ key, record, timeoutMs: this.#timings.absorbTimeoutMs });
+      return await node.absorb({ key, record, timeoutMs, keepsTombstone: !isSync });
     } catch (error) {
       if (!isFault(error)) throw error;
       return undefined;

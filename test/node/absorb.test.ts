@@ -37,9 +37,13 @@ async function recordOf({ cluster }: Teller, key: ObjectKey, at = N1): Promise<B
 function absorb(
   { cluster }: Teller,
   key: ObjectKey,
-  { at = N1, record, timeoutMs }: { at?: NodeId; record: Buffer; timeoutMs?: number },
+  {
+    at = N1,
+    record,
+    ...options
+  }: { at?: NodeId; record: Buffer; timeoutMs?: number; keepsTombstone?: boolean },
 ): Promise<AbsorbOutcome> {
-  const request = { key, record, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+  const request = { key, record, ...options };
   return cluster.settle(cluster.node(at).absorb(request));
 }
 
@@ -118,6 +122,18 @@ t.test('a tombstone deletes what it has seen, and is not stored where nothing is
   t.same(contextOf(gone), contextOf(await there.get(N1, key)));
   t.same(await absorb(here, key, { record: live }), MERGED);
   t.equal(told(await here.get(N2, key)), 'not-found', 'the deleted stays deleted');
+});
+
+t.test('a value that comes after its deletion stays dead', async (t) => {
+  const [here, there] = await twoClusters();
+  const key = keyIn(here);
+  await there.put(N1, key, { text: 'a' });
+  const late = await recordOf(there, key);
+  await there.delete(N1, key);
+  const record = await recordOf(there, key);
+  t.same(await absorb(here, key, { record, keepsTombstone: true }), MERGED);
+  t.same(await absorb(here, key, { record: late }), MERGED);
+  t.equal(told(await here.get(N1, key)), 'not-found');
 });
 
 t.test('a replica that was down gets it when it is back', async (t) => {
