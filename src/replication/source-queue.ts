@@ -126,7 +126,8 @@ function itemsOf({ replencoded_object: lot, crc_check: crc }: MessageOf<typeof R
   if (items.length === 0) throw new Fault('peer-malformed', 'a lot without an object');
   return items.map(({ type = DEFAULT_BUCKET_TYPE, bucket, key, record, age_ms, is_sync }) => ({
     key: { type, bucket, key },
-    record,
+    // A copy: a replica remembers small records, and would hold the whole lot in memory with each.
+    record: Buffer.from(record),
     ageMs: age_ms,
     isSync: is_sync,
   }));
