@@ -26,7 +26,7 @@ import {
 import type { WriteOperation } from '../storage/store.ts';
 import type { Copy } from './copy.ts';
 import { termCodec } from './index-order.ts';
-import type { KeySlot, SlotChanges } from './key-slot.ts';
+import type { KeyPlace, KeySlot, SlotChanges } from './key-slot.ts';
 
 const EMPTY = Buffer.alloc(0);
 const NO_OPERATIONS: readonly WriteOperation[] = [];
@@ -49,7 +49,31 @@ export function slotOperations(
   if (changes.suspectEntries.length > 0) {
     operations.push(...staleEntryOperations(slot, changes.suspectEntries));
   }
+  const { copy } = slot;
+  if (changes.isToBeRestored && copy !== undefined) {
+    const place = { ...slot.place, properties: slot.properties };
+    operations.push(...entriesBeside(place, copy.head, hashOf(copy)));
+  }
   return operations;
+}
+
+/** What is beside a copy in the store but for the hash trees, whatever the store holds of it. */
+export function entriesBeside(place: KeyPlace, head: ObjectHead, hash: Buffer): WriteOperation[] {
+  const { key, partition } = place;
+  const member = encodeMemberKey(encodeObjectKey(partition, key), segmentOf(key));
+  const tomb = encodeTombKey(partition, key);
+  return [
+    { kind: 'put', key: member, head: hash },
+    isTombstone(head) ? { kind: 'put', key: tomb, head: EMPTY } : { kind: 'remove', key: tomb },
+    ...indexKeysOf(place, head).map((entry): WriteOperation => {
+      return { kind: 'put', key: entry, head: EMPTY };
+    }),
+  ];
+}
+
+/** The keys of a copy's index entries. */
+export function indexKeysOf(place: KeyPlace, head: ObjectHead): Buffer[] {
+  return indexEntriesOf(head, place.properties).map((entry) => indexKey(place, entry));
 }
 
 function copyOperations(
@@ -104,10 +128,12 @@ function hashOf({ head, record }: Copy): Buffer {
 
 /** The removal of those entries that the slot's copy does not have. */
 function staleEntryOperations(
-  { place, properties, copy }: KeySlot,
+  { place, properties, copy, storedHead }: KeySlot,
   suspectEntries: readonly IndexTerm[],
 ): WriteOperation[] {
-  const own = copy === undefined ? NO_ENTRIES : indexEntriesOf(copy.head, properties);
+  // Of a copy whose body alone is damaged the entries stay as they are.
+  const head = copy?.head ?? storedHead;
+  const own = head === undefined ? NO_ENTRIES : indexEntriesOf(head, properties);
   const kept = new Set(own.map((entry) => entryName(ordered(entry))));
   return suspectEntries
     .filter((entry) => !kept.has(entryName(entry)))

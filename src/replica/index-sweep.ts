@@ -88,7 +88,7 @@ export class IndexSweep {
 }
 
 /** Removes those of the entries that the copy does not have. */
-class SweptChange implements Change {
+export class SweptChange implements Change {
   readonly sizeBytes: number;
   readonly hintTargets: readonly NodeId[] = [];
   readonly #entries: readonly IndexTerm[];

@@ -76,6 +76,7 @@ export class KeySlot {
   readonly #hints = new Map<NodeId, { isKept: boolean; isStored: boolean }>();
   #areHintsChanged = false;
   #suspectEntries = NO_ENTRIES;
+  #isToBeRestored = false;
 
   constructor(id: ByteString, place: KeyPlace) {
     this.id = id;
@@ -90,7 +91,8 @@ export class KeySlot {
 
   /** Whether there is something for the store to be told. */
   get isDirty(): boolean {
-    return this.#isCopyChanged || this.#areHintsChanged || this.#suspectEntries.length > 0;
+    if (this.#isCopyChanged || this.#areHintsChanged || this.#isToBeRestored) return true;
+    return this.#suspectEntries.length > 0;
   }
 
   /** What index and tree stand for, as the store was last told; undefined: nothing, or unknown. */
@@ -176,6 +178,11 @@ export class KeySlot {
     this.#suspectEntries = entries;
   }
 
+  /** Something is missing beside the copy: all that belongs there is written again. */
+  restoreDerived(): void {
+    this.#isToBeRestored = true;
+  }
+
   /** What has changed since the store was last told; the caller tells it now. */
   takeChanges(): SlotChanges {
     const changes = {
@@ -190,8 +197,10 @@ export class KeySlot {
         : undefined,
       hints: this.#takeHints(),
       suspectEntries: this.#suspectEntries,
+      isToBeRestored: this.#isToBeRestored,
     };
     this.#suspectEntries = NO_ENTRIES;
+    this.#isToBeRestored = false;
     if (this.#isCopyChanged) {
       this.#storedHead = this.#copy?.head;
       this.storedHash = undefined;
@@ -236,4 +245,6 @@ export interface SlotChanges {
     | undefined;
   readonly hints: readonly { readonly target: NodeId; readonly isKept: boolean }[];
   readonly suspectEntries: readonly IndexTerm[];
+  /** Whether what derives from the copy is to be written, whatever is thought to be there. */
+  readonly isToBeRestored: boolean;
 }

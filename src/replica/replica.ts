@@ -25,6 +25,7 @@ import type {
   PartitionSize,
 } from '../peer/messages.ts';
 import type { CheckedCopies } from './copy-check.ts';
+import type { DerivedPage } from './derived-entries.ts';
 
 /** Where a key lives and how it is kept: found by the caller from ring and properties. */
 export interface Placement {
@@ -170,6 +171,21 @@ export interface Replica {
    * were wrong. Reads the heads of the whole partition, at the pace of who asks.
    */
   recountTree(partition: Partition, nVal: number, options: RecountOptions): Promise<number>;
+
+  /**
+   * Looks beside every copy of a partition for its index entries, the note of a tombstone and its place
+   * in a segment, and writes them again where something is missing; durable when a page is told.
+   * Goes on behind `after`, which is the `last` of a page before.
+   */
+  restoreDerived(
+    partition: Partition,
+    after: Buffer | undefined,
+  ): AsyncIterableIterator<DerivedPage>;
+  /** Looks at all index entries, and takes away those of these partitions that their copies have not. */
+  sweepIndexes(
+    partitions: ReadonlySet<Partition>,
+    after: Buffer | undefined,
+  ): AsyncIterableIterator<DerivedPage>;
 }
 
 export interface RecountOptions {

@@ -43,6 +43,8 @@ import { CopyReads } from './copy-reads.ts';
 import { CountedCopies } from './counted-copies.ts';
 import { scanBuckets, scanIndex, scanKeys } from './coverage-scans.ts';
 import { DamagedCopies } from './damaged-copies.ts';
+import { restoreDerived, sweepIndexes } from './derived-entries.ts';
+import type { DerivedPage, DerivedPorts } from './derived-entries.ts';
 import { scanFold } from './fold-scan.ts';
 import { FoldTurns } from './fold-turns.ts';
 import { Graveyard } from './graveyard.ts';
@@ -385,6 +387,28 @@ export class StoreReplica implements Replica {
 
   recountTree(partition: Partition, nVal: number, options: RecountOptions): Promise<number> {
     return this.#counted.recountTree(partition, nVal, options);
+  }
+
+  restoreDerived(
+    partition: Partition,
+    after: Buffer | undefined,
+  ): AsyncIterableIterator<DerivedPage> {
+    return restoreDerived(this.#derived(), partition, after);
+  }
+
+  sweepIndexes(
+    partitions: ReadonlySet<Partition>,
+    after: Buffer | undefined,
+  ): AsyncIterableIterator<DerivedPage> {
+    return sweepIndexes(this.#derived(), partitions, after);
+  }
+
+  #derived(): DerivedPorts {
+    return {
+      store: this.#store,
+      propertiesOf: ({ type, bucket }) => this.#properties(type, bucket),
+      submit: (place, change) => this.#writePath.submit(place, change),
+    };
   }
 
   #placement(key: ObjectKey, partition: Partition): Placement {

@@ -36,6 +36,12 @@ export interface KeyRange {
   readonly to: Buffer;
 }
 
+/** Keys of the store, both ends inclusive; undefined: no end is known. */
+export interface KeySpan {
+  readonly from: Buffer | undefined;
+  readonly to: Buffer | undefined;
+}
+
 /** A bucket, for ranges. */
 export type BucketName = Pick<ObjectKey, 'type' | 'bucket'>;
 
@@ -308,6 +314,11 @@ export function indexRange(name: IndexName, terms?: TermRange): IndexRange {
   return { from: Buffer.compare(behind, first) > 0 ? behind : first, to, prefixSize };
 }
 
+/** All index entries of this node, by type and bucket. */
+export function allIndexRange(): KeyRange {
+  return prefixRange(INDEX);
+}
+
 /** The index entries of a bucket, by field, term and key. */
 export function bucketIndexRange({ type, bucket }: BucketName): KeyRange {
   return prefixRange(INDEX + named(type) + named(bucket));
@@ -380,18 +391,28 @@ function joined(text: string): ByteString {
  * The partitions of which copies may lie between two keys, both inclusive; an end may be any bytes, and undefined
  * where none is known. All are below `ringSize`.
  */
-export function partitionsWithin(
-  { from, to }: { readonly from: Buffer | undefined; readonly to: Buffer | undefined },
-  ringSize: number,
-): Partition[] {
-  const partitions: Partition[] = [];
-  for (let partition = 0; partition < ringSize; partition += 1) {
-    const range = partitionRange(partition as Partition);
-    const isBefore = from !== undefined && Buffer.compare(range.to, from) <= 0;
-    const isBehind = to !== undefined && Buffer.compare(range.from, to) > 0;
-    if (!isBefore && !isBehind) partitions.push(partition as Partition);
-  }
-  return partitions;
+export function partitionsWithin(span: KeySpan, ringSize: number): Partition[] {
+  return partitionsTo(ringSize).filter((partition) => isWithin(partitionRange(partition), span));
+}
+
+/** As `partitionsWithin`, of what derives from copies: index entries do not say of which before they are read. */
+export function derivedPartitionsWithin(span: KeySpan, ringSize: number): Partition[] {
+  const partitions = partitionsTo(ringSize);
+  if (isWithin(allIndexRange(), span)) return partitions;
+  return partitions.filter((partition) => {
+    const ranges = [TOMB, TREE, MEMBER].map((space) => prefixRange(space + u16(partition)));
+    return ranges.some((range) => isWithin(range, span));
+  });
+}
+
+function partitionsTo(ringSize: number): Partition[] {
+  return Array.from({ length: ringSize }, (_, partition) => partition as Partition);
+}
+
+function isWithin(range: KeyRange, { from, to }: KeySpan): boolean {
+  const isBefore = from !== undefined && Buffer.compare(range.to, from) <= 0;
+  const isBehind = to !== undefined && Buffer.compare(range.from, to) > 0;
+  return !isBefore && !isBehind;
 }
 
 function u16(value: number): string {

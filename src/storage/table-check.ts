@@ -6,15 +6,10 @@
  * held lie between two keys of the index.
  */
 
-import { firstKeyOf, readTableInSlices } from './table-file.ts';
 import type { Sliced } from '../base/sliced.ts';
+import type { KeySpan } from './keys.ts';
+import { firstKeyOf, readTableInSlices } from './table-file.ts';
 import type { DataBlock } from './table-file.ts';
-
-/** Both ends inclusive; undefined: no end is known. */
-export interface KeySpan {
-  readonly from: Buffer | undefined;
-  readonly to: Buffer | undefined;
-}
 
 export interface TableDamage {
   /** `table`: nothing of it can be told, `filter`: it may deny any of the keys. */
