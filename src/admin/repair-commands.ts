@@ -26,6 +26,7 @@ export function repairCommands(
         return operator.repairStatus().job;
       },
     ],
+    ['repair indexes', (options) => repairIndexes(node, operator, options)],
     [
       'repair scrub',
       async () => {
@@ -58,6 +59,18 @@ function run(node: NodeService, operator: OperatorService, options: Options): st
   const what =
     partitions === undefined ? 'all partitions' : `partition ${[...partitions].join(', ')}`;
   return `repair of ${what} has begun; see repair status`;
+}
+
+async function repairIndexes(
+  node: NodeService,
+  operator: OperatorService,
+  options: Options,
+): Promise<string> {
+  const partitions = partitionsOf(node, options['partitions']);
+  if (!(await operator.runIndexRepair(partitions === undefined ? 'all' : [...partitions]))) {
+    throw new AdminRefusal('a repair of the indexes is under way; see repair status, or cancel it');
+  }
+  return 'the indexes are compared with the objects of this node; see repair status';
 }
 
 /** Undefined: all of them. */

@@ -20,12 +20,21 @@ export function addRepairCommands(admin: Command, ask: Ask): void {
       return ask('repair run', { partitions, isFull: full === true });
     });
   repair
+    .command('indexes')
+    .description(
+      'compare index entries with the objects here, and mend them; as `repair-2i` of Riak',
+    )
+    .option('--partition <number>', 'this partition; may be given again', addPartition, [])
+    .action(({ partition }: { partition: number[] }) =>
+      ask('repair indexes', { partitions: partition.length === 0 ? undefined : partition }),
+    );
+  repair
     .command('status')
-    .description('how far the rounds, the scrub and the last `run` are')
+    .description('how far the rounds, the scrub, the index repair and the last `run` are')
     .action(() => ask('repair status'));
   repair
     .command('cancel')
-    .description('end the last `run` at its next step')
+    .description('end the last `run`, and the index repair, at the next step')
     .action(() => ask('repair cancel'));
   repair
     .command('scrub')

@@ -25,7 +25,8 @@ export function addTransfersCommand(admin: Command, ask: Ask): void {
 function transfersText(report: ToldTransfers): string {
   const { active, totals, lastFailure, nowMs, isFilled, stalled = [] } = report;
   const lines = [stepText(report), ...stalled.map(stalledText)];
-  if (!isFilled) lines.push('this node is being refilled after the loss of its disk');
+  if (!isFilled)
+    lines.push('this node is being refilled, or its indexes mended, after damage to its disk');
   for (const total of totals) lines.push(totalsText(total));
   if (active.length > 0) lines.push(rateText(report), '', activeText(active, nowMs));
   if (lastFailure !== undefined) {

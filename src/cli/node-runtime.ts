@@ -140,6 +140,7 @@ export class NodeRuntime {
       initialState: configuredState(config),
       joinPort: this.#peer,
       mayHaveForgotten: store.mayHaveForgotten || options.isRestored,
+      isMended: store.isMended,
       inCoverage: self.inCoverage,
       outdated: options.onOutdated,
       stateChanged: (state) => this.#stateChanged(state),

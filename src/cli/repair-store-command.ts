@@ -15,6 +15,6 @@ export async function repairStore(folder: string): Promise<string> {
     `${store} can be opened again: ${objects} objects, ${found} entries in all.`,
     `${dropped} entries were dropped, ${lostBlocks} blocks of tables were damaged; ` +
       `${lostFiles} files are in ${join(store, 'lost')}, as they were.`,
-    'Start the node: it writes under a new name, and compares every key with its peers.',
+    'Start the node: it writes under a new name, compares every key with its peers, and mends its indexes.',
   ].join('\n');
 }

@@ -72,6 +72,8 @@ export interface NodeOptions {
   readonly inCoverage?: boolean;
   /** The store was restored, repaired or found damaged. Default false. */
   readonly mayHaveForgotten?: boolean;
+  /** The store was mended, and may hold copies without what derives from them. Default false. */
+  readonly isMended?: boolean;
   /**
    * Called when a peer has told that the disk is an older copy of it. The node serves nobody any more
    * and is to be started again: it has noted that it may have forgotten. Must not throw.

@@ -26,7 +26,8 @@ import { awaitedMembers, findMember } from '../membership/staging.ts';
 import { StateKeeper } from '../membership/state-keeper.ts';
 import type { PeerHandler } from '../peer/peer.ts';
 import { holdsNothing } from '../replica/partition-size.ts';
-import { findRefill, refillNote, type RefillNote } from '../repair/refill.ts';
+import { damageNote, findIndexRepair } from '../repair/index-repair.ts';
+import { findRefill, refillNote } from '../repair/refill.ts';
 import { openIdentity, type Identity } from '../replica/identity.ts';
 import { STORE_REPLICA_DEFAULTS, StoreReplica } from '../replica/store-replica.ts';
 import type { PasswordHasher } from '../security/password-hasher.ts';
@@ -46,7 +47,7 @@ import { PropertyChanges } from './property-changes.ts';
 import { SecurityChanges } from './security-changes.ts';
 import { claimStore } from './store-owner.ts';
 import { Succession, type SuccessionPorts } from './succession.ts';
-import { RepairRounds } from './repair-rounds.ts';
+import { RepairRounds, type FoundDisk } from './repair-rounds.ts';
 import type { RoutingPeer } from './routing-peer.ts';
 import { Topology } from './topology.ts';
 
@@ -100,9 +101,12 @@ export async function openParts(given: NodePorts): Promise<NodeParts> {
   const ports = { ...given, options };
   const identity = await openIdentity(store, host, {
     mayHaveForgotten,
-    withNew: (isEmpty) => [refillNote(host, isEmpty)],
+    withNew: (isEmpty) => {
+      const refill = refillNote(host, isEmpty);
+      return options.isMended === true ? [refill, damageNote()] : [refill];
+    },
   });
-  const refill = await findRefill(store);
+  const found = { refill: await findRefill(store), indexRepair: await findIndexRepair(store) };
   const membership = await openMembership(ports, identity);
   const { topology } = membership;
   const starts = await openStarts(ports, { identity, topology });
@@ -111,7 +115,6 @@ export async function openParts(given: NodePorts): Promise<NodeParts> {
     host.metrics.count('older_copies_found');
     await dropOlderCopyNote(store);
   }
-  topology.setFilled(refill === undefined);
   // Who has nobody to be admitted by would keep the claim of a new store for ever.
   if (awaitedMembers(topology.state()).length === 1) await identity.noteLinked();
   const replica = await StoreReplica.open(
@@ -131,7 +134,7 @@ export async function openParts(given: NodePorts): Promise<NodeParts> {
     },
   );
   const { peer } = ports;
-  const repair = makeRepair(ports, { topology, replica, proposer: membership.proposer }, refill);
+  const repair = makeRepair(ports, { topology, replica, proposer: membership.proposer }, found);
   const coordinators = makeCoordinators(ports, { topology, replica, repair });
   const { keeper, catchUp, heartbeats } = membership;
   heartbeats.onReturned((node) => repair.nodeReturned(node));
@@ -257,7 +260,7 @@ function makeChanges(
 function makeRepair(
   { host, store, peer, options, timings }: NodePorts,
   parts: Pick<NodeParts, 'topology' | 'replica' | 'proposer'>,
-  refill: RefillNote | undefined,
+  found: FoundDisk,
 ): RepairRounds {
   const { topology, replica, proposer } = parts;
   return new RepairRounds(
@@ -271,12 +274,12 @@ function makeRepair(
       propose: async (change) => {
         await proposer.propose(change, timings.agreeTimeoutMs);
       },
-      filled: () => {
-        topology.setFilled(true);
+      setFilled: (isFilled) => {
+        topology.setFilled(isFilled);
       },
     },
     options.repair ?? {},
-    refill,
+    found,
   );
 }
 

@@ -7,7 +7,8 @@
 
 import type { Clock } from '../base/host.ts';
 import { assert } from '../base/fault.ts';
-import { DEFAULT_BUCKET_TYPE, type NodeId, type ObjectKey } from '../base/names.ts';
+import { DEFAULT_BUCKET_TYPE } from '../base/names.ts';
+import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
 import type { RingStep } from '../membership/cluster-state.ts';
 import type { StateKeeper } from '../membership/state-keeper.ts';
 import type { Peer } from '../peer/peer.ts';
@@ -43,8 +44,13 @@ export interface OperatorService {
   repairStatus(): RepairStatus;
   /** Compares this node with the others now. False: one that was asked for is under way. */
   runRepair(scope: RoundScope): boolean;
-  /** Resolves when it has ended. */
+  /** And the index repair. Resolves when they have ended. */
   cancelRepair(): Promise<void>;
+  /**
+   * Looks beside every copy of these partitions for what derives from it, and makes that right; seen in
+   * `repairStatus`, and gone on with after a restart. False: one is under way.
+   */
+  runIndexRepair(partitions: readonly Partition[] | 'all'): Promise<boolean>;
   /** Begins to check every copy on this node; seen in `repairStatus`. */
   runScrub(): void;
 
@@ -101,6 +107,10 @@ export class Operations implements OperatorService {
 
   cancelRepair(): Promise<void> {
     return this.#ports.repair.cancelRepair();
+  }
+
+  runIndexRepair(partitions: readonly Partition[] | 'all'): Promise<boolean> {
+    return this.#ports.repair.runIndexRepair(partitions);
   }
 
   runScrub(): void {

@@ -2,7 +2,7 @@
  * What time heals: the background rounds of a node, started and stopped together.
  */
 
-import type { NodeId, ObjectKey } from '../base/names.ts';
+import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
 import {
   AntiEntropy,
@@ -18,6 +18,13 @@ import {
   type HandoffOptions,
   type HintStatus,
 } from '../repair/hinted-handoff.ts';
+import {
+  INDEX_REPAIR_DEFAULTS,
+  IndexRepair,
+  type IndexRepairNote,
+  type IndexRepairOptions,
+  type IndexRepairStatus,
+} from '../repair/index-repair.ts';
 import { Job, type JobStatus } from '../repair/job.ts';
 import type { TransferPorts } from '../repair/ports.ts';
 import {
@@ -37,6 +44,18 @@ export interface RepairOptions {
   readonly reaper?: Partial<ReaperOptions>;
   readonly transfers?: Partial<TransferOptions>;
   readonly scrub?: Partial<ScrubOptions>;
+  readonly indexRepair?: Partial<IndexRepairOptions>;
+}
+
+/** What this node found of its disk. */
+export interface FoundDisk {
+  readonly refill: RefillNote | undefined;
+  readonly indexRepair: IndexRepairNote | undefined;
+}
+
+export interface RepairRoundsPorts extends Omit<TransferPorts, 'filled'> {
+  /** Whether this node holds all that lists and queries are answered from. */
+  readonly setFilled: (isFilled: boolean) => void;
 }
 
 export interface TombstoneCount {
@@ -55,6 +74,7 @@ export interface RepairStatus {
   readonly scrub: ScrubStatus;
   /** What an operator asked for last. */
   readonly job: JobStatus<RoundProgress>;
+  readonly indexes: IndexRepairStatus;
 }
 
 export class RepairRounds {
@@ -65,21 +85,49 @@ export class RepairRounds {
   readonly #repairJob: Job<RoundProgress>;
   readonly #reapJob: Job<ReapProgress>;
   readonly #transfers: Transfers;
+  readonly #indexRepair: IndexRepair;
+  readonly #setFilled: RepairRoundsPorts['setFilled'];
+  #isRefilled: boolean;
 
-  /** `refill`: what this node found of its disk. */
-  constructor(ports: TransferPorts, options: RepairOptions, refill: RefillNote | undefined) {
+  constructor(given: RepairRoundsPorts, options: RepairOptions, found: FoundDisk) {
+    this.#setFilled = given.setFilled;
+    this.#isRefilled = found.refill === undefined;
+    const ports = {
+      ...given,
+      filled: () => {
+        this.#isRefilled = true;
+        this.#tellFilled();
+      },
+    };
     this.#handoff = new HintedHandoff(ports, { ...HANDOFF_DEFAULTS, ...options.handoff });
     this.#antiEntropy = new AntiEntropy(ports, {
       ...ANTI_ENTROPY_DEFAULTS,
       ...options.antiEntropy,
     });
     this.#reaper = new Reaper(ports, { ...REAPER_DEFAULTS, ...options.reaper });
-    this.#transfers = new Transfers(ports, { ...TRANSFER_DEFAULTS, ...options.transfers }, refill);
-    this.#scrub = new Scrub(ports, { ...SCRUB_DEFAULTS, ...options.scrub }, (partition, halt) => {
+    const transfers = { ...TRANSFER_DEFAULTS, ...options.transfers };
+    this.#transfers = new Transfers(ports, transfers, found.refill);
+    this.#indexRepair = new IndexRepair(
+      { ...ports, changed: () => this.#tellFilled() },
+      { ...INDEX_REPAIR_DEFAULTS, ...options.indexRepair },
+      found.indexRepair,
+    );
+    const scrubPorts = {
+      ...ports,
+      doubtDerived: (partitions: readonly Partition[]) => this.#indexRepair.doubt(partitions),
+    };
+    const scrub = { ...SCRUB_DEFAULTS, ...options.scrub };
+    this.#scrub = new Scrub(scrubPorts, scrub, (partition, halt) => {
       return this.#antiEntropy.runRound(halt, { partitions: new Set([partition]), isFull: true });
     });
     this.#repairJob = new Job(ports.host, 'repair');
     this.#reapJob = new Job(ports.host, 'reap');
+    this.#tellFilled();
+  }
+
+  /** Lists and queries go round a node that is being filled, and one that damage took index entries from. */
+  #tellFilled(): void {
+    this.#setFilled(this.#isRefilled && !this.#indexRepair.isDoubted);
   }
 
   start(): void {
@@ -88,6 +136,7 @@ export class RepairRounds {
     this.#reaper.start();
     this.#scrub.start();
     this.#transfers.start();
+    this.#indexRepair.start();
   }
 
   /** A member is up again: it is given at once what it is owed. */
@@ -110,7 +159,13 @@ export class RepairRounds {
       antiEntropy: this.#antiEntropy.status(),
       scrub: this.#scrub.status(),
       job: this.#repairJob.status(),
+      indexes: this.#indexRepair.status(),
     };
+  }
+
+  /** As `IndexRepair.ask`. */
+  runIndexRepair(partitions: readonly Partition[] | 'all'): Promise<boolean> {
+    return this.#indexRepair.ask(partitions);
   }
 
   /** A round over `scope` now. False: one that was asked for is under way. */
@@ -120,8 +175,8 @@ export class RepairRounds {
     });
   }
 
-  cancelRepair(): Promise<void> {
-    return this.#repairJob.cancel();
+  async cancelRepair(): Promise<void> {
+    await Promise.all([this.#repairJob.cancel(), this.#indexRepair.cancel()]);
   }
 
   /** Checks every copy of this node, now. */
@@ -180,6 +235,7 @@ export class RepairRounds {
       this.#reaper.stop(),
       this.#scrub.stop(),
       this.#transfers.stop(),
+      this.#indexRepair.stop(),
     ]);
   }
 }

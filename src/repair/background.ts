@@ -38,6 +38,12 @@ export class Background {
     this.#running = this.#run();
   }
 
+  /** The first round comes at once, and rests come between the later ones; or as `wake`. */
+  startOrWake(): void {
+    this.wake();
+    this.#running ??= this.#run();
+  }
+
   /** The next round comes now, or right after the present one. */
   wake(): void {
     this.#isWoken = true;

@@ -7,7 +7,8 @@
  * cannot even name the keys any more, the partition is compared with its other replicas key by key.
  * Before that the store's own tables are checked: LevelDB compares no checksum of what it reads, and a
  * damaged block may be merged away, with all that it held. The partitions that had keys in it are compared
- * in each walk for as long as it is there, since nobody can tell what LevelDB still makes of it.
+ * in each walk for as long as it is there, since nobody can tell what LevelDB still makes of it. What derives
+ * from copies and lay in it is looked for once, and once more when the table has gone (`index-repair.ts`).
  */
 
 import { isFault } from '../base/fault.ts';
@@ -17,7 +18,7 @@ import { ByteRateLimit } from './byte-rate-limit.ts';
 import { Halt } from './halt.ts';
 import type { RepairPorts } from './ports.ts';
 import { RepairRequests } from './requests.ts';
-import { partitionsWithin } from '../storage/keys.ts';
+import { derivedPartitionsWithin, partitionsWithin } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 
 export interface ScrubOptions {
@@ -58,8 +59,18 @@ export interface ScrubStatus {
 /** Compares a partition with its other replicas, key by key. */
 export type ComparePartition = (partition: Partition, halt: Halt) => Promise<unknown>;
 
-/** `store`: this node's own, for its tables. */
-export type ScrubPorts = RepairPorts & { readonly store?: Pick<Store, 'checkTables' | 'health'> };
+export interface ScrubPorts extends RepairPorts {
+  /** This node's own, for its tables. */
+  readonly store?: Pick<Store, 'checkTables' | 'health'>;
+  /** Of these partitions the store may have lost what derives from copies; durable when it resolves. */
+  readonly doubtDerived?: (partitions: readonly Partition[]) => Promise<void>;
+}
+
+/** What tables were damaged, and where something may be missing that derives from copies. */
+interface DerivedDoubts {
+  readonly tables: string[];
+  readonly partitions: Set<Partition>;
+}
 
 type Sums = { -readonly [Name in keyof ScrubProgress]: ScrubProgress[Name] };
 
@@ -75,6 +86,7 @@ export class Scrub {
   #walkCount = 0;
   #walk: Sums | undefined;
   #lastWalk: ScrubProgress | undefined;
+  #lastDoubts: DerivedDoubts = { tables: [], partitions: new Set() };
 
   constructor(ports: ScrubPorts, options: ScrubOptions, compare: ComparePartition) {
     this.#ports = ports;
@@ -149,6 +161,7 @@ export class Scrub {
     // One that takes no more writes may have left a table half written, and cannot be healed.
     const isReady = (): boolean => store?.health().kind === 'ready';
     if (!isReady()) return;
+    const derived: DerivedDoubts = { tables: [], partitions: new Set() };
     for await (const { name, sizeBytes, damage } of store?.checkTables?.() ?? []) {
       if (!isReady()) return;
       sums.tables += 1;
@@ -158,6 +171,10 @@ export class Scrub {
         const { ringSize } = view.state();
         const partitions = new Set(spans.flatMap((span) => partitionsWithin(span, ringSize)));
         for (const partition of partitions) doubted.add(partition);
+        derived.tables.push(name);
+        for (const partition of spans.flatMap((span) => derivedPartitionsWithin(span, ringSize))) {
+          derived.partitions.add(partition);
+        }
         sums.damagedTables += 1;
         host.metrics.gauge('store_damaged_tables', sums.damagedTables);
         host.log.error('repair.scrub.table_damaged', {
@@ -175,6 +192,17 @@ export class Scrub {
       if (halt.isSet) return;
       await this.#compare(partition, halt);
     }
+    await this.#doubtDerived(derived);
+  }
+
+  /** Once for each change of what is damaged: a table that has gone since was merged, with what it still had. */
+  async #doubtDerived(doubts: DerivedDoubts): Promise<void> {
+    const before = this.#lastDoubts;
+    doubts.tables.sort();
+    if (doubts.tables.join() === before.tables.join()) return;
+    this.#lastDoubts = doubts;
+    const partitions = [...new Set([...before.partitions, ...doubts.partitions])];
+    if (partitions.length > 0) await this.#ports.doubtDerived?.(partitions);
   }
 
   async #scrubPartition(partition: Partition, sums: Sums, halt: Halt): Promise<void> {

@@ -227,6 +227,9 @@ export function copiedMarkKey(): Buffer {
   return Buffer.from(`${LOG}copied`, 'latin1');
 }
 
+/** What it holds in a mended store; in any other copy something else. */
+export const MENDED_MARK: Buffer = Buffer.from('mended');
+
 /** Where the form of the store is noted. */
 export function storeFormKey(): Buffer {
   return Buffer.from(`${LOG}format`, 'latin1');

@@ -14,7 +14,7 @@ import { runInSlices } from '../base/sliced.ts';
 import { CollectPace } from './collect-pace.ts';
 import { EntryReader } from './entry-reader.ts';
 import { GroupCommit } from './group-commit.ts';
-import { copiedMarkKey, segmentOriginsKey } from './keys.ts';
+import { copiedMarkKey, MENDED_MARK, segmentOriginsKey } from './keys.ts';
 import type { LevelDatabase } from './level-database.ts';
 import { LogCollector } from './log-collector.ts';
 import { recoverLog } from './log-recovery.ts';
@@ -99,6 +99,8 @@ const LOOK_SHARE = 1 / 16;
 export class LevelDbStore implements Store {
   /** What was acknowledged may be gone, here, or with the store that this is a copy of. */
   readonly mayHaveForgotten: boolean;
+  /** What derives from copies may be missing beside them. */
+  readonly isMended: boolean;
   readonly #host: Host;
   readonly #database: LevelDatabase;
   readonly #commit: GroupCommit;
@@ -117,14 +119,15 @@ export class LevelDbStore implements Store {
 
   private constructor(
     host: Host,
-    ports: LevelDbStorePorts & RecoveredLog & { readonly isCopy: boolean },
+    ports: LevelDbStorePorts & RecoveredLog & { readonly mark: CopyMark },
     options: Required<LevelDbStoreOptions>,
   ) {
     const { database, defer, folder, ledger, firstSegment } = ports;
     const { segmentSizeBytes, inlineMaxBytes } = options;
     const isSynced = options.durability === 'fsync';
-    this.mayHaveForgotten = ports.mayHaveForgotten || ports.isCopy;
-    this.#isCopy = ports.isCopy;
+    this.#isCopy = ports.mark !== 'none';
+    this.mayHaveForgotten = ports.mayHaveForgotten || this.#isCopy;
+    this.isMended = ports.mark === 'mended';
     this.#folder = folder;
     this.#host = host;
     this.#database = database;
@@ -157,9 +160,9 @@ export class LevelDbStore implements Store {
   ): Promise<LevelDbStore> {
     const all = { ...LEVELDB_STORE_DEFAULTS, ...options };
     const recovered = await recoverLog(host, ports, all);
-    const isCopy = await isMarkedCopy(host, ports.database);
+    const mark = await readCopyMark(host, ports.database);
     await addOrigin(ports, recovered);
-    const store = new LevelDbStore(host, { ...ports, ...recovered, isCopy }, all);
+    const store = new LevelDbStore(host, { ...ports, ...recovered, mark }, all);
     store.#collector.wake();
     return store;
   }
@@ -275,16 +278,20 @@ export class LevelDbStore implements Store {
   }
 }
 
+/** What the store was made by, if nobody has started from it since. */
+type CopyMark = 'none' | 'copied' | 'mended';
+
 /** In doubt it is one: a new identity costs a comparison with the peers, an old one that has forgotten costs writes. */
-async function isMarkedCopy(host: Host, database: LevelDatabase): Promise<boolean> {
+async function readCopyMark(host: Host, database: LevelDatabase): Promise<CopyMark> {
   try {
-    const isMarked = (await database.get(copiedMarkKey())) !== undefined;
-    if (isMarked) host.log.warn('store.is_copy');
-    return isMarked;
+    const mark = await database.get(copiedMarkKey());
+    if (mark === undefined) return 'none';
+    host.log.warn('store.is_copy');
+    return mark.equals(MENDED_MARK) ? 'mended' : 'copied';
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     host.log.error('store.copy_mark_unreadable', { reason });
-    return true;
+    return 'mended';
   }
 }
 

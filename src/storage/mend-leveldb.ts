@@ -6,7 +6,8 @@
  * moments, so what stands for other entries is not believed: keys that are none go, index entries whose
  * object is gone go, and hash trees and what is filed under them go altogether. The store is marked as
  * one that may have forgotten. Trees that differ everywhere make the node compare every key with its
- * peers, which brings back what is missing. Bodies in the value log check themselves when they are read.
+ * peers, which brings back what is missing, and the mark makes it look for index entries beside every
+ * object. Bodies in the value log check themselves when they are read.
  */
 
 import { readdir } from 'node:fs/promises';
@@ -21,6 +22,7 @@ import {
   decodeTombKey,
   encodeObjectKey,
   isStoresOwnKey,
+  MENDED_MARK,
   storeFormKey,
 } from './keys.ts';
 import { salvageTables } from './salvage-tables.ts';
@@ -69,7 +71,7 @@ export async function mendLevelDb(folder: string): Promise<MendedStore> {
     await database.open();
     try {
       // First of all: whatever happens to this process, nobody starts from it as if it were whole.
-      await database.put(copiedMarkKey(), Buffer.from('mended'), { sync: true });
+      await database.put(copiedMarkKey(), MENDED_MARK, { sync: true });
       const refusal = formRefusal(await database.get(storeFormKey()));
       if (refusal !== undefined) throw new Fault('config', `${path} is not mended: ${refusal}`);
       await sweep(database, counts);

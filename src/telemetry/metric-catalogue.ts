@@ -29,6 +29,7 @@ const GAUGES: Catalogue = {
   hooks_running: 'Commit hooks under way',
   http_connections_unread: 'HTTP connections that are not read because many requests wait for room',
   index_fsm_active: 'Index queries under way that this node coordinates',
+  index_repair_owed: '1 while index entries are looked for beside the copies here, or are to be',
   list_fsm_active: 'Listings under way that this node coordinates',
   members: 'Nodes that the cluster state names',
   members_up: 'Members that answer this node, itself included',

@@ -160,6 +160,8 @@ export class TestCluster {
   readonly hostByNode = new Map<NodeId, string>();
   /** Nodes that were told that their disk is an older copy, until they are started again. */
   readonly outdated = new Set<NodeId>();
+  /** Nodes whose disk was mended before their next start. */
+  readonly mended = new Set<NodeId>();
   /** How far wall clocks are ahead; of a node that is not in it, not at all. */
   readonly clockAheadMsByNode = new Map<NodeId, number>();
   /** Room on the disks; of a node that is not in it, plenty. */
@@ -324,8 +326,11 @@ export class TestCluster {
     const metrics = this.metrics.get(id) ?? new CountedMetrics();
     const { limits = {}, timings = {}, repair = {}, notInCoverage = [] } = this.#options;
     const { commitHooks, scripts } = this.#options;
+    const isMended = this.mended.delete(id);
     const node = new VertebraNode(this.#host(clock, metrics), store, this.#peer(id), {
       id,
+      mayHaveForgotten: isMended,
+      isMended,
       inCoverage: !notInCoverage.some((number) => id === `n${number}`),
       initialState: this.#stateOfLoners.get(id) ?? this.#configuredState(id),
       // An address names the node as its host.

@@ -1,9 +1,11 @@
 /** What an operator sees and starts: repair, hints, tombstones. */
 
 import t from 'tap';
+import { utf8ToByteString } from '../../src/base/bytes.ts';
 import type { NodeId } from '../../src/base/names.ts';
 import type { AdminCommand } from '../../src/admin/admin-server.ts';
 import { repairCommands } from '../../src/admin/repair-commands.ts';
+import { encodeIndexKey } from '../../src/storage/keys.ts';
 import { TestCluster } from './cluster-harness.ts';
 import { N1, N2, N3, Teller } from './told.ts';
 
@@ -54,6 +56,66 @@ t.test('a scrub that is asked for finds what has rotted', async (t) => {
   t.match(scrub().lastWalk, { damaged: 1, repaired: 1 });
   t.same(await teller.copyAt(N2, key), ['a']);
 });
+
+const ENTRY = { field: utf8ToByteString('ward_bin'), term: utf8ToByteString('7') };
+
+/** A node that is down lacks the one index entry that there is; and where that belongs. */
+async function withLostEntry(id: NodeId): Promise<{ cluster: TestCluster; entry: Buffer }> {
+  const cluster = await TestCluster.start({ nodeCount: 3 });
+  const key = cluster.keyWhere(() => true);
+  const content = { metadata: { indexes: [ENTRY] }, value: Buffer.from('v'), isTombstone: false };
+  await cluster.settle(cluster.node(N1).put({ key, content, returning: 'nothing', w: 3 }));
+  const partition = cluster.node(N1).preferenceList(key)?.[0]?.partition;
+  if (partition === undefined) throw new Error('a key has a partition');
+  const entry = encodeIndexKey(partition, key, ENTRY);
+  await cluster.stop(id);
+  const disk = await cluster.copy(id);
+  await disk.write([{ kind: 'remove', key: entry }]);
+  cluster.replaceDisk(id, disk);
+  return { cluster, entry };
+}
+
+t.test('index entries that are gone are written again when an operator asks', async (t) => {
+  const { cluster, entry } = await withLostEntry(N2);
+  await cluster.restart(N2);
+  await cluster.untilUp(N1, N2, N3);
+  const operations = cluster.node(N2).operations();
+  const status = () => operations.repairStatus().indexes;
+  await cluster.time.until(() => operations.transfers().isFilled);
+  const ask = commandsOf(cluster, N2);
+  t.match(await ask('repair status'), { indexes: { state: 'none' } });
+  await t.rejects(ask('repair indexes', { partitions: [16] }), { name: 'AdminRefusal' });
+  const commands = repairCommands(cluster.node(N2), operations);
+  const repair = () => (commands.get('repair indexes') as AdminCommand)({});
+  const both = cluster.settle(Promise.allSettled([repair(), repair()]));
+  t.equal(operations.transfers().isFilled, true, 'queries are answered');
+  t.match(await both, [
+    { value: /repair status/ },
+    { reason: { name: 'AdminRefusal', message: /under way/ } },
+  ]);
+  await cluster.time.until(() => status().state === 'done');
+  t.match(status().progress, { cause: 'asked', restored: 1 });
+  t.equal((await (await cluster.copy(N2)).get(entry))?.length, 0);
+});
+
+t.test(
+  'a mended node looks for its index entries by itself, and until then queries go round it',
+  async (t) => {
+    const { cluster, entry } = await withLostEntry(N2);
+    cluster.mended.add(N2);
+    await cluster.restart(N2);
+    t.equal(cluster.node(N2).operations().transfers().isFilled, false);
+    await cluster.untilUp(N1, N2, N3);
+    const status = () => cluster.node(N2).operations().repairStatus().indexes;
+    await cluster.time.until(() => status().state === 'done');
+    t.match(status().progress, { cause: 'damage', restored: 1 });
+    t.equal((await (await cluster.copy(N2)).get(entry))?.length, 0);
+    await cluster.time.until(() => cluster.node(N2).operations().transfers().isFilled);
+    await cluster.stop(N2);
+    await cluster.restart(N2);
+    t.equal(status().state, 'none', 'once');
+  },
+);
 
 t.test('hints say whom they are for', async (t) => {
   const teller = new Teller(await TestCluster.start({ nodeCount: 3 }));

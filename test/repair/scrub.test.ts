@@ -6,10 +6,15 @@ import { Fault } from '../../src/base/fault.ts';
 import { Halt } from '../../src/repair/halt.ts';
 import { ANTI_ENTROPY_DEFAULTS, AntiEntropy } from '../../src/repair/anti-entropy.ts';
 import { Scrub, SCRUB_DEFAULTS, type ScrubOptions } from '../../src/repair/scrub.ts';
-import { encodeObjectKey, partitionRange } from '../../src/storage/keys.ts';
+import {
+  encodeIndexKey,
+  encodeMemberKey,
+  encodeObjectKey,
+  partitionRange,
+} from '../../src/storage/keys.ts';
 import type { Store, StoreHealth } from '../../src/storage/store.ts';
-import type { TableDamage } from '../../src/storage/table-check.ts';
-import { objectKey, partitionFor, valuesOf } from '../replica/replica-world.ts';
+import type { CheckedTable, TableDamage } from '../../src/storage/table-check.ts';
+import { objectKey, partitionFor, text, valuesOf } from '../replica/replica-world.ts';
 import { RepairCluster, type RepairNode } from './repair-cluster.ts';
 
 const KEYS = Array.from({ length: 40 }, (_, index) => objectKey(`key ${index}`));
@@ -184,6 +189,61 @@ t.test('the tables of a store that takes no more writes are not judged', async (
   health = { kind: 'ready' };
   t.match(await scrub.walk(), { tables: 1, damagedTables: 1, partitionsDone: 8 });
   t.same({ gauges, compared }, { gauges: [1], compared: [] }, 'who takes nothing is not compared');
+});
+
+t.test('what derives from copies is doubted once for each change of what is damaged', async (t) => {
+  const { self } = await filled();
+  const entry = { field: text('name_bin'), term: text('x') };
+  const key = must(KEYS[0]);
+  const ofIndex = encodeIndexKey(partitionFor(key), key, entry);
+  const ofSegment = encodeMemberKey(encodeObjectKey(2 as Partition, key), 7);
+  const ofObject = encodeObjectKey(3 as Partition, key);
+  let damaged: readonly (readonly [name: string, key: Buffer])[] = [];
+  const doubted: (readonly Partition[])[] = [];
+  const store = {
+    health: (): StoreHealth => ({ kind: 'ready' }),
+    async *checkTables(): AsyncGenerator<CheckedTable> {
+      for (const [name, at] of damaged) {
+        const spans = [{ from: at, to: at }];
+        yield { name, sizeBytes: 4_096, damage: { part: 'blocks', blockCount: 1, spans } };
+      }
+    },
+  };
+  const ports = {
+    ...self.ports,
+    store,
+    doubtDerived: async (partitions: readonly Partition[]) => {
+      doubted.push(partitions);
+    },
+  };
+  const scrub = new Scrub(ports, { ...SCRUB_DEFAULTS, bytesPerSecond: Infinity }, async () => {});
+  const all = Array.from({ length: 8 }, (_, partition) => partition);
+  for (const [what, tables, expected] of [
+    ['nothing is damaged', [], []],
+    ['a copy is fetched with all that derives from it', [['1', ofObject]], []],
+    ['a place in a segment', [['2', ofSegment]], [[2]]],
+    ['still the same', [['2', ofSegment]], []],
+    [
+      'index entries may be of any partition',
+      [
+        ['2', ofSegment],
+        ['3', ofIndex],
+      ],
+      [all],
+    ],
+    ['merged away, with what it still had', [['2', ofSegment]], [all]],
+    ['and the last one', [], [[2]]],
+    ['nothing is left to be doubted', [], []],
+  ] as const) {
+    damaged = tables;
+    doubted.length = 0;
+    await scrub.walk();
+    t.same(
+      doubted.map((each) => [...each].sort((left, right) => left - right)),
+      expected,
+      what,
+    );
+  }
 });
 
 t.test('a walk keeps to its budget, and ends at a halt', async (t) => {

@@ -54,7 +54,9 @@ function memberKey(key: ObjectKey): Buffer {
   return encodeMemberKey(encodeObjectKey(partitionFor(key), key), segmentOf(key));
 }
 
-async function sumOf(pages: AsyncIterable<DerivedPage>): Promise<{ count: number; mended: number }> {
+async function sumOf(
+  pages: AsyncIterable<DerivedPage>,
+): Promise<{ count: number; mended: number }> {
   const sum = { count: 0, mended: 0 };
   for await (const { count, mended } of pages) {
     sum.count += count;
@@ -112,7 +114,10 @@ t.test('a walk goes on behind any of its pages', async (t) => {
   const inFirst = KEYS.filter((key) => partitionFor(key) === partition);
   const pages: DerivedPage[] = [];
   for await (const page of world.replica.restoreDerived(partition, undefined)) pages.push(page);
-  t.equal(pages.reduce((sum, { count }) => sum + count, 0), inFirst.length);
+  t.equal(
+    pages.reduce((sum, { count }) => sum + count, 0),
+    inFirst.length,
+  );
   for (const [index, { last }] of pages.entries()) {
     const rest = pages.slice(index + 1).reduce((sum, { count }) => sum + count, 0);
     t.match(await sumOf(world.replica.restoreDerived(partition, last)), { count: rest });

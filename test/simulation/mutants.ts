@@ -205,6 +205,20 @@ const REMEMBERING: readonly Mutant[] = [
     to: '',
     by: 'repair/scrub.test',
   },
+  {
+    name: 'a mended store is not looked through for index entries',
+    file: 'node/node-parts',
+    from: 'options.isMended === true ?',
+    to: 'options.isMended === undefined ?',
+    by: 'node/operations.test',
+  },
+  {
+    name: 'an index repair forgets how far it was',
+    file: 'repair/index-repair',
+    from: 'if (this.#debt === debt && halt.isSet)',
+    to: 'if (this.#debt !== debt)',
+    by: 'repair/index-repair.test',
+  },
 ];
 
 const MOVING: readonly Mutant[] = [
