@@ -41,6 +41,7 @@ export class OverloadClients {
   #good = 0;
   #late = 0;
   #refused = 0;
+  #longestMs = 0;
   /** Called when a connection has become idle. */
   #onIdle: () => void = () => {};
 
@@ -75,8 +76,14 @@ export class OverloadClients {
     return this.#latencies.getValueAtPercentile(99) / 1_000;
   }
 
+  /** The longest of the answers, refusals too, from when they were due. */
+  get longestMs(): number {
+    return this.#longestMs;
+  }
+
   resetLatencies(): void {
     this.#latencies.reset();
+    this.#longestMs = 0;
   }
 
   /** `underWay` requests at any time, for `durationMs`. */
@@ -128,6 +135,7 @@ export class OverloadClients {
   }
 
   #count(isStored: boolean, tookMs: number): void {
+    this.#longestMs = Math.max(this.#longestMs, tookMs);
     if (!isStored) {
       this.#refused += 1;
       return;

@@ -95,7 +95,13 @@ async function measured(
   clients: OverloadClients,
   pid: number,
   run: () => Promise<void>,
-): Promise<Served & { readonly p99Ms: number; readonly cores: readonly [number, number] }> {
+): Promise<
+  Served & {
+    readonly p99Ms: number;
+    readonly longestMs: number;
+    readonly cores: readonly [number, number];
+  }
+> {
   const before = clients.served();
   clients.resetLatencies();
   const startMs = performance.now();
@@ -112,6 +118,7 @@ async function measured(
     late: (after.late - before.late) / seconds,
     refused: (after.refused - before.refused) / seconds,
     p99Ms: clients.p99Ms(),
+    longestMs: clients.longestMs,
     cores: [
       coresOf(cpuMicrosOf([pid]) - nodeMicros),
       coresOf(cpuMicrosOf([process.pid]) - ownMicros),
@@ -148,6 +155,7 @@ async function main(cluster: DevCluster, node: DevNode): Promise<void> {
       }),
       `${Math.round((100 * row.good) / capacity)} %`,
       row.p99Ms.toFixed(0),
+      (row.longestMs / 1_000).toFixed(1),
       ...row.cores.map((cores) => cores.toFixed(2)),
     ]);
   }
@@ -155,7 +163,9 @@ async function main(cluster: DevCluster, node: DevNode): Promise<void> {
   for (let second = 1; second <= RECOVERY_SECONDS; second += 1) {
     const row = await measured(clients, pid, () => clients.openLoop(capacity / 2, 1_000));
     const share = Math.round((100 * row.good) / row.offered);
-    recovery.push(`${second}: ${share} % p99 ${row.p99Ms.toFixed(0)} ms`);
+    const longest = (row.longestMs / 1_000).toFixed(1);
+    const p99 = row.p99Ms.toFixed(0);
+    recovery.push(`${second}: ${share} %, p99 ${p99} ms, the longest ${longest} s`);
   }
   const heading = [
     'times',
@@ -166,6 +176,7 @@ async function main(cluster: DevCluster, node: DevNode): Promise<void> {
     'good/s',
     'of capacity',
     'p99 ms',
+    'longest s',
     'node cores',
     'generator cores',
   ];

@@ -35,6 +35,8 @@ export interface Place {
 export interface ClientEntrance {
   /** Undefined: bring it now, and call `exit` when it is answered. Otherwise `waiter` is in line. */
   enter(work: ClientWork, waiter: Waiter): Place | undefined;
+  /** As `enter` of one that has waited elsewhere for as long as one may; false: answer it as overload. */
+  enterLate(work: ClientWork): boolean;
   /** A request that was let in has been answered. */
   exit(): void;
 }
@@ -119,6 +121,15 @@ export class Entrance implements ClientEntrance {
     this.#host.metrics.count('requests_waited');
     this.#scheduleRefusals(0);
     return place;
+  }
+
+  enterLate(work: ClientWork): boolean {
+    if (this.#length === 0 && this.#hasRoom()) {
+      this.#inside += 1;
+      return true;
+    }
+    this.#admission.noteRefused(work);
+    return false;
   }
 
   exit(): void {

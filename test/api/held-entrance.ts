@@ -5,6 +5,8 @@ import type { ClientWork } from '../../src/node/admission.ts';
 
 export class HeldEntrance implements ClientEntrance {
   readonly works: ClientWork[] = [];
+  /** Of requests that had waited elsewhere; all are refused. */
+  readonly lateWorks: ClientWork[] = [];
   /** Requests that were let in and not answered. */
   inside = 0;
   waiters: readonly Waiter[] = [];
@@ -17,6 +19,11 @@ export class HeldEntrance implements ClientEntrance {
         this.waiters = this.waiters.filter((other) => other !== waiter);
       },
     };
+  }
+
+  enterLate(work: ClientWork): boolean {
+    this.lateWorks.push(work);
+    return false;
   }
 
   exit(): void {

@@ -87,7 +87,11 @@ export interface MemoryNodeOptions {
 
 export class MemoryNode implements NodeService {
   readonly id = 'dev1@127.0.0.1' as NodeId;
-  entrance: NodeService['entrance'] = { enter: () => undefined, exit: () => {} };
+  entrance: NodeService['entrance'] = {
+    enter: () => undefined,
+    enterLate: () => true,
+    exit: () => {},
+  };
   gatekeeper: NodeService['gatekeeper'] = {
     isEnabled: () => false,
     authenticate: async () => false,

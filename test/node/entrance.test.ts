@@ -52,6 +52,20 @@ t.test('when the first has waited too long the last goes first', async (t) => {
   t.same(door.told, ['a', 'd', 'c', 'b']);
 });
 
+t.test(
+  'who has waited elsewhere goes in if there is room, and else is refused and counted',
+  (t) => {
+    const door = new Door(1);
+    t.equal(door.entrance.enterLate('node_put_fsm'), true);
+    t.equal(door.entrance.enterLate('node_put_fsm'), false);
+    t.equal(door.host.counters.get('node_put_fsm_rejected'), 1);
+    door.come('a');
+    door.entrance.exit();
+    t.same(door.told, ['a'], 'its place is given on');
+    t.end();
+  },
+);
+
 t.test('who has waited for the longest time is refused, and counted', async (t) => {
   const door = new Door(1);
   for (const name of ['a', 'b']) door.come(name);

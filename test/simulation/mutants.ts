@@ -219,6 +219,13 @@ const REMEMBERING: readonly Mutant[] = [
     to: 'if (this.#debt !== debt)',
     by: 'repair/index-repair.test',
   },
+  {
+    name: 'a refusal over HTTP asks for the next',
+    file: 'api/http/reading-turns',
+    from: 'if (!lane.isOverdue)',
+    to: 'if (true)',
+    by: 'api/http/reading-turns.test',
+  },
 ];
 
 const MOVING: readonly Mutant[] = [

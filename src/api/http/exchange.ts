@@ -51,6 +51,8 @@ export class Exchange {
   isContinueExpected: boolean;
   /** The rest of the request will not be read: the connection ends with the answer. */
   mustClose = false;
+  /** It has waited unread for as long as a request may. */
+  isOverdue = false;
   /** What it is about, once that is known. */
   resource: Resource | undefined;
   /** When the request had been read, by the monotonic clock. */

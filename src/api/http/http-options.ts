@@ -24,6 +24,8 @@ export interface HttpOptions {
   readonly pipelinedMax: number;
   /** Requests that wait for room at the node; with so many, connections at rest are not read. */
   readonly waitingMax: number;
+  /** After so long a connection that is not read is asked whether it has a request, which is refused. */
+  readonly unreadMaxMs: number;
   /** From the first byte of a connection to the end of the TLS handshake. */
   readonly handshakeTimeoutMs: number;
   /** From the first byte of a connection or request to the end of its headers. */
@@ -59,6 +61,7 @@ export const HTTP_DEFAULTS: Omit<HttpOptions, 'stats' | 'metrics' | 'onBug'> = {
   connectionsMax: 10_000,
   pipelinedMax: 128,
   waitingMax: 256,
+  unreadMaxMs: 3_000,
   handshakeTimeoutMs: 10_000,
   headersTimeoutMs: 30_000,
   requestTimeoutMs: 300_000,

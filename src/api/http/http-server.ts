@@ -51,6 +51,8 @@ export class HttpServer {
     const round = new FlushRound(setImmediate);
     const turns = new ReadingTurns(host.metrics, {
       waitingMax: options.waitingMax,
+      unreadMaxMs: options.unreadMaxMs,
+      clock: host.clock,
       defer: setImmediate,
     });
     this.#context = { host, service, options, queries, round, turns };
@@ -187,11 +189,13 @@ export class HttpServer {
     let last: Exchange | undefined;
     while (call !== undefined && !socket.destroyed) {
       last = new Exchange(this.#context, call);
+      last.isOverdue = lane.isOverdue;
       await this.#serveOne(last);
       call = lane.waiting.shift();
     }
     lane.isBusy = false;
     if (last?.resource?.needsRoom === true && !socket.destroyed) this.#context.turns.rest(lane);
+    lane.isOverdue = false;
   }
 
   /** Always resolves, when the answer has been handed over or the client is gone. */

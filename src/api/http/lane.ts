@@ -18,6 +18,10 @@ export interface Readings {
 export class Lane {
   readonly socket: Readings;
   isBusy = false;
+  /** When it was left unread, by the monotonic clock; counts while it is. */
+  unreadSinceMs = 0;
+  /** What it brings has waited unread for as long as a request may. */
+  isOverdue = false;
   /** Behind the one under way, in order. */
   readonly waiting: Call[] = [];
   list: LaneList | undefined;

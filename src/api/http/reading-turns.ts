@@ -9,6 +9,11 @@
  * unread longest is read, so that everyone's turn comes; and where there are not half as many, those
  * that wait and those just answered together, the others are read again, the last left first.
  *
+ * Who has been left unread for `unreadMaxMs` waits no longer: the connection is read, and a request that is
+ * there is refused, as one that has waited for so long at the entrance is. There is one such refusal for each
+ * answer, and some each second whatever is answered, so that refusing takes a small share of the time. A
+ * connection that has nothing to ask goes on unread.
+ *
  * At rest is a connection whose last request needed room and has been answered, or that was there before
  * the crowd and has asked for nothing yet. Others are always read: those of probes, and all new ones.
  *
@@ -17,15 +22,23 @@
  */
 
 import { LaneList } from './lane.ts';
-import type { Metrics } from '../../base/host.ts';
+import type { Clock, Metrics } from '../../base/host.ts';
 import type { Lane } from './lane.ts';
 
 /** Answers for which one connection is read out of its order. */
 const ANSWERS_EACH = 4;
+/** Connections that are asked at once for what has waited too long; a refusal costs some 35 µs. */
+const ASKED_AT_ONCE_MAX = 1_024;
+const ASK_PAUSE_MS = 25;
+/** A second, whatever is answered: 2 % of a processor. */
+const REFUSALS_LEAST = 500;
 
 export interface ReadingTurnsOptions {
   /** Requests that wait for room from which on connections at rest are not read. */
   readonly waitingMax: number;
+  /** After so long a connection that is not read is asked for what it has. */
+  readonly unreadMaxMs: number;
+  readonly clock: Pick<Clock, 'monotonicMs' | 'after'>;
   /** Runs what it is given when this turn of the event loop is over, as `setImmediate`. */
   readonly defer: (run: () => void) => void;
 }
@@ -43,10 +56,17 @@ export class ReadingTurns {
   /** Lanes that came to rest in this turn of the event loop: their clients may be about to ask again. */
   #expected = 0;
   #isRecallDue = false;
+  /** Read for a moment, to refuse what has waited too long. */
+  readonly #asked = new LaneList();
+  /** Refusals that there is time for. */
+  #refusals = 0;
+  #refusalsAtMs: number;
+  #isAskDue = false;
 
   constructor(metrics: Metrics, options: ReadingTurnsOptions) {
     this.#metrics = metrics;
     this.#options = options;
+    this.#refusalsAtMs = options.clock.monotonicMs();
   }
 
   /** A connection is there. */
@@ -61,7 +81,11 @@ export class ReadingTurns {
       this.#resting.append(lane);
       this.#expected += 1;
     }
-    this.#answers += 1;
+    // A refusal that was asked for must not ask for the next.
+    if (!lane.isOverdue) {
+      this.#answers += 1;
+      this.#refusals += 1;
+    }
     this.#planRecall();
   }
 
@@ -102,7 +126,9 @@ export class ReadingTurns {
 
   #stopReading(lane: Lane): void {
     lane.socket.pause();
+    lane.unreadSinceMs = this.#options.clock.monotonicMs();
     this.#unread.append(lane);
+    this.#planAsk();
     this.#metrics.count('http_readings_stopped_total');
     this.#showUnread();
   }
@@ -142,6 +168,47 @@ export class ReadingTurns {
       newest.socket.resume();
     }
     this.#showUnread();
+  }
+
+  /** One timer, for the connection that has been unread longest. */
+  #planAsk(): void {
+    const { clock, unreadMaxMs } = this.#options;
+    const { oldest } = this.#unread;
+    if (this.#isAskDue || oldest === undefined) return;
+    this.#isAskDue = true;
+    const dueMs = oldest.unreadSinceMs + unreadMaxMs - clock.monotonicMs();
+    clock.after(Math.max(dueMs, ASK_PAUSE_MS), () => this.#ask());
+  }
+
+  #ask(): void {
+    const { clock, defer, unreadMaxMs } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const earned = ((nowMs - this.#refusalsAtMs) * REFUSALS_LEAST) / 1_000;
+    this.#refusals = Math.min(this.#refusals + earned, ASKED_AT_ONCE_MAX);
+    this.#refusalsAtMs = nowMs;
+    for (; this.#refusals >= 1; this.#refusals -= 1) {
+      const { oldest } = this.#unread;
+      if (oldest === undefined || oldest.unreadSinceMs + unreadMaxMs > nowMs) break;
+      this.#unread.remove(oldest);
+      this.#asked.append(oldest);
+      oldest.isOverdue = true;
+      oldest.socket.resume();
+    }
+    this.#showUnread();
+    // What was there has been read when the event loop has looked at all sockets once.
+    defer(() => defer(() => this.#endAsking()));
+  }
+
+  /** Who had nothing to ask is as before. */
+  #endAsking(): void {
+    for (let lane = this.#asked.oldest; lane !== undefined; lane = this.#asked.oldest) {
+      this.#asked.remove(lane);
+      lane.isOverdue = false;
+      if (this.#isCrowded()) this.#stopReading(lane);
+      else this.#resting.append(lane);
+    }
+    this.#isAskDue = false;
+    this.#planAsk();
   }
 
   #showUnread(): void {

@@ -11,6 +11,9 @@ export type Room = 'admitted' | 'refused' | 'gone';
 /** After `admitted` the entrance's `exit` must follow. */
 export function findRoom(exchange: Exchange): Room | Promise<Room> {
   const { service, turns } = exchange.context;
+  if (exchange.isOverdue) {
+    return service.entrance.enterLate(workOf(exchange.method)) ? 'admitted' : 'refused';
+  }
   let settle: (room: Room) => void = () => {};
   const place = service.entrance.enter(workOf(exchange.method), {
     admit: () => settle('admitted'),

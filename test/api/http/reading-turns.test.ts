@@ -4,10 +4,14 @@ import fc from 'fast-check';
 import t from 'tap';
 import { Lane } from '../../../src/api/http/lane.ts';
 import { ReadingTurns } from '../../../src/api/http/reading-turns.ts';
+import { VirtualHost } from '../../replica/virtual-host.ts';
+
+const UNREAD_MAX_MS = 1_000;
 
 /** Connections by number, and the turns of an event loop that the test takes. */
 class Crowd {
   readonly turns: ReadingTurns;
+  readonly host = new VirtualHost();
   /** What has been done to connections, in order: `-1` paused, `+1` resumed. */
   readonly done: string[] = [];
   readonly unread = new Set<number>();
@@ -22,7 +26,12 @@ class Crowd {
       observe() {},
     };
     const defer = (run: () => void): void => void this.#deferred.push(run);
-    this.turns = new ReadingTurns(metrics, { waitingMax, defer });
+    this.turns = new ReadingTurns(metrics, {
+      waitingMax,
+      unreadMaxMs: UNREAD_MAX_MS,
+      clock: this.host.clock,
+      defer,
+    });
   }
 
   connect(number: number): Lane {
@@ -38,6 +47,14 @@ class Crowd {
     });
     this.turns.open(lane);
     return lane;
+  }
+
+  /** Lets so many connections be left unread while one waits for room. */
+  fill(count: number): Lane[] {
+    const lanes = Array.from({ length: count }, (_, index) => this.connect(index + 1));
+    this.turns.wait();
+    this.done.length = 0;
+    return lanes;
   }
 
   /** Ends the turn of the event loop; false: nothing was left to do in it. */
@@ -185,4 +202,77 @@ t.test('a connection that is read out of turn is not left unread again', (t) => 
   t.same(crowd.done, ['-1', '+1']);
   t.equal(crowd.unreadShown, 0);
   t.end();
+});
+
+t.test(
+  'who has been unread for too long is asked, and left again if there was nothing',
+  async (t) => {
+    const crowd = new Crowd(1);
+    const [first, second] = crowd.fill(2) as [Lane, Lane];
+    await crowd.host.advance(UNREAD_MAX_MS - 1);
+    t.same(crowd.done, []);
+    await crowd.host.advance(1);
+    t.same(crowd.done, ['+1', '+2']);
+    t.ok(first.isOverdue && second.isOverdue);
+    crowd.turns.stir(first);
+    crowd.endTurn();
+    t.same(crowd.done.slice(2), [], 'not before all sockets were looked at');
+    crowd.endTurn();
+    t.same(crowd.done.slice(2), ['-2']);
+    t.ok(first.isOverdue, 'what it has brought is refused');
+    t.notOk(second.isOverdue);
+    crowd.turns.rest(first);
+    t.same(crowd.done.slice(3), ['-1']);
+    await crowd.host.advance(UNREAD_MAX_MS);
+    t.same(crowd.done.slice(4), ['+2', '+1'], 'and once more');
+  },
+);
+
+t.test('there is one refusal for each answer, and some whatever is answered', async (t) => {
+  const crowd = new Crowd(1);
+  await crowd.host.advance(10_000);
+  crowd.fill(3_000);
+  await crowd.host.advance(UNREAD_MAX_MS);
+  t.equal(crowd.done.length, 1_024, 'at once, after a time in which nobody was refused');
+  const asked = async (answers: number): Promise<number> => {
+    const busy = crowd.connect(9_000);
+    crowd.turns.stir(busy);
+    for (let turn = 0; turn < 2; turn += 1) crowd.endTurn();
+    crowd.done.length = 0;
+    for (let answer = 0; answer < answers; answer += 1) {
+      crowd.turns.rest(busy);
+      crowd.turns.stir(busy);
+    }
+    crowd.done.length = 0;
+    await crowd.host.advance(100);
+    return crowd.done.filter((each) => each.startsWith('+')).length;
+  };
+  t.equal(await asked(0), 12, 'in 25 milliseconds, until it is seen who had something');
+  t.equal(await asked(0), 50, 'in the 100 milliseconds since');
+  t.equal(await asked(100), 150);
+});
+
+t.test('refusals that were asked for ask for no others', async (t) => {
+  const crowd = new Crowd(1);
+  const lanes = crowd.fill(1_200);
+  await crowd.host.advance(UNREAD_MAX_MS);
+  const first = lanes.filter(({ isOverdue }) => isOverdue);
+  t.equal(first.length, 500, 'what a second earns');
+  for (const lane of first) crowd.turns.stir(lane);
+  for (const lane of first) crowd.turns.rest(lane);
+  for (let turn = 0; turn < 2; turn += 1) crowd.endTurn();
+  crowd.done.length = 0;
+  await crowd.host.advance(25);
+  t.equal(crowd.done.length, 12);
+});
+
+t.test('who was asked when the crowd has gone goes on being read', async (t) => {
+  const crowd = new Crowd(1);
+  crowd.fill(2);
+  await crowd.host.advance(UNREAD_MAX_MS);
+  crowd.turns.waitEnded();
+  for (let turn = 0; turn < 4; turn += 1) crowd.endTurn();
+  t.same(crowd.done, ['+1', '+2']);
+  crowd.turns.wait();
+  t.same(crowd.done, ['+1', '+2', '-1', '-2'], 'as all that are at rest');
 });

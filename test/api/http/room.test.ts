@@ -13,7 +13,8 @@ import type { TLSSocket } from 'node:tls';
 import type { HttpOptions } from '../../../src/api/http/http-options.ts';
 
 async function servedBehind(entrance: HeldEntrance, options: Partial<HttpOptions> = {}) {
-  const served = await serve(options);
+  // But where it is what is tested no time passes for what is unread.
+  const served = await serve({ unreadMaxMs: 3_600_000, ...options });
   served.node.entrance = entrance;
   return served;
 }
@@ -123,6 +124,37 @@ t.test('no deadline passes for what is not read: at the end of one it is read', 
     entrance.refuse();
     for (const client of [first, second]) t.match(await client.until(/overload/), / 500 /);
   }
+});
+
+t.test('who has been left unread for too long is refused, again and again', async (t) => {
+  const entrance = new HeldEntrance();
+  const { server, port, counts, node } = await servedBehind(entrance, {
+    waitingMax: 1,
+    unreadMaxMs: 100,
+  });
+  t.teardown(() => server.close(0));
+  const [first, second, idle] = [
+    await connectRaw(port),
+    await connectRaw(port),
+    await connectRaw(port),
+  ];
+  await until(() => counts.get('http_connections_total') === 3);
+  first.socket.write(GET);
+  await until(() => entrance.waiters.length === 1);
+  node.get = () => Promise.reject(new Error('nothing is read'));
+  for (let request = 1; request <= 3; request += 1) {
+    second.socket.write(`PUT ${OBJECT} HTTP/1.1\r\nHost: h\r\nContent-Type: a/b\r\n`);
+    second.socket.write('Content-Length: 1\r\n\r\nx');
+    await until(() => second.received().split('overload\n').length === 1 + request);
+  }
+  t.equal(entrance.works.length, 1, 'the first waits still');
+  t.same(entrance.lateWorks, ['node_put_fsm', 'node_put_fsm', 'node_put_fsm']);
+  t.equal(idle.received(), '');
+  idle.socket.write('GET /ping HTTP/1.1\r\nHost: h\r\n\r\n');
+  t.match(await idle.until(/OK/), / 200 /, 'what needs no room is answered, however late');
+  entrance.refuse();
+  await first.until(/overload/);
+  t.equal(entrance.works.length, 1);
 });
 
 t.test('over TLS too', async (t) => {
