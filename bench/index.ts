@@ -1,10 +1,11 @@
 /**
- * `node build/bench/index.js`: index queries, and what reads beside them feel.
+ * `node build/bench/index.js`: index queries and folds, and what reads beside them feel.
  *
- * Three nodes of this machine, n=3; 200,000 records with five terms each. Each kind of query runs in a
+ * Three nodes of this machine, n=3; 200,000 records with five terms each. Each kind of query or fold runs in a
  * closed loop while reads come at a fixed rate, whose latencies are taken from when they were due; the
  * first row has the reads alone. The generator is this process and shares the machine. Compare rows of
- * one run. The nodes' time for a term is what they use above that of the reads alone.
+ * one run. The nodes' time for a term, of a fold for a key, is what they use above that of the reads alone. The
+ * last columns are how long a node's event loop was held at most, and by its own thread's work.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -20,7 +21,11 @@ import { textTable } from '../src/cli/text-table.ts';
 import { VertebraClient } from '../src/client/client.ts';
 import { FIRST_YEAR, RECORDS_PER_PRACTICE, YEAR_COUNT } from './index-records.ts';
 import { indexedRecord, practice, serialText } from './index-records.ts';
+import { foldOverHttp, sizesOverPbc, type Fold } from './index-folds.ts';
+import { EventLoopWatch } from './load/event-loop-watch.ts';
 import { cpuMicrosOf } from './process-costs.ts';
+import { longestText } from './report/event-loops.ts';
+import type { DelayCounts, EventLoopDelays } from './report/event-loops.ts';
 import type { Histogram } from 'hdr-histogram-js';
 import type { DevNode } from '../src/cli/dev-cluster.ts';
 
@@ -31,6 +36,8 @@ const { values: options } = parseArgs({
     'reads-per-second': { type: 'string', default: '500' },
     queries: { type: 'string', default: '2' },
     'base-port': { type: 'string', default: '24100' },
+    /** `queries` or `folds`; else both. */
+    only: { type: 'string', default: 'queries,folds' },
   },
 });
 const RECORD_COUNT = Number(options.records);
@@ -44,6 +51,15 @@ const TYPE = utf8ToByteString('indexed');
 const BUCKET = utf8ToByteString('people');
 const ENTRY_POINT = resolve(import.meta.dirname, '../src/main.js');
 
+const FOLDED = { type: TYPE, bucket: BUCKET, keyCount: RECORD_COUNT };
+const FOLDS = [
+  ['fold: keys with siblings, none', 'siblings', '/counts/1'],
+  ['fold: statistics', 'objectstats', ''],
+  ['fold: a hash tree', 'rangetrees', '/trees/medium'],
+  ['fold: sizes, all keys', 'objectsizes', '/sizes/1'],
+  ['fold: clocks, all keys', 'rangetrees', '/keysclocks'],
+] as const;
+
 /** One query; resolves with the number of index terms that it had to read. */
 type Ask = () => Promise<number>;
 
@@ -55,6 +71,7 @@ interface Measured {
   /** Of all nodes. */
   readonly nodeMicros: number;
   readonly elapsedMs: number;
+  readonly eventLoops: readonly EventLoopDelays[];
 }
 
 const data = mkdtempSync(join(tmpdir(), 'vertebra-bench-'));
@@ -67,15 +84,26 @@ const client = new VertebraClient({
   connectionsPerNode: 24,
 });
 const agent = new Agent({ keepAlive: true });
+const watch = new EventLoopWatch(
+  nodes.map(({ name, host, httpPort: port }) => ({ name, address: { host, port } })),
+);
 try {
   await cluster.ensureBucketTypes({ [TYPE]: { n_val: 3, allow_mult: false } });
   await load();
   const rows: Measured[] = [await measure('reads alone', undefined)];
-  rows.push(await measure('exact match', exactMatch));
-  rows.push(await measure('3 % range, return_terms', rangeWithTerms));
-  rows.push(await measure(`3 % range, pages of ${PAGE_LENGTH}`, pagedRange));
-  rows.push(await measure('people finder, one year', peopleFinder));
-  rows.push(await measure('count by filter, all terms', countByFilter));
+  if (options.only.includes('queries')) {
+    rows.push(await measure('exact match', exactMatch));
+    rows.push(await measure('3 % range, return_terms', rangeWithTerms));
+    rows.push(await measure(`3 % range, pages of ${PAGE_LENGTH}`, pagedRange));
+    rows.push(await measure('people finder, one year', peopleFinder));
+    rows.push(await measure('count by filter, all terms', countByFilter));
+  }
+  if (options.only.includes('folds')) {
+    for (const [label, ...what] of FOLDS) {
+      rows.push(await measure(label, asked(foldOverHttp(agent, FOLDED, what))));
+    }
+    rows.push(await measure('fold: sizes, all keys, over PB', asked(sizesOverPbc(FOLDED))));
+  }
   const idle = rows[0] as Measured;
   console.log(
     textTable(
@@ -199,6 +227,10 @@ async function countByFilter(): Promise<number> {
   return RECORD_COUNT;
 }
 
+function asked(fold: Fold): Ask {
+  return () => fold(nodes[Math.floor(Math.random() * nodes.length)] as DevNode);
+}
+
 function post(document: unknown): Promise<void> {
   const node = nodes[Math.floor(Math.random() * nodes.length)] as DevNode;
   const path = `/types/${TYPE}/buckets/${BUCKET}/query`;
@@ -224,6 +256,7 @@ async function measure(label: string, ask: Ask | undefined): Promise<Measured> {
   const queries = build({ highestTrackableValue: 600_000_000 });
   const reads = build({ highestTrackableValue: 600_000_000 });
   const pids = nodes.map(({ name }) => cluster.mustChild(name).pid ?? 0);
+  await watch.read();
   const microsBefore = cpuMicrosOf(pids);
   const startedMs = performance.now();
   const endMs = startedMs + DURATION_MS;
@@ -240,14 +273,9 @@ async function measure(label: string, ask: Ask | undefined): Promise<Measured> {
     ask === undefined ? [] : Array.from({ length: QUERIES_UNDER_WAY }, () => askAgain(ask));
   await Promise.all([readAtRate(reads, startedMs, endMs), ...askers]);
   const elapsedMs = performance.now() - startedMs;
-  return {
-    label,
-    queries,
-    reads,
-    termCount,
-    elapsedMs,
-    nodeMicros: cpuMicrosOf(pids) - microsBefore,
-  };
+  const nodeMicros = cpuMicrosOf(pids) - microsBefore;
+  const eventLoops = await watch.read();
+  return { label, queries, reads, termCount, elapsedMs, nodeMicros, eventLoops };
 }
 
 async function readAtRate(reads: Histogram, startedMs: number, endMs: number): Promise<void> {
@@ -277,7 +305,15 @@ async function readOne(reads: Histogram, dueMs: number): Promise<void> {
 
 function heading(): string[] {
   const ofQueries = ['queries/s', 'p50 ms', 'p99 ms', 'terms/s', 'node µs/term'];
-  return ['', ...ofQueries, 'read p50 ms', 'read p99 ms', 'read p99.9 ms'];
+  return [
+    '',
+    ...ofQueries,
+    'read p50 ms',
+    'read p99 ms',
+    'read p99.9 ms',
+    'loop held ms',
+    'own ms',
+  ];
 }
 
 /** `idleMicros`: what the nodes use in a millisecond of reads alone. */
@@ -299,5 +335,15 @@ function toRow(row: Measured, idleMicros: number): string[] {
     ms(reads, 50),
     ms(reads, 99),
     ms(reads, 99.9),
+    longestOf(row.eventLoops.map(({ counts }) => counts)),
+    longestOf(row.eventLoops.map(({ ownCounts }) => ownCounts ?? [])),
   ];
+}
+
+/** Of the node whose event loop was held longest. */
+function longestOf(counts: readonly DelayCounts[]): string {
+  const texts = counts
+    .map(longestText)
+    .sort((left, right) => Number.parseInt(right) - Number.parseInt(left));
+  return texts[0] ?? '';
 }

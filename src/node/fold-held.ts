@@ -7,6 +7,8 @@
 
 import type { ByteString } from '../base/bytes.ts';
 import { assert } from '../base/fault.ts';
+import { sortInSlices } from '../base/sliced-sort.ts';
+import type { Sliced } from '../base/sliced.ts';
 import type { TictacTree } from '../object/tictac-tree.ts';
 import type { ClassCount, FoldPiece, KeyAmount, ObjectStatistics } from '../peer/folds.ts';
 import type { BucketName, FoundContext } from './fold-requests.ts';
@@ -47,8 +49,8 @@ export class GatheredAmounts implements Gathering {
   }
 
   /** By key: pieces of several nodes lie side by side. Of a key that was told twice, what was more. */
-  sorted(): readonly KeyAmount[] {
-    const sorted = this.#amounts.sort(([left, less], [right, more]) => {
+  *sorted(): Sliced<readonly KeyAmount[]> {
+    const sorted = yield* sortInSlices(this.#amounts, ([left, less], [right, more]) => {
       return compareNames(left, right) || more - less;
     });
     return sorted.filter(([key], index) => key !== sorted[index - 1]?.[0]);
@@ -74,8 +76,8 @@ export class GatheredContexts {
   }
 
   /** By bucket and key, each once. */
-  sorted(): readonly FoundContext[] {
-    const sorted = this.#contexts.sort(compareFound);
+  *sorted(): Sliced<readonly FoundContext[]> {
+    const sorted = yield* sortInSlices(this.#contexts, compareFound);
     return sorted.filter((found, index) => {
       const before = sorted[index - 1];
       return before === undefined || compareFound(before, found) !== 0;

@@ -10,6 +10,7 @@
 
 import { Fault, isFault, unreachable } from '../base/fault.ts';
 import { sleep, type Host } from '../base/host.ts';
+import { runInSlices } from '../base/sliced.ts';
 import { DEFAULT_BUCKET_TYPE } from '../base/names.ts';
 import type { ByteString } from '../base/bytes.ts';
 import type { ObjectKey } from '../base/names.ts';
@@ -136,7 +137,9 @@ class FoldRun {
   async #amounts(range: FoldRange, question: FoldQuestion): Promise<FoldOutcome> {
     const gathered = new GatheredAmounts();
     const failure = await this.#gather(range, question, gathered);
-    return failure ?? { kind: 'amounts', amounts: gathered.sorted() };
+    if (failure !== undefined) return failure;
+    const { clock } = this.#ports.host;
+    return { kind: 'amounts', amounts: await runInSlices(gathered.sorted(), clock) };
   }
 
   async #statistics(range: FoldRange): Promise<FoldOutcome> {
@@ -153,7 +156,8 @@ class FoldRun {
       const failure = await this.#gather(range, question, gathered.ofBucket(range));
       if (failure !== undefined) return failure;
     }
-    return { kind: 'contexts', contexts: gathered.sorted() };
+    const { clock } = this.#ports.host;
+    return { kind: 'contexts', contexts: await runInSlices(gathered.sorted(), clock) };
   }
 
   async #tree(

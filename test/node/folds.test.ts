@@ -4,12 +4,12 @@
  */
 
 import t from 'tap';
-import { utf8ToByteString } from '../../src/base/bytes.ts';
+import { utf8ToByteString, type ByteString } from '../../src/base/bytes.ts';
 import { Fault } from '../../src/base/fault.ts';
 import { DEFAULT_BUCKET_TYPE, type NodeId, type ObjectKey } from '../../src/base/names.ts';
 import { encodeContext } from '../../src/clock/context.ts';
 import type { FoldOptions, FoldOutcome, FoldRequest } from '../../src/node/fold-requests.ts';
-import { FOLD_HELD_MAX_BYTES } from '../../src/node/fold-held.ts';
+import { FOLD_HELD_MAX_BYTES, GatheredAmounts } from '../../src/node/fold-held.ts';
 import { Folds, type FoldsPorts } from '../../src/node/folds.ts';
 import type { DeleteOutcome, DeleteRequest } from '../../src/object/requests.ts';
 import type { FoldPiece, FoldRange } from '../../src/peer/folds.ts';
@@ -45,6 +45,27 @@ async function filled(count: number, { nodeCount = 3, prefix = 'k-' } = {}): Pro
   }
   return teller;
 }
+
+t.test('what a fold has found of several nodes is sorted in slices', (t) => {
+  const gathered = new GatheredAmounts();
+  const names = Array.from({ length: 60_000 }, (_, at) => utf8ToByteString(`${100_000 + at}`));
+  for (const first of [0, 1, 2]) {
+    const amounts = names.flatMap((name, at): [ByteString, number][] => {
+      return at % 3 === first ? [[name, at]] : [];
+    });
+    t.ok(gathered.add({ kind: 'amounts', upTo: names[0] as ByteString, amounts }));
+  }
+  const work = gathered.sorted();
+  let slices = 1;
+  let step = work.next();
+  for (; step.done !== true; step = work.next()) slices += 1;
+  t.ok(slices > 8, `${slices} slices`);
+  t.same(
+    step.value.map(([name]) => name),
+    names,
+  );
+  t.end();
+});
 
 function folded(
   { cluster }: Teller,

@@ -191,13 +191,14 @@ export class FoldResource implements Resource {
   }
 
   #answer(outcome: FoldOutcome): Answer | Promise<Answer> {
+    const { clock } = this.#exchange.context.host;
     switch (outcome.kind) {
       case 'amounts':
-        return amountsAnswer(outcome.amounts);
+        return amountsAnswer(outcome.amounts, clock);
       case 'contexts':
-        return contextsAnswer(outcome.contexts);
+        return contextsAnswer(outcome.contexts, clock);
       case 'buckets':
-        return bucketsAnswer(outcome.buckets);
+        return bucketsAnswer(outcome.buckets, clock);
       case 'statistics':
         return statisticsAnswer(outcome.statistics);
       case 'count':
@@ -205,8 +206,8 @@ export class FoldResource implements Resource {
       case 'tree':
         if (this.#path.kind === 'root') return rootAnswer(outcome.tree);
         return this.#path.kind === 'branch'
-          ? branchesAnswer(outcome.tree, this.#branches)
-          : treeAnswer(outcome.tree, this.#exchange.context.host.clock);
+          ? branchesAnswer({ tree: outcome.tree, ids: this.#branches }, clock)
+          : treeAnswer(outcome.tree, clock);
       case 'unknown-queue':
         return textAnswer(404, 'There is no queue of that name');
       case 'unknown-bucket-type':

@@ -211,7 +211,7 @@ function outcomeReply(
   switch (outcome.kind) {
     case 'amounts': {
       const keys_count = outcome.amounts.map(([tag, count]) => ({ tag, count }));
-      const sizeBytes = sizeOf(outcome.amounts.map(([key]) => key));
+      const sizeBytes = sizeOf(outcome.amounts, ([key]) => key.length);
       const message = { response_type: name('find_keys'), keys_count };
       return listReply(RpbAaeFoldKeyCountResp, message, { sizeBytes, session });
     }
@@ -220,16 +220,16 @@ function outcomeReply(
       const keys_value = contexts.map(({ type, bucket, key, context: value }) => {
         return { type: shownType(type), bucket, key, value };
       });
-      const sizeBytes = sizeOf(contexts.map((found) => found.type + found.bucket + found.key));
-      const valueBytes = contexts.reduce((sum, { context }) => sum + context.length, 0);
+      const sizeBytes = sizeOf(contexts, ({ type, bucket, key, context }) => {
+        return type.length + bucket.length + key.length + context.length;
+      });
       const message = { response_type: name('clock'), keys_value };
-      const size = { sizeBytes: sizeBytes + valueBytes, session };
-      return listReply(RpbAaeFoldKeyValueResp, message, size);
+      return listReply(RpbAaeFoldKeyValueResp, message, { sizeBytes, session });
     }
     case 'buckets': {
       const { buckets } = outcome;
       const bucket_list = buckets.map(({ type, bucket }) => ({ type: shownType(type), bucket }));
-      const sizeBytes = sizeOf(buckets.map(({ type, bucket }) => type + bucket));
+      const sizeBytes = sizeOf(buckets, ({ type, bucket }) => type.length + bucket.length);
       return listReply(RpbAaeFoldListBucketsResp, { bucket_list }, { sizeBytes, session });
     }
     case 'statistics':
@@ -301,8 +301,9 @@ function listReply<F extends Fields>(
     : reply(type, message);
 }
 
-function sizeOf(names: readonly string[]): number {
-  return names.reduce((sum, each) => sum + each.length + ENTRY_BYTES, 0);
+/** Texts of all items together would be garbage of tens of megabytes. */
+function sizeOf<T>(items: readonly T[], lengthOf: (item: T) => number): number {
+  return items.reduce((sum, item) => sum + lengthOf(item) + ENTRY_BYTES, 0);
 }
 
 /** Riak leaves the default type out. */
