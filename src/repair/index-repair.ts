@@ -33,7 +33,7 @@ export interface IndexRepairOptions {
   readonly bytesPerSecond: number;
 }
 
-/** 16,384 reads a second: some sixth of the event loop. */
+/** 16,384 reads a second: some fifth of the event loop. */
 export const INDEX_REPAIR_DEFAULTS: IndexRepairOptions = {
   restMs: 60_000,
   bytesPerSecond: 8 * 1024 * 1024,

@@ -45,7 +45,7 @@ export interface DerivedPage {
   readonly last: Buffer;
   /** Copies, or index entries, that were looked at. */
   readonly count: number;
-  /** Reads of the store. */
+  /** Reads of the store, or what takes as long: 13 µs of the event loop. */
   readonly lookups: number;
   /** Copies beside which something was missing, or index entries that nobody has; neither any more. */
   readonly mended: number;
@@ -54,6 +54,8 @@ export interface DerivedPage {
 const KEYS_PER_PAGE = 128;
 /** Entries that are looked up at once. */
 const LOOKUPS_MAX = 512;
+/** What an index entry costs: its copy's head is read, and made to index entries. */
+const LOOKUPS_PER_ENTRY = 3;
 const OVERHEAD_BYTES = 512;
 
 /** Goes on behind `after`, a key of the store. Rejects with `store-corrupt` where keys cannot be read. */
@@ -125,7 +127,8 @@ export async function* sweepIndexes(
       mended += terms.length;
       await submitted(ports, place, (settlement) => new SweptChange(terms, settlement));
     }
-    yield { last: page.at(-1) as Buffer, count: page.length, lookups: page.length, mended };
+    const lookups = page.length * LOOKUPS_PER_ENTRY;
+    yield { last: page.at(-1) as Buffer, count: page.length, lookups, mended };
   }
 }
 
