@@ -72,7 +72,13 @@ export interface ScriptReducePhase extends Kept {
   readonly batchCount: number;
 }
 
-export type Phase = MapPhase | ReducePhase | LinkPhase | ScriptMapPhase | ScriptReducePhase;
+/** A function as Erlang text, or in an object: it never starts. */
+export interface TextPhase extends Kept {
+  readonly kind: 'text-map' | 'text-reduce';
+}
+
+export type Phase =
+  MapPhase | ReducePhase | LinkPhase | ScriptMapPhase | ScriptReducePhase | TextPhase;
 
 export interface Job {
   readonly inputs: JobInputs;

@@ -2,8 +2,8 @@
  * From the name of a function to the function: Riak's own, by module and name, and no other.
  *
  * What a client names is looked up in two fixed tables. Erlang's anonymous functions and functions
- * stored in objects are refused with the words Riak has for them, and so is JavaScript, which Riak has
- * dropped, unless it is switched on.
+ * stored in objects fail when the job runs, as they do in Riak unless it was told to trust its clients.
+ * JavaScript, which Riak has dropped, is refused with its words, unless it is switched on.
  */
 
 import { MAP_FUNCTIONS } from './map-functions.ts';
@@ -53,7 +53,7 @@ export function resolvePhase(
     case 'other':
       return refuse(formsText(spec.kind));
     case 'source':
-      return refuse('PhaseSpec is of a form that is not enabled: {strfun, ...}');
+      return { kind: `text-${spec.kind}`, isKept };
     case 'named':
       break;
   }

@@ -81,3 +81,16 @@ export function phaseFailure(phase: number, { crash, input, name }: PhaseCrash):
     },
   };
 }
+
+/** Clients tell by the name in it that text was sent where it may not be. */
+const STARTUP_ERROR = '[worker_startup_failed]';
+
+/** `sender` is the phase that sends to the one that cannot start; -1: who reads the inputs. */
+export function startupFailure(sender: number, input: Term): FailedEvent {
+  if (sender < 0) {
+    return { kind: 'failed', failure: { reason: 'source', term: `{error,${STARTUP_ERROR}}` } };
+  }
+  const told = { error: STARTUP_ERROR, type: 'result', stack: '[]' };
+  const failure = { reason: 'phase', phase: sender, input: printTerm(input), ...told } as const;
+  return { kind: 'failed', failure };
+}

@@ -8,10 +8,10 @@
 
 import { isCrash } from './map-functions.ts';
 import { runMap } from './map-stage.ts';
-import { phaseFailure } from './phase-input.ts';
+import { phaseFailure, startupFailure } from './phase-input.ts';
 import { runScriptReduce } from './script-reduce.ts';
 import { termSizeBytes } from './term.ts';
-import type { Phase, ReducePhase } from './job.ts';
+import type { Phase, ReducePhase, TextPhase } from './job.ts';
 import type { JobEvent, JobPorts, MayMap } from './job-ports.ts';
 import type { ScriptEngine } from './script.ts';
 import type { Turns } from '../base/turns.ts';
@@ -42,10 +42,26 @@ export function runStage(inputs: Events, phase: Phase, stage: Stage): Events {
       return runReduce(inputs, phase, stage);
     case 'script-reduce':
       return runScriptReduce(inputs, phase, stage);
+    case 'text-map':
+    case 'text-reduce':
+      return runText(inputs, phase, stage);
     case 'map':
     case 'link':
     case 'script-map':
       return runMap(inputs, phase, stage);
+  }
+}
+
+/** Who sends to what cannot start tells it: for a map phase that is its own reading of objects. */
+async function* runText(inputs: Events, { kind }: TextPhase, { index }: Stage): Events {
+  const sender = kind === 'text-map' ? index : index - 1;
+  for await (const event of inputs) {
+    if (event.kind === 'failed' || event.phase !== index - 1) {
+      yield event;
+      continue;
+    }
+    const [input] = event.results;
+    if (input !== undefined) return yield startupFailure(sender, input);
   }
 }
 

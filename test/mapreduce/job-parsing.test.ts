@@ -142,9 +142,6 @@ t.test('what is wrong with a phase is told as Riak tells it', (t) => {
     reason:
       /^invalid module named in PhaseSpec function:\n must be .*\(failed to load os: nofile\)$/,
   });
-  t.match(wrong({ map: { language: 'erlang', source: 'fun() -> ok end.' } }), {
-    refusal: 'bad-phase',
-  });
   t.match(wrong({ reduce: { language: 'javascript', name: 'Riak.reduceSum' } }), {
     reason: /^The PhaseSpec part of the argument for riak_kv_w_reduce must be/,
   });

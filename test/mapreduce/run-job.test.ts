@@ -67,6 +67,24 @@ t.test('a missing key fails the phase, unless the argument says what it comes to
   t.same(await ask({ sub: [1, 'x'] }), { 0: [1, 'x'] });
 });
 
+t.test('a function that came as Erlang text cannot start, which its sender tells', async (t) => {
+  const text = { language: 'erlang', source: 'fun(_, _, _) -> [1] end.' };
+  const ask = (inputs: unknown, query: readonly object[]) => {
+    return resultsOf(world(), jsonJob(inputs, query));
+  };
+  const startup = { error: '[worker_startup_failed]', type: 'result', stack: '[]' };
+  const inputs = [['b', 'a']];
+  const failure = { reason: 'phase', phase: 0, input: '{<<"b">>,<<"a">>}', ...startup };
+  t.same(await ask(inputs, [{ map: text }]), { failure });
+  t.same(await ask('empty', [{ map: text }]), {}, 'nothing is sent to it');
+  const after = await ask(inputs, [VALUES, { reduce: { ...text, arg: 1 } }]);
+  t.match(after, { failure: { reason: 'phase', phase: 0, ...startup } });
+  const stored = { language: 'erlang', bucket: 'b', key: 'a' };
+  t.same(await ask(inputs, [{ reduce: stored }]), {
+    failure: { reason: 'source', term: '{error,[worker_startup_failed]}' },
+  });
+});
+
 t.test('an object with siblings has no single value', async (t) => {
   const outcome = await resultsOf(world(), jsonJob([['b', 'two']], [VALUES]));
   t.match(outcome, { failure: { reason: 'phase', error: 'function_clause' } });
