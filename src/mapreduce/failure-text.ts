@@ -8,8 +8,8 @@ import type { JobFailure } from './job-ports.ts';
 /** `{"phase":N,"error":…,"input":…,"type":…,"stack":…}`, in ASCII. */
 export function phaseFailureJson(failure: Extract<JobFailure, { reason: 'phase' }>): string {
   const { phase, error, input, type, stack } = failure;
-  return (
-    `{"phase":${phase},"error":${quoteText(error)},"input":${quoteText(input)},` +
-    `"type":${quoteText(type)},"stack":${quoteText(stack)}}`
-  );
+  const members = Object.entries({ error, input, type, stack }).flatMap(([name, text]) => {
+    return text === undefined ? [] : [`"${name}":${text === null ? 'null' : quoteText(text)}`];
+  });
+  return `{"phase":${phase},${members.join(',')}}`;
 }

@@ -66,14 +66,14 @@ export type JobFailure =
   | { readonly reason: 'timeout' }
   /** Its inputs cannot be had; `term` in Erlang's syntax. */
   | { readonly reason: 'source'; readonly term: string }
-  /** A phase failed; all texts as Erlang prints them. */
+  /** A phase failed; all texts as Erlang prints them. What Riak does not know is null, or not there. */
   | {
       readonly reason: 'phase';
       readonly phase: number;
       readonly error: string;
-      readonly input: string;
-      readonly type: string;
-      readonly stack: string;
+      readonly input: string | null;
+      readonly type?: string | null;
+      readonly stack?: string | null;
     };
 
 export type JobEvent =

@@ -17,14 +17,19 @@ export interface MapInput {
   readonly keyData: Term;
 }
 
-/** A function that failed; the name of Erlang's error. */
+/** A function that failed. */
 export interface Crash {
+  /** The name of Erlang's error, or the term that was thrown. */
   readonly crash: string;
+  readonly isThrown?: true;
 }
 
 export type MapFunction = (input: MapInput, arg: Term) => TermList | Crash;
 
 const FUNCTION_CLAUSE: Crash = { crash: 'function_clause' };
+
+/** What a map function gave is no list; it did not fail itself. */
+export const NO_LIST = 'non_list_result';
 
 export function isCrash(outcome: TermList | Crash): outcome is Crash {
   return 'crash' in outcome;
@@ -50,8 +55,9 @@ function mapObjectValue(input: MapInput, arg: Term): TermList | Crash {
 function mapObjectValueList(input: MapInput, arg: Term): TermList | Crash {
   if (input.object === undefined) return ofNothing(input, arg);
   const value = valueOf(input.object);
-  const list = value === undefined ? undefined : decodeTerm(value);
-  return list !== undefined && isList(list) ? list : FUNCTION_CLAUSE;
+  if (value === undefined) return FUNCTION_CLAUSE;
+  const list = decodeTerm(value);
+  return list !== undefined && isList(list) ? list : { crash: NO_LIST };
 }
 
 /** Only where there is one value. */
@@ -75,5 +81,6 @@ function ofNothing({ keyData }: MapInput, arg: Term): TermList | Crash {
   const [tag, direct] = isTuple(arg, 2) ? arg.items : [];
   const isDirect = typeof tag === 'object' && 'kind' in tag && tag.kind === 'atom';
   const substitute = isDirect && tag.name === 'sub' ? direct : memberOf(arg, 'sub');
-  return substitute !== undefined && isList(substitute) ? substitute : FUNCTION_CLAUSE;
+  if (substitute === undefined) return FUNCTION_CLAUSE;
+  return isList(substitute) ? substitute : { crash: NO_LIST };
 }

@@ -2,6 +2,7 @@
  * The inputs of map and link phases, read; and what is told when a phase fails on one.
  */
 
+import { NO_LIST } from './map-functions.ts';
 import { keyTerm } from './missing-object.ts';
 import { printTerm } from './term-print.ts';
 import { NOT_FOUND, atom, tuple } from './term.ts';
@@ -53,10 +54,13 @@ export function inputTerm({ address: { key, keyData }, object }: Found): Term {
   return tuple(NOT_FOUND, keyTerm(key), keyData);
 }
 
-export interface PhaseCrash extends Crash {
-  readonly input: Term;
+export interface PhaseEnd extends Crash {
   /** Of the function. */
   readonly name: string;
+}
+
+export interface PhaseCrash extends PhaseEnd {
+  readonly input: Term;
 }
 
 export type FailedEvent = Extract<JobEvent, { kind: 'failed' }>;
@@ -67,19 +71,23 @@ export const NO_TYPE_FAILURE: FailedEvent = {
   failure: { reason: 'source', term: '{error,no_such_bucket_type}' },
 };
 
-export function phaseFailure(phase: number, { crash, input, name }: PhaseCrash): FailedEvent {
-  const stack = printTerm([tuple(atom('riak_kv_mapreduce'), atom(name))]);
-  return {
-    kind: 'failed',
-    failure: {
-      reason: 'phase',
-      phase,
-      error: crash,
-      input: printTerm(input),
-      type: 'error',
-      stack,
-    },
-  };
+export function phaseFailure(phase: number, told: PhaseCrash): FailedEvent {
+  const { crash, isThrown, name } = told;
+  const failure = { reason: 'phase', phase, error: crash, input: printTerm(told.input) } as const;
+  if (crash === NO_LIST) return { kind: 'failed', failure };
+  const type = isThrown === true ? 'throw' : 'error';
+  return { kind: 'failed', failure: { ...failure, type, stack: stackOf(name) } };
+}
+
+/** Of a reduce function that failed when all its inputs had come: Riak tells its end, not its input. */
+export function lastBatchFailure(phase: number, { crash, isThrown, name }: PhaseEnd): FailedEvent {
+  const error = isThrown === true ? `{bad_return_value,${crash}}` : `{${crash},${stackOf(name)}}`;
+  const unknown = { input: null, type: null, stack: null };
+  return { kind: 'failed', failure: { reason: 'phase', phase, error, ...unknown } };
+}
+
+function stackOf(name: string): string {
+  return printTerm([tuple(atom('riak_kv_mapreduce'), atom(name))]);
 }
 
 /** Clients tell by the name in it that text was sent where it may not be. */

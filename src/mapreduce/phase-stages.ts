@@ -8,13 +8,17 @@
 
 import { isCrash } from './map-functions.ts';
 import { runMap } from './map-stage.ts';
-import { phaseFailure, startupFailure } from './phase-input.ts';
+import { lastBatchFailure, phaseFailure, startupFailure } from './phase-input.ts';
 import { runScriptReduce } from './script-reduce.ts';
 import { termSizeBytes } from './term.ts';
 import type { Phase, ReducePhase, TextPhase } from './job.ts';
 import type { JobEvent, JobPorts, MayMap } from './job-ports.ts';
 import type { ScriptEngine } from './script.ts';
+import type { Term, TermList } from './term.ts';
 import type { Turns } from '../base/turns.ts';
+
+/** Riak gives a reduce function so many inputs at once, and tells of its failure what came last. */
+const BATCH_COUNT = 20;
 
 /** What a reduce phase may hold. */
 const HELD_MAX_BYTES = 64 * 1024 * 1024;
@@ -67,7 +71,9 @@ async function* runText(inputs: Events, { kind }: TextPhase, { index }: Stage): 
 
 async function* runReduce(inputs: Events, phase: ReducePhase, stage: Stage): Events {
   const { index } = stage;
+  const { name } = phase;
   const reducer = phase.makeReducer();
+  let count = 0;
   for await (const event of inputs) {
     if (event.kind === 'failed') {
       yield event;
@@ -81,15 +87,40 @@ async function* runReduce(inputs: Events, phase: ReducePhase, stage: Stage): Eve
     if (stage.turns.spend(termSizeBytes(event.results))) await stage.turns.pass();
     const outcome = reducer.add(event.results);
     if (isCrash(outcome)) {
-      yield phaseFailure(index, { ...outcome, input: event.results, name: phase.name });
-      return;
+      const batch = {
+        phase: index - 1,
+        first: event.results,
+        left: BATCH_COUNT - (count % BATCH_COUNT),
+      };
+      const input = await lastOfBatch(inputs, batch);
+      const told = { ...outcome, name };
+      return yield input === undefined
+        ? lastBatchFailure(index, told)
+        : phaseFailure(index, { ...told, input });
     }
+    count += event.results.length;
     if (reducer.heldBytes > HELD_MAX_BYTES) {
-      yield phaseFailure(index, { crash: 'system_limit', input: [], name: phase.name });
+      yield phaseFailure(index, { crash: 'system_limit', input: [], name });
       return;
     }
     if (outcome.length > 0) yield { kind: 'results', phase: index, results: outcome };
   }
   const results = reducer.finish();
   if (results.length > 0) yield { kind: 'results', phase: index, results };
+}
+
+/** Undefined: there are not that many. */
+async function lastOfBatch(
+  inputs: Events,
+  batch: { readonly phase: number; readonly first: TermList; readonly left: number },
+): Promise<Term | undefined> {
+  let { first: results, left } = batch;
+  for (;;) {
+    if (results.length >= left) return results[left - 1];
+    left -= results.length;
+    const next = await inputs.next();
+    if (next.done === true) return undefined;
+    const { value: event } = next;
+    results = event.kind === 'results' && event.phase === batch.phase ? event.results : [];
+  }
 }

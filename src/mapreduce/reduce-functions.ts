@@ -7,7 +7,8 @@
  */
 
 import { encodeTerm } from './external-term.ts';
-import { compareTerms, isAtom, isList, isTuple, termSizeBytes, tuple } from './term.ts';
+import { printTerm } from './term-print.ts';
+import { atom, compareTerms, isAtom, isList, isTuple, termSizeBytes, tuple } from './term.ts';
 import type { Crash } from './map-functions.ts';
 import type { Term, TermList } from './term.ts';
 
@@ -24,28 +25,31 @@ export type ReducerFactory = () => Reducer;
 
 const BAD_ARITHMETIC: Crash = { crash: 'badarith' };
 const BAD_ARGUMENT: Crash = { crash: 'badarg' };
+const FUNCTION_CLAUSE: Crash = { crash: 'function_clause' };
 const INTEGER_DIGITS_MAX = 2_000;
 
 export const REDUCE_FUNCTIONS: ReadonlyMap<string, ReducerFactory> = new Map<
   string,
   ReducerFactory
 >([
-  ['reduce_identity', () => new Each(identity)],
+  ['reduce_identity', () => new Each(identity, unhandledEntry)],
   ['reduce_set_union', () => new SetUnion()],
   ['reduce_sum', () => new Sum()],
   ['reduce_plist_sum', () => new PropertySums()],
   ['reduce_sort', () => new Sort()],
   ['reduce_count_inputs', () => new Count()],
-  ['reduce_string_to_integer', () => new Each(stringToInteger)],
+  ['reduce_string_to_integer', () => new Each(stringToInteger, () => BAD_ARGUMENT)],
 ]);
 
 /** One result for each input; nothing is held. */
 class Each implements Reducer {
   readonly heldBytes = 0;
   readonly #convert: (input: Term) => Term | undefined;
+  readonly #crashOn: (input: Term) => Crash;
 
-  constructor(convert: (input: Term) => Term | undefined) {
+  constructor(convert: (input: Term) => Term | undefined, crashOn: (input: Term) => Crash) {
     this.#convert = convert;
+    this.#crashOn = crashOn;
   }
 
   add(inputs: TermList): TermList | Crash {
@@ -53,7 +57,7 @@ class Each implements Reducer {
     for (const input of inputs) {
       if (isNotFound(input)) continue;
       const result = this.#convert(input);
-      if (result === undefined) return BAD_ARGUMENT;
+      if (result === undefined) return this.#crashOn(input);
       results.push(result);
     }
     return results;
@@ -77,6 +81,10 @@ function identity(input: Term): Term | undefined {
   if (!isTuple(first, 2)) return [first, second];
   const isTyped = isTuple(first.items[0], 2);
   return isTyped ? input : first.items;
+}
+
+function unhandledEntry(input: Term): Crash {
+  return { crash: printTerm(tuple(atom('unhandled_entry'), input)), isThrown: true };
 }
 
 function stringToInteger(input: Term): Term | undefined {
@@ -139,7 +147,8 @@ class PropertySums implements Reducer {
     for (const input of inputs) {
       if (isNotFound(input)) continue;
       for (const pair of isList(input) ? input : [input]) {
-        if (!this.#addPair(pair)) return BAD_ARGUMENT;
+        const crash = this.#addPair(pair);
+        if (crash !== undefined) return crash;
       }
     }
     return [];
@@ -149,10 +158,10 @@ class PropertySums implements Reducer {
     return Array.from(this.#sumByKey.values(), ({ key, sum }) => tuple(key, sum));
   }
 
-  #addPair(pair: Term): boolean {
+  #addPair(pair: Term): Crash | undefined {
     const [key, value] = isTuple(pair, 2) ? pair.items : [];
     const identity = key === undefined ? undefined : encodeTerm(key)?.toString('latin1');
-    if (identity === undefined || key === undefined || value === undefined) return false;
+    if (identity === undefined || key === undefined || value === undefined) return FUNCTION_CLAUSE;
     let entry = this.#sumByKey.get(identity);
     if (entry === undefined) {
       entry = { key, sum: 0n };
@@ -160,9 +169,9 @@ class PropertySums implements Reducer {
       this.heldBytes += 128 + identity.length + termSizeBytes(key);
     }
     const sum = addNumbers(entry.sum, value);
-    if (sum === undefined) return false;
+    if (sum === undefined) return BAD_ARITHMETIC;
     entry.sum = sum;
-    return true;
+    return undefined;
   }
 }
 

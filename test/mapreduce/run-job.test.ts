@@ -5,8 +5,10 @@
 import t from 'tap';
 import { JobWorld, erlangPhase, eventsOf, host, jsonJob, resultsOf } from './job-world.ts';
 import { CountingClock } from '../counting-clock.ts';
+import { phaseFailureJson } from '../../src/mapreduce/failure-text.ts';
 import { runJob } from '../../src/mapreduce/run-job.ts';
 
+import type { Job } from '../../src/mapreduce/job.ts';
 import type { Contents } from './job-world.ts';
 
 const VALUES = erlangPhase('map', 'map_object_value', { arg: 'filter_notfound' });
@@ -84,6 +86,52 @@ t.test('a function that came as Erlang text cannot start, which its sender tells
     failure: { reason: 'source', term: '{error,[worker_startup_failed]}' },
   });
 });
+
+t.test('what gives no list is told without a type and a stack', async (t) => {
+  const list = erlangPhase('map', 'map_object_value_list');
+  t.match(
+    await failureJson(jsonJob([['b', 'a']], [list])),
+    /^\{"phase":0,"error":"non_list_result","input":"\{ok,\{r_object,.*,undefined\}"\}$/,
+  );
+  const substitute = erlangPhase('map', 'map_object_value', { arg: { sub: 'text' } });
+  t.equal(
+    await failureJson(jsonJob([['b', 'nokey']], [substitute])),
+    '{"phase":0,"error":"non_list_result",' +
+      String.raw`"input":"{{error,notfound},{<<\"b\">>,<<\"nokey\">>},undefined}"}`,
+  );
+});
+
+t.test('a reduce function that fails on its last batch is told without an input', async (t) => {
+  const ask = (count: number, name: string) => {
+    const inputs = Array.from({ length: count }, () => ['b', 'a']);
+    return failureJson(jsonJob(inputs, [VALUES, erlangPhase('reduce', name)]));
+  };
+  const bare = '"input":null,"type":null,"stack":null}';
+  t.equal(
+    await ask(19, 'reduce_sum'),
+    `{"phase":1,"error":"{badarith,[{riak_kv_mapreduce,reduce_sum}]}",${bare}`,
+  );
+  const entry = String.raw`{unhandled_entry,<<\"10\">>}`;
+  t.equal(
+    await ask(1, 'reduce_identity'),
+    `{"phase":1,"error":"{bad_return_value,${entry}}",${bare}`,
+  );
+  t.match(await ask(1, 'reduce_plist_sum'), '"error":"{function_clause,');
+  const input = String.raw`"input":"<<\"10\">>"`;
+  t.match(await ask(20, 'reduce_sum'), `"error":"badarith",${input},"type":"error","stack":"[`);
+  t.match(
+    await ask(40, 'reduce_identity'),
+    `"error":"${entry}",${input},"type":"throw","stack":"[`,
+  );
+});
+
+/** What the client gets of a job that fails. */
+async function failureJson(job: Job): Promise<string> {
+  const [event] = (await eventsOf(world(), job)).filter(({ kind }) => kind === 'failed');
+  return event?.kind === 'failed' && event.failure.reason === 'phase'
+    ? phaseFailureJson(event.failure)
+    : '';
+}
 
 t.test('an object with siblings has no single value', async (t) => {
   const outcome = await resultsOf(world(), jsonJob([['b', 'two']], [VALUES]));
