@@ -68,8 +68,7 @@ export function contentToNew(content: Content, isUnindexed: () => boolean): Cont
     else return outcome;
   }
   const isTombstone = content.deleted === true;
-  const value = isTombstone ? NO_VALUE : content.value;
-  return { kind: 'content', content: { metadata, value, isTombstone } };
+  return { kind: 'content', content: { metadata, value: content.value, isTombstone } };
 }
 
 /** All but the index entries. */

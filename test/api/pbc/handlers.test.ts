@@ -232,6 +232,22 @@ t.test('an expression from outside costs no more than its length', async (t) => 
   t.match(await refused('(a)\\1'), /^Invalid term regular expression /);
 });
 
+t.test('what is stored as deleted keeps the value that came with it', async (t) => {
+  const { ask } = await connected(t);
+  const deleted = { ...CONTENT, deleted: true };
+  t.match(await ask(RpbPutReq, { ...GET, content: deleted, return_body: true }), {
+    value: { content: [deleted] },
+  });
+  t.match(await ask(RpbGetReq, GET), { name: 'RpbGetResp', value: { content: [] } });
+  const bucket = name('s');
+  await ask(RpbSetBucketReq, { bucket, props: { allow_mult: true } });
+  await ask(RpbPutReq, { ...GET, bucket, content: deleted });
+  await ask(RpbPutReq, { ...GET, bucket, content: CONTENT });
+  t.match(await ask(RpbGetReq, { ...GET, bucket }), {
+    value: { content: [deleted, { ...CONTENT, deleted: undefined }] },
+  });
+});
+
 t.test('a fold over objects honours its ends and shows what is deleted', async (t) => {
   const { client, ask } = await connected(t);
   for (const key of ['a', 'b', 'c', 'd', 'e']) {
