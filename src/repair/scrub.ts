@@ -3,7 +3,8 @@
  *
  * Anti-entropy compares what heads say, so a value that has rotted under a sound head would be found
  * by its reader only, perhaps when the other copies have gone the same way. What is found damaged is
- * fetched from every other replica and merged, which overwrites the damaged copy. Where the store
+ * fetched from every other replica and merged, which overwrites the damaged copy; where this node is no
+ * replica itself it is dropped. Where the store
  * cannot even name the keys any more, the partition is compared with its other replicas key by key.
  * Before that the store's own tables are checked: LevelDB compares no checksum of what it reads, and a
  * damaged block may be merged away, with all that it held. The partitions that had keys in it are compared
@@ -12,12 +13,14 @@
  */
 
 import { isFault } from '../base/fault.ts';
-import type { ObjectKey, Partition } from '../base/names.ts';
+import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
 import { Background } from './background.ts';
 import { ByteRateLimit } from './byte-rate-limit.ts';
 import { Halt } from './halt.ts';
 import type { RepairPorts } from './ports.ts';
+import { replicasOf } from './replica-sets.ts';
 import { RepairRequests } from './requests.ts';
+import type { Placement } from '../replica/replica.ts';
 import { derivedPartitionsWithin, partitionsWithin } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
 
@@ -41,6 +44,7 @@ export interface ScrubProgress {
   readonly checked: number;
   readonly checkedBytes: number;
   readonly damaged: number;
+  /** Fetched from other replicas, or dropped where this node is none. */
   readonly repaired: number;
   /** Partitions in which the store could not name every key. */
   readonly unreadablePartitions: number;
@@ -231,11 +235,25 @@ export class Scrub {
     host.metrics.count('scrub_damaged_total');
     const placement = view.place(key);
     if (placement === undefined || placement.partition !== partition) return;
-    const { replicas } = view.ring().preferenceList(partition, placement.properties.n_val);
-    let isRepaired = false;
     replica.doubt(key);
+    const replicas = replicasOf(view, { partition, nVal: placement.properties.n_val });
+    const isRepaired = replicas.includes(self)
+      ? await this.#fetch(key, placement, replicas)
+      : await this.#drop(key, placement, replicas);
+    if (!isRepaired) return;
+    sums.repaired += 1;
+    host.metrics.count('scrub_repaired_total');
+  }
+
+  async #fetch(
+    key: ObjectKey,
+    placement: Placement,
+    replicas: readonly NodeId[],
+  ): Promise<boolean> {
+    const { host, replica, self, view } = this.#ports;
+    let isRepaired = false;
     // Each of them may hold what no other does.
-    for (const { node } of replicas) {
+    for (const node of replicas) {
       if (node === self || !view.isUp(node)) continue;
       try {
         const record = await this.#requests.get(node, key, false);
@@ -247,8 +265,28 @@ export class Scrub {
         host.metrics.count('scrub_refused_total');
       }
     }
-    if (!isRepaired) return;
-    sums.repaired += 1;
-    host.metrics.count('scrub_repaired_total');
+    return isRepaired;
+  }
+
+  /**
+   * What others hold is not fetched: the tree would go on as if nothing lay here, where the head cannot be
+   * read either, and who looks for leftovers would pass over what was made whole.
+   */
+  async #drop(key: ObjectKey, placement: Placement, replicas: readonly NodeId[]): Promise<boolean> {
+    const { host, replica, self, view } = this.#ports;
+    try {
+      for (const node of replicas) {
+        if (!view.isUp(node)) return false;
+        await this.#requests.get(node, key, true);
+      }
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      host.metrics.count('scrub_refused_total');
+      return false;
+    }
+    const { partition, properties } = placement;
+    // While that took its time the ring may have given the key to this node.
+    if (replicasOf(view, { partition, nVal: properties.n_val }).includes(self)) return false;
+    return replica.drop(key, placement, undefined);
   }
 }

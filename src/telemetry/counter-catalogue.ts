@@ -175,7 +175,8 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   scrub_checked_total: 'Copies checked by the scrub',
   scrub_damaged_total: 'Damaged copies found by the scrub',
   scrub_refused_total: 'Damaged copies for which no other replica had one',
-  scrub_repaired_total: 'Damaged copies replaced from other replicas',
+  scrub_repaired_total:
+    'Damaged copies replaced from other replicas, or dropped by a node that is none',
   scrub_rounds_failed: 'Walks of the scrub that ended early',
   scrub_tables_total: 'Tables of the store checked by the scrub',
   scrub_walks_total: 'Walks over all copies',

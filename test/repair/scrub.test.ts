@@ -100,6 +100,28 @@ t.test('a copy whose head is gone, or that the store cannot read, comes back too
   }
 });
 
+t.test(
+  'a damaged leftover goes when its replicas answer, and is not made whole again',
+  async (t) => {
+    const cluster = await RepairCluster.open(5);
+    const key = must(KEYS[0]);
+    const [outsider] = cluster.others(key);
+    const self = must(outsider);
+    const object = await must(cluster.primaries(key)[0]).write(key, 'value');
+    for (const node of [...cluster.primaries(key).slice(1), self]) await node.merge(key, object);
+    await rot(self, key, 40);
+    const held = () => self.store.memory.get(encodeObjectKey(partitionFor(key), key));
+    cluster.onRequest = () => {
+      throw new Fault('timeout', 'no answer');
+    };
+    t.match(await scrubOf(self).walk(), { damaged: 1, repaired: 0 });
+    t.not(await held(), undefined, 'while one of them says nothing it stays');
+    cluster.onRequest = () => {};
+    t.match(await scrubOf(self).walk(), { damaged: 1, repaired: 1 });
+    t.equal(await held(), undefined);
+  },
+);
+
 t.test('what no peer can give now is found again by the next walk', async (t) => {
   const { cluster, self } = await filled();
   const key = must(KEYS[0]);
