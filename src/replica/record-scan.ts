@@ -24,10 +24,11 @@ export interface RecordScan {
 }
 
 const KEYS_PER_PAGE = 256;
+/** A batch is full when it has reached one of these. */
 const BATCH_BYTES = 256 * 1024;
-const READS_MAX = 64;
-/** Before anything is known of the values' size. */
-const READS_AT_FIRST = 4;
+const BATCH_COUNT = 64;
+/** At once: few, for each may be as large as an object can be. */
+const READS_MAX = 8;
 
 /** In key order; batches may be empty, as a sign of life. */
 export async function* scanRecords(
@@ -37,7 +38,6 @@ export async function* scanRecords(
   const { partition, after } = scan;
   const range = partitionRange(partition);
   let from = after === undefined ? range.from : keyAfter(encodeObjectKey(partition, after));
-  let readCount = READS_AT_FIRST;
   for (;;) {
     const page = await readPage(store, { from, to: range.to });
     const last = page.at(-1);
@@ -45,14 +45,7 @@ export async function* scanRecords(
     from = keyAfter(last.entry);
     const wanted = page.filter(({ key }) => scan.isWanted(key));
     if (wanted.length === 0) yield [];
-    while (wanted.length > 0) {
-      const reads = wanted.splice(0, readCount);
-      const batch = await readRecords(store, scan, reads);
-      const sizeBytes = batch.reduce((sum, { record }) => sum + record.length, 0);
-      const meanBytes = Math.max(1, sizeBytes / reads.length);
-      readCount = Math.max(1, Math.min(READS_MAX, Math.floor(BATCH_BYTES / meanBytes)));
-      yield batch;
-    }
+    while (wanted.length > 0) yield await takeBatch(store, scan, wanted);
   }
 }
 
@@ -72,20 +65,29 @@ async function readPage(
   return page;
 }
 
-async function readRecords(
-  store: Store,
-  scan: RecordScan,
-  reads: readonly PageKey[],
-): Promise<KeyRecord[]> {
-  const found = await Promise.all(reads.map(({ entry }) => readSound(store, entry)));
-  const records: KeyRecord[] = [];
-  for (const [index, record] of found.entries()) {
-    const key = reads[index]?.key;
-    if (key === undefined || record === undefined) continue;
-    if (record === 'damaged') scan.damaged(key);
-    else records.push({ key, record });
+/** The records of the first of `wanted`, which go from it; a full one has at most one large record. */
+async function takeBatch(store: Store, scan: RecordScan, wanted: PageKey[]): Promise<KeyRecord[]> {
+  const batch: KeyRecord[] = [];
+  let sizeBytes = 0;
+  const isFull = (): boolean => sizeBytes >= BATCH_BYTES || batch.length >= BATCH_COUNT;
+  while (wanted.length > 0 && !isFull()) {
+    const reads = wanted.slice(0, READS_MAX);
+    const found = await Promise.all(reads.map(({ entry }) => readSound(store, entry)));
+    for (const [index, { key }] of reads.entries()) {
+      // What was read beyond is read again: by the time it is asked for it may be another.
+      if (isFull()) break;
+      wanted.shift();
+      const record = found[index];
+      if (record === undefined) continue;
+      if (record === 'damaged') {
+        scan.damaged(key);
+        continue;
+      }
+      batch.push({ key, record });
+      sizeBytes += record.length;
+    }
   }
-  return records;
+  return batch;
 }
 
 async function readSound(store: Store, entry: Buffer): Promise<Buffer | 'damaged' | undefined> {

@@ -56,6 +56,29 @@ t.test('a copy that cannot be read is left out, and the rest is not', async (t) 
   t.equal(host.counters.get('replica_corrupt'), 1);
 });
 
+t.test('a batch is bounded in bytes, also where large copies follow small ones', async (t) => {
+  const { replica } = await openWorld();
+  const partition = partitionFor(KEY);
+  const keys = Array.from({ length: 2_000 }, (_, index) => objectKey(`key ${index}`))
+    .filter((key) => partitionFor(key) === partition)
+    .sort((left, right) => (left.key < right.key ? -1 : 1));
+  const firstLarge = keys.length - 20;
+  for (const [index, key] of keys.entries()) {
+    const value = 'v'.repeat(index < firstLarge ? 1 : 300 * 1024);
+    await write(replica, key, { content: content(value) });
+  }
+  const found: ObjectKey[] = [];
+  let largeBatches = 0;
+  for await (const batch of replica.records(partition, 3, undefined)) {
+    found.push(...batch.map(({ key }) => key));
+    const large = batch.filter(({ record }) => record.length > 256 * 1024);
+    t.ok(large.length <= 1, 'one large copy at most');
+    largeBatches += large.length;
+  }
+  t.equal(largeBatches, 20);
+  t.same(found, keys, 'each once, in order');
+});
+
 t.test('a batch is read when it is asked for', async (t) => {
   const { replica } = await openWorld();
   const keys = Array.from({ length: 300 }, (_, index) => objectKey(`key ${index}`));
