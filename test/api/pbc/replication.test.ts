@@ -146,6 +146,8 @@ t.test('who does not name the encoding is told so, and takes nothing', async (t)
   }
   const unknown = await client.ask(RpbFetchReq, { ...FETCH, queuename: name('nowhere') });
   t.equal(errorText(unknown), 'There is no queue nowhere');
+  const asked = await client.ask(RpbFetchReq, { queuename: name('nowhere') });
+  t.equal(errorText(asked), 'RpbFetchResp', 'to a sink of Riak an unknown queue is an empty one');
   t.equal((await fetchOn(client)).length, 1);
 });
 

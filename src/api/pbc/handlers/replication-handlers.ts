@@ -42,9 +42,12 @@ export function fetchQueue(
   { queuename: queue, encoding }: MessageOf<typeof RpbFetchReq>,
   session: Session,
 ): Answer {
-  if (encoding !== ENCODING) return OTHER_ENCODING;
-  // Riak calls it empty; whoever mistyped a name would wait for ever.
-  if (!session.node.replication.has(queue)) return errorReply(`There is no queue ${queue}`);
+  const isOurs = encoding === ENCODING;
+  if (!session.node.replication.has(queue)) {
+    // Riak calls it empty; a sink whose operator mistyped the name would wait for ever.
+    return isOurs ? errorReply(`There is no queue ${queue}`) : NOTHING;
+  }
+  if (!isOurs) return OTHER_ENCODING;
   session.consumer ??= session.node.replication.consumer();
   return session.consumer.fetch(queue).then((items) => lotReply(items, session));
 }
