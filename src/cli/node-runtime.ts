@@ -26,13 +26,10 @@ import { HTTP_DEFAULTS } from '../api/http/http-options.ts';
 import { PbcServer } from '../api/pbc/pbc-server.ts';
 import type { BackupOrigin } from '../backup/backup-manifest.ts';
 import { Backups } from '../backup/backups.ts';
-import { Fault } from '../base/fault.ts';
 import { sleep, type Host } from '../base/host.ts';
-import type { NodeId } from '../base/names.ts';
 import type { ClusterConfig, NodeConfig } from '../config/cluster-config.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
 import { initialState } from '../membership/initial-state.ts';
-import { awaitedMembers } from '../membership/staging.ts';
 import { FolderHooks } from '../hooks/folder-hooks.ts';
 import { KeyFingerprint } from '../node/key-fingerprint.ts';
 import { SlowLog } from '../node/slow-log.ts';
@@ -47,17 +44,16 @@ import { openLevelDbStore } from '../storage/open-leveldb.ts';
 import type { MetricsRegistry } from '../telemetry/metrics-registry.ts';
 import { snapshotToOpenMetrics } from '../telemetry/metrics-text.ts';
 import { CLIENT_CERTIFICATES, CertificateFiles } from '../transport/certificate-files.ts';
-import type { PeerAddress } from '../transport/channel.ts';
 import { GrpcPeer } from '../transport/grpc-peer.ts';
 import { PeerCertificates } from '../transport/peer-certificates.ts';
-import { PROTOCOL_FROM, PROTOCOL_TO, type Introduction } from '../transport/handshake.ts';
-import { PeerGate } from '../transport/peer-gate.ts';
+import { PROTOCOL_FROM, PROTOCOL_TO } from '../transport/handshake.ts';
 import { PeerServer } from '../transport/peer-server.ts';
 import { WorkerScripts } from '../script/worker-scripts.ts';
 import { diskSpaceOf } from './disk-space.ts';
 import { NodeAudit } from './node-audit.ts';
 import { showNode } from './node-gauges.ts';
 import { NodeGrowth } from './node-growth.ts';
+import { followMembers, linkEvents, newNodeGate } from './node-links.ts';
 import { openSinks, readSources } from './node-replication.ts';
 import { nodeStats } from './node-stats.ts';
 import { NodeTracing } from './node-tracing.ts';
@@ -118,8 +114,10 @@ export class NodeRuntime {
     this.#store = store;
     this.#fingerprint = fingerprint;
     this.#tracing = tracing;
-    const gate = this.#newGate();
-    gate.onAdmitted((peer) => this.node.admittedPeer(peer));
+    const gate = newNodeGate(host, () => this.node, {
+      release: RELEASE,
+      verifiesNames: config.peerTls?.verifiesNames ?? false,
+    });
     const certificates = new PeerCertificates(host, config.peerTls);
     this.#certificates = certificates;
     this.#clientCertificates = clientCertificatesOf(options);
@@ -127,9 +125,7 @@ export class NodeRuntime {
     this.#peer = new GrpcPeer(host, gate, {
       ...config.peer,
       credentials: () => certificates.client(),
-      linkChanged: (id, isOpen, isVouching) => this.node.linkChanged(id, isOpen, isVouching),
-      calledStranger: (id) => this.node.calledStranger(id),
-      calledOutdated: (id, remembered) => this.node.succession()?.refusedBy(id, remembered),
+      ...linkEvents(() => this.node),
     });
     this.#scripts = config.hasScripts ? new WorkerScripts(host) : undefined;
     this.#audit = new NodeAudit(host, config.audit, self);
@@ -292,14 +288,7 @@ export class NodeRuntime {
   /** Links follow the members; the port opens when this node can say who it is. */
   #stateChanged(state: ClusterState): void {
     const { self } = this.#options;
-    const addresses = new Map<NodeId, PeerAddress>();
-    const links = awaitedMembers(state);
-    for (const { id, host, peerPort } of state.members) {
-      if (id !== self.name && links.includes(id)) addresses.set(id, { host, port: peerPort });
-    }
-    // Who is no member any more has nobody to talk to.
-    this.#peer.setPeers(links.includes(self.name) ? addresses : new Map());
-    this.#peerServer.dropStrangers((id) => addresses.has(id));
+    followMembers({ self: self.name, state }, this.#peer, this.#peerServer);
     if (this.#peersListening !== undefined || this.node.introduction() === undefined) return;
     this.#peersListening = this.#peerServer.listen({ host: self.listenHost, port: self.peerPort });
     // Awaited when the node has started; a rejection must not stop the process before that.
@@ -340,17 +329,6 @@ export class NodeRuntime {
     });
   }
 
-  #newGate(): PeerGate {
-    const { config, host } = this.#options;
-    return new PeerGate(host, {
-      introduce: () => this.#introduction(),
-      isMember: (id) => awaitedMembers(this.node.state()).includes(id),
-      verifiesNames: config.peerTls?.verifiesNames ?? false,
-      recall: (id) => this.node.recallPeer(id),
-      isUp: (id) => this.node.liveMembers().includes(id),
-    });
-  }
-
   #newBackups(): Backups {
     const origin = (): BackupOrigin => {
       const { clusterName, epoch } = this.node.state();
@@ -371,12 +349,6 @@ export class NodeRuntime {
       linkFailure: isOpen ? undefined : reason,
     }));
     return [own, ...others];
-  }
-
-  #introduction(): Introduction {
-    const introduction = this.node.introduction();
-    if (introduction === undefined) throw new Fault('closed', 'the node has not been opened');
-    return { ...introduction, release: RELEASE };
   }
 }
 

@@ -2,7 +2,7 @@
  * Gathers what is said in one tick into frames, and minds the brake.
  *
  * A gRPC message costs some 100 µs of CPU, a message in a frame 2: so everything pushed until the
- * end of the event loop's turn (`setImmediate`: after all I/O callbacks have run) leaves in as few
+ * end of the event loop's turn (`defer`: after all I/O callbacks have run) leaves in as few
  * frames as the size limit allows. When the peer does not take what was written, frames are held
  * back and fill up meanwhile; what waits is bounded by those who push. An entry is turned into its
  * message only when it leaves, and may by then have decided that nobody is waiting for it any more.
@@ -10,6 +10,7 @@
 
 import type { Host } from '../base/host.ts';
 import type { WireTuple } from '../peer/tuple-reader.ts';
+import type { Defer, FrameSink } from './carrier.ts';
 import { encodeFrame } from './frame.ts';
 
 export interface Outgoing {
@@ -17,11 +18,6 @@ export interface Outgoing {
   readonly sizeBytes: number;
   /** The message as it is to leave now; undefined where it is no longer wanted. */
   toMessage(nowMs: number): WireTuple | undefined;
-}
-
-/** What a gRPC call offers to write frames to. */
-export interface FrameSink {
-  write(frame: Buffer, written: () => void): boolean;
 }
 
 /** A frame is closed when it has grown past this; one message may be larger. */
@@ -33,6 +29,7 @@ const UNWRITTEN_MAX_BYTES = 2 * 1024 * 1024;
 export class FrameWriter {
   readonly #sink: FrameSink;
   readonly #host: Host;
+  readonly #defer: Defer;
   readonly #written: () => void;
   #queue: Outgoing[] = [];
   /** Entries of the queue that have left. */
@@ -43,9 +40,14 @@ export class FrameWriter {
   #isClosed = false;
 
   /** `written` is called whenever there is more room: what waited was taken, or is not wanted. */
-  constructor(sink: FrameSink, host: Host, written: () => void = () => {}) {
+  constructor(
+    sink: FrameSink,
+    { host, defer }: { readonly host: Host; readonly defer: Defer },
+    written: () => void = () => {},
+  ) {
     this.#sink = sink;
     this.#host = host;
+    this.#defer = defer;
     this.#written = written;
   }
 
@@ -65,7 +67,7 @@ export class FrameWriter {
     this.#queuedBytes += outgoing.sizeBytes;
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    setImmediate(() => this.#flush());
+    this.#defer(() => this.#flush());
   }
 
   /** Writes what is queued without waiting for the end of the turn. */

@@ -10,14 +10,8 @@
  * Versions are compared before anything else is read. One such call is worked on at a time.
  */
 
-import { Metadata, status } from '@grpc/grpc-js';
-import type {
-  ChannelCredentials,
-  sendUnaryData,
-  ServerUnaryCall,
-  ServiceError,
-} from '@grpc/grpc-js';
-import { AssertionError, Fault, isFault } from '../base/fault.ts';
+import { status } from '@grpc/grpc-js';
+import { AssertionError, isFault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import {
   joinRefused,
@@ -25,55 +19,32 @@ import {
   joinRequestToTuple,
   tupleToJoinReply,
   tupleToJoinRequest,
-  type JoinAddress,
   type JoinHandler,
   type JoinReply,
   type JoinRequest,
 } from '../peer/join.ts';
 import { malformed, TupleReader, type WireTuple } from '../peer/tuple-reader.ts';
-import { addressToText, dial } from './channel.ts';
+import type { Answer, Connection, ServedQuestion } from './carrier.ts';
 import { decodeFrame, encodeFrame, wireSize } from './frame.ts';
 import { PROTOCOL_FROM, PROTOCOL_TO } from './handshake.ts';
 import type { PeerGate } from './peer-gate.ts';
-import { JOIN_PATH, sameBytes } from './peer-service.ts';
 
 const MARK = 'join';
 
-export interface JoinDialOptions {
-  readonly credentials: ChannelCredentials;
-  readonly keepaliveMs: number;
-  readonly timeoutMs: number;
-}
-
-/** Rejects with a fault: `peer-unreachable`, `peer-malformed` or `timeout`. */
+/** Rejects with a fault: `peer-unreachable`, `peer-malformed` or `timeout`. Closes the connection. */
 export async function askToJoin(
-  address: JoinAddress,
+  connection: Connection,
   request: JoinRequest,
-  options: JoinDialOptions,
+  timeoutMs: number,
 ): Promise<JoinReply> {
-  const client = dial(address, { ...options, use: 'link' });
   const message = [MARK, PROTOCOL_FROM, PROTOCOL_TO, joinRequestToTuple(request)];
   try {
-    const reply = await new Promise<Buffer>((resolve, reject) => {
-      client.makeUnaryRequest<Buffer, Buffer>(
-        JOIN_PATH,
-        sameBytes,
-        sameBytes,
-        encodeFrame(message, wireSize(message)),
-        new Metadata(),
-        { deadline: Date.now() + options.timeoutMs },
-        (error, answer) => {
-          if (error !== null) reject(faultOf(error, address));
-          else if (answer === undefined) reject(malformed('no answer'));
-          else resolve(answer);
-        },
-      );
-    });
+    const reply = await connection.ask(encodeFrame(message, wireSize(message)), timeoutMs);
     const reader = new TupleReader(decodeFrame(reply));
     if (reader.text() !== MARK) throw malformed('no answer to a join');
     return tupleToJoinReply(reader.raw());
   } finally {
-    client.close();
+    connection.close();
   }
 }
 
@@ -93,7 +64,7 @@ export class JoinCalls {
     this.#handler = handler;
   }
 
-  accept(call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>): void {
+  accept(call: ServedQuestion, answer: Answer): void {
     if (this.#isBusy) {
       answer({ code: status.RESOURCE_EXHAUSTED, details: 'another node is being taken in' });
       return;
@@ -117,7 +88,7 @@ export class JoinCalls {
       });
   }
 
-  async #reply(call: ServerUnaryCall<Buffer, Buffer>): Promise<JoinReply> {
+  async #reply(call: ServedQuestion): Promise<JoinReply> {
     const reader = new TupleReader(decodeFrame(call.request));
     if (reader.text() !== MARK) throw malformed('no request to join');
     const [from, to] = [reader.count(), reader.count()];
@@ -132,12 +103,4 @@ export class JoinCalls {
     if (refusal !== undefined) return joinRefused('not-ready', refusal.text);
     return this.#handler?.admit(request) ?? joinRefused('not-ready', 'this node takes nobody in');
   }
-}
-
-function faultOf(error: ServiceError, address: JoinAddress): Fault {
-  const where = addressToText(address);
-  if (error.code === status.DEADLINE_EXCEEDED) {
-    return new Fault('timeout', `${where} did not answer in time`, { cause: error });
-  }
-  return new Fault('peer-unreachable', `${where}: ${error.details}`, { cause: error });
 }

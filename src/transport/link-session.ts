@@ -7,12 +7,12 @@
  * sent ends the session at once, for nothing after it could be trusted.
  */
 
-import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { Fault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import type { NodeId } from '../base/names.ts';
 import type { PeerReply, PeerRequest } from '../peer/messages.ts';
 import { requestToTuple, tupleToReply } from '../peer/wire.ts';
+import type { Defer, LinkCall } from './carrier.ts';
 import { decodeFrame, encodeFrame, MESSAGE_MAX_BYTES, tooLarge, wireSize } from './frame.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { reasonOf, tupleToOpening } from './handshake.ts';
@@ -43,7 +43,7 @@ export interface SessionEvents {
 export class LinkSession {
   readonly #host: Host;
   readonly #gate: PeerGate;
-  readonly #call: ClientDuplexStream<Buffer, Buffer>;
+  readonly #call: LinkCall;
   readonly #options: SessionOptions;
   readonly #events: SessionEvents;
   readonly #pending: PendingRequests;
@@ -53,8 +53,8 @@ export class LinkSession {
   #peerIncarnation = 0;
 
   constructor(
-    ports: { readonly host: Host; readonly gate: PeerGate },
-    call: ClientDuplexStream<Buffer, Buffer>,
+    ports: { readonly host: Host; readonly gate: PeerGate; readonly defer: Defer },
+    call: LinkCall,
     setup: { readonly options: SessionOptions; readonly events: SessionEvents },
   ) {
     const { host, gate } = ports;
@@ -64,7 +64,7 @@ export class LinkSession {
     this.#options = setup.options;
     this.#events = setup.events;
     this.#pending = new PendingRequests(host.clock, host.metrics, setup.options.window);
-    this.#writer = new FrameWriter(call, host);
+    this.#writer = new FrameWriter(call, ports);
     call.on('data', (frame: Buffer) => this.#receive(frame));
     call.on('error', (error) => this.#end(error.message));
     call.on('end', () => this.#end('closed by the peer'));

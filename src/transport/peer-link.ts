@@ -7,27 +7,23 @@
  * one moment; when it calls us first, it is called back at once.
  */
 
-import type { ChannelCredentials, Client } from '@grpc/grpc-js';
 import { Fault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import type { NodeId } from '../base/names.ts';
 import type { PeerReply, PeerRequest } from '../peer/messages.ts';
-import { dial } from './channel.ts';
+import type { Carrier, Connection } from './carrier.ts';
 import type { PeerAddress } from './channel.ts';
 import type { Hello, Refusal } from './handshake.ts';
 import { LinkSession, type LinkRefusal } from './link-session.ts';
 import type { PeerGate } from './peer-gate.ts';
-import { LINK_PATH, sameBytes } from './peer-service.ts';
 import type { WindowOptions } from './pending-requests.ts';
 
 /** The first pause, as a part of the longest. */
 const FIRST_DELAY_FRACTION = 1 / 20;
 
 export interface LinkOptions {
-  readonly credentials: () => ChannelCredentials;
   readonly window: WindowOptions;
   readonly handshakeTimeoutMs: number;
-  readonly keepaliveMs: number;
   readonly reconnectDelayMaxMs: number;
   /** The link opened or broke; `isVouching`: the peer knew a start that this one descends from. */
   readonly changed: (node: NodeId, isOpen: boolean, isVouching: boolean) => void;
@@ -51,10 +47,11 @@ export class PeerLink {
   readonly address: PeerAddress;
   readonly #host: Host;
   readonly #gate: PeerGate;
+  readonly #carrier: Carrier;
   readonly #node: NodeId;
   readonly #options: LinkOptions;
-  #client: Client | undefined;
-  #bulkClient: Client | undefined;
+  #connection: Connection | undefined;
+  #bulkConnection: Connection | undefined;
   #session: LinkSession | undefined;
   #isClosed = false;
   #isUp = false;
@@ -66,12 +63,13 @@ export class PeerLink {
   #cancelDial: () => void = () => {};
 
   constructor(
-    ports: { readonly host: Host; readonly gate: PeerGate },
+    ports: { readonly host: Host; readonly gate: PeerGate; readonly carrier: Carrier },
     peer: { readonly node: NodeId; readonly address: PeerAddress },
     options: LinkOptions,
   ) {
     this.#host = ports.host;
     this.#gate = ports.gate;
+    this.#carrier = ports.carrier;
     this.#node = peer.node;
     this.address = peer.address;
     this.#options = options;
@@ -101,10 +99,10 @@ export class PeerLink {
   }
 
   /** A connection beside the link's own, for streams; undefined while there is no link. */
-  bulkClient(): Client | undefined {
+  bulkConnection(): Connection | undefined {
     if (!this.isOpen) return undefined;
-    this.#bulkClient ??= this.#newClient('bulk');
-    return this.#bulkClient;
+    this.#bulkConnection ??= this.#carrier.dial(this.address, 'bulk');
+    return this.#bulkConnection;
   }
 
   unreachable(): Fault {
@@ -132,18 +130,15 @@ export class PeerLink {
     this.#isClosed = true;
     this.#cancelDial();
     this.#session?.close('closed');
-    this.#closeClients();
+    this.#closeConnections();
   }
 
   #dial(): void {
-    this.#client = this.#newClient('link');
-    const call = this.#client.makeBidiStreamRequest<Buffer, Buffer>(
-      LINK_PATH,
-      sameBytes,
-      sameBytes,
-    );
+    this.#connection = this.#carrier.dial(this.address, 'link');
+    const call = this.#connection.openLink();
     const { window, handshakeTimeoutMs } = this.#options;
-    this.#session = new LinkSession({ host: this.#host, gate: this.#gate }, call, {
+    const ports = { host: this.#host, gate: this.#gate, defer: this.#carrier.defer };
+    this.#session = new LinkSession(ports, call, {
       options: { target: this.#node, window, handshakeTimeoutMs },
       events: {
         opened: (hello) => this.#opened(hello),
@@ -169,7 +164,7 @@ export class PeerLink {
     const brokeEarly = wasUp && livedMs < this.#options.reconnectDelayMaxMs;
     this.#brokeEarlyWith = brokeEarly ? session?.peerIncarnation : undefined;
     if (wasUp && !brokeEarly) this.#failures = 0;
-    this.#closeClients();
+    this.#closeConnections();
     if (!this.#isClosed) this.#dialLater(refused !== undefined);
     if (refused?.isOurs === false) this.#options.refused(this.#node, refused.refusal);
     if (!wasUp) return;
@@ -188,15 +183,10 @@ export class PeerLink {
     this.#cancelDial = this.#host.clock.after(delayMs * jitter, () => this.#dial());
   }
 
-  #newClient(use: 'link' | 'bulk'): Client {
-    const { credentials, keepaliveMs } = this.#options;
-    return dial(this.address, { credentials: credentials(), keepaliveMs, use });
-  }
-
-  #closeClients(): void {
-    this.#client?.close();
-    this.#client = undefined;
-    this.#bulkClient?.close();
-    this.#bulkClient = undefined;
+  #closeConnections(): void {
+    this.#connection?.close();
+    this.#connection = undefined;
+    this.#bulkConnection?.close();
+    this.#bulkConnection = undefined;
   }
 }

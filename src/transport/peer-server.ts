@@ -1,12 +1,6 @@
-/**
- * The server that peers dial: hands what they ask to a `PeerHandler`.
- *
- * A peer has one link at a time: a new one takes the place of the old, which the network may not
- * have told us is dead. Who wants to become a peer asks in a call of its own (`join-call.ts`). The
- * number of links that have not introduced themselves yet, and of streams, is bounded.
- */
+/** The gRPC server that peers dial. */
 
-import { Server, status } from '@grpc/grpc-js';
+import { Server } from '@grpc/grpc-js';
 import type {
   sendUnaryData,
   ServerCredentials,
@@ -17,58 +11,38 @@ import type {
 import { Fault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import type { NodeId } from '../base/names.ts';
-import type { JoinHandler } from '../peer/join.ts';
 import type { PeerHandler } from '../peer/peer.ts';
 import { addressToText, serverOptions } from './channel.ts';
 import type { PeerAddress } from './channel.ts';
-import { JoinCalls } from './join-call.ts';
+import { PeerCalls, type PeerCallsOptions } from './peer-calls.ts';
 import type { PeerGate } from './peer-gate.ts';
 import { PEER_SERVICE } from './peer-service.ts';
-import { ServerLink } from './server-link.ts';
-import type { ServerPorts } from './server-link.ts';
-import { ServerStream } from './server-stream.ts';
 
-/** Links that have not introduced themselves. */
-const NEWCOMERS_MAX = 64;
-
-export interface PeerServerOptions {
+export interface PeerServerOptions extends PeerCallsOptions {
   readonly credentials: ServerCredentials;
-  /** Asked by those who want to be taken in; without it nobody is. */
-  readonly joins?: JoinHandler;
-  /** Requests of one peer worked on at once; as many again may wait. Default 2,048. */
-  readonly concurrency?: number;
-  /** Streams of all peers. Default 64. */
-  readonly streamsMax?: number;
-  /** How long a peer may take nothing of a stream. Default 300,000. */
-  readonly streamStallTimeoutMs?: number;
-  /** Default 5,000. */
-  readonly handshakeTimeoutMs?: number;
   /** Silence after which a connection is probed; half of it again, and it is closed. Default 10,000. */
   readonly keepaliveMs?: number;
 }
 
 export class PeerServer {
-  readonly #ports: ServerPorts;
   readonly #options: PeerServerOptions;
   readonly #server: Server;
-  readonly #newcomers = new Set<ServerLink>();
-  readonly #linkByPeer = new Map<NodeId, ServerLink>();
-  readonly #streams = new Set<ServerStream>();
+  readonly #calls: PeerCalls;
 
   constructor(
     ports: { readonly host: Host; readonly gate: PeerGate },
     handler: PeerHandler,
     options: PeerServerOptions,
   ) {
-    this.#ports = { ...ports, handler };
-    const joins = new JoinCalls(ports, options.joins);
     this.#options = options;
+    const calls = new PeerCalls({ ...ports, handler, defer: setImmediate }, options);
+    this.#calls = calls;
     this.#server = new Server(serverOptions(options.keepaliveMs ?? 10_000));
     this.#server.addService(PEER_SERVICE, {
-      Link: (call: ServerDuplexStream<Buffer, Buffer>) => this.#acceptLink(call),
-      Stream: (call: ServerWritableStream<Buffer, Buffer>) => this.#acceptStream(call),
+      Link: (call: ServerDuplexStream<Buffer, Buffer>) => calls.acceptLink(call),
+      Stream: (call: ServerWritableStream<Buffer, Buffer>) => calls.acceptStream(call),
       Join: (call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>) =>
-        joins.accept(call, answer),
+        calls.acceptJoin(call, answer),
     });
   }
 
@@ -85,53 +59,12 @@ export class PeerServer {
 
   /** Ends the links of nodes that are no members any more. */
   dropStrangers(isMember: (node: NodeId) => boolean): void {
-    for (const [node, link] of this.#linkByPeer) {
-      if (!isMember(node)) link.close();
-    }
+    this.#calls.dropStrangers(isMember);
   }
 
   /** Ends all links and streams and closes the port. Idempotent. */
   close(): void {
-    for (const link of this.#newcomers) link.close();
-    for (const link of this.#linkByPeer.values()) link.close();
-    for (const stream of this.#streams) stream.close();
+    this.#calls.close();
     this.#server.forceShutdown();
-  }
-
-  #acceptLink(call: ServerDuplexStream<Buffer, Buffer>): void {
-    if (this.#newcomers.size >= NEWCOMERS_MAX) {
-      this.#ports.host.metrics.count('peer_links_refused');
-      call.emit('error', { code: status.RESOURCE_EXHAUSTED, details: 'too many new links' });
-      return;
-    }
-    let peer: NodeId | undefined;
-    const link: ServerLink = new ServerLink(this.#ports, call, {
-      concurrency: this.#options.concurrency ?? 2_048,
-      handshakeTimeoutMs: this.#options.handshakeTimeoutMs ?? 5_000,
-      admitted: (node) => {
-        peer = node;
-        this.#newcomers.delete(link);
-        this.#linkByPeer.get(node)?.close();
-        this.#linkByPeer.set(node, link);
-      },
-      ended: () => {
-        this.#newcomers.delete(link);
-        if (peer !== undefined && this.#linkByPeer.get(peer) === link)
-          this.#linkByPeer.delete(peer);
-      },
-    });
-    this.#newcomers.add(link);
-  }
-
-  #acceptStream(call: ServerWritableStream<Buffer, Buffer>): void {
-    if (this.#streams.size >= (this.#options.streamsMax ?? 64)) {
-      this.#ports.host.metrics.count('peer_streams_refused');
-      call.emit('error', { code: status.RESOURCE_EXHAUSTED, details: 'too many streams' });
-      return;
-    }
-    const stallTimeoutMs = this.#options.streamStallTimeoutMs ?? 300_000;
-    const stream = new ServerStream(this.#ports, call, stallTimeoutMs);
-    this.#streams.add(stream);
-    void stream.serve().finally(() => this.#streams.delete(stream));
   }
 }

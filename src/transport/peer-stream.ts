@@ -8,7 +8,6 @@
  */
 
 import { status } from '@grpc/grpc-js';
-import type { Client, ClientReadableStream, ServiceError } from '@grpc/grpc-js';
 import { Fault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import type { NodeId } from '../base/names.ts';
@@ -16,13 +15,13 @@ import type { PeerStreamItem } from '../peer/messages.ts';
 import { malformed } from '../peer/tuple-reader.ts';
 import type { WireTuple } from '../peer/tuple-reader.ts';
 import { tupleToStreamItem } from '../peer/wire.ts';
+import type { CallError, Connection, StreamCall } from './carrier.ts';
 import { decodeFrame, encodeFrame, wireSize } from './frame.ts';
 import { readFault } from './link-message.ts';
-import { sameBytes, STREAM_PATH } from './peer-service.ts';
 
 export interface StreamPorts {
   /** The connection to use; throws `peer-unreachable`. */
-  readonly client: () => Client;
+  readonly connection: () => Connection;
   readonly hello: () => WireTuple;
   /** The stream holds nothing any more. */
   readonly ended: () => void;
@@ -47,7 +46,7 @@ export class PeerStream implements AsyncIterableIterator<PeerStreamItem> {
   readonly #host: Host;
   readonly #ports: StreamPorts;
   readonly #request: StreamRequest;
-  #call: ClientReadableStream<Buffer> | undefined;
+  #call: StreamCall | undefined;
   /** Entries of the last frame that have not been taken. */
   #entries: readonly unknown[] = [];
   #next = 0;
@@ -92,20 +91,14 @@ export class PeerStream implements AsyncIterableIterator<PeerStreamItem> {
     try {
       const messages = [this.#ports.hello(), [idleTimeoutMs, tuple]];
       const frame = encodeFrame(messages, wireSize(messages));
-      const client = this.#ports.client();
-      this.#call = client.makeServerStreamRequest<Buffer, Buffer>(
-        STREAM_PATH,
-        sameBytes,
-        sameBytes,
-        frame,
-      );
+      this.#call = this.#ports.connection().openStream(frame);
     } catch (error) {
       this.#finish(error as Fault);
       return;
     }
     this.#state = 'open';
     this.#call.on('data', (frame: Buffer) => this.#receive(frame));
-    this.#call.on('error', (error: ServiceError) => this.#finish(statusToFault(error)));
+    this.#call.on('error', (error) => this.#finish(statusToFault(error)));
     this.#call.on('end', () => this.#finish(undefined));
     this.#call.pause();
   }
@@ -194,7 +187,7 @@ function readEntry(entry: unknown): PeerStreamItem {
   return tupleToStreamItem(entry[0]);
 }
 
-function statusToFault(error: ServiceError): Fault {
+function statusToFault(error: CallError): Fault {
   const code = error.code === status.RESOURCE_EXHAUSTED ? 'overload' : 'peer-closed';
   return new Fault(code, `the stream broke: ${error.details}`, { cause: error });
 }

@@ -8,7 +8,6 @@
  */
 
 import { status } from '@grpc/grpc-js';
-import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { AssertionError, Fault, isFault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import type { NodeId } from '../base/names.ts';
@@ -16,6 +15,7 @@ import type { PeerReply, PeerRequest } from '../peer/messages.ts';
 import type { PeerHandler } from '../peer/peer.ts';
 import type { WireTuple } from '../peer/tuple-reader.ts';
 import { replyToTuple, tupleToRequest } from '../peer/wire.ts';
+import type { Defer, ServedLink } from './carrier.ts';
 import { decodeFrame, encodeFrame, MESSAGE_MAX_BYTES, tooLarge, wireSize } from './frame.ts';
 import { FrameWriter } from './frame-writer.ts';
 import type { Outgoing } from './frame-writer.ts';
@@ -30,6 +30,7 @@ export interface ServerPorts {
   readonly host: Host;
   readonly gate: PeerGate;
   readonly handler: PeerHandler;
+  readonly defer: Defer;
 }
 
 export interface ServerLinkSetup {
@@ -50,7 +51,7 @@ interface WaitingRequest {
 
 export class ServerLink {
   readonly #ports: ServerPorts;
-  readonly #call: ServerDuplexStream<Buffer, Buffer>;
+  readonly #call: ServedLink;
   readonly #setup: ServerLinkSetup;
   readonly #writer: FrameWriter;
   readonly #cancelHandshake: () => void;
@@ -59,15 +60,11 @@ export class ServerLink {
   #running = 0;
   #waiting: WaitingRequest[] = [];
 
-  constructor(
-    ports: ServerPorts,
-    call: ServerDuplexStream<Buffer, Buffer>,
-    setup: ServerLinkSetup,
-  ) {
+  constructor(ports: ServerPorts, call: ServedLink, setup: ServerLinkSetup) {
     this.#ports = ports;
     this.#call = call;
     this.#setup = setup;
-    this.#writer = new FrameWriter(call, ports.host, () => this.#afterWritten());
+    this.#writer = new FrameWriter(call, ports, () => this.#afterWritten());
     call.on('data', (frame: Buffer) => this.#receive(frame));
     call.on('end', () => this.close());
     call.on('cancelled', () => this.close());

@@ -7,12 +7,12 @@
  */
 
 import { status } from '@grpc/grpc-js';
-import type { ServerWritableStream } from '@grpc/grpc-js';
 import { AssertionError, Fault, isFault } from '../base/fault.ts';
 import type { PeerStreamItem, PeerStreamRequest } from '../peer/messages.ts';
 import { malformed, TupleReader } from '../peer/tuple-reader.ts';
 import type { WireTuple } from '../peer/tuple-reader.ts';
 import { streamItemToTuple, tupleToStreamRequest } from '../peer/wire.ts';
+import type { ServedStream } from './carrier.ts';
 import { decodeFrame, encodeFrame, MESSAGE_MAX_BYTES, tooLarge, wireSize } from './frame.ts';
 import { reasonOf, tupleToOpening } from './handshake.ts';
 import type { Hello } from './handshake.ts';
@@ -32,7 +32,7 @@ interface Question {
 
 export class ServerStream {
   readonly #ports: ServerPorts;
-  readonly #call: ServerWritableStream<Buffer, Buffer>;
+  readonly #call: ServedStream;
   readonly #stallTimeoutMs: number;
   #items: AsyncIterableIterator<PeerStreamItem> | undefined;
   #entries: WireTuple[] = [];
@@ -44,11 +44,7 @@ export class ServerStream {
   #wake: () => void = () => {};
 
   /** `stallTimeoutMs`: how long the peer may take nothing. */
-  constructor(
-    ports: ServerPorts,
-    call: ServerWritableStream<Buffer, Buffer>,
-    stallTimeoutMs: number,
-  ) {
+  constructor(ports: ServerPorts, call: ServedStream, stallTimeoutMs: number) {
     this.#ports = ports;
     this.#call = call;
     this.#stallTimeoutMs = stallTimeoutMs;
@@ -140,7 +136,7 @@ export class ServerStream {
       this.#flush();
     } else if (!this.#isFlushScheduled) {
       this.#isFlushScheduled = true;
-      setImmediate(() => {
+      this.#ports.defer(() => {
         this.#isFlushScheduled = false;
         this.#flush();
       });

@@ -2,7 +2,8 @@
 
 import t from 'tap';
 import { FrameWriter } from '../../src/transport/frame-writer.ts';
-import type { FrameSink, Outgoing } from '../../src/transport/frame-writer.ts';
+import type { FrameSink } from '../../src/transport/carrier.ts';
+import type { Outgoing } from '../../src/transport/frame-writer.ts';
 import { VirtualHost } from '../replica/virtual-host.ts';
 
 /** More than may be on its way at once. */
@@ -28,9 +29,13 @@ function outgoing(sizeBytes: number, isWanted: () => boolean = () => true): Outg
 t.test('what waited and is not wanted any more makes room, and that is told', (t) => {
   const sink = new HeldSink();
   const pending: number[] = [];
-  const writer: FrameWriter = new FrameWriter(sink, new VirtualHost(), () => {
-    pending.push(writer.pendingBytes);
-  });
+  const writer: FrameWriter = new FrameWriter(
+    sink,
+    { host: new VirtualHost(), defer: setImmediate },
+    () => {
+      pending.push(writer.pendingBytes);
+    },
+  );
   let isWanted = true;
   writer.push(outgoing(LARGE_BYTES));
   writer.flush();

@@ -7,6 +7,7 @@ import type { NodeId } from '../../src/base/names.ts';
 import type { JoinHandler, JoinReply, JoinRequest } from '../../src/peer/join.ts';
 import { dial } from '../../src/transport/channel.ts';
 import { PeerCertificates } from '../../src/transport/peer-certificates.ts';
+import { GrpcCarrier } from '../../src/transport/grpc-carrier.ts';
 import { encodeFrame } from '../../src/transport/frame.ts';
 import { askToJoin } from '../../src/transport/join-call.ts';
 import { PeerServer } from '../../src/transport/peer-server.ts';
@@ -64,11 +65,9 @@ async function ask(
 ): Promise<JoinReply | string> {
   const end = new End(ASKER);
   try {
-    return await askToJoin(address, REQUEST, {
-      credentials: new PeerCertificates(end.host, tls).client(),
-      keepaliveMs: 10_000,
-      timeoutMs,
-    });
+    const certificates = new PeerCertificates(end.host, tls);
+    const carrier = new GrpcCarrier({ credentials: () => certificates.client() });
+    return await askToJoin(carrier.dial(address, 'link'), REQUEST, timeoutMs);
   } catch (error) {
     if (isFault(error)) return error.code;
     throw error;

@@ -1,0 +1,84 @@
+/** Links and streams over gRPC. */
+
+import { Metadata, status } from '@grpc/grpc-js';
+import type { ChannelCredentials, Client, ServiceError } from '@grpc/grpc-js';
+import { Fault } from '../base/fault.ts';
+import { malformed } from '../peer/tuple-reader.ts';
+import type { Carrier, Connection, LinkCall, StreamCall } from './carrier.ts';
+import { addressToText, dial, type PeerAddress } from './channel.ts';
+import { JOIN_PATH, LINK_PATH, sameBytes, STREAM_PATH } from './peer-service.ts';
+
+export interface GrpcCarrierOptions {
+  /** For the next connection. */
+  readonly credentials: () => ChannelCredentials;
+  /** Silence after which a connection is probed; half of it again, and it is closed. Default 10,000. */
+  readonly keepaliveMs?: number;
+}
+
+export class GrpcCarrier implements Carrier {
+  readonly defer = setImmediate;
+  readonly #options: GrpcCarrierOptions;
+
+  constructor(options: GrpcCarrierOptions) {
+    this.#options = options;
+  }
+
+  dial(address: PeerAddress, use: 'link' | 'bulk'): Connection {
+    const { credentials, keepaliveMs = 10_000 } = this.#options;
+    const client = dial(address, { credentials: credentials(), keepaliveMs, use });
+    return new GrpcConnection(client, address);
+  }
+}
+
+class GrpcConnection implements Connection {
+  readonly #client: Client;
+  readonly #address: PeerAddress;
+
+  constructor(client: Client, address: PeerAddress) {
+    this.#client = client;
+    this.#address = address;
+  }
+
+  openLink(): LinkCall {
+    return this.#client.makeBidiStreamRequest<Buffer, Buffer>(LINK_PATH, sameBytes, sameBytes);
+  }
+
+  openStream(question: Buffer): StreamCall {
+    return this.#client.makeServerStreamRequest<Buffer, Buffer>(
+      STREAM_PATH,
+      sameBytes,
+      sameBytes,
+      question,
+    );
+  }
+
+  ask(question: Buffer, timeoutMs: number): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      this.#client.makeUnaryRequest<Buffer, Buffer>(
+        JOIN_PATH,
+        sameBytes,
+        sameBytes,
+        question,
+        new Metadata(),
+        { deadline: Date.now() + timeoutMs },
+        (error, answer) => {
+          if (error !== null) reject(faultOf(error, this.#address));
+          else if (answer === undefined) reject(malformed('no answer'));
+          else resolve(answer);
+        },
+      );
+    });
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
+
+function faultOf(error: ServiceError, address: PeerAddress): Fault {
+  const where = addressToText(address);
+  if (error.code === status.DEADLINE_EXCEEDED) {
+    return new Fault('timeout', `${where} did not answer in time`, { cause: error });
+  }
+  return new Fault('peer-unreachable', `${where}: ${error.details}`, { cause: error });
+}
