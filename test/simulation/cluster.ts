@@ -16,7 +16,7 @@ import { VertebraNode } from '../../src/node/node.ts';
 import { partitionOf } from '../../src/ring/partition.ts';
 import { encodeObjectKey, partitionRange } from '../../src/storage/keys.ts';
 import { SimulatedDisk, type DiskImage, type DiskOptions } from './disk.ts';
-import { SimulatedNetwork, type NetworkOptions } from './network.ts';
+import { SimulatedNetwork, type NetworkOptions, type Reach } from './network.ts';
 import { NodeClock, SeededRandom, World } from './world.ts';
 
 export interface ClusterOptions {
@@ -131,6 +131,9 @@ export class SimulatedNode {
   readonly #cluster: SimulatedCluster;
   readonly #firstState: ClusterState;
   readonly #random: SeededRandom;
+  #reach: Reach | undefined;
+  /** Told when the process is gone. */
+  #goes: () => void = () => undefined;
   #isStopping = false;
   #isRestored = false;
   #isScrap = false;
@@ -158,31 +161,34 @@ export class SimulatedNode {
     this.clock = clock;
     this.interruptedMs = this.#cluster.world.nowMs;
     const host = this.#host();
-    const node: VertebraNode = new VertebraNode(
-      host,
-      await this.disk.open(host),
-      this.#cluster.network.peerOf(this.id, clock),
-      {
-        id: this.id,
-        initialState: this.#firstState,
-        joinPort: this.#cluster.network.joinPortOf(this.id, clock),
-        mayHaveForgotten: this.#isRestored,
-        diskSpace: async () => ({
-          freeBytes: this.disk.isFull ? 0 : TERABYTE,
-          totalBytes: TERABYTE,
-        }),
-        repair: this.#cluster.repair,
-        limits: memoryOf(this.id),
-        outdated: () => void this.#startAgain(node),
-        stateChanged: (state) => {
-          this.#cluster.onState(this.id, state);
-        },
+    const store = await this.disk.open(host);
+    const reach = this.#cluster.network.enter(this.id, host, () => node);
+    this.#reach = reach;
+    const node: VertebraNode = new VertebraNode(host, store, reach.peer, {
+      id: this.id,
+      initialState: this.#firstState,
+      joinPort: reach.joinPort,
+      mayHaveForgotten: this.#isRestored,
+      diskSpace: async () => ({
+        freeBytes: this.disk.isFull ? 0 : TERABYTE,
+        totalBytes: TERABYTE,
+      }),
+      repair: this.#cluster.repair,
+      limits: memoryOf(this.id),
+      outdated: () => void this.#startAgain(node),
+      stateChanged: (state) => {
+        reach.stateChanged(state);
+        this.#cluster.onState(this.id, state);
       },
-    );
+    });
     this.node = node;
+    const gone = new Promise<void>((resolve) => {
+      this.#goes = resolve;
+    });
     this.#cluster.network.attach(this.id, node, clock);
     try {
-      await node.start();
+      // The start of a process that is killed comes to no end.
+      await Promise.race([node.start(), gone]);
       // Who restored says so until a start has succeeded.
       if (this.node === node) this.#isRestored = false;
     } catch (error) {
@@ -212,6 +218,7 @@ export class SimulatedNode {
     this.interruptedMs = this.#cluster.world.nowMs;
     this.disk.crash();
     this.node = undefined;
+    this.#goes();
     this.#isStopping = false;
   }
 
@@ -221,6 +228,7 @@ export class SimulatedNode {
     this.#isStopping = true;
     await this.ask(() => node.stop());
     if (this.node !== node) return;
+    this.#reach?.close();
     this.crash();
   }
 
@@ -288,6 +296,12 @@ export class SimulatedNode {
     const partition = partitionOf(key, this.#cluster.initialState.ringSize);
     const record = this.disk.find(encodeObjectKey(partition, key));
     return record === undefined ? undefined : decodeRecord(record);
+  }
+
+  holdsDamaged(key: ObjectKey): boolean {
+    const partition = partitionOf(key, this.#cluster.initialState.ringSize);
+    const record = this.disk.find(encodeObjectKey(partition, key));
+    return record !== undefined && decodeRecord(record) === undefined;
   }
 
   #host(): Host & { readonly clock: NodeClock } {

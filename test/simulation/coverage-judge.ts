@@ -1,6 +1,7 @@
 /**
  * When all is healed, every node lists exactly the keys and index entries of the objects there are. As
- * with Riak, a deleted key is listed until its tombstone is reaped.
+ * with Riak, a deleted key is listed until its tombstone is reaped. A damaged copy that nobody can replace
+ * is listed for ever: what it was nobody knows.
  */
 
 import { utf8ToByteString, type ByteString } from '../../src/base/bytes.ts';
@@ -13,6 +14,8 @@ import type { StoredObject } from '../../src/object/stored-object.ts';
 export interface HealedKey {
   readonly key: ObjectKey;
   readonly object: StoredObject | undefined;
+  /** Whether a node has a copy of it that cannot be read. */
+  readonly isDamaged: boolean;
 }
 
 /** Ends a query that gets nowhere, in virtual time. */
@@ -29,13 +32,10 @@ export async function judgeCoverage(
   const properties = node.bucketProperties(bucket.type, bucket.bucket);
   if (properties === undefined) return [`${node.id} does not know the type`];
   const [expectedKeys, expectedEntries]: [string[], string[]] = [[], []];
-  const tombs = new Set<ByteString>();
-  for (const { key, object } of keys) {
-    if (object === undefined) continue;
-    if (isTombstone(object)) {
-      tombs.add(key.key);
-      continue;
-    }
+  const unsettled = new Set<ByteString>();
+  for (const { key, object, isDamaged } of keys) {
+    if (object === undefined ? isDamaged : isTombstone(object)) unsettled.add(key.key);
+    if (object === undefined || isTombstone(object)) continue;
     expectedKeys.push(key.key);
     for (const { field, term } of indexEntriesOf(object, properties)) {
       expectedEntries.push(`${field} ${term} ${key.key}`);
@@ -44,7 +44,7 @@ export async function judgeCoverage(
   const foundKeys: string[] = [];
   const listing = node.listKeys(bucket.type, bucket.bucket, { timeoutMs: TIMEOUT_MS });
   for await (const batch of listing) {
-    for (const key of batch) if (!tombs.has(key)) foundKeys.push(key);
+    for (const key of batch) if (!unsettled.has(key)) foundKeys.push(key);
   }
   const foundEntries: string[] = [];
   for (const field of INDEX_FIELDS) {

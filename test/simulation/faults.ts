@@ -14,6 +14,11 @@ export interface FaultOptions {
   readonly intervalMs: number;
   readonly lastingMaxMs: number;
   readonly kinds: readonly FaultKind[];
+  /**
+   * Whether a disk is lost only while all others are sure of what they promised: with two that are not,
+   * a small cluster agrees on nothing any more.
+   */
+  readonly keepsVotes: boolean;
 }
 
 export type FaultKind =
@@ -74,7 +79,9 @@ export class Faults {
     this.#cluster.network.options.dropRate = 0;
     this.#cluster.network.options.duplicateRate = 0;
     this.#cluster.network.options.latencyMaxMs = this.#latencyMaxMs;
-    for (const node of this.#cluster.nodes) {
+    // Members may leave meanwhile.
+    for (const node of this.#cluster.nodes.slice()) {
+      if (!this.#cluster.nodes.includes(node)) continue;
       node.resume();
       node.disk.failNextWrite = undefined;
       node.disk.isFull = false;
@@ -215,14 +222,21 @@ export class Faults {
         victim.corruptRecord();
         return;
       case 'empty-disk':
-        void victim.restartWith(undefined);
+        if (this.#mayForget()) void victim.restartWith(undefined);
         return;
       case 'old-image': {
         const image = victim.disk.copy();
         const ageMaxMs = IMAGE_AGE_FACTOR * this.#options.lastingMaxMs;
-        this.#later(() => void victim.restartWith(image), ageMaxMs);
+        this.#later(() => {
+          if (this.#mayForget()) void victim.restartWith(image);
+        }, ageMaxMs);
       }
     }
+  }
+
+  #mayForget(): boolean {
+    if (!this.#options.keepsVotes) return true;
+    return this.#cluster.nodes.every((node) => node === this.victim || node.hasVoted);
   }
 
   /**
@@ -237,7 +251,9 @@ export class Faults {
     await victim.start();
     this.#later(() => {
       if (this.#random.chance(0.5)) victim.crash();
-      void victim.start().then(() => victim.restartInSecretWith(image));
+      void victim.start().then(() => {
+        if (this.#mayForget()) void victim.restartInSecretWith(image);
+      });
     });
   }
 }

@@ -170,12 +170,20 @@ export class Members {
   /** Stages it by `remedy` where the command was lost: by then the one asked knew too little. */
   async #untilGone(id: NodeId, remedy: typeof stageLeave): Promise<void> {
     const { world, nodes } = this.#cluster;
+    let memberEpoch = 0;
     for (let tries = 1; ; tries += 1) {
+      // An older state, of a disk that was set back, may be from before it was taken in.
+      for (const { node } of nodes) {
+        const state = node?.introduction() && node.state();
+        if (state === undefined || findMember(state, id) === undefined) continue;
+        memberEpoch = Math.max(memberEpoch, state.epoch);
+      }
       const others = nodes.filter((machine) => machine.id !== id && machine.isUp);
       const states = others.flatMap(({ node }) =>
         node?.readiness().isReady === true ? [node.state()] : [],
       );
-      if (states.some((state) => findMember(state, id) === undefined)) break;
+      const later = states.filter(({ epoch }) => epoch > memberEpoch);
+      if (later.some((state) => findMember(state, id) === undefined)) break;
       // The commit was given to a node that had not heard of what was staged.
       if (states.some(({ staged }) => staged.length > 0)) await this.#commit();
       if (tries % REMEDY_TRIES === 0) {

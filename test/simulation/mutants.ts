@@ -6,6 +6,7 @@
  */
 
 import { IDENTITY } from './identity-mutants.ts';
+import { LINKING } from './link-mutants.ts';
 import { REPLICATING } from './replication-mutants.ts';
 
 export interface Mutant {
@@ -480,6 +481,7 @@ const FOLDING: readonly Mutant[] = [
 export const MUTANTS: readonly Mutant[] = [
   ...MERGING,
   ...IDENTITY,
+  ...LINKING,
   ...STORING,
   ...REMEMBERING,
   ...MOVING,

@@ -1,17 +1,21 @@
 /**
  * The network: delays, reorders, drops, duplicates and cuts.
  *
- * Messages go through the real encoding both ways, so that nothing but bytes crosses. Every message
- * takes its own random time, so they overtake each other. A cut is per direction. A request to a
- * process that is gone fails at once or never, as chance has it, like a refused or a silent port. Nothing
- * reaches a process that is paused, and no deadline of its own ends for it, before it goes on. Whom a gate
- * (`gates.ts`) does not let in is heard by nobody.
+ * In some seeds it carries the transport's own links (`links.ts`, `connections.ts`), in the others each
+ * message by itself. Such messages go through the real encoding both ways, so that nothing but bytes
+ * crosses. Every one takes its own random time, so they overtake each other. A cut is per direction. A
+ * request to a process that is gone fails at once or never, as chance has it, like a refused or a silent
+ * port. Nothing reaches a process that is paused, and no deadline of its own ends for it, before it goes
+ * on. Whom a gate (`gates.ts`) does not let in is heard by nobody.
  * Duplicates are harsher than real links, whose streams deliver once: the one request that must not
  * be carried out twice, an update of a data type, is spared.
  */
 
 import { Fault } from '../../src/base/fault.ts';
+import type { Host } from '../../src/base/host.ts';
 import type { NodeId } from '../../src/base/names.ts';
+import type { ClusterState } from '../../src/membership/cluster-state.ts';
+import type { VertebraNode } from '../../src/node/node.ts';
 import type {
   PeerReply,
   PeerRequest,
@@ -39,11 +43,17 @@ import {
   encodeStreamItem,
   encodeStreamRequest,
 } from '../../src/peer/wire.ts';
+import type { Wires } from './call.ts';
+import type { Process } from './call-end.ts';
+import { Connections } from './connections.ts';
 import { Gate, type GatedNode } from './gates.ts';
+import { SimulatedLinks } from './links.ts';
 import type { NodeClock, SeededRandom, World } from './world.ts';
 
 export interface NetworkOptions {
   latencyMaxMs: number;
+  /** Whether the transport's links carry what is said, and not each message goes by itself. */
+  readonly hasLinks: boolean;
   /** Probability of each, 0 to 1, for each message. */
   dropRate: number;
   duplicateRate: number;
@@ -61,6 +71,15 @@ interface Link<T> {
   readonly target: NodeId;
   resolve(this: void, value: T): void;
   reject(this: void, error: unknown): void;
+}
+
+/** How one incarnation of a node's process reaches the others. */
+export interface Reach {
+  readonly peer: Peer;
+  readonly joinPort: JoinPort;
+  stateChanged(state: ClusterState): void;
+  /** The process ends by itself. */
+  close(): void;
 }
 
 /** One incarnation of a node's process on the network. */
@@ -87,11 +106,77 @@ export class SimulatedNetwork {
   repeatsUpdates = false;
   /** `source>target` of each direction that is cut. */
   readonly #cuts = new Set<string>();
+  /** Where links carry what is said. */
+  readonly #connections: Connections | undefined;
+  readonly #processes = new Map<NodeId, Process>();
 
   constructor(world: World, options: NetworkOptions) {
     this.world = world;
     this.options = options;
     this.#random = world.random.fork();
+    if (!options.hasLinks) return;
+    const wires: Wires = {
+      world,
+      options,
+      latencyMs: () => this.#latency(),
+      isCut: (source, target) => this.#isCut(source, target),
+    };
+    this.#connections = new Connections(wires, this.#random.fork());
+  }
+
+  /** A process of `id` begins; `node` is asked for when it is there. */
+  enter(id: NodeId, host: Host & { readonly clock: NodeClock }, node: () => VertebraNode): Reach {
+    const { clock } = host;
+    const connections = this.#connections;
+    if (connections !== undefined) return this.#link({ id, connections }, host, node);
+    return {
+      peer: this.peerOf(id, clock),
+      joinPort: this.joinPortOf(id, clock),
+      stateChanged: () => undefined,
+      close: () => undefined,
+    };
+  }
+
+  #link(
+    { id, connections }: { readonly id: NodeId; readonly connections: Connections },
+    host: Host & { readonly clock: NodeClock },
+    node: () => VertebraNode,
+  ): Reach {
+    const process = { node: id, clock: host.clock, isGone: false };
+    this.#processes.set(id, process);
+    const handler = this.#watched(id, node);
+    const links = new SimulatedLinks({ host, node }, { process, connections }, handler);
+    const peer: Peer = {
+      request: (target, request, timeoutMs) => {
+        this.onRequest(request);
+        return links.peer.request(target, request, timeoutMs);
+      },
+      stream: (target, request, idleTimeoutMs) => links.peer.stream(target, request, idleTimeoutMs),
+    };
+    return {
+      peer,
+      joinPort: links.peer,
+      stateChanged: (state) => {
+        links.stateChanged(state);
+      },
+      close: () => {
+        links.close();
+      },
+    };
+  }
+
+  /** The node, with the bugs that tests plant. */
+  #watched(id: NodeId, node: () => VertebraNode): PeerHandler {
+    return {
+      handle: async (source, request, timeoutMs) => {
+        const lie = this.impostor(id, request);
+        if (lie !== undefined) return lie;
+        const reply = await node().handle(source, request, timeoutMs);
+        if (request.verb !== 'update' || !this.repeatsUpdates) return reply;
+        return node().handle(source, request, timeoutMs);
+      },
+      handleStream: (source, request) => node().handleStream(source, request),
+    };
   }
 
   attach(
@@ -99,6 +184,7 @@ export class SimulatedNetwork {
     handler: PeerHandler & JoinHandler & Partial<GatedNode>,
     clock: NodeClock,
   ): void {
+    if (this.options.hasLinks) return;
     const gate = isGated(handler) ? new Gate(handler, clock) : undefined;
     const port = { handler, clock, gate, isGone: false };
     this.#ports.set(id, port);
@@ -109,14 +195,19 @@ export class SimulatedNetwork {
     const port = this.#ports.get(id);
     if (port !== undefined) port.isGone = true;
     this.#ports.delete(id);
+    const process = this.#processes.get(id);
+    this.#processes.delete(id);
+    if (process !== undefined) this.#connections?.leave(process);
   }
 
   cut(source: NodeId, target: NodeId): void {
     this.#cuts.add(`${source}>${target}`);
+    this.#connections?.cut(source, target);
   }
 
   heal(): void {
     this.#cuts.clear();
+    this.#connections?.heal();
   }
 
   /** The port through which one incarnation of `source` asks its peers. */

@@ -5,11 +5,12 @@
  * `--first` ends with the first of them; with `--steps` the ring moves in every seed, not in each fourth;
  * with `--buckets` n_val, allow_mult and last_write_wins change in every seed, not in each fourth; with
  * `--members` nodes join, leave and replace each other; with `--faults crash,pause` only these happen.
+ * `--links` has all go over the transport's links, `--messages` nothing.
  */
 
 import { parseArgs } from 'node:util';
 import { ALL_FAULTS } from './simulation-options.ts';
-import { simulate } from './simulation.ts';
+import { simulate, type Verdict } from './simulation.ts';
 
 const { values } = parseArgs({
   options: {
@@ -22,6 +23,8 @@ const { values } = parseArgs({
     steps: { type: 'boolean' },
     members: { type: 'boolean', default: false },
     buckets: { type: 'boolean' },
+    links: { type: 'boolean' },
+    messages: { type: 'boolean' },
     faults: { type: 'string' },
     first: { type: 'boolean', default: false },
   },
@@ -35,16 +38,24 @@ const deadlineMs =
 let brokenCount = 0;
 let ackedCount = 0;
 let seed = first;
+// A bug that a node does not survive ends the process.
+process.on('uncaughtExceptionMonitor', tellEnd);
 for (; seed <= last && Date.now() < deadlineMs; seed += 1) {
-  const verdict = await simulate({
+  const verdict = await simulated({
     seed,
     operationsPerClient: Number(values.operations),
     datatypeClientCount: Number(values['datatype-clients']),
     ...(values.steps === undefined ? {} : { steps: values.steps }),
     ...(values.buckets === undefined ? {} : { changesBuckets: values.buckets }),
     ...(faults === undefined ? {} : { faults }),
+    ...(values.links === undefined ? {} : { links: true }),
+    ...(values.messages === undefined ? {} : { links: false }),
     changesMembers: values.members,
   });
+  if (verdict === undefined) {
+    if (values.first) break;
+    continue;
+  }
   ackedCount += verdict.ackedCount;
   if (values.verbose) {
     const { writeCount, readCount, failureCount, stepCount, fingerprint } = verdict;
@@ -70,6 +81,22 @@ console.log(
   `${seed - first} seeds, ${ackedCount} acknowledged writes, ${brokenCount} seeds broken`,
 );
 process.exitCode = brokenCount === 0 ? 0 : 1;
+
+/** Undefined: it came to no end, or to a bug that would stop a node. */
+async function simulated(options: Parameters<typeof simulate>[0]): Promise<Verdict | undefined> {
+  try {
+    return await simulate(options);
+  } catch (error) {
+    brokenCount += 1;
+    tellEnd(error);
+    return undefined;
+  }
+}
+
+function tellEnd(error: unknown): void {
+  console.log(`seed ${seed} breaks a promise; it ends with:`);
+  console.log(`  ${error instanceof Error ? error.stack : String(error)}`);
+}
 
 /** `A..B`, or one seed; without either, on from `--seed` until the minutes are over. */
 function seedRange(): [number, number] {

@@ -25,6 +25,11 @@ export interface SimulationOptions {
   readonly changesMembers?: boolean;
   /** Whether n_val, allow_mult and last_write_wins change meanwhile. Default: with every fourth seed. */
   readonly changesBuckets?: boolean;
+  /**
+   * Whether the transport's own links carry what nodes say, or each message goes by itself and is lost,
+   * doubled and overtaken. Default: four seeds in turn.
+   */
+  readonly links?: boolean;
   /** Virtual time until what is still wrong is a finding. Default 200,000. */
   readonly healLimitMs?: number;
   /** Changes the cluster before it starts: how a test plants a bug. */
@@ -60,6 +65,10 @@ const FAULTS_OF_SOUND_DISKS = ALL_FAULTS.filter(
 
 export function drawnFaults({ seed, faults }: SimulationOptions): readonly FaultKind[] {
   return faults ?? (seed % 4 === 3 ? FAULTS_OF_SOUND_DISKS : ALL_FAULTS);
+}
+
+export function hasLinks({ seed, links }: SimulationOptions): boolean {
+  return links ?? Math.floor(seed / 4) % 2 === 1;
 }
 
 /** Each change is an epoch. */

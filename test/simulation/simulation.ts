@@ -39,6 +39,7 @@ import {
   changesAccess,
   changesBuckets,
   drawnFaults,
+  hasLinks,
   movesRing,
   type SimulationOptions,
 } from './simulation-options.ts';
@@ -101,7 +102,7 @@ export async function simulate(options: SimulationOptions): Promise<Verdict> {
     ringSize: 8,
     defaultProperties: { n_val: N },
     disk: { writeLatencyMaxMs: 4, readLatencyMaxMs: 1 },
-    network: { latencyMaxMs: 5, dropRate: 0, duplicateRate: 0 },
+    network: { latencyMaxMs: 5, dropRate: 0, duplicateRate: 0, hasLinks: hasLinks(options) },
     repair: {
       reaper: { deleteMode: world.random.pick(DELETE_MODES) },
       // Longer than the default: hints stay owed while more faults happen.
@@ -170,6 +171,7 @@ class Run {
       intervalMs: this.#options.faultIntervalMs ?? 1_500,
       lastingMaxMs: 4_000,
       kinds: drawnFaults(this.#options),
+      keepsVotes: this.#options.changesMembers === true,
     });
     const steps = new Steps(this.#cluster, STEP_INTERVAL_MS);
     if (movesRing(this.#options)) steps.start();
@@ -324,7 +326,8 @@ class Run {
     for (const [id, key] of this.#history.keys) {
       const copies = await this.#primaryCopies(key);
       const object = mergedCopy(copies.values());
-      healed.push({ key, object });
+      const isDamaged = this.#cluster.nodes.some((node) => node.holdsDamaged(key));
+      healed.push({ key, object, isDamaged });
       const hadDamage = this.#hadDamage;
       const wasSetBack = this.#wasSetBack;
       const end = { object, hadDamage, wasSetBack, ...this.#buckets.givenUpIn(key.bucket) };

@@ -60,7 +60,7 @@ export class Steps {
 function stepTo(state: ClusterState, owning: readonly string[]): StagingOutcome {
   const { members, ringSize, staged } = state;
   const { ownerByPartition: owners } = claim({
-    members: members.filter(({ id }) => owning.includes(id)),
+    members: members.filter(({ id, status }) => status === 'valid' && owning.includes(id)),
     ringSize,
     previous: ownersOf(state),
   });

@@ -73,7 +73,12 @@ const REQUEST: JoinRequest = {
 
 t.test('to join takes both ways of the link, and a node that runs', async (t) => {
   const world = new World(3);
-  const network = new SimulatedNetwork(world, { latencyMaxMs: 5, dropRate: 0, duplicateRate: 0 });
+  const network = new SimulatedNetwork(world, {
+    latencyMaxMs: 5,
+    dropRate: 0,
+    duplicateRate: 0,
+    hasLinks: false,
+  });
   const [asker, target] = [new NodeClock(world, 0), new NodeClock(world, 0)];
   let askedCount = 0;
   const handler = {

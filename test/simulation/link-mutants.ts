@@ -1,0 +1,48 @@
+/** Mutants of the links between nodes: what is said on them, and to whom. */
+
+import type { Mutant } from './mutants.ts';
+
+export const LINKING: readonly Mutant[] = [
+  {
+    name: 'two requests under way have one number',
+    file: 'transport/pending-requests',
+    from: 'this.#nextId = (this.#nextId + 1) % ID_LIMIT;',
+    to: 'this.#nextId = (this.#nextId + 1) % 2;',
+  },
+  {
+    name: 'a request never runs out of time',
+    file: 'transport/pending-requests',
+    from: 'if (request.deadlineMs <= nowMs)',
+    to: 'if (false)',
+  },
+  {
+    name: 'a request that failed is answered as one that was carried out',
+    file: 'transport/server-link',
+    from: 'this.#done(new Reply(id, deadlineMs, faultFields(this.#explain(error))))',
+    to: "this.#done(new Reply(id, deadlineMs, [replyToTuple({ kind: 'done' })]))",
+  },
+  {
+    name: 'the rest of a stream is never sent',
+    file: 'transport/server-stream',
+    from: 'if (this.#entries.length === 0 || this.#isLeft)',
+    to: 'if (this.#entriesBytes < 400 || this.#isLeft)',
+  },
+  {
+    name: 'a link that broke is not dialled again',
+    file: 'transport/peer-link',
+    from: 'this.#dialLater(refused !== undefined);',
+    to: 'if (!wasUp) this.#dialLater(refused !== undefined);',
+  },
+  {
+    name: 'whoever answers is taken for the start that is known',
+    file: 'transport/link-session',
+    from: 'return this.#gate.admit(hello);',
+    to: 'return undefined;',
+  },
+  {
+    name: 'a node does not hear that it was followed by another start',
+    file: 'cli/node-links',
+    from: 'node().succession()?.refusedBy(id, remembered)',
+    to: 'undefined',
+  },
+];
