@@ -134,6 +134,8 @@ export class SimulatedNode {
   #reach: Reach | undefined;
   /** Told when the process is gone. */
   #goes: () => void = () => undefined;
+  /** A process has begun and opens its disk. */
+  #isOpening = false;
   #isStopping = false;
   #isRestored = false;
   #isScrap = false;
@@ -156,12 +158,19 @@ export class SimulatedNode {
   }
 
   async start(): Promise<void> {
-    if (this.node !== undefined || this.#isScrap) return;
+    if (this.node !== undefined || this.#isOpening || this.#isScrap) return;
     const clock = new NodeClock(this.#cluster.world, this.clock.wallOffsetMs);
     this.clock = clock;
     this.interruptedMs = this.#cluster.world.nowMs;
     const host = this.#host();
-    const store = await this.disk.open(host);
+    const gone = new Promise<undefined>((resolve) => {
+      this.#goes = () => resolve(undefined);
+    });
+    this.#isOpening = true;
+    const store = await Promise.race([this.disk.open(host), gone]);
+    // Whoever has killed it begins it again.
+    if (store === undefined || this.clock !== clock) return;
+    this.#isOpening = false;
     const reach = this.#cluster.network.enter(this.id, host, () => node);
     this.#reach = reach;
     const node: VertebraNode = new VertebraNode(host, store, reach.peer, {
@@ -182,9 +191,6 @@ export class SimulatedNode {
       },
     });
     this.node = node;
-    const gone = new Promise<void>((resolve) => {
-      this.#goes = resolve;
-    });
     this.#cluster.network.attach(this.id, node, clock);
     try {
       // The start of a process that is killed comes to no end.
@@ -212,7 +218,8 @@ export class SimulatedNode {
 
   /** The process is gone between two instructions. */
   crash(): void {
-    if (this.node === undefined) return;
+    if (this.node === undefined && !this.#isOpening) return;
+    this.#isOpening = false;
     this.#cluster.network.detach(this.id);
     this.clock.stop();
     this.interruptedMs = this.#cluster.world.nowMs;

@@ -148,6 +148,7 @@ class DiskProcess implements FilesPass {
   }
 
   pass(kind: 'read' | 'write'): Promise<void> {
+    if (this.isGone) return new Promise(() => undefined);
     if (this.isOpening) return Promise.resolve();
     const { options, random, world } = this.#disk;
     const soundMaxMs = kind === 'read' ? options.readLatencyMaxMs : options.writeLatencyMaxMs;
