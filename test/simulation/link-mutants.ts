@@ -14,6 +14,7 @@ export const LINKING: readonly Mutant[] = [
     file: 'transport/pending-requests',
     from: 'if (request.deadlineMs <= nowMs)',
     to: 'if (false)',
+    by: 'transport/pending-requests.test',
   },
   {
     name: 'a request that failed is answered as one that was carried out',
@@ -38,6 +39,7 @@ export const LINKING: readonly Mutant[] = [
     file: 'transport/link-session',
     from: 'return this.#gate.admit(hello);',
     to: 'return undefined;',
+    by: 'transport/link-troubles.test',
   },
   {
     name: 'a node does not hear that it was followed by another start',
