@@ -6,6 +6,8 @@ import { Fill } from '../../src/repair/fill.ts';
 import type { PeerReply, PeerRequest } from '../../src/peer/messages.ts';
 import type { SimulatedCluster } from './cluster.ts';
 import type { FaultKind } from './faults.ts';
+import type { WriteRecord } from './history.ts';
+import { mayShareCommit } from './judges.ts';
 import { runUntraced } from '../untraced.ts';
 import { simulate } from './simulation.ts';
 
@@ -147,3 +149,25 @@ t.test('a majority of primaries that have forgotten what another took is found',
 function confirmUnmade(request: PeerRequest): PeerReply | undefined {
   return request.verb === 'merge' || request.verb === 'tree' ? { kind: 'done' } : undefined;
 }
+
+t.test(
+  'where one value is kept, a write may share its commit with what supersedes it',
+  async (t) => {
+    const key = { type: 'default', bucket: 'd', key: 'k' } as unknown as WriteRecord['key'];
+    const write = (startedMs: number, isDelete = false): WriteRecord => ({
+      key,
+      context: undefined,
+      isDelete,
+      needed: 1,
+      isStrict: true,
+      startedMs,
+      token: isDelete ? '' : 'w1',
+      ackedMs: startedMs + 10,
+      dot: undefined,
+    });
+    const lost = write(100);
+    t.ok(mayShareCommit(lost, [lost, write(105, true)]), 'a delete, whose dot nobody can tell');
+    t.notOk(mayShareCommit(lost, [lost, write(105)]), 'no write that reached no disk either');
+    t.notOk(mayShareCommit(lost, [lost, write(111, true)]), 'nor one that came later');
+  },
+);

@@ -181,7 +181,8 @@ export function mayShareCommit(write: WriteRecord, others: readonly WriteRecord[
   return others.some(
     (other) =>
       other !== write &&
-      other.dot !== undefined &&
+      // A delete has no token by which its dot could be found.
+      (other.isDelete || other.dot !== undefined) &&
       other.startedMs <= ackedMs &&
       (other.ackedMs ?? Infinity) >= startedMs,
   );
