@@ -7,7 +7,7 @@
 
 import type { ByteString } from '../base/bytes.ts';
 import { assert } from '../base/fault.ts';
-import { sortInSlices } from '../base/sliced-sort.ts';
+import { distinctInSlices, sortInSlices } from '../base/sliced-lists.ts';
 import type { Sliced } from '../base/sliced.ts';
 import type { TictacTree } from '../object/tictac-tree.ts';
 import type { ClassCount, FoldPiece, KeyAmount, ObjectStatistics } from '../peer/folds.ts';
@@ -53,7 +53,7 @@ export class GatheredAmounts implements Gathering {
     const sorted = yield* sortInSlices(this.#amounts, ([left, less], [right, more]) => {
       return compareNames(left, right) || more - less;
     });
-    return sorted.filter(([key], index) => key !== sorted[index - 1]?.[0]);
+    return yield* distinctInSlices(sorted, ([left], [right]) => left === right);
   }
 }
 
@@ -78,10 +78,7 @@ export class GatheredContexts {
   /** By bucket and key, each once. */
   *sorted(): Sliced<readonly FoundContext[]> {
     const sorted = yield* sortInSlices(this.#contexts, compareFound);
-    return sorted.filter((found, index) => {
-      const before = sorted[index - 1];
-      return before === undefined || compareFound(before, found) !== 0;
-    });
+    return yield* distinctInSlices(sorted, (left, right) => compareFound(left, right) === 0);
   }
 }
 

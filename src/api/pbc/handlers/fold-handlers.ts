@@ -4,6 +4,7 @@
  */
 
 import { unreachable } from '../../../base/fault.ts';
+import { mapInSlices } from '../../../base/sliced-lists.ts';
 import { runInSlices } from '../../../base/sliced.ts';
 import { DEFAULT_BUCKET_TYPE } from '../../../base/names.ts';
 import { printString } from '../../../object/erlang-text.ts';
@@ -53,8 +54,8 @@ import type {
 
 /** As in Riak: folds of large clusters take their time. */
 const FOLD_TIMEOUT_MS = 3_600_000;
-/** Entries above which a reply is encoded in slices. */
-const SMALL_COUNT_MAX = 1_000;
+/** A larger reply is encoded in slices. */
+const SMALL_BYTES_MAX = 24_000;
 /** What an entry takes beside its bytes, as fields. */
 const ENTRY_BYTES = 24;
 /** Riak keeps trees of all buckets in this size only. */
@@ -209,29 +210,45 @@ function outcomeReply(
   session: Session,
 ): Reply | Promise<Reply> {
   switch (outcome.kind) {
-    case 'amounts': {
-      const keys_count = outcome.amounts.map(([tag, count]) => ({ tag, count }));
-      const sizeBytes = sizeOf(outcome.amounts, ([key]) => key.length);
-      const message = { response_type: name('find_keys'), keys_count };
-      return listReply(RpbAaeFoldKeyCountResp, message, { sizeBytes, session });
-    }
-    case 'contexts': {
-      const { contexts } = outcome;
-      const keys_value = contexts.map(({ type, bucket, key, context: value }) => {
-        return { type: shownType(type), bucket, key, value };
-      });
-      const sizeBytes = sizeOf(contexts, ({ type, bucket, key, context }) => {
-        return type.length + bucket.length + key.length + context.length;
-      });
-      const message = { response_type: name('clock'), keys_value };
-      return listReply(RpbAaeFoldKeyValueResp, message, { sizeBytes, session });
-    }
-    case 'buckets': {
-      const { buckets } = outcome;
-      const bucket_list = buckets.map(({ type, bucket }) => ({ type: shownType(type), bucket }));
-      const sizeBytes = sizeOf(buckets, ({ type, bucket }) => type.length + bucket.length);
-      return listReply(RpbAaeFoldListBucketsResp, { bucket_list }, { sizeBytes, session });
-    }
+    case 'amounts':
+      return listReply(
+        {
+          type: RpbAaeFoldKeyCountResp,
+          items: outcome.amounts,
+          lengthOf: ([key]) => key.length,
+          entryOf: ([tag, count]) => ({ tag, count }),
+          messageOf: (keys_count) => ({ response_type: name('find_keys'), keys_count }),
+        },
+        session,
+      );
+    case 'contexts':
+      return listReply(
+        {
+          type: RpbAaeFoldKeyValueResp,
+          items: outcome.contexts,
+          lengthOf: ({ type, bucket, key, context }) =>
+            type.length + bucket.length + key.length + context.length,
+          entryOf: ({ type, bucket, key, context: value }) => ({
+            type: shownType(type),
+            bucket,
+            key,
+            value,
+          }),
+          messageOf: (keys_value) => ({ response_type: name('clock'), keys_value }),
+        },
+        session,
+      );
+    case 'buckets':
+      return listReply(
+        {
+          type: RpbAaeFoldListBucketsResp,
+          items: outcome.buckets,
+          lengthOf: ({ type, bucket }) => type.length + bucket.length,
+          entryOf: ({ type, bucket }) => ({ type: shownType(type), bucket }),
+          messageOf: (bucket_list) => ({ bucket_list }),
+        },
+        session,
+      );
     case 'statistics':
       return reply(RpbAaeFoldKeyCountResp, statisticsMessage(outcome.statistics));
     case 'count':
@@ -290,20 +307,28 @@ function numbered(packed: Buffer, branch: number): Buffer {
   return bytes;
 }
 
-function listReply<F extends Fields>(
-  type: MessageType<F>,
-  message: MessageInput<F>,
-  { sizeBytes, session }: { readonly sizeBytes: number; readonly session: Session },
-): Reply | Promise<Reply> {
-  if (sizeBytes > session.replySizeMaxBytes) return TOO_LARGE;
-  return sizeBytes > SMALL_COUNT_MAX * ENTRY_BYTES
-    ? largeReply(type, message, session.clock)
-    : reply(type, message);
+interface FoundList<F extends Fields, T, E> {
+  readonly type: MessageType<F>;
+  readonly items: readonly T[];
+  /** Of its names and values. */
+  readonly lengthOf: (item: T) => number;
+  readonly entryOf: (item: T) => E;
+  readonly messageOf: (entries: readonly E[]) => MessageInput<F>;
 }
 
-/** Texts of all items together would be garbage of tens of megabytes. */
-function sizeOf<T>(items: readonly T[], lengthOf: (item: T) => number): number {
-  return items.reduce((sum, item) => sum + lengthOf(item) + ENTRY_BYTES, 0);
+async function listReply<F extends Fields, T, E>(
+  { type, items, lengthOf, entryOf, messageOf }: FoundList<F, T, E>,
+  { clock, replySizeMaxBytes }: Session,
+): Promise<Reply> {
+  let sizeBytes = 0;
+  const work = mapInSlices(items, (item) => {
+    sizeBytes += lengthOf(item) + ENTRY_BYTES;
+    return sizeBytes > replySizeMaxBytes ? undefined : entryOf(item);
+  });
+  const entries = await runInSlices(work, clock);
+  if (entries === undefined) return TOO_LARGE;
+  const message = messageOf(entries);
+  return sizeBytes > SMALL_BYTES_MAX ? largeReply(type, message, clock) : reply(type, message);
 }
 
 /** Riak leaves the default type out. */

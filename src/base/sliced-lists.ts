@@ -1,16 +1,17 @@
 /**
- * Sorting long lists in slices: runs are sorted each in one go, and then merged two by two.
- *
- * Sorting 200,000 names holds the event loop for a quarter of a second, runs of some thousand for a
- * millisecond or two.
+ * Long lists in slices. Sorting 200,000 names holds the event loop for a quarter of a second, and only going
+ * over them for tens of milliseconds; some thousand take a millisecond or two.
  */
 
 import type { Sliced } from './sliced.ts';
 
-/** Items that are sorted, or merged, in one slice. */
+/** Items that are sorted, merged or looked at in one slice. */
 const SLICE_COUNT = 8_192;
 
-/** In order; equal items stay as they are to each other. Neither reads nor keeps `items` afterwards. */
+/**
+ * In order, by runs that are merged two by two; equal items stay as they are to each other. Neither reads
+ * nor keeps `items` afterwards.
+ */
 export function* sortInSlices<T>(
   items: readonly T[],
   compare: (left: T, right: T) => number,
@@ -50,4 +51,32 @@ function* mergeInSlices<T>(
     else fromRight += 1;
   }
   return merged;
+}
+
+/** Of neighbours that are the same the first. `sorted` must not change meanwhile. */
+export function* distinctInSlices<T>(
+  sorted: readonly T[],
+  areSame: (left: T, right: T) => boolean,
+): Sliced<T[]> {
+  const distinct: T[] = [];
+  for (const [index, item] of sorted.entries()) {
+    if (index > 0 && index % SLICE_COUNT === 0) yield;
+    if (index === 0 || !areSame(sorted[index - 1] as T, item)) distinct.push(item);
+  }
+  return distinct;
+}
+
+/** What `change` makes of each item until it makes undefined of one: then undefined. */
+export function* mapInSlices<T, R>(
+  items: readonly T[],
+  change: (item: T) => R | undefined,
+): Sliced<R[] | undefined> {
+  const changed: R[] = [];
+  for (const item of items) {
+    if (changed.length > 0 && changed.length % SLICE_COUNT === 0) yield;
+    const made = change(item);
+    if (made === undefined) return undefined;
+    changed.push(made);
+  }
+  return changed;
 }
