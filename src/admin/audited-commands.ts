@@ -3,7 +3,7 @@
  *
  * What is not named below as looking counts as changing. What cannot be recorded is not carried out,
  * unless the configuration says otherwise. Of what an operator types nothing is recorded that may be a
- * secret: passwords and the values of users' and groups' other options.
+ * secret: passwords and the values of users' and groups' other options, and keys that are to be erased.
  */
 
 import { isFault } from '../base/fault.ts';
@@ -108,7 +108,7 @@ async function recorded(
     id,
     operator: operator ?? 'unknown',
     command: name,
-    arguments: withoutSecrets(options),
+    arguments: withoutSecrets(name === 'key erase' ? { ...options, key: HIDDEN } : options),
   });
   if (trouble !== undefined && !isLenient) {
     throw new AdminRefusal(`nothing was done, because it could not be recorded: ${trouble}`);

@@ -1,10 +1,11 @@
 /**
- * A key by an operator: where it is, and whether its copies agree.
+ * A key by an operator: where it is, whether its copies agree, and its erasure.
  */
 
 import { byteStringToUtf8, type ByteString } from '../base/bytes.ts';
 import type { ObjectKey } from '../base/names.ts';
 import type { KeyFingerprint } from '../node/key-fingerprint.ts';
+import type { ErasureOptions, KeyErasure } from '../node/key-erasure.ts';
 import type { KeyTrace, TracedCopy } from '../node/key-trace.ts';
 import type { OperatorService } from '../node/operations.ts';
 import { AdminRefusal, type AdminCommand } from './admin-server.ts';
@@ -20,29 +21,65 @@ export interface LocatedKey extends KeyTrace {
   readonly fingerprint: string;
 }
 
-export function keyCommands(
-  operator: OperatorService,
-  fingerprint: KeyFingerprint,
-): Map<string, AdminCommand> {
+export interface ErasedKey extends Omit<KeyErasure, 'trace'> {
+  /** Afterwards. */
+  readonly located: LocatedKey;
+}
+
+export interface KeyCommandsPorts {
+  readonly operator: Pick<OperatorService, 'locate' | 'erase'>;
+  readonly clients: ErasureOptions['clients'];
+  /** Whether tombstones stay until they are reaped by hand. */
+  readonly keepsTombstones: boolean;
+  readonly fingerprint: KeyFingerprint;
+}
+
+/** Less than a command waits for its answer. */
+const ERASE_TIMEOUT_MS = 30_000;
+
+export function keyCommands(ports: KeyCommandsPorts): Map<string, AdminCommand> {
   return new Map<string, AdminCommand>([
-    ['key locate', async (options) => locate(operator, fingerprint, options)],
+    ['key locate', (options) => locate(ports, options)],
+    ['key erase', (options) => erase(ports, options)],
   ]);
 }
 
 async function locate(
-  operator: OperatorService,
-  fingerprint: KeyFingerprint,
+  { operator, fingerprint }: KeyCommandsPorts,
   options: Options,
 ): Promise<LocatedKey> {
-  const key: ObjectKey = {
+  const key = keyOf(options);
+  const trace = await operator.locate(key);
+  return locatedKey(key, trace ?? refuseType(key), fingerprint);
+}
+
+async function erase(
+  { operator, clients, keepsTombstones, fingerprint }: KeyCommandsPorts,
+  options: Options,
+): Promise<ErasedKey> {
+  const key = keyOf(options);
+  const erasure = await operator.erase(key, {
+    clients,
+    keepsTombstone: keepsTombstones && options['reap'] !== true,
+    timeoutMs: ERASE_TIMEOUT_MS,
+  });
+  const { trace, ...rest } = erasure ?? refuseType(key);
+  return { ...rest, located: locatedKey(key, trace, fingerprint) };
+}
+
+function keyOf(options: Options): ObjectKey {
+  return {
     type: nameOf(options, 'type'),
     bucket: nameOf(options, 'bucket'),
     key: nameOf(options, 'key'),
   };
-  const trace = await operator.locate(key);
-  if (trace === undefined) {
-    throw new AdminRefusal(`${byteStringToUtf8(key.type)} is not an active bucket type`);
-  }
+}
+
+function refuseType({ type }: ObjectKey): never {
+  throw new AdminRefusal(`${byteStringToUtf8(type)} is not an active bucket type`);
+}
+
+function locatedKey(key: ObjectKey, trace: KeyTrace, fingerprint: KeyFingerprint): LocatedKey {
   return {
     type: byteStringToUtf8(key.type),
     bucket: byteStringToUtf8(key.bucket),
@@ -98,4 +135,28 @@ function copyLines(copy: TracedCopy): string[] {
     return `    sibling  ${sibling.dot}  ${when}  ${what}  ${indexes}  vtag ${sibling.vtag}`;
   });
   return [`  ${copy.node}: ${facts.join(', ')}`, ...context, ...siblings];
+}
+
+/** What an erasure came to, and what it cannot reach. */
+export function erasedKeyText(erased: ErasedKey): string {
+  return [locatedKeyText(erased.located), '', ...erasureLines(erased)].join('\n');
+}
+
+function erasureLines({ verdict, wasThere, deleted, located }: ErasedKey): string[] {
+  if (verdict === 'rewritten') {
+    return ['What was there has gone, but a client has written the key again meanwhile.'];
+  }
+  if (verdict === 'left') {
+    const refusal = deleted === undefined || deleted === 'deleted' ? '' : ` (${deleted})`;
+    return [`NOT ERASED${refusal}: see above what is left. Repeat it when all members are up.`];
+  }
+  const gone =
+    located.verdict === 'absent'
+      ? 'Erased: no member holds anything of the key.'
+      : 'Erased: every replica holds its tombstone and nothing else. It stays, as delete_mode says, for\n' +
+        'other clusters to take; when they have, repeat it with --reap, here and there.';
+  return [
+    wasThere ? gone : `There was no value. ${gone}`,
+    'Not reached: backups, other clusters, and what files of the store hold until they are rewritten.',
+  ];
 }

@@ -3,7 +3,7 @@
  */
 
 import type { Command } from 'commander';
-import { locatedKeyText } from '../admin/key-commands.ts';
+import { erasedKeyText, locatedKeyText, type ErasedKey } from '../admin/key-commands.ts';
 import { askNode } from '../admin/admin-client.ts';
 import { addAuditCommand } from './admin-audit-command.ts';
 import { addBackupCommands } from './admin-backup-command.ts';
@@ -91,7 +91,7 @@ export function addAdminCommands(program: Command): void {
   });
   addRingCommands(admin, { ask, answerTo });
   addClusterCommands(admin, ask);
-  addKeyCommands(admin, ask);
+  addKeyCommands(admin, answerTo);
   addLoadCommands(admin, ask);
   addLogCommands(admin, ask);
   addAuditCommand(admin, answerTo);
@@ -159,15 +159,41 @@ function addRingCommands(
     });
 }
 
-function addKeyCommands(admin: Command, ask: Ask): void {
-  admin
-    .command('key')
-    .description('one key')
+function addKeyCommands(admin: Command, answerTo: Answer): void {
+  const key = admin.command('key').description('one key');
+  key
     .command('locate <type> <bucket> <key>')
     .description('where a key is, what each node holds of it, and whether they agree')
-    .action((type: string, bucket: string, key: string) =>
-      ask('key locate', { type, bucket, key }, locatedKeyText),
-    );
+    .action(async (type: string, bucket: string, name: string) => {
+      await answerTo('key locate', { type, bucket, key: name }, locatedKeyText);
+    });
+  key
+    .command('erase <type> <bucket> <key>')
+    .description(
+      'delete a key, reap it, and look at every member; exits with 1 if anything is left',
+    )
+    .option('--yes', 'without it, only what would be erased is shown')
+    .option('--reap', 'let the tombstone go too where delete_mode keeps tombstones')
+    .option('--reason <text>', 'for the audit log, in which the key itself is not')
+    .action(async (type: string, bucket: string, name: string, options: EraseOptions) => {
+      if (admin.opts<NodeOptions>().all === true)
+        key.error('one node erases for all: without --all');
+      const of = { type, bucket, key: name };
+      if (options.yes !== true) {
+        await answerTo('key locate', of, locatedKeyText);
+        console.error('nothing was erased: --yes erases this');
+        return;
+      }
+      const { reap, reason } = options;
+      const erased = await answerTo('key erase', { ...of, reap, reason }, erasedKeyText);
+      if ((erased as ErasedKey).verdict !== 'erased') process.exitCode = 1;
+    });
+}
+
+interface EraseOptions {
+  readonly yes?: boolean;
+  readonly reap?: boolean;
+  readonly reason?: string;
 }
 
 function addBucketTypeCommands(admin: Command, ask: Ask): void {

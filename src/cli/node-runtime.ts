@@ -262,7 +262,12 @@ export class NodeRuntime {
       ...clusterCommands(this.node, () => this.#peerReports()),
       ...statusCommands(this.node, this.node.operations()),
       ...ringCommands(this.node, this.node.operations(), () => this.#peerReports()),
-      ...keyCommands(this.node.operations(), this.#fingerprint),
+      ...keyCommands({
+        operator: this.node.operations(),
+        clients: this.node,
+        keepsTombstones: deleteMode(this.#options.config) === 'keep',
+        fingerprint: this.#fingerprint,
+      }),
       ...slowLogCommands(this.#slowLog),
       ...hotKeyCommands(this.node.hotKeys, this.#fingerprint),
       ...repairCommands(this.node, this.node.operations()),

@@ -100,9 +100,7 @@ export async function traceKey(
   const asked = await Promise.all(
     [...roles].map(async ([node, role]) => ({ node, role, answer: await ask(ports, node, key) })),
   );
-  const newest = asked
-    .map(({ answer }) => answer.head?.context ?? EMPTY_VERSION_VECTOR)
-    .reduce(merge, EMPTY_VERSION_VECTOR);
+  const newest = contextOf(asked.map(({ answer }) => answer));
   const copies = asked
     .map(({ node, role, answer }) => describe({ node, role, isUp: isUp(node) }, answer, newest))
     .filter((copy) => copy.role !== 'other' || copy.state !== 'absent' || copy.hintsFor.length > 0);
@@ -117,6 +115,18 @@ export async function traceKey(
     copies,
     hintCount: copies.reduce((sum, { hintsFor }) => sum + hintsFor.length, 0),
   };
+}
+
+/** What all members that answer have seen of the key, wherever they hold it. */
+export async function seenOfKey(ports: KeyTracePorts, key: ObjectKey): Promise<VersionVector> {
+  const members = ports.topology.state().members;
+  return contextOf(await Promise.all(members.map(({ id }) => ask(ports, id, key))));
+}
+
+function contextOf(answers: readonly Answer[]): VersionVector {
+  return answers
+    .map(({ head }) => head?.context ?? EMPTY_VERSION_VECTOR)
+    .reduce(merge, EMPTY_VERSION_VECTOR);
 }
 
 interface Answer {

@@ -1,8 +1,8 @@
 /**
  * What a node offers to its operator, beside what it offers to clients.
  *
- * Everything here looks, or starts, ends and reports background work; nothing changes what clients
- * have stored.
+ * Everything here looks, or starts, ends and reports background work; but for the erasure of a key nothing
+ * changes what clients have stored.
  */
 
 import type { Clock } from '../base/host.ts';
@@ -20,7 +20,8 @@ import type { TransferStatus } from '../repair/transfer-progress.ts';
 import { effectiveTypeProperties } from '../membership/effective-properties.ts';
 import { unsafePartitions, type UnsafePartitions } from '../ring/unsafe-partitions.ts';
 import { holdingsOf, type Holdings } from './capacity.ts';
-import { traceKey, type KeyTrace } from './key-trace.ts';
+import { eraseKey, type ErasureOptions, type KeyErasure } from './key-erasure.ts';
+import { seenOfKey, traceKey, type KeyTrace } from './key-trace.ts';
 import type { PeerClock, PeerClocks } from './peer-clocks.ts';
 import type { RepairRounds, RepairStatus, TombstoneCount } from './repair-rounds.ts';
 import type { Topology } from './topology.ts';
@@ -28,6 +29,8 @@ import type { Topology } from './topology.ts';
 export interface OperatorService {
   /** Undefined: the bucket type is unknown. */
   locate(key: ObjectKey): Promise<KeyTrace | undefined>;
+  /** Undefined: the bucket type is unknown. */
+  erase(key: ObjectKey, options: ErasureOptions): Promise<KeyErasure | undefined>;
   /** The members that are up and have not said that they act on this node's epoch. */
   behind(): readonly NodeId[];
   /** Why this node cannot act on the newest state, in a sentence: a later release has written it. */
@@ -91,6 +94,18 @@ export class Operations implements OperatorService {
 
   locate(key: ObjectKey): Promise<KeyTrace | undefined> {
     return traceKey({ ...this.#ports, timeoutMs: TRACE_TIMEOUT_MS }, key);
+  }
+
+  erase(key: ObjectKey, options: ErasureOptions): Promise<KeyErasure | undefined> {
+    const { clock, repair } = this.#ports;
+    const tracing = { ...this.#ports, timeoutMs: TRACE_TIMEOUT_MS };
+    const ports = {
+      clock,
+      trace: () => traceKey(tracing, key),
+      seen: () => seenOfKey(tracing, key),
+      reap: () => repair.reap(key),
+    };
+    return eraseKey(ports, key, options);
   }
 
   holdings(): Promise<Holdings> {

@@ -94,6 +94,13 @@ t.test('looking at hot keys is recorded when it reveals them', async (t) => {
   t.match(events, [{ command: 'hotkeys', arguments: { revealKeys: true } }, { outcome: 'done' }]);
 });
 
+t.test('the erasure of a key is recorded without the key', async (t) => {
+  const { events, run } = world({ 'key erase': async () => 'erased' });
+  await run('key erase', { type: 't', bucket: 'b', key: '9990000018', reason: 'case 26/7' });
+  t.match(events[0]?.['arguments'], { type: 't', bucket: 'b', key: '***', reason: 'case 26/7' });
+  t.notMatch(JSON.stringify(events), /9990000018/);
+});
+
 t.test('what is called looking is a command that there is', (t) => {
   const folder = resolve(import.meta.dirname, '../../../src');
   const sources = readdirSync(join(folder, 'admin'))

@@ -43,6 +43,26 @@ async function showsCluster(t: Test, config: string): Promise<void> {
   t.equal((await dashboard.ended).code, 0);
 }
 
+/** Only where it is meant. */
+async function erasesKey(
+  t: Test,
+  { admin, url }: { admin: (...words: string[]) => Promise<Ended>; url: string },
+): Promise<void> {
+  const patient = '9990000026';
+  const key = new URL(patient, url);
+  const headers = { 'Content-Type': 'text/plain' };
+  t.equal((await fetch(key, { method: 'PUT', headers, body: 'Adeyemi' })).status, 204);
+  const erase = (...options: string[]): Promise<Ended> =>
+    admin('key', 'erase', 'default', 'patients', patient, ...options);
+  t.match(await erase(), { code: 0, stdout: /7 bytes/, stderr: /^nothing was erased/ });
+  t.equal((await fetch(key)).status, 200);
+  t.match(await admin('--all', 'key', 'erase', 'default', 'patients', patient), { code: 2 });
+
+  const erased = await erase('--yes', '--reason', 'case 26/7');
+  t.match(erased, { code: 0, stdout: /^Erased: no member holds anything of the key\.$/m });
+  t.equal((await fetch(key)).status, 404);
+}
+
 t.test('a cluster starts, serves, is administered, stops, and finds its data again', async (t) => {
   const basePort = await freeBasePort(2);
   const data = join(folder, 'dev');
@@ -79,6 +99,7 @@ t.test('a cluster starts, serves, is administered, stops, and finds its data aga
   t.equal(ready.code, 0);
   const located = await admin('key', 'locate', 'default', 'patients', '999%30000018', '--json');
   t.match(JSON.parse(located.stdout), { verdict: 'agree', key: '9990000018', copies: [{}, {}] });
+  await erasesKey(t, { admin, url });
   t.match((await admin('slowlog', '--limit', '5')).stdout, /500 ms or 1048576 bytes/);
   const capacity = await admin('capacity', '--check', '--json');
   const bytes = { storeBytes: Number, diskFreeBytes: Number, memoryHeadroomBytes: Number };

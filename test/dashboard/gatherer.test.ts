@@ -59,7 +59,12 @@ class Ways {
       ...statusCommands(node, operations),
       ...clusterCommands(node),
       ...repairCommands(node, operations),
-      ...keyCommands(operations, this.#fingerprint),
+      ...keyCommands({
+        operator: operations,
+        clients: node,
+        keepsTombstones: false,
+        fingerprint: this.#fingerprint,
+      }),
       ...hotKeyCommands(node.hotKeys, this.#fingerprint),
       ...slowLogCommands(new SlowLog(host, this.#fingerprint, SLOW_LOG_DEFAULTS)),
     ]);

@@ -5,6 +5,7 @@
  * still there; `npm run mutate` plants them and says at which seed each is caught.
  */
 
+import { ERASING } from './erasure-mutants.ts';
 import { IDENTITY } from './identity-mutants.ts';
 import { LINKING } from './link-mutants.ts';
 import { REPLICATING } from './replication-mutants.ts';
@@ -491,5 +492,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...JOINING,
   ...AGREEING,
   ...FOLDING,
+  ...ERASING,
   ...REPLICATING,
 ];
