@@ -35,6 +35,7 @@ export const LOOKING_COMMANDS: ReadonlySet<string> = new Set([
   'cluster partitions',
   'cluster plan',
   'cluster status',
+  'rate show',
   'repair status',
   'replication status',
   'security ciphers',

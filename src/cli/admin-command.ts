@@ -10,10 +10,12 @@ import { addBackupCommands } from './admin-backup-command.ts';
 import { addCapacityCommand } from './admin-capacity-command.ts';
 import { addLoadCommands } from './admin-load-command.ts';
 import { addLogCommands } from './admin-log-command.ts';
+import { addRateCommands } from './admin-rate-command.ts';
 import { addRepairCommands } from './admin-repair-command.ts';
 import { addReplicationCommands } from './admin-replication-command.ts';
 import { addSupportCommand } from './admin-support-command.ts';
 import { addTransfersCommand } from './admin-transfers-command.ts';
+import { addWaitCommand } from './admin-wait-command.ts';
 import { adminSocketPath } from '../admin/admin-socket.ts';
 import type { RingReadiness } from '../admin/ring-commands.ts';
 import type { ClusterConfig, NodeConfig } from '../config/cluster-config.ts';
@@ -83,6 +85,7 @@ export function addAdminCommands(program: Command): void {
     .description('what this machine and its node lack; exits with 1 if something fails')
     .action(() => diag(admin.opts<NodeOptions>()));
 
+  addWaitCommand(admin, <T>(command: string) => query(command) as Promise<T>);
   addCapacityCommand(admin, query);
   addSupportCommand(admin, () => {
     const target = admin.opts<NodeOptions>();
@@ -96,6 +99,7 @@ export function addAdminCommands(program: Command): void {
   addLogCommands(admin, ask);
   addAuditCommand(admin, answerTo);
   addRepairCommands(admin, ask);
+  addRateCommands(admin, ask);
   addTransfersCommand(admin, ask);
   addReplicationCommands(admin, ask);
   const config = (): ClusterConfig => readConfigFile(admin.opts<NodeOptions>().config);

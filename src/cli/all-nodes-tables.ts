@@ -7,7 +7,9 @@ import type { SlowLogReport } from '../admin/slow-log-commands.ts';
 import type { NodeStatus } from '../admin/status-commands.ts';
 import type { LevelReport } from '../base/log-levels.ts';
 import type { HintStatus } from '../repair/hinted-handoff.ts';
+import type { ShownRate } from '../node/rates.ts';
 import { slowRequestColumns, slowRequestRow } from './admin-load-command.ts';
+import { RATE_COLUMNS, rateRow } from './admin-rate-command.ts';
 import { levelsText } from './admin-log-command.ts';
 import { backupStatusColumns, backupStatusRow, type BackupStatus } from './backup-text.ts';
 import type { ToldTransfers } from './admin-transfers-command.ts';
@@ -117,9 +119,17 @@ const backup: AllNodesTable<BackupStatus> = {
   rowsOf: (status) => [backupStatusRow(status)],
 };
 
+const rates: AllNodesTable<readonly ShownRate[]> = {
+  columns: RATE_COLUMNS,
+  rowsOf: (report) => report.map(rateRow),
+};
+
 export const ALL_NODES_TABLES: Readonly<Record<string, AllNodesTable<never>>> = {
   status,
   'log show': logShow,
+  'rate show': rates,
+  'rate set': rates,
+  'rate reset': rates,
   slowlog,
   hotkeys,
   transfers,

@@ -15,6 +15,7 @@ import type { PeerReport } from '../admin/cluster-status.ts';
 import { clusterCommands } from '../admin/cluster-commands.ts';
 import { hotKeyCommands } from '../admin/hot-key-commands.ts';
 import { keyCommands } from '../admin/key-commands.ts';
+import { rateCommands } from '../admin/rate-commands.ts';
 import { repairCommands } from '../admin/repair-commands.ts';
 import { replicationCommands } from '../admin/replication-commands.ts';
 import { ringCommands } from '../admin/ring-commands.ts';
@@ -271,6 +272,7 @@ export class NodeRuntime {
       ...slowLogCommands(this.#slowLog),
       ...hotKeyCommands(this.node.hotKeys, this.#fingerprint),
       ...repairCommands(this.node, this.node.operations()),
+      ...rateCommands(() => this.node.operations().rates()),
       ...replicationCommands(this.node.replication, this.#sinks),
       ...securityCommands(this.node, {
         hasClientTls: this.#clientCertificates !== undefined,

@@ -15,6 +15,7 @@ import type { Peer } from '../peer/peer.ts';
 import type { RoundScope } from '../repair/anti-entropy.ts';
 import type { HintStatus } from '../repair/hinted-handoff.ts';
 import type { JobStatus } from '../repair/job.ts';
+import type { Rates } from './rates.ts';
 import type { ReapProgress } from '../repair/reaper.ts';
 import type { TransferStatus } from '../repair/transfer-progress.ts';
 import { effectiveTypeProperties } from '../membership/effective-properties.ts';
@@ -58,6 +59,9 @@ export interface OperatorService {
   runScrub(): void;
 
   hints(): readonly HintStatus[];
+
+  /** How fast this node's background work may go, and how fast it was configured to. */
+  rates(): Rates;
 
   /** Walks over the notes of all tombstones here. */
   tombstones(): Promise<TombstoneCount>;
@@ -134,6 +138,10 @@ export class Operations implements OperatorService {
 
   hints(): readonly HintStatus[] {
     return this.#ports.repair.hints();
+  }
+
+  rates(): Rates {
+    return this.#ports.repair.rates;
   }
 
   tombstones(): Promise<TombstoneCount> {

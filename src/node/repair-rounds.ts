@@ -27,6 +27,7 @@ import {
 } from '../repair/index-repair.ts';
 import { Job, type JobStatus } from '../repair/job.ts';
 import type { TransferPorts } from '../repair/ports.ts';
+import { Rates } from './rates.ts';
 import {
   Reaper,
   REAPER_DEFAULTS,
@@ -78,6 +79,8 @@ export interface RepairStatus {
 }
 
 export class RepairRounds {
+  /** How fast it all may go. */
+  readonly rates: Rates;
   readonly #handoff: HintedHandoff;
   readonly #antiEntropy: AntiEntropy;
   readonly #reaper: Reaper;
@@ -119,6 +122,13 @@ export class RepairRounds {
     const scrub = { ...SCRUB_DEFAULTS, ...options.scrub };
     this.#scrub = new Scrub(scrubPorts, scrub, (partition, halt) => {
       return this.#antiEntropy.runRound(halt, { partitions: new Set([partition]), isFull: true });
+    });
+    this.rates = new Rates(ports.host.clock, {
+      transfers: this.#transfers.rateLimit,
+      handoff: this.#handoff.rateLimit,
+      'anti-entropy': this.#antiEntropy.rateLimit,
+      scrub: this.#scrub.rateLimit,
+      'index-repair': this.#indexRepair.rateLimit,
     });
     this.#repairJob = new Job(ports.host, 'repair');
     this.#reapJob = new Job(ports.host, 'reap');
@@ -227,6 +237,7 @@ export class RepairRounds {
 
   /** Ends each round at its next step. Idempotent. */
   async stop(): Promise<void> {
+    this.rates.reset();
     await Promise.all([
       this.#repairJob.cancel(),
       this.#reapJob.cancel(),

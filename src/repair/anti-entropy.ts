@@ -75,6 +75,7 @@ export interface AntiEntropyStatus {
 }
 
 export class AntiEntropy {
+  readonly rateLimit: ByteRateLimit;
   readonly #ports: RepairPorts;
   readonly #options: AntiEntropyOptions;
   readonly #exchanges: Exchanges;
@@ -91,8 +92,8 @@ export class AntiEntropy {
   constructor(ports: RepairPorts, options: AntiEntropyOptions = ANTI_ENTROPY_DEFAULTS) {
     this.#ports = ports;
     this.#options = options;
-    const rateLimit = new ByteRateLimit(ports.host.clock, options.bytesPerSecond);
-    this.#exchanges = new Exchanges(ports, rateLimit, options);
+    this.rateLimit = new ByteRateLimit(ports.host.clock, options.bytesPerSecond);
+    this.#exchanges = new Exchanges(ports, this.rateLimit, options);
     const background = { name: 'anti_entropy', restMs: options.restMs };
     this.#background = new Background(ports.host, background, (halt) => this.runRound(halt));
   }

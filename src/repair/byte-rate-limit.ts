@@ -9,21 +9,25 @@ import type { Halt } from './halt.ts';
 const SLACK_MS = 100;
 
 export class ByteRateLimit {
+  /** As it was made with. */
+  readonly configured: number;
+  /** May be changed at any time; who waits already goes on at the rate before. */
+  bytesPerSecond: number;
   readonly #clock: Clock;
-  readonly #bytesPerSecond: number;
   /** When all that was taken so far is paid for. */
   #paidMs = -Infinity;
 
   constructor(clock: Clock, bytesPerSecond: number) {
     this.#clock = clock;
-    this.#bytesPerSecond = bytesPerSecond;
+    this.configured = bytesPerSecond;
+    this.bytesPerSecond = bytesPerSecond;
   }
 
   /** Waits until `sizeBytes` more are within the rate; false: halted. */
   take(sizeBytes: number, halt: Halt): Promise<boolean> {
     const nowMs = this.#clock.monotonicMs();
     const fromMs = Math.max(this.#paidMs, nowMs - SLACK_MS);
-    this.#paidMs = fromMs + (sizeBytes * 1000) / this.#bytesPerSecond;
+    this.#paidMs = fromMs + (sizeBytes * 1000) / this.bytesPerSecond;
     return halt.wait(this.#clock, fromMs - nowMs);
   }
 }

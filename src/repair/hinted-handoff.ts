@@ -59,10 +59,10 @@ interface Backoff {
 }
 
 export class HintedHandoff {
+  readonly rateLimit: ByteRateLimit;
   readonly #ports: RepairPorts;
   readonly #options: HandoffOptions;
   readonly #requests: RepairRequests;
-  readonly #rateLimit: ByteRateLimit;
   readonly #background: Background;
   readonly #backoffByTarget = new Map<NodeId, Backoff>();
 
@@ -70,7 +70,7 @@ export class HintedHandoff {
     this.#ports = ports;
     this.#options = options;
     this.#requests = new RepairRequests(ports.peer, options.requestTimeoutMs);
-    this.#rateLimit = new ByteRateLimit(ports.host.clock, options.bytesPerSecond);
+    this.rateLimit = new ByteRateLimit(ports.host.clock, options.bytesPerSecond);
     const background = { name: 'handoff', restMs: options.restMs };
     this.#background = new Background(ports.host, background, (halt) => this.drain(halt));
   }
@@ -168,7 +168,7 @@ export class HintedHandoff {
     if (receivers.length === 0) return;
     for (const receiver of receivers) {
       if (receiver === self) continue;
-      if (!(await this.#rateLimit.take(record.length, halt))) return;
+      if (!(await this.rateLimit.take(record.length, halt))) return;
       if (!(await this.#give(receiver, hint, record))) return;
     }
     // What not every replica has is not dropped: leftovers gives it to all of them when they are back.

@@ -95,8 +95,8 @@ export async function findIndexRepair(store: Store): Promise<IndexRepairNote | u
 type Sums = { -readonly [Name in keyof IndexRepairProgress]: IndexRepairProgress[Name] };
 
 export class IndexRepair {
+  readonly rateLimit: ByteRateLimit;
   readonly #ports: IndexRepairPorts;
-  readonly #rateLimit: ByteRateLimit;
   readonly #recounts: Recounts;
   readonly #background: Background;
   /** What is owed, and how far it is. */
@@ -117,7 +117,7 @@ export class IndexRepair {
     this.#ports = ports;
     this.#note = note;
     if (note !== undefined) this.#state = 'waiting';
-    this.#rateLimit = new ByteRateLimit(ports.host.clock, options.bytesPerSecond);
+    this.rateLimit = new ByteRateLimit(ports.host.clock, options.bytesPerSecond);
     this.#recounts = new Recounts(ports);
     const background = { name: 'index_repair', restMs: options.restMs };
     this.#background = new Background(ports.host, background, (halt) => this.round(halt));
@@ -267,7 +267,7 @@ export class IndexRepair {
         note(page);
         if (!leave.goesOn()) return;
         await this.#advance({ after: page.last.toString('hex') });
-        await this.#rateLimit.take(page.lookups * LOOKUP_COST_BYTES, leave.halt);
+        await this.rateLimit.take(page.lookups * LOOKUP_COST_BYTES, leave.halt);
         if (!leave.goesOn()) return;
       }
     });

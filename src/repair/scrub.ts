@@ -82,10 +82,10 @@ type Sums = { -readonly [Name in keyof ScrubProgress]: ScrubProgress[Name] };
 const ENTRY_COST_BYTES = 512;
 
 export class Scrub {
+  readonly rateLimit: ByteRateLimit;
   readonly #ports: ScrubPorts;
   readonly #compare: ComparePartition;
   readonly #requests: RepairRequests;
-  readonly #rateLimit: ByteRateLimit;
   readonly #background: Background;
   #walkCount = 0;
   #walk: Sums | undefined;
@@ -96,7 +96,7 @@ export class Scrub {
     this.#ports = ports;
     this.#compare = compare;
     this.#requests = new RepairRequests(ports.peer, options.requestTimeoutMs);
-    this.#rateLimit = new ByteRateLimit(ports.host.clock, options.bytesPerSecond);
+    this.rateLimit = new ByteRateLimit(ports.host.clock, options.bytesPerSecond);
     const background = { name: 'scrub', restMs: options.restMs };
     this.#background = new Background(ports.host, background, (halt) => this.walk(halt));
   }
@@ -189,7 +189,7 @@ export class Scrub {
           remedy: 'its keys are compared with its peers; stop the node and run repair-store',
         });
       }
-      if (!(await this.#rateLimit.take(sizeBytes, halt))) return;
+      if (!(await this.rateLimit.take(sizeBytes, halt))) return;
     }
     host.metrics.gauge('store_damaged_tables', sums.damagedTables);
     for (const partition of doubted) {
@@ -219,7 +219,7 @@ export class Scrub {
         host.metrics.count('scrub_bytes_total', sizeBytes);
         for (const key of damaged) await this.#repair(key, partition, sums);
         const cost = Math.max(sizeBytes, count * ENTRY_COST_BYTES);
-        if (!(await this.#rateLimit.take(cost, halt))) return;
+        if (!(await this.rateLimit.take(cost, halt))) return;
       }
     } catch (error) {
       if (!isFault(error, 'store-corrupt')) throw error;

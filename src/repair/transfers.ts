@@ -46,6 +46,7 @@ export const TRANSFER_DEFAULTS: TransferOptions = {
 };
 
 export class Transfers {
+  readonly rateLimit: ByteRateLimit;
   readonly #ports: TransferPorts;
   readonly #progress: TransferProgress;
   readonly #step: StepTransfer;
@@ -57,7 +58,8 @@ export class Transfers {
   constructor(ports: TransferPorts, options: TransferOptions, refill: RefillNote | undefined) {
     this.#ports = ports;
     this.#progress = new TransferProgress(ports.host.clock, options.stallMs);
-    const rateLimit = new ByteRateLimit(ports.host.clock, options.bytesPerSecond);
+    this.rateLimit = new ByteRateLimit(ports.host.clock, options.bytesPerSecond);
+    const { rateLimit } = this;
     const progress = this.#progress;
     const exchanges = new Exchanges(ports, rateLimit, options);
     const recounts = new Recounts(ports);

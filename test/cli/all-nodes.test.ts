@@ -100,6 +100,10 @@ t.test('what nodes say becomes rows, whatever it is', (t) => {
   ]);
   const refused = { state: 'failed', tookMs: 1, reason: 'there already', progress: undefined };
   t.same(rowsOf('backup status', refused), [['failed', 'there already']]);
+  const slowed = { bytesPerSecond: 4 * 2 ** 20, configured: 32 * 2 ** 20, leftMs: 59_500 };
+  t.same(rowsOf('rate show', [{ work: 'transfers', ...slowed }]), [
+    ['transfers', '4 MiB/s', '32 MiB/s', '1m'],
+  ]);
   const level = { level: 'info', leftMs: undefined };
   const subsystems = [{ subsystem: 'peer', level: 'debug', leftMs: 1_000 }];
   t.same(rowsOf('log show', { ...level, configured: 'info', subsystems }), [

@@ -162,6 +162,12 @@ t.test('a cluster starts, serves, is administered, stops, and finds its data aga
   t.match(audit.at(-1), { event: 'command-ended', outcome: 'done' });
   t.match((await admin('audit', '--verify')).stdout, /^whole: \d+ lines in 1 files/);
 
+  t.match(await admin('wait', '--settled', '--timeout', '1m'), { code: 0, stdout: '' });
+  const slower = await admin('--all', 'rate', 'set', 'transfers', '4MiB', '--for', '1m');
+  t.match(slower.stdout, /^dev2@127\.0\.0\.1 +transfers +4 MiB\/s +32 MiB\/s +(1m|59s)$/m);
+  refuses(t, await admin('rate', 'set', 'transfers', '1KiB'), /the rate is from 64KiB to 10GiB/);
+  t.match((await admin('rate', 'reset')).stdout, /^transfers +32 MiB\/s +32 MiB\/s *$/m);
+
   // What must not leave the machine: keys, values and passwords, wherever the node remembers them.
   const secretKey = url.replace('9990000018', '9990000026');
   const large = 'Nwosu'.repeat(300_000);
