@@ -33,6 +33,9 @@ export function dial(address: PeerAddress, options: DialOptions): Client {
     'grpc.service_config_disable_resolution': 1,
     'grpc.enable_retries': 0,
     'grpc.enable_http_proxy': 0,
+    // Whoever is closed after it failed tries once more, after this: late, that would find the peer back again,
+    // and keep a connection that nobody uses.
+    'grpc.initial_reconnect_backoff_ms': 1,
     'grpc.keepalive_permit_without_calls': 1,
     'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES[options.use],
   });
