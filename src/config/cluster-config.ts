@@ -82,6 +82,7 @@ export interface TlsDocument {
   readonly ca_file: string;
   readonly cert_file: string;
   readonly key_file: string;
+  readonly crl_file?: string;
   readonly verify: 'node' | 'authority';
 }
 
@@ -89,6 +90,7 @@ export interface ClientTlsDocument {
   readonly cert_file: string;
   readonly key_file: string;
   readonly ca_file?: string;
+  readonly crl_file?: string;
   readonly ciphers?: string;
 }
 
@@ -143,6 +145,8 @@ export interface TlsConfig {
   readonly caFile: string;
   readonly certFile: string;
   readonly keyFile: string;
+  /** Undefined: nothing counts as revoked. */
+  readonly crlFile: string | undefined;
   readonly verifiesNames: boolean;
 }
 
@@ -151,6 +155,7 @@ export interface ClientTlsConfig {
   readonly keyFile: string;
   /** Undefined: clients cannot prove themselves by certificates. */
   readonly caFile: string | undefined;
+  readonly crlFile: string | undefined;
   /** As OpenSSL takes them; undefined: Node's own list. */
   readonly ciphers: string | undefined;
 }
@@ -322,6 +327,7 @@ function toTlsConfig(tls: TlsDocument, folder: string): TlsConfig {
     caFile: resolve(folder, tls.ca_file),
     certFile: resolve(folder, tls.cert_file),
     keyFile: resolve(folder, tls.key_file),
+    crlFile: tls.crl_file === undefined ? undefined : resolve(folder, tls.crl_file),
     verifiesNames: tls.verify === 'node',
   };
 }
@@ -331,6 +337,7 @@ function toClientTlsConfig(tls: ClientTlsDocument, folder: string): ClientTlsCon
     certFile: resolve(folder, tls.cert_file),
     keyFile: resolve(folder, tls.key_file),
     caFile: tls.ca_file === undefined ? undefined : resolve(folder, tls.ca_file),
+    crlFile: tls.crl_file === undefined ? undefined : resolve(folder, tls.crl_file),
     // A level alone is no list.
     ciphers: tls.ciphers?.startsWith('@') ? `${DEFAULT_CIPHERS}:${tls.ciphers}` : tls.ciphers,
   };

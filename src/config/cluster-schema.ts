@@ -182,6 +182,11 @@ const log = section('Where the log goes.', {
   destination: text('`stdout`, or a file that is appended to.', { default: 'stdout' }),
 });
 
+const revoked = text(
+  'PEM file with the lists of revoked certificates of all authorities in `ca_file` and between; one that is ' +
+    'missing or has ended, and nobody whom its authority vouches for is let in. Absent: nothing counts as revoked.',
+);
+
 const peerTls: SettingSchema = {
   type: 'object',
   description: 'Certificates of the links between nodes; both sides must show one (mutual TLS).',
@@ -189,6 +194,7 @@ const peerTls: SettingSchema = {
     ca_file: text('PEM file with the authorities that may vouch for a node.'),
     cert_file: text("PEM file with the node's certificate chain."),
     key_file: text("PEM file with the node's private key."),
+    crl_file: revoked,
     verify: choice(
       ['node', 'authority'],
       "What a caller's certificate must show: `node`: its common name is the node's name, or it is " +
@@ -211,6 +217,7 @@ const clientTls: SettingSchema = {
       'PEM file with the authorities that may vouch for clients, which then need no password. Absent: ' +
         'none may.',
     ),
+    crl_file: revoked,
     ciphers: text(
       "Ciphers for clients, in OpenSSL's words; `@SECLEVEL=0` alone: the usual ones, and certificates that are " +
         "signed with SHA-1 or have short keys, which can be forged. Absent: Node.js's own list.",

@@ -120,6 +120,10 @@ function checkNodes({ nodes, tls }: ClusterDocument): Problem[] {
     const sentence = `must be unique, but ${other} has ${String(nodes[index]?.[field])} already`;
     problems.push({ path: ['nodes', index, field], isAboutKey: false, sentence });
   };
+  if (tls.client?.crl_file !== undefined && tls.client.ca_file === undefined) {
+    const sentence = 'needs the authorities of ca_file';
+    problems.push({ path: ['tls', 'client', 'crl_file'], isAboutKey: false, sentence });
+  }
   for (const [index, node] of nodes.entries()) {
     const host = machineOf(node);
     claim(index, 'name', `name ${node.name}`);

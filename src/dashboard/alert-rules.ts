@@ -266,6 +266,17 @@ export const ALERT_RULES: readonly AlertRule[] = [
     ),
   },
   {
+    name: 'VertebraRevocationsEnd',
+    severity: 'page',
+    forMs: 0,
+    meaning:
+      'A list of revoked certificates ends within a day, and nobody is let in then: replace it.',
+    holds: ({ value, wallSeconds }) =>
+      ['tls_crl_expiry_timestamp_seconds', 'client_tls_crl_expiry_timestamp_seconds'].some(
+        (name) => (value(name) ?? Infinity) - wallSeconds < DAY_SECONDS,
+      ),
+  },
+  {
     name: 'VertebraBackupOld',
     severity: 'ticket',
     forMs: 0,

@@ -17,6 +17,8 @@ const GAUGES: Catalogue = {
   backup_last_success_timestamp_seconds: 'When the last backup of this node was whole',
   build_info: 'Always 1; its labels are the release and the version of Node.js',
   client_tls_certificate_expiry_timestamp_seconds: 'When the certificate shown to clients ends',
+  client_tls_crl_expiry_timestamp_seconds:
+    "When the first list of clients' revoked certificates ends",
   clusteraae_fsm_active: 'Folds under way that this node coordinates',
   disk_free_bytes: 'Room on the file system of the data folder',
   disk_full: '1 while new data is refused for want of room',
@@ -84,6 +86,7 @@ const GAUGES: Catalogue = {
   store_pending_bytes: 'Writes that wait for the disk',
   store_scans: 'Scans of the store that are open',
   tls_certificate_expiry_timestamp_seconds: 'When the certificate for the links between nodes ends',
+  tls_crl_expiry_timestamp_seconds: "When the first list of nodes' revoked certificates ends",
   transfer_leftover_trees: 'Hash trees of copies that this node holds and does not own',
   transfers_stalled: 'Pieces of work on transfers that came no nearer to their end for 15 minutes',
 };

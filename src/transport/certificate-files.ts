@@ -7,9 +7,10 @@
 
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createSecureContext } from 'node:tls';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { Fault, isFault } from '../base/fault.ts';
 import { reasonOf } from './handshake.ts';
+import { firstExpiryMs } from './revocation-list.ts';
 import type { Host } from '../base/host.ts';
 
 /** PEM files. */
@@ -17,6 +18,8 @@ export interface CertificatePaths {
   readonly caFile?: string | undefined;
   readonly certFile: string;
   readonly keyFile: string;
+  /** What the authorities have revoked; undefined: nothing counts as revoked. */
+  readonly crlFile?: string | undefined;
   /** In OpenSSL's words, for those who connect with TLS here; undefined: Node's own list. */
   readonly ciphers?: string | undefined;
 }
@@ -26,6 +29,8 @@ export interface Pems {
   readonly ca: Buffer | undefined;
   readonly cert: Buffer;
   readonly key: Buffer;
+  /** As `ca`. */
+  readonly crl: Buffer | undefined;
   /** As configured: of the files nothing. */
   readonly ciphers: string | undefined;
 }
@@ -36,8 +41,9 @@ interface ChangeNames {
   readonly events: string;
   readonly renewals: string;
   readonly failures: string;
-  /** Gauge: when the certificate ends. */
+  /** Gauges: when the certificate ends, and the first of the lists of what was revoked. */
   readonly expiry: string;
+  readonly crlExpiry: string;
 }
 
 /** Of what clients are shown. */
@@ -46,6 +52,7 @@ export const CLIENT_CERTIFICATES: ChangeNames = {
   renewals: 'client_tls_renewals_total',
   failures: 'client_tls_renewals_failed_total',
   expiry: 'client_tls_certificate_expiry_timestamp_seconds',
+  crlExpiry: 'client_tls_crl_expiry_timestamp_seconds',
 };
 
 const LOOK_MS = 60_000;
@@ -108,30 +115,30 @@ export class CertificateFiles {
   }
 
   #showExpiry(): void {
-    const { validTo } = new X509Certificate(this.#pems.cert);
-    this.#host.metrics.gauge(this.#names.expiry, Math.floor(Date.parse(validTo) / 1_000));
+    const { metrics } = this.#host;
+    const { cert, crl } = this.#pems;
+    const { validTo } = new X509Certificate(cert);
+    metrics.gauge(this.#names.expiry, Math.floor(Date.parse(validTo) / 1_000));
+    const crlEndMs = crl && firstExpiryMs(crl);
+    if (crlEndMs !== undefined) metrics.gauge(this.#names.crlExpiry, Math.floor(crlEndMs / 1_000));
   }
 }
 
-function readPems({ caFile, certFile, keyFile, ciphers }: CertificatePaths): Pems {
+function readPems({ caFile, certFile, keyFile, crlFile, ciphers }: CertificatePaths): Pems {
   const ca = caFile === undefined ? undefined : readPem(caFile);
-  const pems = { ca, cert: readPem(certFile), key: readPem(keyFile), ciphers };
-  mustBeCiphers(ciphers);
-  try {
-    createSecureContext(pems);
-  } catch (cause) {
-    const told = `${certFile} and ${keyFile} are no certificate and key that can be used`;
-    throw new Fault('config', `${told}: ${reasonOf(cause)}`, { cause });
-  }
+  const crl = crlFile === undefined ? undefined : readPem(crlFile);
+  const pems = { ca, cert: readPem(certFile), key: readPem(keyFile), crl, ciphers };
+  mustBeUsable({ ciphers }, `tls.client.ciphers names no ciphers that can be used: ${ciphers}`);
+  mustBeUsable({ crl }, `${crlFile} is no list of revoked certificates that can be used`);
+  mustBeUsable(pems, `${certFile} and ${keyFile} are no certificate and key that can be used`);
   return pems;
 }
 
-function mustBeCiphers(ciphers: string | undefined): void {
+function mustBeUsable(options: SecureContextOptions, told: string): void {
   try {
-    createSecureContext({ ciphers });
+    createSecureContext(options);
   } catch (cause) {
-    const told = `tls.client.ciphers names no ciphers that can be used: ${ciphers}`;
-    throw new Fault('config', told, { cause });
+    throw new Fault('config', `${told}: ${reasonOf(cause)}`, { cause });
   }
 }
 
@@ -144,9 +151,8 @@ function readPem(path: string): Buffer {
 }
 
 function areEqual(left: Pems, right: Pems): boolean {
-  const isSameCa =
-    left.ca === undefined || right.ca === undefined
-      ? left.ca === right.ca
-      : left.ca.equals(right.ca);
-  return isSameCa && left.cert.equals(right.cert) && left.key.equals(right.key);
+  return (['ca', 'cert', 'key', 'crl'] as const).every((name) => {
+    const [one, other] = [left[name], right[name]];
+    return one === undefined || other === undefined ? one === other : one.equals(other);
+  });
 }

@@ -6,7 +6,7 @@
  * certificates, then take the old one out.
  */
 
-import { checkServerIdentity } from 'node:tls';
+import { checkServerIdentity, createSecureContext } from 'node:tls';
 import type { PeerCertificate, SecureContextOptions } from 'node:tls';
 import { credentials, ServerCredentials } from '@grpc/grpc-js';
 import type { ChannelCredentials } from '@grpc/grpc-js';
@@ -21,6 +21,7 @@ export interface PeerTls {
   readonly caFile: string;
   readonly certFile: string;
   readonly keyFile: string;
+  readonly crlFile?: string | undefined;
 }
 
 export class PeerCertificates {
@@ -40,6 +41,7 @@ export class PeerCertificates {
       renewals: 'tls_renewals_total',
       failures: 'tls_renewals_failed_total',
       expiry: 'tls_certificate_expiry_timestamp_seconds',
+      crlExpiry: 'tls_crl_expiry_timestamp_seconds',
     });
     this.#files = files;
     this.#client = clientCredentials(files.current());
@@ -94,12 +96,12 @@ class RenewableCredentials extends ServerCredentials {
   }
 }
 
-function contextOf({ ca, cert, key }: Pems): SecureContextOptions {
-  return { ca: authorityIn(ca), cert, key };
+function contextOf({ ca, cert, key, crl }: Pems): SecureContextOptions {
+  return { ca: authorityIn(ca), cert, key, ...(crl === undefined ? {} : { crl }) };
 }
 
-function clientCredentials({ ca, cert, key }: Pems): ChannelCredentials {
-  return credentials.createSsl(authorityIn(ca), key, cert);
+function clientCredentials(pems: Pems): ChannelCredentials {
+  return credentials.createFromSecureContext(createSecureContext(contextOf(pems)));
 }
 
 /** Without one the authorities of the whole world would do. */

@@ -75,19 +75,24 @@ function userBy(method: SourceMethod): User {
 interface Shown {
   readonly authority?: Authority;
   readonly ciphers?: string | undefined;
+  readonly crlFile?: string;
 }
 
 /** What a listener shows, and the files of a client; `folder` is to be empty. */
 export function certificatesIn(
   folder: string,
   host: Host,
-  { authority = new Authority('clients'), ciphers }: Shown = {},
+  { authority = new Authority('clients'), ciphers, crlFile }: Shown = {},
 ): {
   readonly authority: Authority;
   readonly files: PeerTls;
   readonly certificates: CertificateFiles;
 } {
   const files = authority.issue(folder, 'server');
-  const certificates = new CertificateFiles(host, { ...files, ciphers }, CLIENT_CERTIFICATES);
+  const certificates = new CertificateFiles(
+    host,
+    { ...files, ciphers, crlFile },
+    CLIENT_CERTIFICATES,
+  );
   return { authority, files, certificates };
 }

@@ -123,7 +123,7 @@ cluster: spine
 delete_mode: keep
 tls:
   peer: { ca_file: ca.pem, cert_file: /etc/node.pem, key_file: node.key }
-  client: { cert_file: api.pem, key_file: /etc/api.key }
+  client: { cert_file: api.pem, key_file: /etc/api.key, ca_file: ca.pem, crl_file: ca.crl }
 jobs: { list_keys: disabled }
 log: { level: warn, destination: log/node.log }
 nodes:
@@ -135,7 +135,12 @@ nodes:
   t.match(config, {
     deleteMode: { kind: 'keep' },
     peerTls: { caFile: join(folder, 'ca.pem'), certFile: '/etc/node.pem' },
-    clientTls: { caFile: undefined, certFile: join(folder, 'api.pem'), keyFile: '/etc/api.key' },
+    clientTls: {
+      caFile: join(folder, 'ca.pem'),
+      crlFile: join(folder, 'ca.crl'),
+      certFile: join(folder, 'api.pem'),
+      keyFile: '/etc/api.key',
+    },
     log: { level: 'warn', destination: join(folder, 'log/node.log') },
     nodes: [
       {
@@ -236,6 +241,11 @@ const WRONG: readonly (readonly [fact: string, text: string, message: string])[]
     'half a TLS group is refused',
     `cluster: spine\ntls:\n  peer:\n    ca_file: a\n    cert_file: b\n${NODE}`,
     'c.yml, line 3: tls.peer.key_file must be given',
+  ],
+  [
+    'what is revoked is told of authorities that are there',
+    `cluster: spine\ntls:\n  client: { cert_file: a, key_file: b, crl_file: c }\n${NODE}`,
+    'c.yml, line 3: tls.client.crl_file needs the authorities of ca_file',
   ],
   [
     'HTTPS needs a certificate, and a port of its own',

@@ -134,6 +134,10 @@ t.test('a node that is well raises nothing, and each trouble its own alert', (t)
       'ClientCertificateEnds',
       factsOf(WELL, risen('client_tls_renewals_failed_total', { lastMs: 3 * DAY_MS })),
     ],
+    [
+      'RevocationsEnd',
+      factsOf({ ...WELL, client_tls_crl_expiry_timestamp_seconds: 1_000_080_000 }),
+    ],
     ['BackupOld', factsOf({ ...WELL, backup_last_success_timestamp_seconds: 999_800_000 })],
     [
       'BackupDamaged',

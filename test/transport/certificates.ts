@@ -1,12 +1,12 @@
 /**
  * Certificates for tests, made on the spot: an authority and what it vouches for. Just enough of
- * X.509 v3 in DER for TLS to be content, so that no tool and no private key in the repository is
- * needed. Source: RFC 5280.
+ * X.509 v3 and of its lists of what was revoked, in DER, for TLS to be content, so that no tool and no
+ * private key in the repository is needed. Source: RFC 5280.
  */
 
-import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, sign, X509Certificate } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PeerTls } from '../../src/transport/peer-certificates.ts';
 
@@ -56,6 +56,27 @@ export class Authority {
     return files;
   }
 
+  /**
+   * Writes a list of what this one has revoked, which ends so many days from now: the certificates in these
+   * PEM files.
+   */
+  revoke(listFile: string, certFiles: readonly string[], endsInDays = 1): void {
+    const algorithm = sequence(ECDSA_WITH[this.#digest]);
+    const revoked = certFiles.map((file) => {
+      const { serialNumber } = new X509Certificate(readFileSync(file));
+      return sequence(tlv(0x02, Buffer.from(serialNumber, 'hex')), time(-0.5));
+    });
+    const body = sequence(
+      tlv(0x02, Buffer.of(1)),
+      algorithm,
+      distinguishedName(this.#name),
+      time(-2),
+      time(endsInDays),
+      ...(revoked.length === 0 ? [] : [sequence(...revoked)]),
+    );
+    writeFileSync(listFile, this.#signed('X509 CRL', body, algorithm));
+  }
+
   #first(): string {
     if (this.#above !== undefined) return this.#above.#first();
     return this.#certificate(this.#name, this.#keys.publicKey, IS_AUTHORITY);
@@ -79,10 +100,14 @@ export class Authority {
       publicKey.export({ type: 'spki', format: 'der' }),
       tlv(0xa3, sequence(extensionField)),
     );
+    return this.#signed('CERTIFICATE', body, algorithm);
+  }
+
+  #signed(label: string, body: Buffer, algorithm: Buffer): string {
     const signature = sign(this.#digest, body, this.#keys.privateKey);
     const der = sequence(body, algorithm, tlv(0x03, Buffer.concat([Buffer.of(0), signature])));
     const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
-    return ['-----BEGIN CERTIFICATE-----', ...lines, '-----END CERTIFICATE-----', ''].join('\n');
+    return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n');
   }
 }
 

@@ -81,6 +81,54 @@ t.test('a certificate file that is missing or damaged is a fault that names it',
   t.end();
 });
 
+t.test('a list of revoked certificates that cannot be used is a fault that names it', (t) => {
+  const folder = t.testdir();
+  const files = new Authority('cluster').issue(folder, 'node');
+  const { host } = new End(ANSWERER);
+  const damaged = join(folder, 'damaged.crl');
+  writeFileSync(damaged, 'no list');
+  t.throws(() => new PeerCertificates(host, { ...files, crlFile: damaged }), {
+    code: 'config',
+    message: /damaged\.crl is no list of revoked certificates/,
+  });
+  t.throws(() => new PeerCertificates(host, { ...files, crlFile: join(folder, 'none.crl') }), {
+    code: 'config',
+    message: /none\.crl cannot be read/,
+  });
+  t.end();
+});
+
+t.test('a node whose certificate is revoked is let in no more, and lets nobody in', async (t) => {
+  const folder = t.testdir();
+  const authority = new Authority('cluster');
+  const crlFile = join(folder, 'cluster.crl');
+  authority.revoke(crlFile, []);
+  const askerTls = { ...authority.issue(folder, 'asker'), crlFile };
+  const answererTls = { ...authority.issue(folder, 'answerer'), crlFile };
+  const pair = await dialled({ askerTls, answererTls });
+  t.teardown(() => pair.close());
+  await pair.isLinked();
+  t.equal(pair.asker.counted('tls_renewals_total'), 0);
+
+  for (const { certFile } of [askerTls, answererTls]) {
+    authority.revoke(crlFile, [certFile]);
+    pair.askerCertificates.reload();
+    pair.answererCertificates.reload();
+    pair.redial();
+    await pair.until(() => !/^$|not tried/.test(pair.peer.links()[0]?.reason ?? ''));
+    t.match(pair.peer.links()[0], { isOpen: false, reason: /UNAVAILABLE/ }, certFile);
+    authority.revoke(crlFile, []);
+    pair.askerCertificates.reload();
+    pair.answererCertificates.reload();
+    pair.redial();
+    await pair.isLinked();
+  }
+
+  // The one that has ended vouches for nobody.
+  authority.revoke(crlFile, [], -1);
+  t.match(await refusal({ askerTls, answererTls }), /^peer-unreachable: /);
+});
+
 t.test('what is wrong with a certificate or its key is said', (t) => {
   const folder = t.testdir();
   const files = new Authority('cluster').issue(folder, 'node');

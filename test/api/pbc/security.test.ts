@@ -1,6 +1,8 @@
 /** Security on the Protocol Buffers port: TLS first, then a name and its proof, then permissions. */
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import t from 'tap';
 import type { Test } from 'tap';
@@ -108,22 +110,26 @@ t.test('over TLS one says who one is, and may do what is granted', async (t) => 
   t.equal(errorText(await client.ask(RpbGetReq, KEY)), GET_DENIED, 'who is gone has nothing');
 });
 
+/** A client that shows its certificate. */
+async function certified(
+  t: Test,
+  { port, ca }: { readonly port: number; readonly ca: Buffer },
+  { certFile, keyFile }: PeerTls,
+): Promise<BareClient> {
+  const clear = await BareClient.connect(port);
+  const shown = { cert: readFileSync(certFile), key: readFileSync(keyFile) };
+  const client = await clear.startTls({ ca, ...shown });
+  t.teardown(() => client.socket.destroy());
+  return client;
+}
+
 t.test('a password must be right; a certificate must be vouched for and be the name', async (t) => {
   const clock = new HeldClock();
   const { stranger, authority, port, ca, counts } = await guarded(t, { clock });
   t.equal(await ask(await stranger(), 'bob', PASSWORD), 'RpbAuthResp');
 
   const eve = authority.issue(t.testdir(), 'Eve@Example');
-  const withCertificate = async ({ certFile, keyFile }: PeerTls): Promise<BareClient> => {
-    const clear = await BareClient.connect(port);
-    const client = await clear.startTls({
-      ca,
-      cert: readFileSync(certFile),
-      key: readFileSync(keyFile),
-    });
-    t.teardown(() => client.socket.destroy());
-    return client;
-  };
+  const withCertificate = (shown: PeerTls) => certified(t, { port, ca }, shown);
   t.equal(await ask(await withCertificate(eve), 'eve@example'), 'RpbAuthResp', 'in lower case');
 
   const refused = async (client: BareClient, user: string): Promise<string> => {
@@ -141,6 +147,27 @@ t.test('a password must be right; a certificate must be vouched for and be the n
     await client.closed();
   }
   t.equal(counts.get('pbc_tls_failed_total'), 2, 'a certificate that nobody vouches for');
+});
+
+t.test('a certificate that its authority has revoked proves nothing any more', async (t) => {
+  const authority = new Authority('clients');
+  // Not in the folder of the test, which is emptied for each use.
+  const folder = mkdtempSync(join(tmpdir(), 'vertebra-test-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const crlFile = join(folder, 'clients.crl');
+  authority.revoke(crlFile, []);
+  const server = await guarded(t, {}, { authority, crlFile });
+  const { certificates, stranger, counts } = server;
+  const eve = authority.issue(folder, 'eve@example');
+  t.equal(await ask(await certified(t, server, eve), 'eve@example'), 'RpbAuthResp');
+  authority.revoke(crlFile, [eve.certFile]);
+  certificates.reload();
+  const client = await certified(t, server, eve);
+  await client.closed();
+  t.equal(counts.get('pbc_tls_failed_total'), 1);
+  const other = authority.issue(folder, 'eve@example');
+  t.equal(await ask(await certified(t, server, other), 'eve@example'), 'RpbAuthResp', 'a new one');
+  t.equal(await ask(await stranger(), 'bob', PASSWORD), 'RpbAuthResp', 'who shows none');
 });
 
 t.test(

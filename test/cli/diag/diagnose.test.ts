@@ -81,7 +81,8 @@ t.test('this machine is looked at, and nothing is left in the data folder', asyn
   t.match(all, /\nb@elsewhere: its data folder is not on this machine/);
 
   const broken = join(folder, 'broken.pem');
-  const clientTls = { certFile: broken, keyFile: broken, caFile: undefined, ciphers: undefined };
+  const absent = { caFile: undefined, crlFile: undefined, ciphers: undefined };
+  const clientTls = { certFile: broken, keyFile: broken, ...absent };
   const lost = { ...self, dataDir: join(folder, 'nowhere') };
   const worse = await diagnose({ config: { ...config, clientTls }, self: lost, query });
   t.equal(verdictOf(worse, 'certificate'), 'fail');
