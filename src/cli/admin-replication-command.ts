@@ -3,9 +3,10 @@
  */
 
 import type { Command } from 'commander';
-import type { QueueStatus } from '../node/replication-queues.ts';
+import type { QueueStatus } from '../node/replication-queue.ts';
 import type { SourceStatus } from '../replication/sinks.ts';
 import type { Ask } from './admin-command.ts';
+import { amountText } from './amount-text.ts';
 import { textTable } from './text-table.ts';
 
 interface Named {
@@ -53,6 +54,10 @@ function withName(command: Command): Command {
 export function replicationText({ queues, sources }: ReplicationReport): string {
   const parts: string[] = [];
   if (queues.length > 0) parts.push(queuesText(queues));
+  for (const { name, diskTrouble } of queues) {
+    if (diskTrouble === undefined) continue;
+    parts.push(`${name}: its keys are in memory only: ${diskTrouble}`);
+  }
   if (sources.length > 0) parts.push(sourcesText(sources));
   for (const { source, nodes, refused } of sources) {
     for (const { address, trouble, silentMs } of nodes) {
@@ -67,12 +72,13 @@ export function replicationText({ queues, sources }: ReplicationReport): string 
 
 function queuesText(queues: readonly QueueStatus[]): string {
   return textTable(
-    ['queue', 'waiting', 'of a sync', 'out', 'oldest', 'consumers', 'dropped', 'state'],
+    ['queue', 'waiting', 'of a sync', 'out', 'on disk', 'oldest', 'consumers', 'dropped', 'state'],
     queues.map((queue) => [
       queue.name,
       `${queue.realTime}`,
       `${queue.sync}`,
       `${queue.out}`,
+      amountText(queue.diskBytes),
       queue.oldestAgeMs === undefined ? '-' : seconds(queue.oldestAgeMs),
       `${queue.consumers}`,
       `${queue.dropped}`,

@@ -5,7 +5,7 @@
  */
 
 import type { NodeService } from '../node/node-service.ts';
-import type { QueueStatus } from '../node/replication-queues.ts';
+import type { QueueStatus } from '../node/replication-queue.ts';
 import type { OperatorService } from '../node/operations.ts';
 import type { MetricsRegistry } from '../telemetry/metrics-registry.ts';
 import { RELEASE } from './release.ts';
@@ -51,6 +51,11 @@ function showQueues(metrics: MetricsRegistry, { replication }: ShownNode): void 
     'replication_queue_bytes',
     'queue',
     each(({ heldBytes }) => heldBytes),
+  );
+  metrics.gaugeEach(
+    'replication_queue_disk_bytes',
+    'queue',
+    each(({ diskBytes }) => diskBytes),
   );
   metrics.gaugeEach(
     'replication_queue_oldest_age_seconds',

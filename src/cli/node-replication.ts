@@ -6,10 +6,31 @@ import { utf8ToByteString } from '../base/bytes.ts';
 import type { Host } from '../base/host.ts';
 import { Login, type Credentials } from '../client/credentials.ts';
 import type { ReplicationConfig, SourceLogin } from '../config/replication-settings.ts';
+import type { ReplicationOptions } from '../node/replication-queue.ts';
 import type { ReplicationNode, Source } from '../replication/ports.ts';
+import { QueueFolder, removeOtherQueues } from '../replication/queue-folders.ts';
 import { Sinks } from '../replication/sinks.ts';
 import type { MetricsRegistry } from '../telemetry/metrics-registry.ts';
 import { readPassword, readPem } from './login-options.ts';
+
+/** What other clusters fetch from a node, with files in its data folder. */
+export function queuesIn(
+  dataFolder: string,
+  { queueMaxBytes, queueDiskMaxBytes, queues }: ReplicationConfig,
+): ReplicationOptions {
+  const folderOf = (queue: string): QueueFolder => new QueueFolder(dataFolder, queue);
+  return { queueMaxBytes, queueDiskMaxBytes, queues, folderOf };
+}
+
+/** The files of queues that are no more. */
+export function removeOldQueues(
+  host: Pick<Host, 'log'>,
+  dataFolder: string,
+  { queues }: ReplicationConfig,
+): Promise<void> {
+  const names = queues.map(({ name }) => name);
+  return removeOtherQueues(host, dataFolder, names);
+}
 
 /** With the secrets that their files hold now. Rejects with `config` where one is of no use. */
 export function readSources({ sources }: ReplicationConfig): Promise<readonly Source[]> {

@@ -55,7 +55,7 @@ import { NodeAudit } from './node-audit.ts';
 import { showNode } from './node-gauges.ts';
 import { NodeGrowth } from './node-growth.ts';
 import { followMembers, linkEvents, newNodeGate } from './node-links.ts';
-import { openSinks, readSources } from './node-replication.ts';
+import { openSinks, queuesIn, readSources, removeOldQueues } from './node-replication.ts';
 import { nodeStats } from './node-stats.ts';
 import { NodeTracing } from './node-tracing.ts';
 import { RELEASE } from './release.ts';
@@ -142,7 +142,7 @@ export class NodeRuntime {
       outdated: options.onOutdated,
       stateChanged: (state) => this.#stateChanged(state),
       repair: { reaper: { deleteMode: deleteMode(config) }, transfers: config.transfers },
-      replication: config.replication,
+      replication: queuesIn(self.dataDir, config.replication),
       refused: this.#audit.refused,
       diskSpace: () => diskSpaceOf(self.dataDir),
       diskGuard: config.disk,
@@ -187,6 +187,8 @@ export class NodeRuntime {
       isKey: isWellFormedKey,
       ...config.store,
     });
+    // The store is open: no other process has the folder.
+    await removeOldQueues(host, self.dataDir, config.replication);
     const runtime = new NodeRuntime(options, { store, commitHooks, fingerprint, tracing, sources });
     try {
       await runtime.#open();

@@ -18,6 +18,7 @@ import { measuredBytes, measuredMs, parseDurationMs } from './units.ts';
 /** In the words of the file. */
 export interface ReplicationDocument {
   readonly queue_memory: string;
+  readonly queue_disk: string;
   readonly queues: readonly QueueDocument[];
   readonly sources: readonly SourceDocument[];
 }
@@ -44,6 +45,8 @@ interface SourceDocument {
 export interface ReplicationConfig {
   /** Of the keys that one queue of a node holds. */
   readonly queueMaxBytes: number;
+  /** Of the files of one queue of a node; 0: keys are in memory only. */
+  readonly queueDiskMaxBytes: number;
   readonly queues: readonly QueueConfig[];
   readonly sources: readonly SourceConfig[];
 }
@@ -88,7 +91,7 @@ export interface SourceLogin {
 const TOMBSTONES_LAST_MS_MIN = 24 * 60 * 60 * 1_000;
 
 const PLACE = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+)):(\d{1,5})$/;
-const NAME = { title: 'letters, digits and _.-', pattern: '^[A-Za-z0-9_.-]+$', maxLength: 255 };
+const NAME = { title: 'letters, digits and _.-', pattern: '^[A-Za-z0-9_.-]+$', maxLength: 200 };
 const BESIDE_FILE = 'relative to the configuration file.';
 
 const queue: SettingSchema = {
@@ -151,7 +154,12 @@ const source: SettingSchema = {
 export const REPLICATION_SCHEMA: SettingSchema = section('Replication between clusters.', {
   queue_memory: size(
     { from: '64KiB', to: '64GiB', default: '64MiB' },
-    'Most memory for the keys of one queue on a node; past it new keys wait for a full-sync.',
+    'Most memory for the keys of one queue on a node; past it new keys wait on disk.',
+  ),
+  queue_disk: size(
+    { from: '0B', to: '64GiB', default: '256MiB' },
+    'Most disk for the keys of one queue on a node; past it new keys wait for a full-sync. 0B: keys are in ' +
+      'memory only, and lost at a stop.',
   ),
   queues: {
     type: 'array',
@@ -261,6 +269,7 @@ export function toReplicationConfig(
 ): ReplicationConfig {
   return {
     queueMaxBytes: measuredBytes(document.queue_memory),
+    queueDiskMaxBytes: measuredBytes(document.queue_disk),
     queues: document.queues.map(({ name, buckets }) => ({
       name,
       buckets: buckets === 'any' ? buckets : buckets.flatMap((each) => parsePattern(each) ?? []),

@@ -306,6 +306,13 @@ export const ALERT_RULES: readonly AlertRule[] = [
     holds: ({ largest }) => (largest('replication_queue_overflowed') ?? 0) > 0,
   },
   {
+    name: 'VertebraReplicationQueueDisk',
+    severity: 'ticket',
+    forMs: 0,
+    meaning: 'Files of a replication queue are damaged or cannot be written: the log says why.',
+    holds: rose(HOUR_MS, 'replication_queue_damaged_total', 'replication_queue_disk_errors_total'),
+  },
+  {
     name: 'VertebraReplicationRefused',
     severity: 'ticket',
     forMs: 0,

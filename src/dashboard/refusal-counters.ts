@@ -63,6 +63,8 @@ const OF_ALERTS = [
   'tls_renewals_failed_total',
   'client_tls_renewals_failed_total',
   'backup_base_damaged_total',
+  'replication_queue_damaged_total',
+  'replication_queue_disk_errors_total',
   'replication_refused_total',
   'metrics_series_refused',
 ] as const;

@@ -3,8 +3,9 @@
  *
  * What clients have written goes before what a full-sync or a fold has put there. A key that was given out is
  * out until it is acknowledged, put back in front, or laid to rest for a while; its bytes count all the time, so
- * that there is always room for what comes back. Beyond the bound the newest key is dropped, which the queue
- * remembers: only a full-sync finds it then.
+ * that there is always room for what comes back. Beyond the bound new keys wait elsewhere (`KeyOverflow`), if there is
+ * such a place and it has room. Else the newest key is dropped, which the queue remembers: only a full-sync finds
+ * it then.
  */
 
 import type { ByteString } from '../base/bytes.ts';
@@ -21,10 +22,32 @@ export interface OutKey {
 
 export type Offer = 'queued' | 'known' | 'dropped';
 
+/** Where keys wait that have no room in memory, and where those in memory are noted. */
+export interface KeyOverflow {
+  /** Keys of that priority wait there: what comes now waits behind them. */
+  hasWaiting(priority: KeyPriority): boolean;
+  /** There is no room for it in memory, or others are before it. */
+  take(id: ByteString, priority: KeyPriority, nowMs: number): Offer;
+  /** It waits in memory now, and is noted nowhere. */
+  added(entry: QueuedKey): void;
+  /** It need not be noted any more. */
+  ended(entry: QueuedKey): void;
+}
+
+/** A key in memory. */
+export interface QueuedKey extends OutKey {
+  /** Where the overflow has noted it; its own. */
+  note: unknown;
+  /** Another entry has taken its place, and its note. */
+  readonly isGone: boolean;
+}
+
 /** What a key takes in memory beside its bytes, as measured: two strings, an entry, a map, a line. */
 export const KEY_BYTES = 256;
 
-interface Entry extends OutKey {
+interface Entry extends QueuedKey {
+  priority: KeyPriority;
+  offeredMs: number;
   /** Another entry has taken its place: it is passed over. */
   isGone: boolean;
 }
@@ -36,6 +59,7 @@ interface Resting {
 
 export class KeyQueue {
   readonly #maxBytes: number;
+  readonly #overflow: KeyOverflow | undefined;
   /** All that is not out. */
   readonly #waiting = new Map<ByteString, Entry>();
   /** By priority, and in each what came back before what is new. */
@@ -47,13 +71,14 @@ export class KeyQueue {
   /** In the order in which they are due: all rest for the same time. */
   #resting: Resting[] = [];
   #heldBytes = 0;
-  #out = 0;
+  readonly #out = new Set<Entry>();
   /** Of dropped keys since the last full-sync, and of those before it that it may not have seen. */
   #droppedSince = false;
   #isOverflowed = false;
 
-  constructor(maxBytes: number) {
+  constructor(maxBytes: number, overflow?: KeyOverflow) {
     this.#maxBytes = maxBytes;
+    this.#overflow = overflow;
   }
 
   /** Keys that wait. */
@@ -63,7 +88,7 @@ export class KeyQueue {
 
   /** Keys that were given out. */
   get outCount(): number {
-    return this.#out;
+    return this.#out.size;
   }
 
   get isOverflowed(): boolean {
@@ -74,24 +99,56 @@ export class KeyQueue {
     return this.#heldBytes;
   }
 
+  /** Those that wait, and those that are out. */
+  *entries(): IterableIterator<QueuedKey> {
+    yield* this.#waiting.values();
+    yield* this.#out;
+  }
+
+  /** Bytes of memory for keys of that priority. */
+  roomBytes(priority: KeyPriority): number {
+    // What a full-sync asks for can wait elsewhere; clients' writes find room beside it.
+    const isHalf = priority === 'sync' && this.#overflow !== undefined;
+    return (isHalf ? this.#maxBytes / 2 : this.#maxBytes) - this.#heldBytes;
+  }
+
   offer(id: ByteString, priority: KeyPriority, nowMs: number): Offer {
     const known = this.#waiting.get(id);
     if (known !== undefined && (known.priority === priority || priority === 'sync')) return 'known';
     if (known !== undefined) {
       // A client has written it meanwhile: it goes with those, as old as it is.
       this.#remove(known);
-      this.#add({ id, priority, offeredMs: known.offeredMs, isGone: false });
+      this.#add({ ...known, priority, isGone: false });
       return 'queued';
     }
-    const sizeBytes = sizeOf(id);
-    if (this.#heldBytes + sizeBytes > this.#maxBytes) {
-      this.#droppedSince = true;
-      this.#isOverflowed = true;
-      return 'dropped';
+    const isFull = sizeOf(id) > this.roomBytes(priority);
+    if (isFull || this.#overflow?.hasWaiting(priority) === true) {
+      const offer = this.#overflow?.take(id, priority, nowMs) ?? 'dropped';
+      if (offer === 'dropped') this.noteDropped();
+      return offer;
     }
-    this.#heldBytes += sizeBytes;
-    this.#add({ id, priority, offeredMs: nowMs, isGone: false });
+    this.#heldBytes += sizeOf(id);
+    this.#add({ id, priority, offeredMs: nowMs, note: undefined, isGone: false });
     return 'queued';
+  }
+
+  /** A key comes from the overflow; false: it waits here already. */
+  restore(key: OutKey, note: unknown): boolean {
+    const { id, priority, offeredMs } = key;
+    const known = this.#waiting.get(id);
+    if (known !== undefined) {
+      known.offeredMs = Math.min(known.offeredMs, offeredMs);
+      return false;
+    }
+    this.#heldBytes += sizeOf(id);
+    this.#add({ id, priority, offeredMs, note, isGone: false });
+    return true;
+  }
+
+  /** Keys are missing from now on that only a full-sync finds. */
+  noteDropped(): void {
+    this.#droppedSince = true;
+    this.#isOverflowed = true;
   }
 
   /** The first of those that wait, `max` of them at most. They are out then. */
@@ -106,14 +163,18 @@ export class KeyQueue {
         taken.push(entry);
       }
     }
-    this.#out += taken.length;
+    for (const entry of taken) this.#out.add(entry);
     return taken;
   }
 
   /** They have arrived, or there is nothing to send. */
   release(keys: readonly OutKey[]): void {
-    this.#out -= keys.length;
-    for (const { id } of keys) this.#heldBytes -= sizeOf(id);
+    for (const key of keys) {
+      const entry = key as Entry;
+      this.#out.delete(entry);
+      this.#heldBytes -= sizeOf(entry.id);
+      this.#overflow?.ended(entry);
+    }
   }
 
   /** They have not arrived: they are the next, in the order in which they were given out. */
@@ -167,15 +228,17 @@ export class KeyQueue {
 
   /** What came meanwhile for the same key goes into what comes back, which is older. */
   #return(key: OutKey, add: (entry: Entry) => void): void {
-    this.#out -= 1;
+    const entry = key as Entry;
+    this.#out.delete(entry);
     const known = this.#waiting.get(key.id);
     if (known !== undefined) {
       this.#remove(known);
       this.#heldBytes -= sizeOf(key.id);
+      this.#overflow?.ended(known);
+      if (known.priority === 'real-time') entry.priority = 'real-time';
+      entry.offeredMs = Math.min(entry.offeredMs, known.offeredMs);
     }
-    const priority = known?.priority === 'real-time' ? 'real-time' : key.priority;
-    const offeredMs = Math.min(key.offeredMs, known?.offeredMs ?? key.offeredMs);
-    add({ id: key.id, priority, offeredMs, isGone: false });
+    add(entry);
   }
 
   #wake(nowMs: number): void {
@@ -188,6 +251,7 @@ export class KeyQueue {
   #add(entry: Entry): void {
     this.#note(entry);
     this.#lines[entry.priority][1].push(entry);
+    if (entry.note === undefined) this.#overflow?.added(entry);
   }
 
   #note(entry: Entry): void {
@@ -208,7 +272,8 @@ export class KeyQueue {
   }
 }
 
-function sizeOf(id: ByteString): number {
+/** Of a key in memory. */
+export function sizeOf(id: ByteString): number {
   return id.length + KEY_BYTES;
 }
 

@@ -10,7 +10,7 @@ import type { ClusterState } from '../membership/cluster-state.ts';
 import type { JoinPort } from '../peer/join.ts';
 import type { RefusalListener } from '../security/refusals.ts';
 import type { DiskGuardOptions, ReadDiskSpace } from './disk-guard.ts';
-import type { ReplicationOptions } from './replication-queues.ts';
+import type { ReplicationOptions } from './replication-queue.ts';
 import type { RepairOptions } from './repair-rounds.ts';
 
 export interface NodeLimits {

@@ -123,7 +123,11 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     });
     this.hotKeys = new HotKeys(host);
     this.replication = new ReplicationQueues(
-      { host, read: (request) => this.#requests.getStored(request) },
+      {
+        host,
+        read: (request) => this.#requests.getStored(request),
+        isDiskFull: () => this.#disk?.isFull === true,
+      },
       options.replication ?? NO_QUEUES,
     );
     this.#requests = new ClientRequests({
@@ -183,6 +187,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     // A stop that came meanwhile closes what is open now; nothing more may begin.
     if (!this.#isStarting()) return;
     await this.#disk?.start();
+    await this.replication.open();
     if (!this.#isStarting()) return;
     this.#standing.note(parts.topology.state());
     // From now on this node can introduce itself, so that links may be opened.
@@ -216,6 +221,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     const { clock, log } = this.#host;
     this.entrance.close();
     await Promise.race([this.#admission.close(), sleep(clock, this.#timings.drainTimeoutMs)]);
+    await this.replication.close();
     // What it fails with `start` tells.
     const parts = await this.#opening?.catch(() => undefined);
     this.#disk?.stop();

@@ -5,37 +5,26 @@
  * fold; what came by replication does not. What is fetched is the object as it is stored when it is fetched, read
  * with the bucket's quorum: every sibling, tombstones too. It arrives at least once: what a
  * connection was given is out until the same connection asks the same queue again, which
- * says that it has it, or ends, and then it is the next again. All of it is in memory only: what a node that is
- * lost had queued, a full-sync finds.
+ * says that it has it, or ends, and then it is the next again. What has no room in memory waits on disk, and what
+ * was queued is there after a stop (`KeySpool`); what a node that is lost had queued, a full-sync finds.
  */
 
 import { utf8ToByteString } from '../base/bytes.ts';
 import type { ByteString } from '../base/bytes.ts';
 import { Fault } from '../base/fault.ts';
-import type { Host } from '../base/host.ts';
 import { keyFromString, keyToString } from '../base/names.ts';
 import type { ObjectKey } from '../base/names.ts';
 import { encodeRecord, joinRecord, withValue } from '../object/record.ts';
 import type { Failure, GetOutcome, GetRequest } from '../object/requests.ts';
 import type { StoredObject } from '../object/stored-object.ts';
-import { KeyQueue } from './key-queue.ts';
-import type { KeyPriority, OutKey } from './key-queue.ts';
-
-export interface ReplicationQueueOptions {
-  readonly name: string;
-  readonly buckets: 'any' | readonly BucketPattern[];
-}
-
-interface BucketPattern {
-  readonly type: ByteString;
-  /** Undefined: every bucket of the type. */
-  readonly bucket: ByteString | undefined;
-}
-
-export interface ReplicationOptions {
-  readonly queueMaxBytes: number;
-  readonly queues: readonly ReplicationQueueOptions[];
-}
+import type { OutKey } from './key-queue.ts';
+import { LOT_BYTES, openQueue } from './replication-queue.ts';
+import type {
+  QueueHost,
+  QueueStatus,
+  ReplicationOptions,
+  ReplicationQueue,
+} from './replication-queue.ts';
 
 export const NO_QUEUES: ReplicationOptions = { queueMaxBytes: 0, queues: [] };
 
@@ -46,26 +35,6 @@ export interface FetchedItem {
   /** Since it was offered. */
   readonly ageMs: number;
   readonly isSync: boolean;
-}
-
-export interface QueueStatus {
-  readonly name: string;
-  /** Keys that wait: written by clients, and put there by a full-sync or a fold. */
-  readonly realTime: number;
-  readonly sync: number;
-  /** Keys that were given out and not acknowledged. */
-  readonly out: number;
-  /** How long the oldest key has waited; undefined: none waits. */
-  readonly oldestAgeMs: number | undefined;
-  readonly heldBytes: number;
-  /** Keys for which there was no room, since the start. */
-  readonly dropped: number;
-  /** Keys were dropped that no full-sync has found yet. */
-  readonly isOverflowed: boolean;
-  /** Connections that have fetched from it and are open. */
-  readonly consumers: number;
-  /** Nothing is given out. */
-  readonly isPaused: boolean;
 }
 
 /** One connection that fetches: one fetch at a time. */
@@ -94,7 +63,6 @@ export interface ReplicationService {
 
 /** Of one fetch. */
 const LOT_KEYS_MAX = 64;
-const LOT_BYTES = 1024 * 1024;
 /** Keys that one fetch looks at: many may be gone. */
 const LOOKED_AT_MAX = 256;
 /** Objects of one fetch that are read at once. */
@@ -118,20 +86,32 @@ const DID_NOTHING: ReadonlySet<Failure['kind'] | 'not-found'> = new Set([
 ] as const);
 
 export interface ReplicationPorts {
-  readonly host: Pick<Host, 'clock' | 'metrics' | 'log'>;
+  readonly host: QueueHost;
   /** With every sibling as it is stored. */
   readonly read: (request: GetRequest) => Promise<GetOutcome>;
+  /** No file is to grow; default: never. */
+  readonly isDiskFull?: () => boolean;
 }
 
 export class ReplicationQueues implements ReplicationService {
   readonly #ports: ReplicationPorts;
-  readonly #queues: ReadonlyMap<ByteString, Queue>;
+  readonly #queues: ReadonlyMap<ByteString, ReplicationQueue>;
 
-  constructor(ports: ReplicationPorts, { queues, queueMaxBytes }: ReplicationOptions) {
+  constructor(ports: ReplicationPorts, options: ReplicationOptions) {
     this.#ports = ports;
     this.#queues = new Map(
-      queues.map((each) => [utf8ToByteString(each.name), new Queue(ports, each, queueMaxBytes)]),
+      options.queues.map((each) => [utf8ToByteString(each.name), openQueue(ports, options, each)]),
     );
+  }
+
+  /** Takes up what waited when the node was stopped. */
+  async open(): Promise<void> {
+    await Promise.all([...this.#queues.values()].map(async ({ spool }) => spool?.open()));
+  }
+
+  /** Keeps what waits for the next start. Nothing is offered or fetched any more. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#queues.values()].map(async ({ spool }) => spool?.close()));
   }
 
   /** What is to be told of each write; undefined: nobody fetches any. */
@@ -158,7 +138,7 @@ export class ReplicationQueues implements ReplicationService {
   push(name: ByteString, keys: readonly ObjectKey[]): QueueStatus | undefined {
     const queue = this.#queues.get(name);
     if (queue === undefined) return undefined;
-    if (keys.length === 0) queue.keys.synced();
+    if (keys.length === 0) queue.settle((all) => all.synced());
     for (const key of keys) queue.offer(key, keyToString(key), 'sync');
     return queue.status();
   }
@@ -181,7 +161,7 @@ export class ReplicationQueues implements ReplicationService {
 
   clearOverflow(name: string): boolean {
     const queue = this.#queues.get(utf8ToByteString(name));
-    queue?.keys.clearOverflow();
+    queue?.settle((all) => all.clearOverflow());
     return queue !== undefined;
   }
 
@@ -192,72 +172,14 @@ export class ReplicationQueues implements ReplicationService {
   }
 }
 
-/** One queue, and how many fetch from it. */
-class Queue {
-  readonly keys: KeyQueue;
-  readonly #ports: ReplicationPorts;
-  readonly #options: ReplicationQueueOptions;
-  isPaused = false;
-  consumers = 0;
-  /** Of the objects fetched last, the largest: how many are read at once goes by it. */
-  recentBytes = LOT_BYTES / READS_MAX;
-  #dropped = 0;
-
-  constructor(ports: ReplicationPorts, options: ReplicationQueueOptions, maxBytes: number) {
-    this.#ports = ports;
-    this.#options = options;
-    this.keys = new KeyQueue(maxBytes);
-  }
-
-  /** Whether it is on the queue now. */
-  offer(key: ObjectKey, id: ByteString, priority: KeyPriority): boolean {
-    if (!this.#takes(key)) return false;
-    const { host } = this.#ports;
-    const wasOverflowed = this.keys.isOverflowed;
-    const offer = this.keys.offer(id, priority, host.clock.monotonicMs());
-    if (offer === 'queued') host.metrics.count('replication_offered_total');
-    if (offer !== 'dropped') return true;
-    this.#dropped += 1;
-    host.metrics.count('replication_dropped_total');
-    if (!wasOverflowed) host.log.warn('replication.queue-full', { queue: this.#options.name });
-    return false;
-  }
-
-  status(): QueueStatus {
-    const { keys, isPaused, consumers } = this;
-    const oldestMs = keys.oldestMs();
-    return {
-      name: this.#options.name,
-      realTime: keys.count('real-time'),
-      sync: keys.count('sync'),
-      out: keys.outCount,
-      oldestAgeMs:
-        oldestMs === undefined ? undefined : this.#ports.host.clock.monotonicMs() - oldestMs,
-      heldBytes: keys.heldBytes,
-      dropped: this.#dropped,
-      isOverflowed: keys.isOverflowed,
-      consumers,
-      isPaused,
-    };
-  }
-
-  #takes({ type, bucket }: ObjectKey): boolean {
-    const { buckets } = this.#options;
-    if (buckets === 'any') return true;
-    return buckets.some(
-      (each) => each.type === type && (each.bucket === undefined || each.bucket === bucket),
-    );
-  }
-}
-
 class Consumer implements QueueConsumer {
   readonly #ports: ReplicationPorts;
-  readonly #queues: ReadonlyMap<ByteString, Queue>;
+  readonly #queues: ReadonlyMap<ByteString, ReplicationQueue>;
   /** What it was given and has not acknowledged. */
-  readonly #out = new Map<Queue, Set<OutKey>>();
+  readonly #out = new Map<ReplicationQueue, Set<OutKey>>();
   #hasEnded = false;
 
-  constructor(ports: ReplicationPorts, queues: ReadonlyMap<ByteString, Queue>) {
+  constructor(ports: ReplicationPorts, queues: ReadonlyMap<ByteString, ReplicationQueue>) {
     this.#ports = ports;
     this.#queues = queues;
   }
@@ -269,6 +191,7 @@ class Consumer implements QueueConsumer {
     this.#ports.host.metrics.count('replication_acknowledged_total', out.size);
     queue.keys.release([...out]);
     out.clear();
+    queue.refill();
     if (queue.isPaused) return [];
     const lot = new Lot(this.#ports, queue, out);
     try {
@@ -292,7 +215,7 @@ class Consumer implements QueueConsumer {
     this.#out.clear();
   }
 
-  #outOf(queue: Queue): Set<OutKey> {
+  #outOf(queue: ReplicationQueue): Set<OutKey> {
     const known = this.#out.get(queue);
     if (known !== undefined) return known;
     if (queue.consumers >= CONSUMERS_MAX)
@@ -303,7 +226,7 @@ class Consumer implements QueueConsumer {
     return out;
   }
 
-  #putBack(queue: Queue, out: Set<OutKey>): void {
+  #putBack(queue: ReplicationQueue, out: Set<OutKey>): void {
     this.#ports.host.metrics.count('replication_returned_total', out.size);
     queue.keys.putBack([...out]);
     out.clear();
@@ -314,7 +237,7 @@ class Consumer implements QueueConsumer {
 class Lot {
   readonly items: FetchedItem[] = [];
   readonly #ports: ReplicationPorts;
-  readonly #queue: Queue;
+  readonly #queue: ReplicationQueue;
   /** Keys that are out for it; who has them puts them back if the connection ends meanwhile. */
   readonly #out: Set<OutKey>;
   /** Of these, what is among the items. */
@@ -322,7 +245,7 @@ class Lot {
   #sizeBytes = 0;
   #lookedAt = 0;
 
-  constructor(ports: ReplicationPorts, queue: Queue, out: Set<OutKey>) {
+  constructor(ports: ReplicationPorts, queue: ReplicationQueue, out: Set<OutKey>) {
     this.#ports = ports;
     this.#queue = queue;
     this.#out = out;
@@ -330,7 +253,11 @@ class Lot {
 
   async fill(hasEnded: () => boolean): Promise<void> {
     while (this.#hasRoom()) {
-      const keys = this.#queue.keys.take(this.#readsAtOnce(), this.#nowMs());
+      const keys = await this.#queue.take(this.#readsAtOnce());
+      if (hasEnded()) {
+        this.#queue.keys.putBack(keys);
+        return;
+      }
       if (keys.length === 0) return;
       for (const key of keys) this.#out.add(key);
       this.#lookedAt += keys.length;

@@ -156,6 +156,9 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   replication_given_back_total:
     'Objects put back on their queue because this cluster could not take them, by source',
   replication_offered_total: 'Keys put on replication queues',
+  replication_queue_damaged_total: 'Files of replication queues that could not be read whole',
+  replication_queue_disk_errors_total:
+    'Times that files of a replication queue could not be written',
   replication_refused_total: 'Objects of other clusters that can never be taken, by reason',
   replication_requested_total:
     'Keys that a full-sync found to differ and put on their queue, by source',
@@ -163,6 +166,7 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
     'Attempts to take an object of another cluster that are made again, by source',
   replication_returned_total:
     'Keys put back because a connection ended before it acknowledged them',
+  replication_spilled_total: 'Keys that had no room in the memory of a replication queue',
   replication_unchanged_total: 'Deletions of other clusters of which nothing is here, by source',
   replication_unread_total:
     'Keys that could not be read when they were to be fetched, and are tried again',

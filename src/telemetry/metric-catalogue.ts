@@ -61,6 +61,7 @@ const GAUGES: Catalogue = {
   replication_lag_seconds: 'How far this node is behind a source: 0 while nothing waits there',
   replication_queue_bytes: 'Memory that the keys of a replication queue take',
   replication_queue_consumers: 'Connections that fetch from a replication queue',
+  replication_queue_disk_bytes: 'Size of the files of a replication queue',
   replication_queue_oldest_age_seconds:
     'How long the oldest key of a replication queue has waited; 0: none waits',
   replication_queue_out_keys: 'Keys that other clusters were given and have not acknowledged',

@@ -92,7 +92,11 @@ t.test('the text says what is wrong', async (t) => {
   queues.pause('to_east');
   const { queues: shown } = (await run('status')) as ReplicationReport;
   const text = replicationText({
-    queues: shown,
+    queues: shown.map((queue) => ({
+      ...queue,
+      diskBytes: 1.5 * 1024 * 1024,
+      diskTrouble: 'no space left',
+    })),
     sources: [
       {
         source: 'east',
@@ -120,7 +124,8 @@ t.test('the text says what is wrong', async (t) => {
       },
     ],
   });
-  t.match(text, /to_east .* paused/);
+  t.match(text, /to_east .* 1.5 MiB .* paused/);
+  t.match(text, /to_east: its keys are in memory only: no space left/);
   t.match(text, /east +to_west +1\/2 +75 s +7 +1 +fetching +4 of 9 buckets, 17 keys asked for/);
   t.match(text, /east: b:1 does not answer for 75 s: b:1 cannot be reached/);
   t.match(text, /east: not taken: 3 unknown-bucket-type/);

@@ -27,7 +27,7 @@ import { MemoryStore } from '../../src/storage/memory-store.ts';
 import { systemHost } from '../../src/telemetry/system-host.ts';
 import type { ByteString } from '../../src/base/bytes.ts';
 import type { Host } from '../../src/base/host.ts';
-import type { ReplicationOptions } from '../../src/node/replication-queues.ts';
+import type { ReplicationOptions } from '../../src/node/replication-queue.ts';
 import type { NodeId } from '../../src/base/names.ts';
 import type { Tracer } from '../../src/base/span.ts';
 import type { PartialProperties } from '../../src/object/bucket-properties.ts';

@@ -317,11 +317,17 @@ t.test('what a cluster replicates is complete from a few lines', (t) => {
     return { folder, ...readConfigFile(join(folder, 'cluster.yml')) };
   };
   const none = replicationOf('replication: { queues: [], sources: [] }\n');
-  t.same(none.replication, { queueMaxBytes: 64 * 1024 * 1024, queues: [], sources: [] });
+  t.same(none.replication, {
+    queueMaxBytes: 64 * 1024 * 1024,
+    queueDiskMaxBytes: 256 * 1024 * 1024,
+    queues: [],
+    sources: [],
+  });
   t.same(none.deleteMode, { kind: 'after', delayMs: 3_000 }, 'nobody has to fetch a tombstone');
   const { folder, replication, deleteMode } = replicationOf(`
 replication:
   queue_memory: 1MiB
+  queue_disk: 0B
   queues:
     - name: all
     - name: some
@@ -342,6 +348,7 @@ replication:
   t.same(deleteMode, { kind: 'keep' });
   t.same(replication, {
     queueMaxBytes: 1024 * 1024,
+    queueDiskMaxBytes: 0,
     queues: [
       { name: 'all', buckets: 'any' },
       {

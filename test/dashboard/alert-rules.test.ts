@@ -146,6 +146,10 @@ t.test('a node that is well raises nothing, and each trouble its own alert', (t)
     ['ReplicationBehind', factsOf({ ...WELL, replication_lag_seconds: 61 })],
     ['ReplicationQueueFull', factsOf({ ...WELL, replication_queue_overflowed: 1 })],
     [
+      'ReplicationQueueDisk',
+      factsOf(WELL, risen('replication_queue_damaged_total', { lastMs: 3 * DAY_MS })),
+    ],
+    [
       'ReplicationRefused',
       factsOf(WELL, risen('replication_refused_total', { lastMs: 3 * DAY_MS })),
     ],

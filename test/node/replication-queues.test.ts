@@ -12,7 +12,8 @@ import { decodeRecord } from '../../src/object/record.ts';
 import { VirtualHost } from '../replica/virtual-host.ts';
 import type { ByteString } from '../../src/base/bytes.ts';
 import type { NodeIdentity } from '../../src/clock/actor.ts';
-import type { FetchedItem, ReplicationOptions } from '../../src/node/replication-queues.ts';
+import type { ReplicationOptions } from '../../src/node/replication-queue.ts';
+import type { FetchedItem } from '../../src/node/replication-queues.ts';
 import type { GetOutcome } from '../../src/object/requests.ts';
 import type { StoredObject } from '../../src/object/stored-object.ts';
 

@@ -4,10 +4,12 @@
  * of is found by a full-sync.
  */
 
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
 import { utf8ToByteString } from '../../src/base/bytes.ts';
-import type { ObjectKey } from '../../src/base/names.ts';
+import { keyToString, type ObjectKey } from '../../src/base/names.ts';
 import type { DevNode } from '../../src/cli/dev-cluster.ts';
 import type { GetResult } from '../../src/client/client-types.ts';
 import { spawnUntraced } from '../untraced.ts';
@@ -170,17 +172,42 @@ t.test('a type that one side does not have holds up nothing', async (t) => {
   t.match(result, { failure: undefined, bucketsUnknown: 1 });
 });
 
-t.test('a full-sync finds what was queued on a node that died', async (t) => {
+async function restartAll(site: Site, signal: NodeJS.Signals, whileDown?: (node: DevNode) => void) {
+  for (const node of site.nodes) {
+    const child = site.cluster.mustChild(node.name);
+    child.kill(signal);
+    await child.exited();
+    whileDown?.(node);
+    await site.cluster.launch(node).ready();
+  }
+}
+
+t.test('what is queued on a node is there when it was stopped, or killed', async () => {
+  const diskBytes = async (): Promise<number> => {
+    const all = await Promise.all(a.nodes.map((node) => a.status(node)));
+    return all.reduce((sum, { queues }) => sum + (queues[0]?.diskBytes ?? 0), 0);
+  };
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    await until('nothing waits', async () => (await diskBytes()) === 0);
+    cut();
+    const keys = Array.from({ length: 300 }, (_, index) => `${signal}-${index}`);
+    await putAll(a, keys, 'kept');
+    // Each is there with a size of one byte and a time of six.
+    const bytes = keys.reduce((sum, key) => sum + keyToString(named(key, 'kept')).length + 7, 0);
+    await until('what waits is on disk', async () => (await diskBytes()) > bytes);
+    await restartAll(a, signal);
+    mend();
+    await untilFound(b, keys, 'kept');
+  }
+});
+
+t.test('a full-sync finds what was queued on a node that died with its disk', async (t) => {
   const keys = Array.from({ length: 300 }, (_, index) => `queued-${index}`);
   cut();
   await putAll(a, keys, 'lost');
-  const [first, second, third] = a.nodes as readonly [DevNode, DevNode, DevNode];
-  for (const node of [first, second, third]) {
-    const child = a.cluster.mustChild(node.name);
-    child.kill('SIGKILL');
-    await child.exited();
-    await a.cluster.launch(node).ready();
-  }
+  await restartAll(a, 'SIGKILL', ({ dataFolder }) => {
+    rmSync(join(dataFolder, 'replication'), { recursive: true, force: true });
+  });
   mend();
   const [key] = keys as [string];
   t.same(values(await b.client.get(named(key, 'lost'))), []);
