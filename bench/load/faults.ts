@@ -2,7 +2,8 @@
  * Faults during a run: a node killed and started again, paused, or made to leave; or a command of the
  * operator.
  *
- * Only nodes that this run has started are touched; for others there is `command`.
+ * Only nodes that this run has started are touched; for others there is `command`. The links between two sites are
+ * cut for both runs by the one whose fault it is.
  */
 
 import { spawn } from 'node:child_process';
@@ -11,18 +12,30 @@ import { leave } from './departure.ts';
 import type { DevCluster, DevNode } from '../../src/cli/dev-cluster.ts';
 import type { FaultEvent } from '../workload/workload.ts';
 
+/** Between the sites of a run of two. */
+export interface Links {
+  cut(): void;
+  mend(): void;
+}
+
 export type OnMark = (label: string) => void;
 
 /** Rejects where the events need nodes of this run and there are none. */
 export function requireFaultsPossible(
   events: readonly FaultEvent[],
-  cluster: DevCluster | undefined,
+  {
+    cluster,
+    links,
+  }: { readonly cluster: DevCluster | undefined; readonly links?: Links | undefined },
 ): void {
   for (const { action, node, command } of events) {
     if (action === 'command' && command === undefined) {
       throw new Fault('config', 'a fault of kind command needs its command');
     }
-    if (action === 'command') continue;
+    if (action === 'cut' && links === undefined) {
+      throw new Fault('config', 'cut needs two sites (node build/bench/two-sites.js)');
+    }
+    if (action === 'command' || action === 'cut') continue;
     if (cluster === undefined) {
       throw new Fault('config', `${action} needs nodes that the run has started (--start)`);
     }
@@ -38,6 +51,7 @@ export function requireFaultsPossible(
 
 export class FaultTimeline {
   readonly #cluster: DevCluster | undefined;
+  readonly #links: Links | undefined;
   readonly #onMark: OnMark;
   readonly #timers: NodeJS.Timeout[] = [];
   /** Ways back that are still owed. */
@@ -46,9 +60,10 @@ export class FaultTimeline {
   readonly #departures: Promise<void>[] = [];
   readonly #leaving = new Set<string>();
 
-  constructor(cluster: DevCluster | undefined, onMark: OnMark) {
+  constructor(cluster: DevCluster | undefined, onMark: OnMark, links?: Links) {
     this.#cluster = cluster;
     this.#onMark = onMark;
+    this.#links = links;
   }
 
   begin(events: readonly FaultEvent[]): void {
@@ -83,6 +98,10 @@ export class FaultTimeline {
       });
       return;
     }
+    if (event.action === 'cut') {
+      this.#cut(event.forMs);
+      return;
+    }
     const node = this.#cluster?.nodes[event.node - 1];
     if (this.#cluster === undefined || node === undefined) return;
     if (event.action === 'leave') {
@@ -105,6 +124,18 @@ export class FaultTimeline {
     };
     this.#repairs.add(repair);
     this.#timers.push(setTimeout(() => void repair(), event.forMs));
+  }
+
+  #cut(forMs: number): void {
+    this.#onMark('the links between the sites are cut');
+    this.#links?.cut();
+    const repair = async (): Promise<void> => {
+      if (!this.#repairs.delete(repair)) return;
+      this.#links?.mend();
+      this.#onMark('the links between the sites are back');
+    };
+    this.#repairs.add(repair);
+    this.#timers.push(setTimeout(() => void repair(), forMs));
   }
 
   #depart(cluster: DevCluster, node: DevNode): void {

@@ -12,7 +12,7 @@ import { describeMachine } from '../report/machine.ts';
 import { RESULT_FORMAT, phaseRate } from '../report/result.ts';
 import { TerminalView, phaseLine, steadyText } from '../report/terminal.ts';
 import { EventLoopWatch } from './event-loop-watch.ts';
-import { FaultTimeline, requireFaultsPossible } from './faults.ts';
+import { FaultTimeline, requireFaultsPossible, type Links } from './faults.ts';
 import { faultEvents, orderOf, plannedLoops, startOf } from './phases.ts';
 import { UsageWatch } from './process-usage.ts';
 import { RateWindows } from './steady-state.ts';
@@ -22,7 +22,7 @@ import { WorkerPool } from './worker-pool.ts';
 import { describeTarget } from '../target/target.ts';
 import type { DevCluster } from '../../src/cli/dev-cluster.ts';
 import type { PhaseStart } from '../report/measurements.ts';
-import type { Mark, PhaseResult, ResourceSample, RunResult } from '../report/result.ts';
+import type { Mark, PhaseResult, PhaseRole, ResourceSample, RunResult } from '../report/result.ts';
 import type { Credentials } from '../../src/client/credentials.ts';
 import type { Target } from '../target/target.ts';
 import type { Workload } from '../workload/workload.ts';
@@ -49,6 +49,10 @@ export interface RunOptions {
   readonly patienceMs: number;
   /** Started by this run; its nodes may be killed. */
   readonly cluster: DevCluster | undefined;
+  /** Between this site and another, for faults. */
+  readonly links?: Links | undefined;
+  /** Awaited before each loop after the load, and before what was written is looked for. */
+  readonly beforePhase?: ((role: PhaseRole) => Promise<void>) | undefined;
   /** Asked for each sample, because nodes come and go. */
   readonly watched: () => readonly WatchedProcess[];
   /** Asked at the borders of phases how late their event loops were. */
@@ -64,7 +68,7 @@ const SAMPLES_USUAL = 20_000;
 const SATURATED_SHARE = 0.9;
 
 export async function runLoad(options: RunOptions): Promise<RunResult> {
-  requireFaultsPossible(faultEvents(options.workload), options.cluster);
+  requireFaultsPossible(faultEvents(options.workload), options);
   const run = new Run(options);
   const onInterrupt = (): void => run.interrupt();
   process.once('SIGINT', onInterrupt);
@@ -102,7 +106,7 @@ class Run {
     this.#eventLoops = new EventLoopWatch(options.statusNodes);
     this.#series = seriesOf(options.workload.operations);
     this.#measurements = new Measurements(this.#series, options.intervalMs);
-    this.#faults = new FaultTimeline(options.cluster, (label) => this.#mark(label));
+    this.#faults = new FaultTimeline(options.cluster, (label) => this.#mark(label), options.links);
     this.#pool = new WorkerPool(options.processes, (worker, report) => {
       this.#progress[worker] = report.progress;
       this.#measurements.add(report, this.#nowMs());
@@ -210,6 +214,7 @@ class Run {
   }
 
   async #loop(planned: PlannedLoop): Promise<void> {
+    await this.#options.beforePhase?.(planned.role);
     const start = startOf(planned, this.#bestPerSecond);
     const order = orderOf(planned, this.#bestPerSecond, this.#options.processes);
     const { durationMs, events } = planned.step;
@@ -249,6 +254,7 @@ class Run {
 
   async #verify(): Promise<Verdict> {
     const { patienceMs } = this.#options;
+    await this.#options.beforePhase?.('verify');
     const start = { name: 'verify', role: 'verify', loop: 'closed', clients: 0 } as const;
     const phase = this.#measurements.begin(
       { ...start, offeredPerSecond: undefined },

@@ -204,8 +204,8 @@ const event: SettingSchema = group(
   {
     at: duration({ from: '0s', to: '30d' }, 'After the start of the phase.'),
     do: choice(
-      ['kill', 'pause', 'leave', 'command'],
-      'SIGKILL, SIGSTOP, handing over all it owns and going, or a command of the shell.',
+      ['kill', 'pause', 'leave', 'command', 'cut'],
+      'SIGKILL, SIGSTOP, handing over all it owns and going, a command of the shell, or no link between two sites.',
     ),
     node: count({ from: 1, to: 1_000, default: 1 }, 'Which node, from 1.'),
     for: duration({ from: '0s', to: '30d', default: '10s' }, 'Until it is started again.'),

@@ -78,7 +78,7 @@ export interface OperationSpec {
 
 export interface FaultEvent {
   readonly atMs: number;
-  readonly action: 'kill' | 'pause' | 'leave' | 'command';
+  readonly action: 'kill' | 'pause' | 'leave' | 'command' | 'cut';
   /** From 1. */
   readonly node: number;
   readonly forMs: number;

@@ -1,7 +1,7 @@
 /** Faults of a run, and that a run outlives them. */
 
 import t from 'tap';
-import { FaultTimeline } from '../../bench/load/faults.ts';
+import { FaultTimeline, requireFaultsPossible } from '../../bench/load/faults.ts';
 import type { ChildNode } from '../../src/cli/child-node.ts';
 import { DevCluster } from '../../src/cli/dev-cluster.ts';
 import { until } from '../api/pbc/served.ts';
@@ -37,3 +37,29 @@ t.test('a node that does not come back is a mark, and not the end of the run', a
   t.same(marks.slice(2), ['kill n1', 'n1 did not come back']);
   await faults.close();
 });
+
+t.test(
+  'links between sites are cut for their time, or until the phase ends, and not without sites',
+  async (t) => {
+    const cut = { action: 'cut', node: 1, atMs: 0, forMs: 1 } as const;
+    const none = { cluster: undefined };
+    t.throws(() => requireFaultsPossible([cut], none), { code: 'config', message: /two sites/ });
+    const done: string[] = [];
+    const links = { cut: () => done.push('cut'), mend: () => done.push('mend') };
+    requireFaultsPossible([cut], { ...none, links });
+    const faults = new FaultTimeline(undefined, (label) => done.push(label), links);
+    faults.begin([cut]);
+    await until(() => done.length === 4);
+    faults.begin([{ ...cut, forMs: 3_600_000 }]);
+    await until(() => done.length === 6);
+    await faults.end();
+    const once = [
+      'the links between the sites are cut',
+      'cut',
+      'mend',
+      'the links between the sites are back',
+    ];
+    t.same(done, [...once, ...once]);
+    await faults.close();
+  },
+);

@@ -3,9 +3,9 @@
  */
 
 import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { SiteLink } from '../../bench/sites/site-link.ts';
 import { askNode } from '../../src/admin/admin-client.ts';
 import { adminSocketPath } from '../../src/admin/admin-socket.ts';
 import type { ReplicationReport } from '../../src/cli/admin-replication-command.ts';
@@ -17,81 +17,13 @@ import { ENTRY_POINT, freeBasePort } from '../cluster/local-cluster.ts';
 const READY_TIMEOUT_MS = 240_000;
 const DEADLINE_MS = 120_000;
 
-/** One way from cluster to cluster: a port for each node behind it. */
-export class Link {
-  readonly ports: readonly number[];
-  readonly #servers: readonly Server[];
-  readonly #sockets = new Set<Socket>();
-  #isCut = false;
-
-  private constructor(servers: readonly Server[], sockets: Set<Socket>) {
-    this.#servers = servers;
-    this.#sockets = sockets;
-    this.ports = servers.map((server) => (server.address() as AddressInfo).port);
-  }
-
-  static async to(targets: readonly number[]): Promise<Link> {
-    const sockets = new Set<Socket>();
-    let link: Link | undefined;
-    const servers = targets.map((target) =>
-      createServer((socket) => {
-        if (link?.isCut === true) {
-          socket.destroy();
-          return;
-        }
-        const onward = connect({ host: '127.0.0.1', port: target });
-        for (const [one, other] of [
-          [socket, onward],
-          [onward, socket],
-        ] as const) {
-          sockets.add(one);
-          one.pipe(other);
-          one.on('error', () => undefined);
-          one.on('close', () => {
-            sockets.delete(one);
-            other.destroy();
-          });
-        }
-      }),
-    );
-    await Promise.all(
-      servers.map(
-        (server) =>
-          new Promise<void>((resolve) => {
-            server.listen(0, '127.0.0.1', resolve);
-          }),
-      ),
-    );
-    link = new Link(servers, sockets);
-    return link;
-  }
-
-  get isCut(): boolean {
-    return this.#isCut;
-  }
-
-  cut(): void {
-    this.#isCut = true;
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  mend(): void {
-    this.#isCut = false;
-  }
-
-  close(): void {
-    this.cut();
-    for (const server of this.#servers) server.close();
-  }
-}
-
 /** One of the two. */
 export interface Site {
   readonly cluster: DevCluster;
   readonly nodes: readonly DevNode[];
   readonly client: VertebraClient;
   /** What it fetches comes over this. */
-  readonly link: Link;
+  readonly link: SiteLink;
   ask(command: string, options?: object, node?: DevNode): Promise<unknown>;
   status(node?: DevNode): Promise<ReplicationReport>;
 }
@@ -114,7 +46,11 @@ export async function startSites(
     const data = join(folder, `site${index}`);
     const configPath = writeDevConfig({ nodes: nodeCount, basePort, data });
     const nodes = devNodes(configPath);
-    prepared.push({ configPath, nodes, link: await Link.to(nodes.map(({ pbcPort }) => pbcPort)) });
+    prepared.push({
+      configPath,
+      nodes,
+      link: await SiteLink.to(nodes.map(({ pbcPort }) => pbcPort)),
+    });
     if (index === 0 || prepared[0]?.nodes[0]?.pbcPort !== nodes[0]?.pbcPort) continue;
     throw new Error('both sites drew the same ports');
   }
@@ -159,7 +95,7 @@ async function startSite({
 }: {
   readonly configPath: string;
   readonly nodes: readonly DevNode[];
-  readonly link: Link;
+  readonly link: SiteLink;
   readonly types: SiteOptions['types'];
 }): Promise<Site> {
   const cluster = new DevCluster({
