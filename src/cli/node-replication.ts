@@ -2,16 +2,14 @@
  * What a node fetches from other clusters, as it is configured.
  */
 
-import { utf8ToByteString } from '../base/bytes.ts';
 import type { Host } from '../base/host.ts';
-import { Login, type Credentials } from '../client/credentials.ts';
-import type { ReplicationConfig, SourceLogin } from '../config/replication-settings.ts';
+import type { ReplicationConfig } from '../config/replication-settings.ts';
 import type { ReplicationOptions } from '../node/replication-queue.ts';
 import type { ReplicationNode, Source } from '../replication/ports.ts';
 import { QueueFolder, removeOtherQueues } from '../replication/queue-folders.ts';
 import { Sinks } from '../replication/sinks.ts';
 import type { MetricsRegistry } from '../telemetry/metrics-registry.ts';
-import { readPassword, readPem } from './login-options.ts';
+import { SourceSecrets } from './source-secrets.ts';
 
 /** What other clusters fetch from a node, with files in its data folder. */
 export function queuesIn(
@@ -32,16 +30,25 @@ export function removeOldQueues(
   return removeOtherQueues(host, dataFolder, names);
 }
 
-/** With the secrets that their files hold now. Rejects with `config` where one is of no use. */
-export function readSources({ sources }: ReplicationConfig): Promise<readonly Source[]> {
-  return Promise.all(
-    sources.map(async ({ login, ...source }) => {
-      const credentials = login && (await credentialsIn(login));
-      // Certificates that cannot be used keep the node from starting before anything is open.
-      const usable = credentials && new Login(credentials);
-      return { ...source, credentials: usable && credentials };
-    }),
-  );
+export interface OpenSources {
+  readonly sources: readonly Source[];
+  /** Of those with a login. */
+  readonly secrets: readonly SourceSecrets[];
+}
+
+/** Rejects with `config` where a secret is of no use, before anything else is open. */
+export async function readSources(
+  host: Pick<Host, 'clock' | 'log' | 'metrics'>,
+  { sources }: ReplicationConfig,
+): Promise<OpenSources> {
+  const secrets: SourceSecrets[] = [];
+  const read: Source[] = [];
+  for (const { login, ...source } of sources) {
+    const own = login && (await SourceSecrets.open(host, { source: source.name, login }));
+    if (own !== undefined) secrets.push(own);
+    read.push({ ...source, credentials: own && (() => own.current()) });
+  }
+  return { sources: read, secrets };
 }
 
 export function openSinks(
@@ -56,19 +63,4 @@ export function openSinks(
     metrics.gaugeEach('replication_full_sync_age_seconds', 'source', fullSyncAgeSeconds);
   });
   return sinks;
-}
-
-/** Nobody is there to be asked: without a file the password is empty. */
-async function credentialsIn(login: SourceLogin): Promise<Credentials> {
-  const { user, passwordFile, caFile, certFile, keyFile, serverNames } = login;
-  const [ca, cert, key] = await Promise.all([caFile, certFile, keyFile].map(readPem));
-  const password = passwordFile === undefined ? '' : await readPassword(passwordFile);
-  return {
-    user: utf8ToByteString(user),
-    password: utf8ToByteString(password),
-    ca,
-    cert,
-    key,
-    serverNames,
-  };
 }

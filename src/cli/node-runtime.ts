@@ -36,7 +36,6 @@ import { KeyFingerprint } from '../node/key-fingerprint.ts';
 import { SlowLog } from '../node/slow-log.ts';
 import { VertebraNode } from '../node/node.ts';
 import type { NodeOptions, NodeTimings } from '../node/node-options.ts';
-import type { Source } from '../replication/ports.ts';
 import type { Sinks } from '../replication/sinks.ts';
 import type { StoreSnapshot } from '../storage/store-snapshot.ts';
 import type { LevelDbStore } from '../storage/leveldb-store.ts';
@@ -55,7 +54,13 @@ import { NodeAudit } from './node-audit.ts';
 import { showNode } from './node-gauges.ts';
 import { NodeGrowth } from './node-growth.ts';
 import { followMembers, linkEvents, newNodeGate } from './node-links.ts';
-import { openSinks, queuesIn, readSources, removeOldQueues } from './node-replication.ts';
+import {
+  openSinks,
+  queuesIn,
+  readSources,
+  removeOldQueues,
+  type OpenSources,
+} from './node-replication.ts';
 import { nodeStats } from './node-stats.ts';
 import { NodeTracing } from './node-tracing.ts';
 import { RELEASE } from './release.ts';
@@ -84,7 +89,7 @@ interface OpenedFirst {
   readonly commitHooks: NodeOptions['commitHooks'] | undefined;
   readonly fingerprint: KeyFingerprint;
   readonly tracing: NodeTracing | undefined;
-  readonly sources: readonly Source[];
+  readonly sources: OpenSources;
 }
 
 export class NodeRuntime {
@@ -105,6 +110,7 @@ export class NodeRuntime {
   readonly #growth: NodeGrowth;
   readonly #tracing: NodeTracing | undefined;
   readonly #sinks: Sinks;
+  readonly #secrets: OpenSources['secrets'];
   #admin: AdminServer | undefined;
   #peersListening: Promise<unknown> | undefined;
 
@@ -154,7 +160,8 @@ export class NodeRuntime {
       },
       timings: timingsOf(config),
     });
-    this.#sinks = openSinks(host, options.metrics, { node: this.node, sources });
+    this.#secrets = sources.secrets;
+    this.#sinks = openSinks(host, options.metrics, { node: this.node, ...sources });
     this.#backups = this.#newBackups();
     this.#growth = new NodeGrowth(host, {
       storeBytes: () => store.sizeBytes(),
@@ -180,7 +187,7 @@ export class NodeRuntime {
     const fingerprint = new KeyFingerprint(host.random);
     const tracing =
       config.tracing && (await NodeTracing.start(options, config.tracing, fingerprint));
-    const sources = await readSources(config.replication);
+    const sources = await readSources(host, config.replication);
     const store = await openLevelDbStore(host, {
       folder: `${self.dataDir}/store`,
       durability: config.durability,
@@ -225,15 +232,20 @@ export class NodeRuntime {
     await this.node.stop();
     this.#certificates.close();
     this.#clientCertificates?.close();
+    for (const secrets of this.#secrets) secrets.close();
     this.#peerServer.close();
     this.#peer.close();
     await this.#tracing?.close();
   }
 
-  /** Takes new certificates for the links between nodes and for clients, if there are any. */
-  reloadCertificates(): void {
+  /**
+   * Takes new certificates for the links between nodes and for clients, and what this node logs in with elsewhere, if
+   * there are any.
+   */
+  reloadSecrets(): void {
     this.#certificates.reload();
     this.#clientCertificates?.reload();
+    for (const secrets of this.#secrets) void secrets.reload();
   }
 
   async #open(): Promise<void> {
@@ -247,6 +259,7 @@ export class NodeRuntime {
     await this.#backups.recall();
     this.#certificates.watch();
     this.#clientCertificates?.watch();
+    for (const secrets of this.#secrets) secrets.watch();
     await this.#peersListening;
     await this.#http.listen({ host: self.listenHost, port: self.httpPort });
     await this.#listenSecurely();

@@ -4,7 +4,7 @@
  * Exit codes: 0 stopped as asked, 1 it could not start or a bug was met (the log and stderr say
  * which). SIGTERM and SIGINT stop it cleanly; so does the end of the parent that started it as a
  * child, so that a killed `vertebra dev` leaves nothing behind. SIGHUP has it read its certificates
- * again.
+ * again, and the passwords of sources.
  */
 
 import { resolve } from 'node:path';
@@ -69,7 +69,7 @@ async function serve(options: StartOptions): Promise<void> {
       throw error;
     },
   });
-  process.on('SIGHUP', () => runtime.reloadCertificates());
+  process.on('SIGHUP', () => runtime.reloadSecrets());
   log.info('node.ready', { http: self.httpPort, pbc: self.pbcPort, durability: config.durability });
   if (config.durability === 'os') log.warn('store.durability_os');
   tellParent({ kind: 'ready' });

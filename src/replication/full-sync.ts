@@ -9,9 +9,9 @@
 
 import { Fault, isFault } from '../base/fault.ts';
 import type { ByteString } from '../base/bytes.ts';
-import { Login } from '../client/credentials.ts';
 import type { BucketName } from '../node/fold-requests.ts';
 import type { Halt } from '../repair/halt.ts';
+import { CurrentLogin } from './current-login.ts';
 import { BucketComparison, UnknownBucketType } from './bucket-comparison.ts';
 import type { ReplicationPorts, Source } from './ports.ts';
 import { RemoteFolds } from './remote-folds.ts';
@@ -104,8 +104,8 @@ export class FullSync {
 
   /** Each node may have dropped keys that have been found now. */
   async #tellNodes(): Promise<void> {
-    const { queue, nodes, credentials } = this.#source;
-    const login = credentials && new Login(credentials);
+    const { queue, nodes } = this.#source;
+    const login = new CurrentLogin(this.#source).get();
     for (const address of nodes) {
       const node = new SourceQueue({ address, queue, login });
       try {

@@ -22,8 +22,8 @@ export interface Source {
   readonly name: string;
   readonly queue: string;
   readonly nodes: readonly NodeAddress[];
-  /** Undefined: security is off there. */
-  readonly credentials: Credentials | undefined;
+  /** For the next connection; they may change. Undefined: security is off there. */
+  readonly credentials: (() => Credentials) | undefined;
   /** Lots that this node fetches at once. */
   readonly workers: number;
   /** Between two comparisons of everything; 0: only when an operator asks. */

@@ -58,7 +58,7 @@ export class RemoteFolds {
     this.#queue = queue as ByteString;
     const options = {
       nodes,
-      credentials,
+      credentials: credentials?.(),
       connectionsPerNode: 1,
       timeoutMs: FOLD_TIMEOUT_MS,
       attemptTimeoutMs: FOLD_TIMEOUT_MS,

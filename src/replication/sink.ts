@@ -9,8 +9,8 @@
 
 import { isFault, type Fault } from '../base/fault.ts';
 import { sleep } from '../base/host.ts';
-import { Login } from '../client/credentials.ts';
 import { Halt } from '../repair/halt.ts';
+import { CurrentLogin } from './current-login.ts';
 import { Lot, SINK_TIMINGS, type SinkTimings } from './lot.ts';
 import { jittered, type ReplicationPorts, type Source } from './ports.ts';
 import { SourceFigures, type SourceCounts } from './source-figures.ts';
@@ -36,7 +36,7 @@ export class Sink {
   readonly figures: SourceFigures;
   readonly #ports: ReplicationPorts;
   readonly #source: Source;
-  readonly #login: Login | undefined;
+  readonly #login: CurrentLogin;
   readonly #timings: SinkTimings;
   readonly #nodes: readonly SourceNode[];
   readonly #halt = new Halt();
@@ -49,7 +49,7 @@ export class Sink {
   constructor(ports: ReplicationPorts, source: Source, timings: SinkTimings = SINK_TIMINGS) {
     this.#ports = ports;
     this.#source = source;
-    this.#login = source.credentials && new Login(source.credentials);
+    this.#login = new CurrentLogin(source);
     this.#timings = timings;
     this.figures = new SourceFigures(ports.host, source.name);
     this.#nodes = source.nodes.map((address) => new SourceNode(address, ports.host.clock));
@@ -153,7 +153,7 @@ export class Sink {
     if (known !== undefined && !known.isClosed) return known;
     this.#close(node, queues);
     const { queue: name } = this.#source;
-    const login = this.#login;
+    const login = this.#login.get();
     const queue = new SourceQueue({ address: node.address, queue: name, login });
     queues.set(node, queue);
     this.#open.add(queue);

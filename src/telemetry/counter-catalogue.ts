@@ -155,6 +155,9 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   replication_full_syncs_total: 'Comparisons of everything with a source, by source',
   replication_given_back_total:
     'Objects put back on their queue because this cluster could not take them, by source',
+  replication_login_renewals_failed_total:
+    'Times that what a source is logged in to with could not be read anew',
+  replication_login_renewals_total: 'Times that the files of a login at a source had changed',
   replication_offered_total: 'Keys put on replication queues',
   replication_queue_damaged_total: 'Files of replication queues that could not be read whole',
   replication_queue_disk_errors_total:

@@ -28,7 +28,8 @@ const KEY: ObjectKey = {
 };
 
 /** A secured node with one object on its queue, and a sink that logs in as `bob`. */
-async function securedSource(t: Test, password = PASSWORD) {
+async function securedSource(t: Test, first = PASSWORD) {
+  let password = first;
   const folder = mkdtempSync(join(tmpdir(), 'vertebra-login-'));
   const { files, certificates } = certificatesIn(folder, HOST);
   const { server, port, node } = await serve({ certificates });
@@ -57,12 +58,12 @@ async function securedSource(t: Test, password = PASSWORD) {
       name: 'a',
       queue: 'site_a',
       nodes: [{ host: '127.0.0.1', port }],
-      credentials: {
+      credentials: () => ({
         user: utf8ToByteString('bob'),
         password: utf8ToByteString(password),
         ca: readFileSync(files.caFile),
         serverNames: [],
-      },
+      }),
       workers: 1,
       fullSyncMs: 0,
     },
@@ -78,7 +79,10 @@ async function securedSource(t: Test, password = PASSWORD) {
     });
   };
   const trouble = (): string => sink.status().nodes[0]?.trouble ?? '';
-  return { security, sink, absorbed, start, trouble };
+  const setPassword = (next: string): void => {
+    password = next;
+  };
+  return { security, sink, absorbed, start, trouble, setPassword };
 }
 
 t.test('a user who may read fetches', async (t) => {
@@ -108,4 +112,14 @@ t.test('a wrong password is told, and never shown', async (t) => {
   t.notMatch(trouble(), /wrong secret/);
   t.match(trouble(), /uthenticat/);
   t.same(absorbed, []);
+});
+
+t.test('a password that has changed is used from the next connection on', async (t) => {
+  const { security, absorbed, start, trouble, setPassword } = await securedSource(t, 'old');
+  security.grant('bob', ['riak_kv.get']);
+  start();
+  await until(() => trouble() !== '');
+  t.same(absorbed, []);
+  setPassword(PASSWORD);
+  await until(() => absorbed.length === 1);
 });
