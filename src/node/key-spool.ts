@@ -17,7 +17,7 @@ import { sizeOf } from './key-queue.ts';
 import type { KeyOverflow, KeyPriority, KeyQueue, Offer, QueuedKey } from './key-queue.ts';
 import { decodeBlocks, encodeBlock, spooledBytes } from './spool-block.ts';
 import type { SpoolContents, SpooledKey } from './spool-block.ts';
-import { segmentNameOf, SpoolLine, type Segment } from './spool-line.ts';
+import { isSparse, segmentNameOf, sparseCountOf, SpoolLine, type Segment } from './spool-line.ts';
 
 /** A folder of small files. All of it rejects with a fault where the disk does not do it. */
 export interface SpoolFolder {
@@ -51,14 +51,15 @@ export interface KeySpoolOptions {
 const WRITE_MS = 250;
 /** Before a disk that failed is tried again. */
 const RETRY_MS = 5_000;
+/** Before it is tried again whether there is room. */
+const NO_ROOM_MS = 1_000;
 const BLOCK_BYTES = 16 * 1024;
 /** Of keys that are in no file and not in memory: the disk is slower than they come. */
 const BUFFER_BYTES = 1024 * 1024;
 const SEGMENT_MEMORY_BYTES = 2 * 1024 * 1024;
 const SEGMENT_MEMORY_BYTES_MIN = 64 * 1024;
-/** Files that are mostly of keys that have gone: so many are written anew together. */
+/** Sparse files are written anew together. */
 const SPARSE_COUNT = 8;
-const SPARSE_PART = 0.25;
 const MARK = 'overflowed';
 /** Of an entry that need not be written. */
 const ENDED = Symbol('ended');
@@ -76,6 +77,8 @@ export class KeySpool implements KeyOverflow {
   #isMarked = false;
   #isClosed = false;
   #trouble: string | undefined;
+  /** Not all could be written that was to be. */
+  #lacksRoom = false;
   #cancelTimer: (() => void) | undefined;
   /** Everything that touches files, one after the other. */
   #work: Promise<void> = Promise.resolve();
@@ -177,7 +180,8 @@ export class KeySpool implements KeyOverflow {
       this.#cancelTimer = undefined;
       void this.#then(() => this.#write(WRITE_MS));
     };
-    const pauseMs = this.#trouble === undefined ? delayMs : RETRY_MS;
+    const roomMs = this.#lacksRoom ? NO_ROOM_MS : delayMs;
+    const pauseMs = this.#trouble === undefined ? roomMs : RETRY_MS;
     this.#cancelTimer = this.#ports.host.clock.after(pauseMs, run);
   }
 
@@ -186,7 +190,8 @@ export class KeySpool implements KeyOverflow {
     for (const line of this.#everyLine()) line.pending = line.pending.filter(isUnwritten);
     await this.#tryDisk(async () => {
       if (!this.#isOpen) await this.#findFiles();
-      if (!this.#ports.isDiskFull()) {
+      this.#lacksRoom = this.#ports.isDiskFull();
+      if (!this.#lacksRoom) {
         for (const line of this.#everyLine()) {
           await this.#note(line.pending.filter(this.#hasWaitedFor(ageMs)), line);
           line.pending = line.pending.filter(isUnwritten);
@@ -298,7 +303,10 @@ export class KeySpool implements KeyOverflow {
   /** False: there is no room for it. */
   async #append(line: SpoolLine, segment: Segment, keys: readonly SpooledKey[]): Promise<boolean> {
     const block = encodeBlock(keys);
-    if (this.#fileBytes + block.length > this.#options.diskMaxBytes) return false;
+    if (this.#fileBytes + block.length > this.#options.diskMaxBytes) {
+      this.#lacksRoom = true;
+      return false;
+    }
     const { name, sizeBytes: position } = segment;
     await this.#ports.folder.write({ name, position }, block);
     segment.sizeBytes += block.length;
@@ -480,14 +488,6 @@ export class KeySpool implements KeyOverflow {
 
 function isUnwritten({ note, isGone }: QueuedKey): boolean {
   return note === undefined && !isGone;
-}
-
-function isSparse(segment: Segment): boolean {
-  return segment.liveCount <= sparseCountOf(segment);
-}
-
-function sparseCountOf({ keyCount }: Segment): number {
-  return Math.floor(keyCount * SPARSE_PART);
 }
 
 /** The file that it is in. */

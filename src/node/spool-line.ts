@@ -26,6 +26,7 @@ export interface Segment {
 
 const NAME = /^(real-time|sync)-(\d{8,15})\.keys$/;
 const NAME_DIGITS = 8;
+const SPARSE_PART = 0.25;
 /** A key's size in a file at least, for files of which nothing else is known. */
 const SMALLEST_BYTES = 16;
 
@@ -133,6 +134,16 @@ export function segmentNameOf(
   const match = NAME.exec(name);
   if (match === null) return undefined;
   return { priority: match[1] as KeyPriority, number: Number(match[2]) };
+}
+
+/** Its keys have mostly gone. */
+export function isSparse(segment: Segment): boolean {
+  return segment.liveCount <= sparseCountOf(segment);
+}
+
+/** Of keys that are left. */
+export function sparseCountOf({ keyCount }: Segment): number {
+  return Math.floor(keyCount * SPARSE_PART);
 }
 
 function blank(name: string): Segment {
