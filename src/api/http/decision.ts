@@ -9,6 +9,7 @@
 
 import { createHash } from 'node:crypto';
 import { Fault } from '../../base/fault.ts';
+import { escapeControls } from './address.ts';
 import { emptyAnswer, htmlAnswer } from './answer.ts';
 import { checkConditions, isConditional } from './conditional.ts';
 import { isCrossSite } from './cross-site.ts';
@@ -48,7 +49,8 @@ export async function decide(
   if (!resource.methods.includes(method)) {
     return htmlAnswer(405, '', ['Allow', resource.methods.join(', ')]);
   }
-  const fault = hasBody(method)
+  const isBodyRead = hasBody(method) || exchange.headers['content-md5'] !== undefined;
+  const fault = isBodyRead
     ? await findFaultWithBody(exchange, resource, budget)
     : resource.findFault?.();
   if (fault !== undefined) return fault;
@@ -181,7 +183,9 @@ function finish(answer: Answer, offer: Offer, form: Form): Answer | Promise<Answ
   const { status, body } = answer;
   if (status >= 400) return answer;
   if (body === undefined && (status === 201 || status === 204)) {
-    answer.headers.push('Content-Type', form.mediaType);
+    const { charset } = offer;
+    const named = charset === undefined ? '' : `; charset=${escapeControls(charset)}`;
+    answer.headers.push('Content-Type', `${form.mediaType}${named}`);
   }
   const hasTypes = offer.mediaTypes.length > 1;
   const hasEncodings = offer.encodings.length > 1;
@@ -191,5 +195,5 @@ function finish(answer: Answer, offer: Offer, form: Form): Answer | Promise<Answ
   }
   if (form.encoding === 'identity') return answer;
   answer.headers.push('Content-Encoding', form.encoding);
-  return hasEncodings ? gzipAnswer(answer) : answer;
+  return hasEncodings && offer.isCoded !== true ? gzipAnswer(answer) : answer;
 }

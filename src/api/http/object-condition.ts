@@ -11,6 +11,7 @@ import { textAnswer } from './answer.ts';
 import { isConditional } from './conditional.ts';
 import { failureToAnswer } from './failure-answer.ts';
 import { objectValidators } from './object-answer.ts';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { ObjectKey } from '../../base/names.ts';
 import type { VersionVector } from '../../clock/version-vector.ts';
 import type { ReadOptions } from '../../object/requests.ts';
@@ -19,25 +20,38 @@ import type { Exchange } from './exchange.ts';
 import type { Existence } from './resource.ts';
 
 const UNASKED: Existence = { kind: 'unasked' };
+const MISSING: Existence = { kind: 'missing' };
 
-/** Reads the key if a conditional header needs it; a tombstone is as good as nothing. */
+/**
+ * Reads the key if a conditional header needs it; a tombstone is as good as nothing, and so is a read with
+ * quorums that cannot be. With `vtag` it is about that sibling, and nothing where there is none.
+ */
 export async function readForConditions(
   exchange: Exchange,
   key: ObjectKey,
-  read: ReadOptions,
+  { read, vtag }: { readonly read: ReadOptions; readonly vtag: string | undefined },
 ): Promise<Existence> {
   const { headers, method, span } = exchange;
-  // For PUT the coordinator looks at it; other methods do no more than read.
-  const isReadAsked = method !== 'PUT' && headers['x-riak-if-not-modified'] !== undefined;
-  if (!isReadAsked && !isConditional(headers)) return UNASKED;
+  if (!isReadAsked(headers, method)) return UNASKED;
   const outcome = await exchange.context.service.get({ key, ...read, span });
   if (outcome.kind === 'found') {
-    const { object } = outcome;
-    const only = object.siblings.length === 1 ? object.siblings[0] : undefined;
-    return { kind: 'present', validators: objectValidators(object, only) };
+    const { siblings } = outcome.object;
+    const named = siblings.find((one) => one.vtag === vtag);
+    if (vtag !== undefined && named === undefined) return MISSING;
+    const shown = siblings.length === 1 ? siblings[0] : named;
+    return { kind: 'present', validators: objectValidators(outcome.object, shown) };
   }
-  if (outcome.kind === 'not-found') return { kind: 'missing' };
+  if (outcome.kind === 'not-found') return MISSING;
+  // No replica was asked.
+  if (outcome.kind === 'n-val-violation' || outcome.kind === 'insufficient-nodes') return MISSING;
   return { kind: 'failed', answer: failureToAnswer(outcome, method) };
+}
+
+function isReadAsked(headers: IncomingHttpHeaders, method: string): boolean {
+  if (isConditional(headers)) return true;
+  if (headers['x-riak-if-not-modified'] === undefined) return false;
+  // For PUT the coordinator looks at it; other methods do no more than read.
+  return method !== 'PUT' || headers['if-modified-since'] !== undefined;
 }
 
 /** The context a header carries, undefined where there is none, or the answer to a broken one. */

@@ -10,9 +10,11 @@ import { OBJECT_METHODS } from './object-read-resource.ts';
 import type { ByteString } from '../../base/bytes.ts';
 import type { ObjectKey } from '../../base/names.ts';
 import type { VersionVector } from '../../clock/version-vector.ts';
+import type { DeleteRequest } from '../../object/requests.ts';
 import type { BucketAddress } from './address.ts';
 import type { Answer } from './answer.ts';
 import type { Exchange } from './exchange.ts';
+import type { ObjectParameters } from './object-parameters.ts';
 import type { Existence, Offer, Resource } from './resource.ts';
 import type { Target } from '../../security/permission.ts';
 
@@ -56,21 +58,33 @@ export class ObjectDeleteResource implements Resource {
   }
 
   exists(): Promise<Existence> {
-    return readForConditions(this.#exchange, this.#key, this.#parameters.read);
+    return readForConditions(this.#exchange, this.#key, this.#parameters);
   }
 
   async act(): Promise<Answer> {
-    const { read, write, rw } = this.#parameters;
     const outcome = await this.#exchange.context.service.delete({
       key: this.#key,
-      ...read,
-      ...write,
+      ...deleteOptions(this.#parameters),
       span: this.#exchange.span,
-      ...(rw === undefined ? {} : { rw }),
       ...(this.#context === undefined ? {} : { context: this.#context }),
     });
     if (outcome.kind === 'deleted') return emptyAnswer(204);
     if (outcome.kind === 'not-found') return textAnswer(404, 'not found\n');
     return failureToAnswer(outcome, 'DELETE', OFFER.mediaTypes[0]);
   }
+}
+
+/** Quorums and the time-out. All else that reads and writes can be asked counts for conditions only. */
+function deleteOptions({ read, write, rw }: ObjectParameters): Omit<DeleteRequest, 'key'> {
+  const { r, pr } = read;
+  const { w, dw, pw, timeoutMs } = write;
+  return {
+    ...(r !== undefined && { r }),
+    ...(pr !== undefined && { pr }),
+    ...(w !== undefined && { w }),
+    ...(dw !== undefined && { dw }),
+    ...(pw !== undefined && { pw }),
+    ...(rw !== undefined && { rw }),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+  };
 }

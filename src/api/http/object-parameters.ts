@@ -19,7 +19,7 @@ import type { Query } from './query.ts';
 /** 24 days. More than that is cut to it, as over Protocol Buffers, so that peers can read it. */
 const TIMEOUT_MAX_MS = 2 ** 31 - 1;
 
-interface ObjectParameters {
+export interface ObjectParameters {
   readonly read: ReadOptions;
   readonly write: WriteOptions;
   readonly rw: Quorum | undefined;

@@ -83,18 +83,22 @@ export class ObjectWriteResource implements Resource {
 
   offer(): Offer {
     const { charset, contentEncoding } = this.#metadata;
-    // What is returned is coded for the client unless the value came coded.
-    const encodings = contentEncoding === undefined ? ['identity', 'gzip'] : ['identity'];
-    return { mediaTypes: [mediaTypeOf(this.#metadata)], encodings, charset };
+    // What is returned is coded for the client unless the value came coded: to name another coding would be wrong.
+    const isOther = contentEncoding !== undefined && contentEncoding !== 'gzip';
+    const encodings = isOther && this.#isBodyReturned() ? ['identity'] : ['identity', 'gzip'];
+    const isCoded = contentEncoding !== undefined;
+    return { mediaTypes: [mediaTypeOf(this.#metadata)], encodings, charset, isCoded };
   }
 
   exists(): Existence | Promise<Existence> {
     if (this.#target.isMade) return { kind: 'missing' };
-    if (this.#condition === undefined && this.#isCreateOnly()) {
+    // What is there is told before a media type that is refused, so it must be read first then.
+    const isLeft = this.#condition === undefined && this.#isCreateOnly();
+    if (isLeft && this.#refuseMediaType() === undefined) {
       this.#condition = { kind: 'none-match' };
       return { kind: 'unasked' };
     }
-    return readForConditions(this.#exchange, this.#target.key, this.#parameters.read);
+    return readForConditions(this.#exchange, this.#target.key, this.#parameters);
   }
 
   /** Whether `If-None-Match: *` is the only condition, which the coordinator checks itself. */
@@ -102,6 +106,7 @@ export class ObjectWriteResource implements Resource {
     const { headers } = this.#exchange;
     return (
       headers['if-none-match'] === '*' &&
+      this.#parameters.vtag === undefined &&
       headers['if-match'] === undefined &&
       headers['if-modified-since'] === undefined &&
       headers['if-unmodified-since'] === undefined
@@ -159,8 +164,10 @@ export class ObjectWriteResource implements Resource {
 
   #show(object: StoredObject, status: number): Answer {
     const address = this.#address;
-    const [sibling] = object.siblings;
-    if (object.siblings.length === 1 && sibling !== undefined) {
+    const { siblings } = object;
+    const { vtag } = this.#parameters;
+    const sibling = siblings.length === 1 ? siblings[0] : siblings.find((one) => one.vtag === vtag);
+    if (sibling !== undefined) {
       // An empty value is no body, and so no 200.
       const shown = status === 200 && sibling.valueSizeBytes === 0 ? 204 : status;
       return siblingAnswer(object, sibling, { status: shown, address, isHead: false });

@@ -17,12 +17,14 @@ export interface Offer {
   /** Content codings. */
   readonly encodings: readonly string[];
   readonly charset?: string | undefined;
+  /** The value came coded, and goes out as it came, whatever is chosen. */
+  readonly isCoded?: boolean;
 }
 
 /** What negotiation chose from an offer. */
 export interface Form {
   readonly mediaType: string;
-  /** `gzip` is applied by the pipeline where the offer has `identity` too. */
+  /** `gzip` is applied by the pipeline where the offer has `identity` too, unless it came coded. */
   readonly encoding: string;
 }
 
