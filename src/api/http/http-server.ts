@@ -126,6 +126,10 @@ export class HttpServer {
     server.on('request', (request, response) => {
       this.#enter({ request, response, isContinueExpected: false });
     });
+    // Riak passes over what it does not know to be expected.
+    server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+      this.#enter({ request, response, isContinueExpected: false });
+    });
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
       this.#enter({ request, response, isContinueExpected: true });
     });

@@ -3,9 +3,9 @@
  *
  * The rules are those of Riak's web machine, where they differ from RFC 9110 too: of media ranges with
  * equal weight the last listed wins, a range with parameters matches only the same parameters (what has
- * no `=` is none), a weight of 0 puts a media range last without excluding it, and a weight that is no
- * number spoils the whole header. Of content codings and charsets with equal weight the one later in the
- * alphabet wins (`identity` before `gzip`), and a weight of 0 excludes.
+ * no `=` is none), and a weight of 0 puts a media range last without excluding it. A weight that is no number
+ * spoils the whole header, as do blanks alone between two commas. Of content codings and charsets with equal
+ * weight the one later in the alphabet wins (`identity` before `gzip`), and a weight of 0 excludes.
  */
 
 interface Weighted {
@@ -19,7 +19,7 @@ interface Weighted {
 
 interface Listed {
   readonly items: readonly Weighted[];
-  /** As media ranges, in the order in which they count; undefined: a weight is no number. */
+  /** As media ranges, in the order in which they count; undefined: the header is spoiled. */
   readonly ranges: readonly MediaRange[] | undefined;
 }
 
@@ -50,13 +50,13 @@ export function chooseMediaType(
 }
 
 function isInRange(type: string, { value, isAny, parameters }: MediaRange): boolean {
-  const [offer] = parseWeighted(type).items;
-  if (offer === undefined) return false;
-  // Any at all is any with parameters too.
+  // Any at all is any with parameters too, and so is any of one kind.
   if (isAny && parameters === '') return true;
-  if (offer.parameters.join(';') !== parameters) return false;
-  if (isAny || offer.value === value) return true;
-  return value.endsWith('/*') && offer.value.startsWith(value.slice(0, -1));
+  const isOfKind = value.endsWith('/*') && type.startsWith(value.slice(0, -1));
+  if (isOfKind && parameters === '') return true;
+  const [offer] = parseWeighted(type).items;
+  if (offer === undefined || offer.parameters.join(';') !== parameters) return false;
+  return isAny || isOfKind || offer.value === value;
 }
 
 /**
@@ -95,7 +95,8 @@ function parseWeighted(header: string): Listed {
   const known = recentlyParsed.get(header);
   if (known !== undefined) return known;
   const items = parse(header);
-  const parsed = { items, ranges: rangesOf(items) };
+  const isSpoiled = header.split(',').some((item) => item !== '' && item.trim() === '');
+  const parsed = { items, ranges: isSpoiled ? undefined : rangesOf(items) };
   if (header.length > KEPT_LENGTH_MAX) return parsed;
   if (recentlyParsed.size === KEPT_MAX) recentlyParsed.clear();
   recentlyParsed.set(header, parsed);

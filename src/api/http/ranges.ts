@@ -3,16 +3,17 @@
  *
  * As with Riak a `Range` that cannot be read, or none of whose parts lies in the body, is as good as
  * none: the whole body is sent. More parts than a client can need are treated the same. Blanks between
- * commas do not count, and a first byte may stand without its dash.
+ * commas do not count, nor do more dashes than one, and a first byte may stand without its dash.
  */
 
 import { MultipartWriter } from './multipart.ts';
+import { parseInteger } from './object-parameters.ts';
 import type { Answer } from './answer.ts';
 
 const PARTS_MAX = 16;
 
 interface ByteRange {
-  /** Both inclusive. */
+  /** Both inclusive; of no bytes at all `last` is before `first`. */
   readonly first: number;
   readonly last: number;
 }
@@ -74,9 +75,7 @@ export function parseRanges(header: string, sizeBytes: number): readonly ByteRan
   if (texts.length > PARTS_MAX) return [];
   const ranges: ByteRange[] = [];
   for (const text of texts) {
-    const found = /^\s*(\d*)(?:-(\d*))?\s*$/.exec(text);
-    if (found === null) return [];
-    const range = resolveRange(found[1] ?? '', found[2] ?? '', sizeBytes);
+    const range = resolveRange(text.trim(), sizeBytes);
     if (range === 'malformed') return [];
     if (range !== undefined) ranges.push(range);
   }
@@ -84,17 +83,20 @@ export function parseRanges(header: string, sizeBytes: number): readonly ByteRan
 }
 
 /** Undefined: nothing of the body lies in it. */
-function resolveRange(
-  firstText: string,
-  lastText: string,
-  sizeBytes: number,
-): ByteRange | undefined | 'malformed' {
-  if (firstText === '') {
-    if (lastText === '') return 'malformed';
-    const suffix = Math.min(Number(lastText), sizeBytes);
-    return suffix === 0 ? undefined : { first: sizeBytes - suffix, last: sizeBytes - 1 };
-  }
-  const first = Number(firstText);
-  const last = lastText === '' ? sizeBytes - 1 : Math.min(Number(lastText), sizeBytes - 1);
-  return first < sizeBytes && first <= last ? { first, last } : undefined;
+function resolveRange(text: string, sizeBytes: number): ByteRange | undefined | 'malformed' {
+  if (text.startsWith('-')) return suffixRange(parseInteger(text.slice(1)), sizeBytes);
+  const [firstText = '', lastText, ...others] = text.split('-').filter((piece) => piece !== '');
+  const first = parseInteger(firstText);
+  const last = lastText === undefined ? sizeBytes - 1 : parseInteger(lastText);
+  if (first === undefined || last === undefined || others.length > 0) return 'malformed';
+  return first < sizeBytes && first <= last
+    ? { first, last: Math.min(last, sizeBytes - 1) }
+    : undefined;
+}
+
+/** The last bytes: none of them is a part too, and of more than there are, or fewer than none, all are meant. */
+function suffixRange(size: number | undefined, sizeBytes: number): ByteRange | 'malformed' {
+  if (size === undefined) return 'malformed';
+  const isWithin = 0 <= size && size <= sizeBytes;
+  return { first: isWithin ? sizeBytes - size : 0, last: sizeBytes - 1 };
 }

@@ -161,6 +161,12 @@ t.test('leave to send a body is given after the headers have passed', async (t) 
   t.match(await refused.closed(), /^HTTP\/1.1 400 /);
 });
 
+t.test('what else a client expects is passed over', async (t) => {
+  const { port } = await serving(t);
+  const headers = { 'content-type': 'text/plain', expect: '200-ok' };
+  t.equal((await ask(port, 'PUT /buckets/b/keys/k', { headers, body: 'x' })).status, 204);
+});
+
 t.test('a wrong body digest is refused, the right one passes', async (t) => {
   const { port } = await serving(t);
   const put = async (digest: string): Promise<number> => {
@@ -169,6 +175,12 @@ t.test('a wrong body digest is refused, the right one passes', async (t) => {
   };
   t.equal(await put('XUFAKrxLKna5cZ2REBfFkg=='), 204);
   t.equal(await put('XUFAKrxLKna5cZ2REBfFkQ=='), 400);
+  const get = async (digest: string): Promise<number> => {
+    return (await ask(port, 'GET /buckets/b/keys/k', { headers: { 'content-md5': digest } }))
+      .status;
+  };
+  t.equal(await get('1B2M2Y8AsgTpgAmY7PhCfg=='), 200, 'of nothing');
+  t.equal(await get('XUFAKrxLKna5cZ2REBfFkg=='), 400);
 });
 
 t.test('clients that are slow with headers or body are dropped', async (t) => {

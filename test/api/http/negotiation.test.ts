@@ -36,6 +36,16 @@ t.test('a range with parameters matches the same parameters only', (t) => {
   t.equal(chooseMediaType('text/plain;level=1;q=0.3', offered), offered[0]);
   t.equal(chooseMediaType('text/plain', offered), undefined);
   t.equal(chooseMediaType('*/*', offered), offered[0]);
+  t.equal(chooseMediaType('text/*', offered), offered[0]);
+  t.equal(chooseMediaType('text/*;level=2', offered), undefined);
+  t.equal(chooseMediaType('*/*;level=1', ['text/plain']), undefined);
+  t.end();
+});
+
+t.test('blanks between two commas spoil a list of media ranges', (t) => {
+  t.equal(chooseMediaType('text/plain, ,text/html', ['text/plain']), undefined);
+  t.equal(chooseMediaType('text/plain,,text/html,', ['text/plain']), 'text/plain');
+  t.equal(chooseToken('gzip, ,', ['identity', 'gzip'], 'identity'), 'gzip');
   t.end();
 });
 
