@@ -1,8 +1,8 @@
 /**
  * JSON from clients, read as leniently as Riak's parser (mochijson2) reads it.
  *
- * That takes what JSON has not: one comma after the last member of a list or object, and control
- * characters within texts.
+ * That takes what JSON has not: one comma after the last member of a list or object, and, within texts,
+ * control characters and backslashes that escape nothing, which stand for themselves.
  */
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -27,7 +27,9 @@ function toStrictJson(text: string): string {
   return text.replace(LENIENT, (token) => {
     if (token === '"') isQuoted = !isQuoted;
     if (token === ',') return isQuoted ? token : '';
-    const isControl = token < ' ';
-    return isQuoted && isControl ? JSON.stringify(token).slice(1, -1) : token;
+    if (!isQuoted || token === '"' || ESCAPE.test(token)) return token;
+    return JSON.stringify(token).slice(1, -1);
   });
 }
+
+const ESCAPE = /^\\["\\/bfnrtu]$/;

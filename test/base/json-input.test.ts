@@ -21,6 +21,11 @@ t.test('control characters may stand in texts', (t) => {
   t.end();
 });
 
+t.test('a backslash that escapes nothing stands for itself', (t) => {
+  t.same(read('["\\d+\\.\\x","\\é\\\n","\\\\d"]'), ['\\d+\\.\\x', '\\é\\\n', '\\d']);
+  t.end();
+});
+
 t.test('what Riak refuses is refused', (t) => {
   const refused = [
     '',
@@ -35,7 +40,7 @@ t.test('what Riak refuses is refused', (t) => {
     '1 2',
     '01',
   ];
-  for (const text of [...refused, '"\\x"', '"', '"\\', '\0', '[1\f]', '//\n1'])
+  for (const text of [...refused, '\\x', '"\\u12g4"', '"', '"\\', '\0', '[1\f]', '//\n1'])
     t.throws(() => read(text), JSON.stringify(text));
   t.throws(() => readJson(Buffer.from([0x22, 0xff, 0x22])));
   t.end();

@@ -3,10 +3,11 @@
  *
  * Texts, names of members among them, begin with the quote that they had, and numbers are texts that
  * begin with `#`: so a number of any length keeps its digits, and no name is one that JavaScript treats
- * specially. Bodies are read, and shown again, in slices. What is taken is just what `JSON.parse` takes,
- * up to a nesting of 64.
+ * specially. Bodies are read, and shown again, in slices. What is taken is just what `readJson` takes, up
+ * to a nesting of 64.
  */
 
+import { readJson } from '../../base/json-input.ts';
 import { SliceBudget, type Sliced } from '../../base/sliced.ts';
 import { quoteText } from './json-text.ts';
 
@@ -103,6 +104,7 @@ class MarkedReader {
       items.push(this.#isNextNested() ? yield* this.value(depth) : this.#scalar());
       if (this.#takes(LIST_END)) return items;
       this.#mustTake(COMMA);
+      if (this.#takes(LIST_END)) return items;
       if (slice.spend(VALUE_COST_BYTES + this.#at - start)) yield;
     }
   }
@@ -120,6 +122,7 @@ class MarkedReader {
       members[name] = this.#isNextNested() ? yield* this.value(depth) : this.#scalar();
       if (this.#takes(OBJECT_END)) return members;
       this.#mustTake(COMMA);
+      if (this.#takes(OBJECT_END)) return members;
       if (slice.spend(VALUE_COST_BYTES + this.#at - start)) yield;
     }
   }
@@ -162,7 +165,7 @@ class MarkedReader {
     let end = start;
     let isPlain = true;
     for (let byte = bytes[end]; byte !== QUOTE; byte = bytes[end]) {
-      if (byte === undefined || byte < 0x20) throw new NoJson();
+      if (byte === undefined) throw new NoJson();
       if (byte === BACKSLASH) end += 1;
       if (byte === BACKSLASH || byte >= 0x80) isPlain = false;
       end += 1;
@@ -202,7 +205,7 @@ function isOfNumber(byte: number | undefined): boolean {
 /** Of a text with its quotes. */
 function unescaped(bytes: Buffer, start: number, end: number): string {
   try {
-    return JSON.parse(bytes.toString('utf8', start, end)) as string;
+    return readJson(bytes.subarray(start, end)) as string;
   } catch {
     throw new NoJson();
   }

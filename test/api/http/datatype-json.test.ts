@@ -43,6 +43,14 @@ t.test('what is removed from a set and added later is there, as it is written', 
   t.strictSame(parsed('set', '{"add":"x","remove_all":["x","y"]}'), read(['x'], ['x', 'y']));
 });
 
+t.test('what other bodies may have beyond JSON, operations may have', async (t) => {
+  t.strictSame(parsed('set', '{"add_all":["x","a\tb",],"remove":"\\d",}'), {
+    kind: 'set',
+    adds: ['x', 'a\tb'],
+    removes: ['\\d'],
+  });
+});
+
 t.test('malformed JSON does not become well-formed by marking it', async (t) => {
   for (const body of ['', '01', '{5:1}', '1-2', '[1', '"a', '1 2', '{"add":"x","context":"!"}']) {
     t.match(parsed('set', body), /^Couldn't decode JSON: /, body);

@@ -1,8 +1,9 @@
-/** Marked JSON: it takes what JavaScript takes, keeps the digits of numbers, and lets others have turns. */
+/** Marked JSON: it takes what Riak's parser takes, keeps the digits of numbers, and lets others have turns. */
 
 import fc from 'fast-check';
 import t from 'tap';
 import { isList, isObject, readMarkedJson, unmark } from '../../../src/api/http/marked-json.ts';
+import { readJson } from '../../../src/base/json-input.ts';
 import { runAtOnce } from '../../../src/base/sliced.ts';
 import type { MarkedJson } from '../../../src/api/http/marked-json.ts';
 
@@ -10,10 +11,10 @@ const read = (text: string): MarkedJson | undefined => {
   return runAtOnce(readMarkedJson(Buffer.from(text)));
 };
 
-/** What JavaScript makes of it, or undefined: it is no JSON. */
+/** What other bodies are read as, or undefined: it is no JSON. */
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(Buffer.from(text).toString());
+    return readJson(Buffer.from(text));
   } catch {
     return undefined;
   }
@@ -33,14 +34,15 @@ const jsonText = fc
   .tuple(fc.jsonValue({ maxDepth: 4, stringUnit: 'binary' }), fc.constantFrom('', ' ', '\n', '\t'))
   .map(([value, blank]) => JSON.stringify(value, undefined, blank));
 const TOKENS = ['"', '\\', '{', '}', '[', ']', ',', ':', '-', '0', '1', '.', 'e', 'é', '\\u00e9'];
+const ENDS = [',]', ',}', '\\d', '\n'];
 const brokenText = fc
-  .tuple(jsonText, fc.nat(), fc.nat({ max: 3 }), fc.constantFrom(...TOKENS, 'true', ' ', '\u0001'))
+  .tuple(jsonText, fc.nat(), fc.nat({ max: 3 }), fc.constantFrom(...TOKENS, ...ENDS, 'true', ' '))
   .map(([text, at, cut, token]) => {
     const index = at % (text.length + 1);
     return text.slice(0, index) + token + text.slice(index + cut);
   });
 
-t.test('what JavaScript takes is taken, and nothing else', (t) => {
+t.test('what is taken of other bodies is taken, and nothing else', (t) => {
   const isAlike = (text: string): void => {
     const found = read(text);
     t.strictSame(unmarked(found), parsed(text), JSON.stringify(text));
@@ -65,10 +67,17 @@ t.test('what JavaScript takes is taken, and nothing else', (t) => {
     '1e',
     '+1',
     'nul',
-    '"\\x"',
-    '[1,]',
+    '"\\u00g0"',
+    '"\\',
+    '[,]',
+    '[1,,]',
+    '{,}',
     '{"a"}',
   ]) {
+    isAlike(text);
+  }
+  for (const text of ['[1,]', '{"a":[ {} , ] ,\n}', '"a\tb\n\\n\u0001"', '"\\x\\é\\\n"']) {
+    t.not(read(text), undefined, text);
     isAlike(text);
   }
   for (const text of ['{"a":1,"a":2}', '"\\ud800"', '{"__proto__":"x"}', '"a\u007f"', ' [ ] ']) {
