@@ -4,6 +4,7 @@
 
 import { indexRefusalTerm, printCharacters } from '../../object/erlang-text.ts';
 import { textToContinuation } from '../../query/index-continuation.ts';
+import { normaliseField } from '../../object/index-entries.ts';
 import { parseIndexLookup } from '../../query/index-lookup.ts';
 import { textAnswer } from './answer.ts';
 import { parseInteger } from './object-parameters.ts';
@@ -53,9 +54,14 @@ export function parseIndexQuery(query: Query, target: IndexTarget): IndexQuery |
   };
 }
 
-/** A bucket is meant as a whole, with or without a term. */
-function wishOf(query: Query, { field, terms }: IndexTarget): LookupWish | undefined {
-  if (terms.length === 0 && field !== '$bucket') return undefined;
+const BUCKET_FIELD = '$bucket' as ByteString;
+
+/** A bucket is meant as a whole, with or without a term, and by `$key` without one. */
+function wishOf(query: Query, target: IndexTarget): LookupWish | undefined {
+  const { terms } = target;
+  const isOfAllKeys = terms.length === 0 && normaliseField(target.field) === '$key';
+  const field = isOfAllKeys ? BUCKET_FIELD : target.field;
+  if (terms.length === 0 && field !== BUCKET_FIELD) return undefined;
   const continuation = query.get('continuation');
   return {
     field,

@@ -82,16 +82,26 @@ export class MapReduceResource implements Resource {
 
   act(): Answer | Promise<Answer> {
     const job = this.#job as JobOutcome;
-    if (isRefusal(job)) return this.#refuseScript(job) ?? setupFault(job);
+    if (isRefusal(job)) return this.#refuseScript(job) ?? this.#answerRefusal(job);
     const { service, host, options } = this.#exchange.context;
     const { clock, metrics } = host;
     const mayMap = mayMapOf(service.gatekeeper, this.#exchange);
     const events = runJob(job, service, { clock, metrics, scripts: options.scripts, mayMap });
     if (!this.#isChunked) return wholeAnswer(job, events);
     const boundary = newBoundary(this.#exchange);
-    const headers = ['Content-Type', `multipart/mixed;boundary=${boundary}`];
-    return { status: 200, headers, body: parts(events, boundary) };
+    return partsAnswer(parts(events, boundary), boundary);
   }
+
+  /** Riak looks for what the inputs name when the job runs, and parts have begun by then. */
+  #answerRefusal(refusal: JobRefusal): Answer {
+    return this.#isChunked && refusal.refusal === 'bad-source'
+      ? partsAnswer(sourceJson(refusal.unknownFilter), newBoundary(this.#exchange))
+      : setupFault(refusal);
+  }
+}
+
+function partsAnswer(body: Answer['body'], boundary: string): Answer {
+  return { status: 200, headers: ['Content-Type', `multipart/mixed;boundary=${boundary}`], body };
 }
 
 /** What is wrong with the body, whoever sends it; undefined: it waits for its turn. */

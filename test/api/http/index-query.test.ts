@@ -27,6 +27,17 @@ t.test('a whole bucket needs no term, a field without one has nothing', (t) => {
   t.end();
 });
 
+t.test('all keys are meant where no key is named', (t) => {
+  for (const field of ['$key', '$KEY']) {
+    t.match(parse('max_results=2&return_terms=true', field), {
+      lookup: { field: '$bucket' },
+      returnsTerms: false,
+      maxResults: 2,
+    });
+  }
+  t.end();
+});
+
 t.test('of several faults the one is named that Riak would name', (t) => {
   const texts: readonly (readonly [string, string])[] = [
     ['pagination_sort=x&return_terms=y', 'Invalid "pagination_sort". "x" is not a boolean'],

@@ -96,6 +96,16 @@ t.test('each failure has its status', async (t) => {
   const filtered = await run(port, { inputs: { bucket: 'b', key_filters: [['nope']] }, query });
   t.equal(filtered.status, 500);
   t.equal(filtered.body.toString(), '{"bad_filter":"nope"}');
+  // Such a job runs before it fails, so that its answer in parts has begun.
+  for (const bad of [
+    { bucket: 'b', key_filters: [['nope']] },
+    { bucket: 'b', query: 'q' },
+  ]) {
+    const inParts = await run(port, { inputs: bad, query }, '?chunked=true');
+    t.equal(inParts.status, 200);
+    t.match(inParts.headers['content-type'], /^multipart\/mixed;boundary=/);
+    t.match(inParts.body.toString(), /^\{"(bad_filter":"nope|error":"map_reduce_error)"\}$/);
+  }
 
   const missing = await run(port, { inputs, query: [{ map: erlang('map_identity') }] });
   t.equal(missing.status, 200);
