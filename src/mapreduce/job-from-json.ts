@@ -143,7 +143,8 @@ function parseQuery(query: unknown, languages: JobLanguages): readonly Phase[] |
   }
   const phases: Phase[] = [];
   for (const [index, spec] of specs.entries()) {
-    const phase = spec.kind === 'link' ? spec : resolvePhase(spec, index, languages);
+    const place = { phase: index, isLast: index === specs.length - 1 };
+    const phase = spec.kind === 'link' ? spec : resolvePhase(spec, place, languages);
     if (isRefusal(phase)) return phase;
     phases.push(phase);
   }

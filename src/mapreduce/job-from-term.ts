@@ -17,7 +17,7 @@ import { UNDEFINED, isAtom, isList, isTuple } from './term.ts';
 import type { BucketName } from './job-inputs.ts';
 import type { JobInputs, JobLanguages, JobOutcome, JobRefusal, LinkPhase, Phase } from './job.ts';
 import type { ScriptSource } from './script.ts';
-import type { FunctionSpec } from './phase-function.ts';
+import type { FunctionSpec, PhasePlace } from './phase-function.ts';
 import type { Term } from './term.ts';
 
 /** Characters of a printed term after which Erlang begins a new line. */
@@ -99,14 +99,14 @@ function parseQuery(query: Term, languages: JobLanguages): readonly Phase[] | Jo
   }
   const phases: Phase[] = [];
   for (const [index, step] of query.entries()) {
-    const phase = parseStep(step, index, languages);
+    const phase = parseStep(step, { phase: index, isLast: index === query.length - 1 }, languages);
     if (isRefusal(phase)) return phase;
     phases.push(phase);
   }
   return phases;
 }
 
-function parseStep(step: Term, index: number, languages: JobLanguages): Phase | JobRefusal {
+function parseStep(step: Term, place: PhasePlace, languages: JobLanguages): Phase | JobRefusal {
   const [kind, second, third, keep] = isTuple(step, 4) ? step.items : [];
   const isKept = isAtom(keep, 'true');
   const isKeepSaid = isKept || isAtom(keep, 'false');
@@ -116,7 +116,7 @@ function parseStep(step: Term, index: number, languages: JobLanguages): Phase | 
       if (bucket !== null && tag !== null) return { kind: 'link', bucket, tag, isKept };
     } else if (isAtom(kind) && (kind.name === 'map' || kind.name === 'reduce')) {
       const spec = { kind: kind.name, function: functionSpec(second), arg: third, isKept } as const;
-      return resolvePhase(spec, index, languages);
+      return resolvePhase(spec, place, languages);
     }
   }
   return badField('query', `{"Query takes a list of step tuples",${printTerm(step)}}`);

@@ -105,6 +105,8 @@ export type JobRefusal =
   | {
       readonly refusal: 'bad-phase';
       readonly phase: number;
+      /** The phase as Riak prints it. */
+      readonly fitting: string;
       readonly reason: string;
       /** The phase is JavaScript, which is a class of work of its own. */
       readonly isScript?: true;

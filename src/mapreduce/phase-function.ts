@@ -39,17 +39,25 @@ export type FunctionSpec =
   /** Nothing that could be told. */
   | { readonly kind: 'other' };
 
+/** Which phase of how many. */
+export interface PhasePlace {
+  readonly phase: number;
+  readonly isLast: boolean;
+}
+
 export function resolvePhase(
   spec: PhaseSpec,
-  phase: number,
+  place: PhasePlace,
   { hasScripts }: JobLanguages,
 ): Exclude<Phase, LinkPhase> | JobRefusal {
-  const refuse = (reason: string): JobRefusal => ({ refusal: 'bad-phase', phase, reason });
+  const { phase } = place;
+  const fitting = fittingOf(spec, place);
+  const refuse = (reason: string): JobRefusal => ({ refusal: 'bad-phase', phase, fitting, reason });
   const { arg, isKept } = spec;
   switch (spec.function.kind) {
     case 'script':
       if (hasScripts) return scriptPhase(spec, spec.function.source);
-      return { refusal: 'bad-phase', phase, reason: formsText(spec.kind), isScript: true };
+      return { refusal: 'bad-phase', phase, fitting, reason: formsText(spec.kind), isScript: true };
     case 'other':
       return refuse(formsText(spec.kind));
     case 'source':
@@ -58,20 +66,27 @@ export function resolvePhase(
       break;
   }
   const { module, name } = spec.function;
+  const label = spec.kind === 'map' ? 'PhaseSpec' : 'arg';
   if (module !== MODULE) {
     return refuse(
-      'invalid module named in PhaseSpec function:\n must be a valid module name ' +
+      `invalid module named in ${label} function:\n must be a valid module name ` +
         `(failed to load ${module}: nofile)`,
     );
   }
   if (spec.kind === 'map') {
     const run = MAP_FUNCTIONS.get(name);
     if (run !== undefined) return { kind: 'map', name, run, arg, isKept };
-    return refuse(`PhaseSpec specifies ${module}:${name}/3, which is not exported`);
+    return refuse(`${label} specifies ${module}:${name}/3, which is not exported`);
   }
   const makeReducer = REDUCE_FUNCTIONS.get(name);
   if (makeReducer !== undefined) return { kind: 'reduce', name, makeReducer, isKept };
-  return refuse(`PhaseSpec specifies ${module}:${name}/2, which is not exported`);
+  return refuse(`${label} specifies ${module}:${name}/2, which is not exported`);
+}
+
+/** What Riak calls the phase: the last one by its number, others by the worker's name too. */
+function fittingOf({ kind }: PhaseSpec, { phase, isLast }: PhasePlace): string {
+  if (isLast) return `${phase}`;
+  return kind === 'map' ? `{xform_map,${phase}}` : `{reduce,${phase}}`;
 }
 
 /** Riak's own; a reduce function can tell how often it is called. */

@@ -136,7 +136,10 @@ t.test('what is wrong with a phase is told as Riak tells it', (t) => {
     reason: 'PhaseSpec specifies riak_kv_mapreduce:nothing/3, which is not exported',
   });
   t.match(wrong(erlangPhase('reduce', 'map_identity')), {
-    reason: 'PhaseSpec specifies riak_kv_mapreduce:map_identity/2, which is not exported',
+    reason: 'arg specifies riak_kv_mapreduce:map_identity/2, which is not exported',
+  });
+  t.match(wrong(erlangPhase('reduce', 'cmd', { module: 'os' })), {
+    reason: /^invalid module named in arg function:\n must be .*\(failed to load os: nofile\)$/,
   });
   t.match(wrong(erlangPhase('map', 'cmd', { module: 'os' })), {
     reason:

@@ -146,6 +146,24 @@ t.test('each class of work that is switched off is refused, and no other', async
   }
 });
 
+t.test(
+  'a phase that cannot start is told by its number, or by its worker where others follow',
+  async (t) => {
+    const { ask } = await connected(t);
+    const bad = { language: 'erlang', module: 'riak_kv_mapreduce', function: 'nothing' };
+    const good = { ...bad, function: 'reduce_sort' };
+    const told = async (...query: readonly object[]): Promise<string> => {
+      const request = Buffer.from(JSON.stringify({ inputs: 'b', query }));
+      const answer = await ask(RpbMapRedReq, { request, content_type: name('application/json') });
+      return errorText(answer).split(' specifies ', 1)[0] ?? '';
+    };
+    t.equal(await told({ map: bad }), 'Phase 0: PhaseSpec');
+    t.equal(await told({ reduce: good }, { reduce: { ...bad, keep: false } }), 'Phase 1: arg');
+    t.equal(await told({ map: bad }, { reduce: good }), 'Phase {xform_map,0}: PhaseSpec');
+    t.equal(await told({ reduce: bad }, { reduce: bad }), 'Phase {reduce,0}: arg');
+  },
+);
+
 t.test('an answer of one message stays within its limit', async (t) => {
   const { ask } = await connected(t, { replySizeMaxBytes: 1000 });
   for (let index = 0; index < 40; index += 1) {

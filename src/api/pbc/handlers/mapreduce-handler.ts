@@ -97,7 +97,7 @@ function refusalText(refusal: JobRefusal): string {
     case 'bad-source':
       return utf8ToByteString(`Error sending inputs: ${refusal.term}`);
     case 'bad-phase':
-      return utf8ToByteString(`Phase ${refusal.phase}: ${refusal.reason}`);
+      return utf8ToByteString(`Phase ${refusal.fitting}: ${refusal.reason}`);
   }
 }
 
