@@ -114,6 +114,7 @@ export class Write {
       return;
     }
     this.#issued = outcome;
+    this.#ports.host.metrics.count('vnode_puts');
     if (this.#ownSpan !== undefined) endWith(this.#ownSpan, outcome.durable);
     for (const { node } of this.#participants) this.#tried.push(node);
     for (const participant of this.#participants) this.#send(participant);

@@ -18,6 +18,17 @@ t.test('what one node stored every node reads', async (t) => {
   for (const id of teller.cluster.ids) t.same(told(await teller.get(id, key)), ['a']);
 });
 
+t.test('a write counts once at each replica, the coordinating one too', async (t) => {
+  const teller = new Teller(await TestCluster.start({ nodeCount: 3 }));
+  const { cluster } = teller;
+  const key = cluster.keyWhere(() => true);
+  t.same(await teller.put(N1, key, { text: 'a', w: 3 }), STORED);
+  t.same(
+    cluster.ids.map((id) => cluster.counted(id, 'vnode_puts')),
+    [1, 1, 1],
+  );
+});
+
 t.test('a node alone holds all replicas and meets every quorum but distinct nodes', async (t) => {
   const teller = new Teller(await TestCluster.start({ nodeCount: 1 }));
   const key = teller.cluster.keyWhere(() => true);
