@@ -79,9 +79,12 @@ const GAUGES = [
   'clusteraae_fsm_active',
 ] as const;
 
+const FIGURES = ['mean', 'median', '95', '99', '100'];
+
 /**
  * What Riak has and a Vertebra node has not: mailboxes of vnodes, coordinators elsewhere because of
- * them, pools of workers, pipelines of jobs, gossip, strong consistency. There is never any of it.
+ * them, pools of workers, pipelines of jobs, gossip, strong consistency, trees to be rebuilt, what an
+ * Erlang machine consists of. There is never any of it.
  */
 const NOTHING_OF_THE_KIND = [
   'postcommit_fail',
@@ -89,14 +92,23 @@ const NOTHING_OF_THE_KIND = [
   'consistent_gets_total',
   'consistent_puts',
   'consistent_puts_total',
+  ...['get_time', 'get_objsize', 'put_time', 'put_objsize'].flatMap((name) =>
+    FIGURES.map((figure) => `consistent_${name}_${figure}`),
+  ),
   'gossip_received',
   'ignored_gossip_total',
-  'converge_delay_mean',
-  'rebalance_delay_mean',
+  ...['converge', 'rebalance'].flatMap((name) =>
+    ['min', 'max', 'mean', 'last'].map((figure) => `${name}_delay_${figure}`),
+  ),
   'rejected_handoffs',
   'handoff_timeouts',
   'pipeline_active',
+  'pipeline_create_error_count',
+  'pipeline_create_error_one',
   'executing_mappers',
+  'late_put_fsm_coordinator_ack',
+  'vnode_index_refreshes',
+  'vnode_index_refreshes_total',
   'soft_loaded_vnode_mbox_total',
   'vnode_mbox_check_timeout_total',
   'coord_local_soft_loaded_total',
@@ -105,12 +117,38 @@ const NOTHING_OF_THE_KIND = [
   'coord_redir_unloaded_total',
   'coord_redir_least_loaded_total',
   'dropped_vnode_requests_total',
-  'riak_kv_vnodeq_min',
-  'riak_kv_vnodeq_mean',
-  'riak_kv_vnodeq_median',
-  'riak_kv_vnodeq_max',
-  'riak_kv_vnodeq_total',
+  ...['kv', 'pipe'].flatMap((name) =>
+    ['min', 'mean', 'median', 'max', 'total'].map((figure) => `riak_${name}_vnodeq_${figure}`),
+  ),
+  'riak_pipe_vnodes_running',
+  ...[
+    'root_compare',
+    'branch_compare',
+    'clock_compare',
+    'exchange',
+    'error',
+    'timeout',
+    'not_supported',
+    'bucket',
+    'modtime',
+  ].flatMap((name) => [`tictacaae_${name}`, `tictacaae_${name}_total`]),
+  'tictacaae_queue_microsec_mean',
+  'tictacaae_queue_microsec__max',
+  ...['all', 'day', 'hour', 'range'].map((name) => `ttaaefs_${name}check_total`),
+  ...['sync', 'nosync', 'fail'].flatMap((name) => [
+    `ttaaefs_${name}_total`,
+    `ttaaefs_${name}_time_100`,
+  ]),
+  'ttaaefs_src_ahead_total',
+  'ttaaefs_snk_ahead_total',
+  'memory_atom',
+  'memory_atom_used',
+  'memory_code',
   'memory_ets',
+  'sys_global_heaps_size',
+  'sys_monitor_count',
+  'sys_port_count',
+  'sys_thread_pool_size',
   ...['af1', 'af2', 'af3', 'af4', 'be', 'node', 'unregistered', 'vnode'].flatMap((pool) =>
     ['queuetime_mean', 'queuetime_100', 'worktime_mean', 'worktime_100', 'total'].map(
       (figure) => `worker_${pool}_pool_${figure}`,
@@ -123,9 +161,7 @@ const ZEROES: Readonly<Record<string, number>> = Object.fromEntries([
     [name, 0],
     [`${name}_total`, 0],
   ]),
-  ...HISTOGRAMS.flatMap((name) =>
-    ['mean', 'median', '95', '99', '100'].map((suffix) => [`${name}_${suffix}`, 0]),
-  ),
+  ...HISTOGRAMS.flatMap((name) => FIGURES.map((figure) => [`${name}_${figure}`, 0])),
   ...[...GAUGES, ...NOTHING_OF_THE_KIND].map((name) => [name, 0]),
 ]) as Record<string, number>;
 
@@ -173,6 +209,10 @@ function compute(sources: StatsSources): Readonly<Record<string, unknown>> {
     memory_processes_used: memory.heapUsed,
     memory_binary: memory.external,
     sys_otp_release: process.version,
+    sys_system_version: `Node.js ${process.version}`,
+    sys_smp_support: true,
+    sys_threads_enabled: true,
+    sys_wordsize: 8,
     sys_system_architecture: `${process.arch}-${process.platform}`,
     sys_logical_processors: availableParallelism(),
   };

@@ -79,6 +79,31 @@ const PLAIN = [
   'read_repairs_fallback_outofdate_count',
 ];
 
+/** Of what a Vertebra node has not; collectors that ask for a name find it. */
+const ABSENT = [
+  'consistent_get_time_mean',
+  'consistent_put_objsize_100',
+  'converge_delay_last',
+  'index_fsm_active',
+  'late_put_fsm_coordinator_ack',
+  'memory_atom_used',
+  'memory_code',
+  'pipeline_create_error_count',
+  'pipeline_create_error_one',
+  'rebalance_delay_max',
+  'riak_pipe_vnodeq_total',
+  'riak_pipe_vnodes_running',
+  'sys_global_heaps_size',
+  'sys_monitor_count',
+  'sys_port_count',
+  'sys_thread_pool_size',
+  'tictacaae_queue_microsec__max',
+  'tictacaae_root_compare_total',
+  'ttaaefs_allcheck_total',
+  'ttaaefs_nosync_time_100',
+  'vnode_index_refreshes_total',
+];
+
 const HISTOGRAMS = ['time', 'siblings', 'objsize'].map((name) => `node_get_fsm_${name}`);
 
 t.test('every name that people graph is there from the start', (t) => {
@@ -88,6 +113,8 @@ t.test('every name that people graph is there from the start', (t) => {
   const histograms = [...HISTOGRAMS, 'node_put_fsm_time'];
   const figures = histograms.flatMap((name) => FIVE.map((suffix) => `${name}_${suffix}`));
   for (const name of [...GRAPHED, ...PLAIN, ...figures]) t.ok(name in stats, name);
+  for (const name of ABSENT) t.equal(stats[name], 0, name);
+  t.match(stats, { sys_wordsize: 8, sys_smp_support: true, sys_threads_enabled: true });
   t.notOk(Object.keys(stats).some((name) => name.endsWith('_total_total')));
   t.end();
 });
