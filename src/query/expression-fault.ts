@@ -30,6 +30,12 @@ function inOtherWords(
       return ['unmatched parentheses', unmatchedAt(expression)];
     case 'missing argument to repetition operator':
       return ['nothing to repeat', expression.indexOf(piece)];
+    case 'invalid nested repetition operator':
+      // With a plus PCRE would take it.
+      if (piece.endsWith('+')) return [fault, expression.indexOf(piece)];
+      return ['nothing to repeat', endOf(piece, expression)];
+    case 'invalid repeat count':
+      return ['numbers out of order in {} quantifier', endOf(piece, expression)];
     case 'trailing backslash at end of expression':
       return ['\\ at end of pattern', expression.length];
     case 'invalid character class range':
@@ -37,6 +43,11 @@ function inOtherWords(
     default:
       return [fault, expression.indexOf(piece)];
   }
+}
+
+/** Where the last character of `piece` stands. */
+function endOf(piece: string, expression: string): number {
+  return expression.indexOf(piece) + piece.length - 1;
 }
 
 /** The first `)` that closes nothing. */

@@ -93,6 +93,8 @@ t.test('bad expressions are named as the engine of Riak names them, with their p
     ['[a-', '{"missing terminating ] for character class",3}'],
     ['*a', '{"nothing to repeat",0}'],
     ['x|+', '{"nothing to repeat",2}'],
+    ['xa**', '{"nothing to repeat",3}'],
+    ['x{37,17}', '{"numbers out of order in {} quantifier",7}'],
     ['a\\', String.raw`{"\\ at end of pattern",2}`],
     ['x[z-a]', '{"range out of order in character class",4}'],
   ];
