@@ -7,6 +7,7 @@
 
 import { decodeTerm } from './external-term.ts';
 import { memberOf } from './term-json.ts';
+import { printTerm } from './term-print.ts';
 import { NOT_FOUND, isList, isTuple } from './term.ts';
 import type { ObjectTerm, Term, TermList } from './term.ts';
 
@@ -47,22 +48,27 @@ function mapIdentity({ object }: MapInput): TermList {
 
 function mapObjectValue(input: MapInput, arg: Term): TermList | Crash {
   if (input.object === undefined) return ofNothing(input, arg);
-  const value = valueOf(input.object);
-  return value === undefined ? FUNCTION_CLAUSE : [value];
+  const [value, ...others] = valuesOf(input.object);
+  return value === undefined || others.length > 0 ? noSingleValue(input.object) : [value];
 }
 
 /** The value is a list in Erlang's external format. */
 function mapObjectValueList(input: MapInput, arg: Term): TermList | Crash {
   if (input.object === undefined) return ofNothing(input, arg);
-  const value = valueOf(input.object);
-  if (value === undefined) return FUNCTION_CLAUSE;
+  const [value, ...others] = valuesOf(input.object);
+  if (value === undefined || others.length > 0) return noSingleValue(input.object);
   const list = decodeTerm(value);
   return list !== undefined && isList(list) ? list : { crash: NO_LIST };
 }
 
-/** Only where there is one value. */
-function valueOf({ object }: ObjectTerm): Buffer | undefined {
-  return object.siblings.length === 1 ? object.siblings[0]?.value : undefined;
+function valuesOf({ object }: ObjectTerm): readonly Buffer[] {
+  return object.siblings.map(({ value }) => value);
+}
+
+/** Riak shows what it matched: each sibling's metadata, which are not told here, with its value. */
+function noSingleValue(object: ObjectTerm): Crash {
+  const shown = valuesOf(object).map((value) => `{{dict,...},${printTerm(value)}}`);
+  return { crash: `{badmatch,[${shown.join(',')}]}` };
 }
 
 function ofNothing({ keyData }: MapInput, arg: Term): TermList | Crash {
