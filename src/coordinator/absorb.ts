@@ -22,7 +22,7 @@ import type { StoredObject } from '../object/stored-object.ts';
 import type { PeerRequest } from '../peer/messages.ts';
 import type { Hint, Replica } from '../replica/replica.ts';
 import type { GetCoordinator } from './get.ts';
-import type { CoordinatorPorts } from './ports.ts';
+import { mustConfirmMerge, type CoordinatorPorts } from './ports.ts';
 import { Write, type WritePlan } from './write.ts';
 import { planWrite, remainingMs } from './write-route.ts';
 
@@ -148,7 +148,7 @@ export class AbsorbCoordinator {
           if (node === target) continue;
           const request: PeerRequest = { verb: 'merge', key, record, hintFor: target };
           try {
-            await peer.request(node, request, HINT_TIMEOUT_MS);
+            mustConfirmMerge(await peer.request(node, request, HINT_TIMEOUT_MS));
             return;
           } catch (error) {
             if (!isFault(error)) throw error;

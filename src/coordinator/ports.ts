@@ -6,10 +6,11 @@
  */
 
 import type { ByteString } from '../base/bytes.ts';
-import { isFault } from '../base/fault.ts';
+import { Fault, isFault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
+import type { PeerReply } from '../peer/messages.ts';
 import type { Peer } from '../peer/peer.ts';
 import { partitionOf } from '../ring/partition.ts';
 import type { AnswerTimes } from './answer-times.ts';
@@ -48,6 +49,12 @@ const BUCKET_ONLY = 'chash_bucketonly_keyfun';
 /** Where a key lives. */
 export function locate(key: ObjectKey, properties: BucketProperties, ringSize: number): Partition {
   return partitionOf(key, ringSize, properties.chash_keyfun.fun === BUCKET_ONLY);
+}
+
+/** Throws unless the reply is the one to a merge: the peer holds all of the record, durably. */
+export function mustConfirmMerge(reply: PeerReply): void {
+  if (reply.kind === 'done') return;
+  throw new Fault('peer-malformed', `a peer answered a merge with ${reply.kind}`);
 }
 
 /** What a fault of a replica means for the tally. A bug is thrown on: it must stop the node. */

@@ -17,7 +17,7 @@ import { encodeRecord, joinRecord } from '../object/record.ts';
 import { isTombstone } from '../object/show.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { ActiveLists } from './participants.ts';
-import type { CoordinatorPorts } from './ports.ts';
+import { mustConfirmMerge, type CoordinatorPorts } from './ports.ts';
 import { adds, type ReadReplies, type Slot } from './read-replies.ts';
 
 export interface ReadRepairOptions {
@@ -111,12 +111,13 @@ export class ReadRepair {
     await Promise.all(owed.map((hintFor) => this.#merge(node, key, { record, hintFor })));
   }
 
-  #merge(
+  async #merge(
     node: NodeId,
     key: ObjectKey,
     what: { readonly record: Buffer; readonly hintFor: NodeId | undefined },
-  ): Promise<unknown> {
-    return this.#peer.request(node, { verb: 'merge', key, ...what }, this.#options.timeoutMs);
+  ): Promise<void> {
+    const request = { verb: 'merge', key, ...what } as const;
+    mustConfirmMerge(await this.#peer.request(node, request, this.#options.timeoutMs));
   }
 
   #onlyInJointRing({ partition, required }: ReadPlace, { slots, target }: ReadReplies): NodeId[] {

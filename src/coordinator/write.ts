@@ -18,7 +18,7 @@ import type { PeerRequest } from '../peer/messages.ts';
 import type { CoordinatedOutcome, Placement, Replica } from '../replica/replica.ts';
 import { JointWriteTally } from './joint-tally.ts';
 import type { JointLists, Participant } from './participants.ts';
-import { replicaFailure, type CoordinatorPorts } from './ports.ts';
+import { mustConfirmMerge, replicaFailure, type CoordinatorPorts } from './ports.ts';
 import type { WriteRequirement } from './requirement.ts';
 import { WriteTally } from './tally.ts';
 
@@ -162,12 +162,13 @@ export class Write {
     return Promise.all(hintTargets.map((target) => this.#merge(node, target)));
   }
 
-  #merge(node: NodeId, hintFor: NodeId | undefined): Promise<unknown> {
+  #merge(node: NodeId, hintFor: NodeId | undefined): Promise<void> {
     const { key } = this.#plan;
     const { record } = this.#mustIssued();
     const parentSpan = this.#span;
     const request: PeerRequest = { verb: 'merge', key, record, hintFor, parentSpan };
-    return this.#ports.peer.request(node, request, this.#remainingMs());
+    const { peer } = this.#ports;
+    return peer.request(node, request, this.#remainingMs()).then(mustConfirmMerge);
   }
 
   #lose(participant: Participant, error: unknown): void {

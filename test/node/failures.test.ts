@@ -342,3 +342,20 @@ t.test('a request keeps its deadline while its node waits for a newer epoch', as
   cluster.heal();
   t.same(told(await teller.get(N1, key)), ['a'], 'what was not begun is not done');
 });
+
+t.test('a merge is confirmed by the reply to a merge, and by no other', async (t) => {
+  const teller = new Teller(await TestCluster.start({ nodeCount: 3 }));
+  const { cluster } = teller;
+  const key = cluster.keyWhere(() => true);
+  for (const id of [N2, N3]) {
+    const node = cluster.node(id);
+    const handle = node.handle.bind(node);
+    node.handle = (source, request, timeoutMs) =>
+      request.verb === 'merge'
+        ? Promise.resolve({ kind: 'object', record: undefined })
+        : handle(source, request, timeoutMs);
+  }
+  const outcome = await teller.put(N1, key, { text: 'a', w: 3, sloppyQuorum: false });
+  t.same(outcome, { kind: 'unsatisfied', quorum: 'w', needed: 3, got: 1 });
+  await cluster.time.until(() => cluster.counted(N1, 'hints_left_total') === 2);
+});
