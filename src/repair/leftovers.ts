@@ -7,7 +7,8 @@
  * through its copies key by key. It asks every replica of the key what it holds, sends what is
  * missing there, and drops its own copy, with index entries, hints and its part of the hash tree,
  * once all of them have confirmed that they hold everything durably, provided that the copy has not
- * changed in the meantime.
+ * changed in the meantime. A copy that is damaged goes too, for it can be given to nobody; one that the
+ * disk refuses to read stays, and is tried again at each look.
  *
  * Nothing is dropped while one of the replicas is down. An exiting member that holds no copy any more
  * proposes its own removal from the cluster. It is not enough that the trees of others are empty: a copy

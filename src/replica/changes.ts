@@ -214,7 +214,7 @@ export class SettleHintChange implements Change {
 
 /**
  * Removes the copy, and what is owed of it, if all its replicas have confirmed to hold what it holds;
- * or, with no hash, if nobody can read it any more.
+ * or, with no hash, if it was read and is damaged.
  */
 export class DropChange implements Change {
   readonly sizeBytes = OVERHEAD_BYTES;
@@ -236,7 +236,8 @@ export class DropChange implements Change {
 
   apply(slot: KeySlot): boolean {
     const { copy } = slot;
-    this.#isGone = copy === undefined || isSame(copy, this.#confirmedHash);
+    // Perhaps nobody else holds what the disk refuses now, and it reads it tomorrow.
+    this.#isGone = copy === undefined ? !slot.isRefused : isSame(copy, this.#confirmedHash);
     if (!this.#isGone) return true;
     for (const target of this.hintTargets) slot.setHint(target, false);
     slot.remove();

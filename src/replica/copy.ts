@@ -21,7 +21,12 @@ export type FoundCopy =
   | { readonly kind: 'absent' }
   | { readonly kind: 'copy'; readonly copy: Copy }
   /** No copy for its readers; its index entries and its hash are known if its head is sound. */
-  | { readonly kind: 'damaged'; readonly head: ObjectHead | undefined };
+  | {
+      readonly kind: 'damaged';
+      readonly head: ObjectHead | undefined;
+      /** Whether the disk has refused to read it, and may yet do so: nothing shows it to be wrong. */
+      readonly isRefused?: boolean;
+    };
 
 /** `bytes`: at least the head of a record. */
 export function readHead(bytes: Buffer | undefined): FoundCopy {

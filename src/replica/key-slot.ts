@@ -70,6 +70,7 @@ export class KeySlot {
   #isLoaded = false;
   #storedHead: ObjectHead | undefined;
   #isStored = false;
+  #isRefused = false;
   #isCopyChanged = false;
   #grave: StoredObject | undefined;
   /** Whether they are kept, after all changes so far and as the store was last told. */
@@ -105,6 +106,11 @@ export class KeySlot {
     return this.#copy;
   }
 
+  /** Whether there is one in its place that the disk refused to read. */
+  get isRefused(): boolean {
+    return this.#isRefused;
+  }
+
   /** While there is no copy: the tombstone that was reaped from here. */
   get grave(): StoredObject | undefined {
     return this.#grave;
@@ -133,10 +139,12 @@ export class KeySlot {
   loadValues(found: FoundCopy): void {
     assert(!this.#isCopyChanged, 'values are read of what the store holds');
     this.#copy = found.kind === 'copy' ? found.copy : undefined;
+    this.#isRefused = found.kind === 'damaged' && found.isRefused === true;
   }
 
   replace(copy: Copy): void {
     this.#copy = copy;
+    this.#isRefused = false;
     this.#grave = undefined;
     this.#isCopyChanged = true;
   }

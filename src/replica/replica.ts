@@ -116,8 +116,8 @@ export interface Replica {
   reap(key: ObjectKey, placement: Placement, tombstoneHash: Buffer): Promise<boolean>;
   /**
    * Removes the copy, and the hints kept of it, for a node that is no replica of the key: if its
-   * causal hash is `confirmedHash`, or, if that is undefined, only an unreadable one. False: there is
-   * another copy now, and it stays.
+   * causal hash is `confirmedHash`, or, if that is undefined, only a damaged one. False: there is
+   * another copy now, or one that the disk refuses to read, and it stays.
    */
   drop(key: ObjectKey, placement: Placement, confirmedHash: Buffer | undefined): Promise<boolean>;
   /** Whether there is a copy of anything, whatever tree counts it. */

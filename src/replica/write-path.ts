@@ -295,7 +295,7 @@ export class WritePath {
     if (found.kind !== 'damaged' || found.head !== undefined) return found;
     // Where the body alone cannot be read, the head still tells what index and tree stand for.
     const head = await this.#read(slot, () => this.#store.getHead(objectKey), readHead);
-    return { kind: 'damaged', head: head.kind === 'copy' ? head.copy.head : undefined };
+    return { ...found, head: head.kind === 'copy' ? head.copy.head : undefined };
   }
 
   async #read(
@@ -309,7 +309,7 @@ export class WritePath {
     } catch (error) {
       // The store itself may find the entry damaged.
       if (!isFault(error, 'store-corrupt')) throw error;
-      found = { kind: 'damaged', head: undefined };
+      found = { kind: 'damaged', head: undefined, isRefused: error.cause !== undefined };
     }
     if (found.kind === 'damaged') this.#damaged.note(slot.id);
     return found;

@@ -59,7 +59,7 @@ export type StoreHealth =
 export interface Store {
   /**
    * Head and body in one buffer. Rejects with `store-closed`, with `overload` where nothing is wrong with the
-   * entry, or with `store-corrupt` for this one.
+   * entry, or with `store-corrupt` for this one, and a cause if it is the disk that refuses to read it.
    */
   get(key: Buffer): Promise<Buffer | undefined>;
   /** At least the head; may hold body bytes after it. */

@@ -229,6 +229,6 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   transfer_objects: 'Objects taken over from other nodes',
   transfer_refused: 'Objects that could not be taken over or handed on',
   transfer_sources_gone: 'Partitions of which no source is left to be filled from',
-  transfer_unreadable: 'Copies that could not be handed on because they are damaged',
+  transfer_unreadable: 'Times that a copy could not be handed on because it could not be read',
   widened_reads_total: 'Reads that asked further replicas: a difference, a fault or a delay',
 };

@@ -214,6 +214,31 @@ t.test('nothing is dropped while one of its replicas is away, or has changed sin
   for (const node of cluster.primaries(key)) t.equal((await node.get(key))?.siblings.length, 4);
 });
 
+t.test('a last copy that the disk refuses to read stays until it can be read', async (t) => {
+  const cluster = await RepairCluster.open(4, {}, 3);
+  const [key] = KEYS as [ObjectKey];
+  const stranded = cluster.node(D);
+  await stranded.write(key, 'stranded');
+  stranded.store.bodilessKey = encodeObjectKey(partitionFor(key), key);
+  stranded.store.isDiskRefusing = true;
+  stranded.replica.doubt(key);
+  await t.rejects(move(cluster, async () => !(await stranded.replica.holdsCopies()), 40_000));
+  stranded.store.bodilessKey = undefined;
+  await move(cluster, () => isInPlace(cluster, key));
+  for (const node of cluster.primaries(key)) t.same(valuesOf(await node.get(key)), ['stranded']);
+});
+
+t.test('a copy that the disk reads as rubbish is dropped where it does not belong', async (t) => {
+  const cluster = await RepairCluster.open(4, {}, 3);
+  const [key] = KEYS as [ObjectKey];
+  const stranded = cluster.node(D);
+  await stranded.write(key, 'rubbish');
+  stranded.store.bodilessKey = encodeObjectKey(partitionFor(key), key);
+  stranded.replica.doubt(key);
+  await move(cluster, async () => !(await stranded.replica.holdsCopies()));
+  t.same(await holdersOf(cluster, key), [], 'nobody else held it');
+});
+
 t.test(
   'a former replica that a higher n_val makes one again meanwhile keeps its copy',
   async (t) => {

@@ -33,6 +33,8 @@ export class ShakyStore implements Store {
   corruptKey: Buffer | undefined;
   /** A key whose body cannot be read. */
   bodilessKey: Buffer | undefined;
+  /** Whether that is because the disk refuses; else what it gives is damaged. */
+  isDiskRefusing = false;
   /** Scans that begin with it show what they can, and then fail. */
   corruptScanFrom: Buffer | undefined;
 
@@ -57,7 +59,10 @@ export class ShakyStore implements Store {
   }
 
   async get(key: Buffer): Promise<Buffer | undefined> {
-    if (this.bodilessKey?.equals(key) === true) throw new Fault('store-corrupt', 'unreadable');
+    if (this.bodilessKey?.equals(key) === true) {
+      const refusal = this.isDiskRefusing ? { cause: new Error('EIO') } : {};
+      throw new Fault('store-corrupt', 'unreadable', refusal);
+    }
     return this.getHead(key);
   }
 
