@@ -2,8 +2,9 @@
  * The query API: `POST /buckets/B/query`.
  *
  * The body says which ranges of indexes are read, which of their entries match and what is made of the
- * matches; `src/query` knows how. The answer has one member, named by the accumulation. Where a page is
- * full, the header `X-Riak-Continuation` says where the next one begins.
+ * matches; `src/query` knows how. The answer has one member, named by the accumulation, and where entries
+ * were left out because they could not be judged a second one, `unjudged`, which counts them. Where a page
+ * is full, the header `X-Riak-Continuation` says where the next one begins.
  */
 
 import { Fault, isFault } from '../../base/fault.ts';
@@ -17,6 +18,7 @@ import { refuseJob } from './job-switch.ts';
 import { joinItems, wholeListAnswer } from './json-listing.ts';
 import { encodeJson, parseJson, quoteName } from './json-text.ts';
 import { JSON_OFFER } from './resource.ts';
+import type { Accumulation } from '../../query/accumulation.ts';
 import type { IndexPosition, QueryPorts } from '../../query/match-scan.ts';
 import type { HoldRefusal, QueryHold } from '../../query/query-holds.ts';
 import type { QueryRequest } from '../../query/query-request.ts';
@@ -38,6 +40,8 @@ export class QueryResource implements Resource {
   readonly #address: BucketAddress;
   #request: QueryRequest | undefined;
   #after: IndexPosition | undefined;
+  /** Entries that were too dear to judge, or too long. */
+  #unjudgedCount = 0;
 
   constructor(exchange: Exchange, address: BucketAddress) {
     this.#exchange = exchange;
@@ -91,7 +95,7 @@ export class QueryResource implements Resource {
     if (response.closed) throw new Fault('closed', 'the client closed the connection');
     try {
       const outcome = await runQuery(request, this.#after, this.#ports(hold, request));
-      return await outcomeToAnswer(outcome, request, hold);
+      return await this.#answer(outcome, request, hold);
     } catch (error) {
       if (!isFault(error) || error.code === 'closed') throw error;
       if (error.code !== 'timeout') {
@@ -112,42 +116,58 @@ export class QueryResource implements Resource {
       onScanned: ({ entries, matches, overruns }) => {
         host.metrics.count('query_entries_total', entries);
         host.metrics.count('query_matches_total', matches);
-        if (overruns > 0) host.metrics.count('expression_overruns_total', overruns);
+        if (overruns === 0) return;
+        host.metrics.count('expression_overruns_total', overruns);
+        this.#unjudgedCount += overruns;
       },
     };
+  }
+
+  async #answer(
+    outcome: QueryOutcome,
+    { accumulation }: QueryRequest,
+    hold: QueryHold,
+  ): Promise<Answer> {
+    switch (outcome.kind) {
+      case 'count':
+        return jsonAnswer(200, `{"${accumulation}":${outcome.count}${this.#ending()}`);
+      case 'term-counts': {
+        const items = itemTexts(outcome.batches, countJson);
+        return wholeListAnswer(items, `{"${accumulation}":{`, () => `}${this.#ending()}`);
+      }
+      case 'keys': {
+        const items = itemTexts(outcome.batches, quoteName);
+        return this.#listAnswer(items, accumulation, outcome.last);
+      }
+      case 'terms': {
+        const items = itemTexts(outcome.batches, pairJson);
+        return this.#listAnswer(items, accumulation, outcome.last);
+      }
+      case 'too-large':
+      case 'overload':
+        return holdAnswer(outcome.kind, hold);
+    }
+  }
+
+  async #listAnswer(
+    items: ItemTexts,
+    accumulation: Accumulation,
+    last: IndexPosition | undefined,
+  ): Promise<Answer> {
+    const ending = (): string => `]${this.#ending()}`;
+    const answer = await wholeListAnswer(items, `{"${accumulation}":[`, ending);
+    if (last !== undefined) answer.headers.push('X-Riak-Continuation', continuationToText(last));
+    return answer;
+  }
+
+  /** What the answer leaves out may be what its reader looks for. */
+  #ending(): string {
+    return this.#unjudgedCount === 0 ? '}' : `,"unjudged":${this.#unjudgedCount}}`;
   }
 }
 
 function errorAnswer(status: number, error: string): Answer {
   return jsonAnswer(status, encodeJson({ error }));
-}
-
-async function outcomeToAnswer(
-  outcome: QueryOutcome,
-  { accumulation }: QueryRequest,
-  hold: QueryHold,
-): Promise<Answer> {
-  switch (outcome.kind) {
-    case 'count':
-      return jsonAnswer(200, `{"${accumulation}":${outcome.count}}`);
-    case 'term-counts': {
-      const items = itemTexts(outcome.batches, countJson);
-      return wholeListAnswer(items, `{"${accumulation}":{`, () => '}}');
-    }
-    case 'keys': {
-      const items = itemTexts(outcome.batches, quoteName);
-      const answer = await wholeListAnswer(items, `{"${accumulation}":[`, () => ']}');
-      return withContinuation(answer, outcome.last);
-    }
-    case 'terms': {
-      const items = itemTexts(outcome.batches, pairJson);
-      const answer = await wholeListAnswer(items, `{"${accumulation}":[`, () => ']}');
-      return withContinuation(answer, outcome.last);
-    }
-    case 'too-large':
-    case 'overload':
-      return holdAnswer(outcome.kind, hold);
-  }
 }
 
 function holdAnswer(kind: HoldRefusal, { limits }: QueryHold): Answer {
@@ -177,9 +197,4 @@ function pairJson([term, key]: IndexMatch): string | undefined {
 function countJson([term, count]: TermCount): string | undefined {
   const termText = quoteName(term);
   return termText === undefined ? undefined : `${termText}:${count}`;
-}
-
-function withContinuation(answer: Answer, last: IndexPosition | undefined): Answer {
-  if (last !== undefined) answer.headers.push('X-Riak-Continuation', continuationToText(last));
-  return answer;
 }

@@ -140,6 +140,29 @@ t.test('a regular expression may filter whole terms', async (t) => {
   t.equal(reply.body.toString(), '{"keys":["9990000018"]}');
 });
 
+t.test('an answer says how many entries could not be judged', async (t) => {
+  const { port } = await serving(t);
+  const long = 'b'.repeat(70_000);
+  await putPerson(port, 'short', ['a', 'b']);
+  await putPerson(port, 'long', [long]);
+  const range = {
+    index_name: 'peoplefinder_bin',
+    start_term: 'a',
+    end_term: 'c',
+    evaluation_expression: 'index($term, 0, 1, $first)',
+    filter_expression: 'begins_with($first, "a") OR begins_with($term, "b")',
+  };
+  const body = async (accumulation: string, rest = {}): Promise<string> => {
+    const document = { accumulation_option: accumulation, query_list: [{ ...range, ...rest }] };
+    return (await query(port, document)).body.toString();
+  };
+  t.equal(await body('keys'), '{"keys":["short"],"unjudged":1}');
+  t.equal(await body('raw_keys'), '{"raw_keys":["short","short"],"unjudged":1}');
+  t.equal(await body('raw_count'), '{"raw_count":2,"unjudged":1}');
+  t.equal(await body('term_with_count'), '{"term_with_count":{"a":1,"b":1},"unjudged":1}');
+  t.equal(await body('keys', { end_term: 'b' }), '{"keys":["short"]}', 'what was judged');
+});
+
 t.test('buckets of the default type are asked without one', async (t) => {
   const { port } = await serving(t);
   const headers = { ...JSON_TYPE, 'x-riak-index-f_bin': 'a' };
