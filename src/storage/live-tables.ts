@@ -22,17 +22,43 @@ const TABLE_NAME = /^\d+\.(ldb|sst)$/;
 /** No fault of the disk; the next walk comes by again. */
 const SHORTAGES = new Set<unknown>(['EMFILE', 'ENFILE', 'ENOMEM', 'EACCES', 'EPERM']);
 
-/** `folder`: LevelDB's. In any order, each with all of its bytes. Throws `store-corrupt` without the folder. */
-export async function* readLiveTables(folder: string): AsyncGenerator<TableBytes> {
-  const names = await tableNames(folder);
-  const numbers = await namedTables(folder);
-  for (const name of names) {
-    if (numbers?.has(Number.parseInt(name, 10)) === false) continue;
-    const bytes = await readTableBytes(join(folder, name));
-    if (bytes === 'none') continue;
-    // Where no manifest tells, one without its end may be being written.
-    if (numbers === undefined && bytes !== undefined && !isFinishedTable(bytes)) continue;
-    yield { name, bytes };
+export class LiveTables {
+  readonly #folder: string;
+  /** A manifest grows for as long as LevelDB runs, so each walk reads what came since the one before. */
+  #manifest: { readonly name: string; readonly reader: ManifestReader } | undefined;
+
+  /** `folder`: LevelDB's. */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** In any order, each with all of its bytes. Throws `store-corrupt` without the folder. */
+  async *read(): AsyncGenerator<TableBytes> {
+    const names = await tableNames(this.#folder);
+    const numbers = await this.#namedTables();
+    for (const name of names) {
+      if (numbers?.has(Number.parseInt(name, 10)) === false) continue;
+      const bytes = await readTableBytes(join(this.#folder, name));
+      if (bytes === 'none') continue;
+      // Where no manifest tells, one without its end may be being written.
+      if (numbers === undefined && bytes !== undefined && !isFinishedTable(bytes)) continue;
+      yield { name, bytes };
+    }
+  }
+
+  /** Undefined: the manifest cannot be read. */
+  async #namedTables(): Promise<ReadonlySet<number> | undefined> {
+    const known = this.#manifest;
+    this.#manifest = undefined;
+    try {
+      const name = (await readFile(join(this.#folder, 'CURRENT'), 'latin1')).trim();
+      const reader = known?.name === name ? known.reader : new ManifestReader();
+      if (!(await takeAll(reader, join(this.#folder, name)))) return undefined;
+      this.#manifest = { name, reader };
+      return reader.tables;
+    } catch {
+      return undefined;
+    }
   }
 }
 
@@ -45,24 +71,18 @@ async function tableNames(folder: string): Promise<readonly string[]> {
   }
 }
 
-/** Undefined: the manifest cannot be read. */
-async function namedTables(folder: string): Promise<ReadonlySet<number> | undefined> {
-  const reader = new ManifestReader();
+/** What the file holds beyond what the reader has taken; false: it is damaged. */
+async function takeAll(reader: ManifestReader, file: string): Promise<boolean> {
+  const handle = await open(file, 'r');
   try {
-    const current = await readFile(join(folder, 'CURRENT'), 'latin1');
-    const handle = await open(join(folder, current.trim()), 'r');
-    try {
-      const block = Buffer.alloc(MANIFEST_BLOCK_SIZE);
-      for (let position = 0; ; position += block.length) {
-        const { bytesRead } = await handle.read(block, 0, block.length, position);
-        if (!reader.take(block.subarray(0, bytesRead))) return undefined;
-        if (bytesRead < block.length) return reader.tables;
-      }
-    } finally {
-      await handle.close();
+    const block = Buffer.alloc(MANIFEST_BLOCK_SIZE);
+    for (;;) {
+      const { bytesRead } = await handle.read(block, 0, block.length, reader.blockStart);
+      if (!reader.take(block.subarray(0, bytesRead))) return false;
+      if (bytesRead < block.length) return true;
     }
-  } catch {
-    return undefined;
+  } finally {
+    await handle.close();
   }
 }
 

@@ -15,7 +15,7 @@ import { copiedMarkKey, storeFormKey } from './keys.ts';
 import type { LevelDatabase } from './level-database.ts';
 import { LevelDbStore } from './leveldb-store.ts';
 import type { LevelDbStoreOptions } from './leveldb-store.ts';
-import { readLiveTables } from './live-tables.ts';
+import { LiveTables } from './live-tables.ts';
 import { SegmentFiles } from './segment-files.ts';
 import { ORIGIN_SIZE_BYTES } from './segment-origins.ts';
 import { formEntry, formRefusal } from './store-form.ts';
@@ -96,13 +96,14 @@ async function openOver(
     dropped !== undefined || (await droppedLine(join(folder, 'LOG.old'))) !== undefined;
   // Any number of starts may come to nothing before one draws the consequences.
   if (mayHaveForgotten) await database.put(copiedMarkKey(), Buffer.from('lost'), { sync: true });
+  const tables = new LiveTables(folder);
   const ports = {
     // In Node, `Level` is classic-level's own class, which its published type leaves out.
     database: database as unknown as LevelDatabase,
     folder: segments,
     // The check phase comes when the poll phase has handled every socket that was readable.
     defer: setImmediate,
-    readTables: () => readLiveTables(folder),
+    readTables: () => tables.read(),
     mayHaveForgotten,
     origin: host.random.bytes(ORIGIN_SIZE_BYTES).toString('hex'),
   };

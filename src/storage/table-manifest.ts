@@ -29,27 +29,39 @@ const TABLE_REMOVED = 6;
 const TABLE_ADDED = 7;
 const LOG_NUMBER_BEFORE = 9;
 
-/** Reads a manifest block by block. */
+/** Reads a manifest block by block, and goes on when it has grown. */
 export class ManifestReader {
   readonly #tables = new Set<number>();
   #pieces: Buffer[] = [];
+  #position = 0;
 
-  /** The numbers of the tables, after the blocks that were taken. */
+  /** The numbers of the tables, after what was taken. */
   get tables(): ReadonlySet<number> {
     return this.#tables;
   }
 
-  /** The next block; one that is shorter is the end. False: it is damaged, or none that is known here. */
+  /** Where the block begins that is to be taken next. */
+  get blockStart(): number {
+    return this.#position - (this.#position % MANIFEST_BLOCK_SIZE);
+  }
+
+  /**
+   * The block from there on; a shorter one is the end so far. What was taken of it before is passed over.
+   * False: it is damaged, or none that is known here.
+   */
   take(block: Buffer): boolean {
-    const isLast = block.length < MANIFEST_BLOCK_SIZE;
-    let offset = 0;
+    const isWhole = block.length === MANIFEST_BLOCK_SIZE;
+    const start = this.blockStart;
+    let offset = this.#position - start;
     while (block.length - offset >= HEADER_SIZE) {
       const end = offset + HEADER_SIZE + block.readUInt16LE(offset + CRC_SIZE);
-      if (end > block.length) return isLast;
+      if (end > block.length) return !isWhole;
       const record = block.subarray(offset, end);
       if (!this.#takeRecord(record)) return false;
       offset = end;
+      this.#position = start + offset;
     }
+    if (isWhole) this.#position = start + MANIFEST_BLOCK_SIZE;
     return true;
   }
 

@@ -137,6 +137,25 @@ t.test('so it is after hundreds of changes of the manifest, too', async (t) => {
   );
 });
 
+t.test('what the manifest said before is not read again', async (t) => {
+  const { folder, store } = await opened('read-once');
+  const before = await checked(store);
+  const left = leaveBehind(folder, readFileSync(tableOf(folder)));
+  const manifest = join(folder, readFileSync(join(folder, 'CURRENT'), 'latin1').trim());
+  flip(manifest, 20);
+  t.same(await checked(store), before);
+  const names = new Set(before.map(({ name }) => name));
+  let tables = before;
+  for (let round = 0; tables.every(({ name }) => names.has(name)); round += 1) {
+    await store.write([put(keyOf(round), randomBytes(40_000).toString('latin1'))]);
+    tables = await checked(store);
+  }
+  t.notOk(
+    tables.some(({ name }) => left.includes(name)),
+    'what came since is read',
+  );
+});
+
 t.test('where the manifest cannot be read, tables that are finished are checked', async (t) => {
   const { folder, store } = await opened('no-manifest');
   const sound = (await checked(store)).length;
