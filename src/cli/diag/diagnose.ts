@@ -15,6 +15,7 @@ import type { ClusterConfig, NodeConfig } from '../../config/cluster-config.ts';
 import { fail, type Finding } from './finding.ts';
 import {
   judgeCertificate,
+  judgeCiphers,
   judgeClocks,
   judgeCores,
   judgeFileSystem,
@@ -41,6 +42,7 @@ const PEER_TIMEOUT_MS = 2_000;
 
 export async function diagnose(patient: Patient): Promise<Finding[]> {
   const { status, findings } = await findingsOfNode(patient);
+  const ciphers = patient.config.clientTls?.ciphers;
   const measured = status === undefined ? [] : clocksOfStatus(status);
   return [
     ...findings,
@@ -52,6 +54,7 @@ export async function diagnose(patient: Patient): Promise<Finding[]> {
       range: await textOf('/proc/sys/net/ipv4/ip_local_port_range'),
     }),
     ...(await findingsOfCertificates(patient.config)),
+    ...(ciphers === undefined ? [] : [judgeCiphers(ciphers)]),
   ];
 }
 

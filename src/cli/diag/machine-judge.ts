@@ -158,6 +158,16 @@ export function judgeCertificate(path: string, validTo: Date, nowMs: number): Fi
   return days < 30 ? warn('certificate', found, advice) : ok('certificate', found);
 }
 
+/** `ciphers`: those of `tls.client`. */
+export function judgeCiphers(ciphers: string): Finding {
+  if (!ciphers.includes('@SECLEVEL=0')) return ok('ciphers', 'certificates must be strong');
+  return warn(
+    'ciphers',
+    '@SECLEVEL=0: a certificate may be signed with SHA-1 or have a short key',
+    'whoever forges one is taken for its user: leave the level away once all have strong ones',
+  );
+}
+
 export interface ClockFacts {
   readonly node: string;
   /** Its clock less ours; undefined: it did not say. */

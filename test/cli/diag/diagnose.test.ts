@@ -81,10 +81,11 @@ t.test('this machine is looked at, and nothing is left in the data folder', asyn
   t.match(all, /\nb@elsewhere: its data folder is not on this machine/);
 
   const broken = join(folder, 'broken.pem');
-  const absent = { caFile: undefined, crlFile: undefined, ciphers: undefined };
-  const clientTls = { certFile: broken, keyFile: broken, ...absent };
+  const shown = { certFile: broken, keyFile: broken, ciphers: '@SECLEVEL=0' };
+  const clientTls = { ...shown, caFile: undefined, crlFile: undefined };
   const lost = { ...self, dataDir: join(folder, 'nowhere') };
   const worse = await diagnose({ config: { ...config, clientTls }, self: lost, query });
   t.equal(verdictOf(worse, 'certificate'), 'fail');
+  t.equal(verdictOf(worse, 'ciphers'), 'warn');
   t.equal(verdictOf(worse, 'data folder'), 'fail');
 });

@@ -5,6 +5,7 @@ import type { NodeConfig } from '../../../src/config/cluster-config.ts';
 import type { Finding } from '../../../src/cli/diag/finding.ts';
 import {
   judgeCertificate,
+  judgeCiphers,
   judgeClocks,
   judgeCores,
   judgeFileSystem,
@@ -114,6 +115,9 @@ t.test('ports, certificates and clocks', (t) => {
     judgeCertificate('node.pem', new Date(days * DAY_MS), 0),
   );
   t.same(verdicts(certificates), ['ok', 'warn', 'fail']);
+
+  const ciphers = ['ECDHE-RSA-AES256-GCM-SHA384:@SECLEVEL=1', 'DEFAULT:@SECLEVEL=0', 'HIGH'];
+  t.same(verdicts(ciphers.map(judgeCiphers)), ['ok', 'warn', 'ok']);
 
   const peer = (offsetMs: number | undefined) => ({ node: 'b', offsetMs, uncertainMs: 600 });
   const clocks = [[], [peer(undefined)], [peer(-900)], [peer(900), peer(-3_000)], [peer(60_000)]];
