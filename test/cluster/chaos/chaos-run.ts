@@ -5,7 +5,7 @@
  * primary replicas that hold what the others of their key hold, as each node's own copies say.
  */
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
@@ -17,6 +17,7 @@ import { runCommand } from '../command-line.ts';
 import { freeBasePort } from '../local-cluster.ts';
 import { Hosts, SmallDisk } from './machine.ts';
 import { NodeProcess } from './node-process.ts';
+import { makeRunFolder, removeDeadRuns } from './run-folder.ts';
 import { keyNamed, Recorder, valueNamed } from './recorder.ts';
 
 export const NODE_COUNT = 5;
@@ -67,7 +68,8 @@ export class ChaosRun {
   }
 
   static async start(): Promise<ChaosRun> {
-    const folder = mkdtempSync(join(tmpdir(), 'vertebra-chaos-'));
+    removeDeadRuns(tmpdir());
+    const folder = makeRunFolder(tmpdir());
     const hosts = Hosts.create(NODE_COUNT);
     const basePort = await freeBasePort(NODE_COUNT);
     const configPath = writeDevConfig({ nodes: NODE_COUNT, basePort, data: folder });
