@@ -124,7 +124,7 @@ export class ReplicationQueue {
     this.spool?.noteOverflow();
   }
 
-  /** Whether it is on the queue now. */
+  /** Whether the queue is for it. */
   offer(key: ObjectKey, id: ByteString, priority: KeyPriority): boolean {
     if (!this.#takes(key)) return false;
     const host = this.#host;
@@ -135,7 +135,7 @@ export class ReplicationQueue {
     this.#dropped += 1;
     host.metrics.count('replication_dropped_total');
     if (!wasOverflowed) host.log.warn('replication.queue-full', { queue: this.#options.name });
-    return false;
+    return true;
   }
 
   status(): QueueStatus {

@@ -130,7 +130,7 @@ export class ReplicationQueues implements ReplicationService {
     for (const queue of this.#queues.values()) queue.offer(key, id, 'real-time');
   }
 
-  /** Whether it is on the queue now. */
+  /** Whether the queue is for it; where there is no room it is noted as dropped. */
   offerForSync(queue: ByteString, key: ObjectKey): boolean {
     return this.#queues.get(queue)?.offer(key, keyToString(key), 'sync') ?? false;
   }

@@ -38,6 +38,7 @@ const PUSH_KEYS_MAX = 1_000;
 /** Keys on the queue of a node above which no more are put there. */
 const QUEUED_MAX = 20_000;
 const QUEUED_WAIT_MS = 250;
+const PROBES_MAX = 5;
 /** A queue that does not become shorter for so long is not fetched from. */
 const QUEUED_PATIENCE_MS = 600_000;
 
@@ -123,9 +124,8 @@ export class FullSync {
     const ports = { ...this.#ports, remote, halt: this.#halt };
     let isTaken: boolean | undefined;
     for await (const keys of new BucketComparison(ports, bucket).differing()) {
-      const [first] = keys;
-      if (first === undefined) continue;
-      isTaken ??= await remote.takes({ ...bucket, key: first });
+      if (keys.length === 0) continue;
+      isTaken ??= await isBucketTaken(remote, bucket, keys);
       if (!isTaken) return;
       for (let from = 0; from < keys.length; from += PUSH_KEYS_MAX) {
         await this.#push(remote, bucket, keys.slice(from, from + PUSH_KEYS_MAX));
@@ -158,4 +158,19 @@ export class FullSync {
   #note(more: Partial<FullSyncProgress>): void {
     this.#progress = { ...this.#progress, ...more };
   }
+}
+
+/**
+ * Whether the queue is for the bucket. That a key is not taken says little: it may have gone meanwhile, or not
+ * be at the replica that was looked at.
+ */
+export async function isBucketTaken(
+  remote: Pick<RemoteFolds, 'takes'>,
+  bucket: BucketName,
+  keys: readonly ByteString[],
+): Promise<boolean> {
+  for (const key of keys.slice(0, PROBES_MAX)) {
+    if (await remote.takes({ ...bucket, key })) return true;
+  }
+  return false;
 }

@@ -312,8 +312,14 @@ t.test('a full queue says so once in the log, and until a full-sync has gone thr
   t.match(queues.status(), [{ realTime: 2, dropped: 2, isOverflowed: true }]);
   t.equal(host.counters.get('replication_dropped_total'), 2);
   t.same(host.logged, ['replication.queue-full']);
+  // Or a full-sync would take it that the queue is not for the bucket, and leave all of it out.
+  t.equal(
+    queues.offerForSync(Q, keyOf('x')),
+    true,
+    'it is for this queue, though there is no room',
+  );
   queues.push(Q, []);
-  t.match(queues.push(Q, []), { isOverflowed: false, dropped: 2 });
+  t.match(queues.push(Q, []), { isOverflowed: false, dropped: 3 });
   write('e');
   t.match(queues.status(), [{ isOverflowed: true }]);
   t.equal(queues.clearOverflow('q'), true);
