@@ -32,6 +32,8 @@ export const CONCURRENCY_LIMIT_DEFAULTS: Omit<ConcurrencyLimitOptions, 'max'> = 
 };
 
 const INCREASE = 1.1;
+/** An interval that is so many times as long as it should be was a rest. */
+const REST_INTERVALS = 20;
 
 export class ConcurrencyLimit {
   readonly #options: ConcurrencyLimitOptions;
@@ -59,10 +61,12 @@ export class ConcurrencyLimit {
   }
 
   #endInterval(nowMs: number): void {
-    const { max, min, targetMs } = this.#options;
-    if (this.#quickestMs > targetMs) {
+    const { max, min, targetMs, intervalMs } = this.#options;
+    const elapsedMs = nowMs - this.#intervalStartMs;
+    // After a rest nothing is known yet; and so few as are always let in are no queue.
+    const isQueue = elapsedMs < REST_INTERVALS * intervalMs && this.#inFlightMax > min;
+    if (this.#quickestMs > targetMs && isQueue) {
       // As many as end within the target wait no longer than it (Little's law).
-      const elapsedMs = nowMs - this.#intervalStartMs;
       const fitting = Math.floor((this.#servedCount * targetMs) / elapsedMs);
       this.#limit = Math.min(this.#limit, Math.max(min, fitting));
     } else if (this.#inFlightMax >= this.#limit) {

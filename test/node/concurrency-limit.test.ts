@@ -91,9 +91,22 @@ t.test('slow answers that are no queue cost nobody else the entrance', (t) => {
   t.end();
 });
 
+t.test('few slow answers are no queue, and what came after a rest is not spread over it', (t) => {
+  const options = { ...CONCURRENCY_LIMIT_DEFAULTS, max: 1_000 };
+  const first = new ConcurrencyLimit(options);
+  first.served(3_000, 1, 0);
+  t.equal(first.limit, 1_000, 'the first request of all');
+  const rested = new ConcurrencyLimit(options);
+  for (let nowMs = 0; nowMs <= 900; nowMs += 1) rested.served(1, 100, nowMs);
+  // Then 900 come at once, an hour later, and wait for each other: 3 are served in a millisecond.
+  for (let count = 0; count < 900; count += 1) rested.served(250, 900, 3_600_000 + count / 3);
+  t.ok(rested.limit > 500, `${rested.limit}`);
+  t.end();
+});
+
 t.test('the limit stays within its bounds', (t) => {
   const limit = new ConcurrencyLimit({ ...CONCURRENCY_LIMIT_DEFAULTS, max: 1_000 });
-  for (let nowMs = 0; nowMs < 10_000; nowMs += 1) limit.served(900, limit.limit, nowMs);
+  for (let nowMs = 0; nowMs < 10_000; nowMs += 2) limit.served(900, limit.limit, nowMs);
   t.equal(limit.limit, CONCURRENCY_LIMIT_DEFAULTS.min);
   for (let nowMs = 10_000; nowMs < 20_000; nowMs += 1) limit.served(1, limit.limit, nowMs);
   t.equal(limit.limit, 1_000);
