@@ -281,7 +281,11 @@ export class StateKeeper {
     if (!this.#mustSurvey() || this.#isSurveying || this.#isClosed) return;
     this.#isSurveying = true;
     void this.#surveyUntilSure()
-      .catch((error: unknown) => this.#noteFailure('membership.survey_failed', this.id, error))
+      .catch((error: unknown) => {
+        this.#noteFailure('membership.survey_failed', this.id, error);
+        // A store that has failed fails again at once, and nothing else would come to its turn.
+        return this.#isClosed ? undefined : this.#pause(this.#surveyIntervalMs);
+      })
       .then(() => {
         this.#isSurveying = false;
         // A newer state may have come while the loop was ending.

@@ -138,6 +138,36 @@ t.test('a reply whose record could not be saved is not given', async (t) => {
   await keeper.close();
 });
 
+t.test('a vote that cannot be saved is tried again after a pause, not at once', async (t) => {
+  const log = new OneFile();
+  const seen = { saves: 0, pauses: 0 };
+  const failing: AgreementLog = {
+    load: () => log.load(),
+    save: (record) => {
+      seen.saves += 1;
+      if (seen.saves === 1) return log.save(record);
+      // Or a keeper that tries for ever would let nothing else come to its turn.
+      if (seen.saves > 10) return new Promise(() => {});
+      return Promise.reject(new Fault('store-fenced', 'the disk is gone'));
+    },
+  };
+  const clock = {
+    ...stillHost().clock,
+    after: () => {
+      seen.pauses += 1;
+      return () => {};
+    },
+  };
+  const keeper = await StateKeeper.open(
+    { ...stillHost(), clock },
+    { log: failing, peers: nobody },
+    { id: nodeOf(0), initialState: ALONE },
+  );
+  await new Promise((resolve) => setImmediate(resolve));
+  t.same(seen, { saves: 2, pauses: 1 });
+  await keeper.close();
+});
+
 t.test('the state is shown to those who have less', async (t) => {
   const keeper = await openAlone(new OneFile());
   t.equal(keeper.documentAbove(1 as Epoch), undefined);
