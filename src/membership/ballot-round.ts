@@ -79,11 +79,12 @@ export class BallotRound {
     if (half !== this.#half || !this.#awaited.delete(voter)) return WAIT;
     switch (reply?.kind) {
       case 'promised':
+        if (half !== 'prepare') break;
         this.#noteAccepted(reply.accepted);
         this.#inFavour += 1;
         break;
       case 'accepted':
-        this.#inFavour += 1;
+        if (half === 'accept') this.#inFavour += 1;
         break;
       case 'refused':
         this.#noteRefusal(reply.promised);

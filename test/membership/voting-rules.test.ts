@@ -174,6 +174,19 @@ t.test('a round proposes its own state if nobody has accepted another', (t) => {
   t.end();
 });
 
+t.test('an answer to the other half of a round counts for nothing', (t) => {
+  const promised = { kind: 'promised', accepted: undefined } as const;
+  const early = new BallotRound(BASE, X);
+  early.onReply(A, 'prepare', { kind: 'accepted' });
+  t.same(early.onReply(B, 'prepare', promised), { kind: 'wait' }, 'one promise is no majority');
+  const late = new BallotRound(BASE, X);
+  for (const voter of [A, B]) late.onReply(voter, 'prepare', promised);
+  late.onReply(A, 'accept', promised);
+  t.same(late.onReply(B, 'accept', { kind: 'accepted' }), { kind: 'wait' });
+  t.same(late.onReply(C, 'accept', { kind: 'accepted' }), { kind: 'chosen', state: X });
+  t.end();
+});
+
 t.test('a round carries on what the highest ballot had accepted', (t) => {
   const round = new BallotRound(stateOf(5, 8), X);
   const said = (by: Ballot, state: ClusterState) =>
