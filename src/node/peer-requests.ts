@@ -259,6 +259,7 @@ export class PeerRequests implements PeerHandler {
     return { replica, place: (key) => topology.place(key) ?? this.#mustPlace(source, key) };
   }
 
+  /** A fetch under way may be from another node, which knows no more, or does not answer. */
   async #learnType(source: NodeId, key: ObjectKey): Promise<void> {
     const { topology, catchUp } = this.#ports;
     await catchUp.underWay;
@@ -267,9 +268,8 @@ export class PeerRequests implements PeerHandler {
 
   /** The asker knows a type that is unknown here, so it has the newer state. */
   async #mustPlace(source: NodeId, key: ObjectKey): Promise<Placement> {
-    const { topology, catchUp } = this.#ports;
-    await catchUp.fetchFrom(source);
-    const placement = topology.place(key);
+    await this.#learnType(source, key);
+    const placement = this.#ports.topology.place(key);
     if (placement === undefined) throw new Fault('peer-refused', 'the bucket type is unknown');
     return placement;
   }
