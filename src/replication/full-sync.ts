@@ -9,10 +9,11 @@
 
 import { Fault, isFault } from '../base/fault.ts';
 import type { ByteString } from '../base/bytes.ts';
+import { isTransient } from '../client/error-reply.ts';
 import type { BucketName } from '../node/fold-requests.ts';
 import type { Halt } from '../repair/halt.ts';
+import { BucketComparison, UnknownBucketType, type ComparisonPorts } from './bucket-comparison.ts';
 import { CurrentLogin } from './current-login.ts';
-import { BucketComparison, UnknownBucketType } from './bucket-comparison.ts';
 import type { ReplicationPorts, Source } from './ports.ts';
 import { RemoteFolds } from './remote-folds.ts';
 import { SourceQueue } from './source-queue.ts';
@@ -42,17 +43,26 @@ const PROBES_MAX = 5;
 /** A queue that does not become shorter for so long is not fetched from. */
 const QUEUED_PATIENCE_MS = 600_000;
 
+/** What is asked of the source's cluster. */
+type Remote = ComparisonPorts['remote'] & Pick<RemoteFolds, 'buckets' | 'close' | 'push' | 'takes'>;
+
 export class FullSync {
   readonly #ports: ReplicationPorts;
   readonly #source: Source;
   readonly #halt: Halt;
-  #remote: RemoteFolds | undefined;
+  readonly #remote: Remote;
   #progress: FullSyncProgress = { buckets: 0, bucketsCompared: 0, bucketsUnknown: 0, keys: 0 };
 
-  constructor(ports: ReplicationPorts, source: Source, halt: Halt) {
+  /** `remote`: default: that of the source. */
+  constructor(
+    ports: ReplicationPorts,
+    source: Source,
+    { halt, remote }: { readonly halt: Halt; readonly remote?: Remote },
+  ) {
     this.#ports = ports;
     this.#source = source;
     this.#halt = halt;
+    this.#remote = remote ?? new RemoteFolds(source);
   }
 
   get progress(): FullSyncProgress {
@@ -61,24 +71,22 @@ export class FullSync {
 
   /** What is asked of the source fails at once; `halt` has been set. */
   end(): void {
-    this.#remote?.close();
+    this.#remote.close();
   }
 
   /** Throws bugs only. */
   async run(): Promise<FullSyncResult> {
     const { clock } = this.#ports.host;
     const startMs = clock.monotonicMs();
-    const remote = new RemoteFolds(this.#source);
-    this.#remote = remote;
     let failure: string | undefined;
     try {
-      await this.#compareAll(remote);
+      await this.#compareAll();
       await this.#tellNodes();
     } catch (error) {
       if (!isFault(error)) throw error;
       failure = error.message;
     } finally {
-      remote.close();
+      this.#remote.close();
     }
     return {
       ...this.#progress,
@@ -88,19 +96,25 @@ export class FullSync {
     };
   }
 
-  async #compareAll(remote: RemoteFolds): Promise<void> {
-    const buckets = await remote.buckets();
+  async #compareAll(): Promise<void> {
+    const buckets = await this.#remote.buckets();
     this.#note({ buckets: buckets.length });
+    let refusal: Fault | undefined;
     for (const bucket of buckets) {
       if (this.#halt.isSet) throw new Fault('closed', 'the full-sync was ended');
       try {
-        await this.#compare(remote, bucket);
+        await this.#compare(bucket);
         this.#note({ bucketsCompared: this.#progress.bucketsCompared + 1 });
       } catch (error) {
-        if (!(error instanceof UnknownBucketType)) throw error;
-        this.#note({ bucketsUnknown: this.#progress.bucketsUnknown + 1 });
+        if (error instanceof UnknownBucketType) {
+          this.#note({ bucketsUnknown: this.#progress.bucketsUnknown + 1 });
+        } else if (isFault(error, 'peer-refused') && !isTransient(error)) {
+          // What the user may not read of the source is no reason to leave out what it may.
+          refusal ??= error;
+        } else throw error;
       }
     }
+    if (refusal !== undefined) throw refusal;
   }
 
   /** Each node may have dropped keys that have been found now. */
@@ -120,7 +134,8 @@ export class FullSync {
     }
   }
 
-  async #compare(remote: RemoteFolds, bucket: BucketName): Promise<void> {
+  async #compare(bucket: BucketName): Promise<void> {
+    const remote = this.#remote;
     const ports = { ...this.#ports, remote, halt: this.#halt };
     let isTaken: boolean | undefined;
     for await (const keys of new BucketComparison(ports, bucket).differing()) {
@@ -128,16 +143,16 @@ export class FullSync {
       isTaken ??= await isBucketTaken(remote, bucket, keys);
       if (!isTaken) return;
       for (let from = 0; from < keys.length; from += PUSH_KEYS_MAX) {
-        await this.#push(remote, bucket, keys.slice(from, from + PUSH_KEYS_MAX));
+        await this.#push(bucket, keys.slice(from, from + PUSH_KEYS_MAX));
       }
     }
   }
 
-  async #push(remote: RemoteFolds, bucket: BucketName, keys: readonly ByteString[]): Promise<void> {
+  async #push(bucket: BucketName, keys: readonly ByteString[]): Promise<void> {
     const { clock, metrics } = this.#ports.host;
     const pushed = keys.map((key) => ({ ...bucket, key }));
     const last = pushed.slice(-1);
-    let queued = await remote.push(pushed);
+    let queued = await this.#remote.push(pushed);
     this.#note({ keys: this.#progress.keys + keys.length });
     const { name: source } = this.#source;
     metrics.count(`replication_requested_total{source="${source}"}`, keys.length);
@@ -151,7 +166,7 @@ export class FullSync {
         throw new Fault('timeout', 'nobody fetches what differs');
       }
       // It is there already; to push nothing means something else.
-      queued = await remote.push(last);
+      queued = await this.#remote.push(last);
     }
   }
 

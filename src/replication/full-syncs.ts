@@ -118,7 +118,7 @@ export class FullSyncs {
     const { log, metrics, clock } = this.#host;
     const { name: source, fullSyncMs } = this.#source;
     this.#isAsked = false;
-    this.#current = new FullSync(this.#ports, this.#source, this.#halt);
+    this.#current = new FullSync(this.#ports, this.#source, { halt: this.#halt });
     const result = await this.#current.run();
     this.#current = undefined;
     if (this.#halt.isSet) return;

@@ -1,9 +1,15 @@
-/** Whether a full-sync takes it that a queue is for a bucket. */
+/** What a full-sync makes of the buckets of its source. */
 
 import t from 'tap';
 import type { ByteString } from '../../src/base/bytes.ts';
-import type { ObjectKey } from '../../src/base/names.ts';
-import { isBucketTaken } from '../../src/replication/full-sync.ts';
+import { Fault } from '../../src/base/fault.ts';
+import type { NodeId, ObjectKey } from '../../src/base/names.ts';
+import type { BucketName } from '../../src/node/fold-requests.ts';
+import { TictacTree } from '../../src/object/tictac-tree.ts';
+import { Halt } from '../../src/repair/halt.ts';
+import { FullSync, isBucketTaken } from '../../src/replication/full-sync.ts';
+import type { ReplicationNode } from '../../src/replication/ports.ts';
+import { VirtualHost } from '../replica/virtual-host.ts';
 
 const BUCKET = { type: 'siblings' as ByteString, bucket: 'b' as ByteString };
 const KEYS = Array.from({ length: 100 }, (_, index) => `key ${index}` as ByteString);
@@ -34,3 +40,47 @@ t.test('a bucket is taken if any of some keys is, for one may have gone meanwhil
     false,
   );
 });
+
+t.test(
+  'a bucket that may not be read fails the full-sync, and keeps no other from it',
+  async (t) => {
+    const never = (): Promise<never> => Promise.reject(new Fault('malformed', 'not asked for'));
+    const compared: string[] = [];
+    const remote = {
+      buckets: async () =>
+        ['a', 'secret', 'z'].map((name) => ({ ...BUCKET, bucket: name as ByteString })),
+      tree: async ({ bucket }: BucketName) => {
+        compared.push(bucket);
+        if (bucket === 'secret') throw new Fault('peer-refused', 'Permission denied');
+        return { root: new TictacTree('xsmall').root(), packedBranches: new Map() };
+      },
+      contexts: never,
+      lastOfNext: never,
+      tombstones: never,
+      takes: never,
+      push: never,
+      close: () => undefined,
+    };
+    const node: ReplicationNode = {
+      id: 'n1' as NodeId,
+      liveMembers: () => [],
+      absorb: never,
+      fold: async () => ({ kind: 'tree', tree: new TictacTree('xsmall') }),
+    };
+    const source = {
+      name: 's',
+      queue: 'q',
+      nodes: [],
+      credentials: undefined,
+      workers: 1,
+      fullSyncMs: 0,
+    };
+    const sync = new FullSync({ host: new VirtualHost(), node }, source, {
+      halt: new Halt(),
+      remote,
+    });
+    const result = await sync.run();
+    t.match(result, { buckets: 3, bucketsCompared: 2, failure: 'Permission denied' });
+    t.same(compared, ['a', 'secret', 'z']);
+  },
+);
