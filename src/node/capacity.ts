@@ -6,7 +6,6 @@
  * by looking.
  */
 
-import { isFault } from '../base/fault.ts';
 import { sleep, type Clock } from '../base/host.ts';
 import type { NodeId, Partition } from '../base/names.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
@@ -17,6 +16,7 @@ import { stageForceRemove, type StagingRefusal } from '../membership/staging.ts'
 import type { PartitionSize } from '../peer/messages.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { Ring } from '../ring/ring.ts';
+import { askSizes } from './partition-sizes.ts';
 import type { Topology } from './topology.ts';
 
 export interface MemberShare extends PartitionSize {
@@ -114,27 +114,11 @@ async function sizesOfAll(
   const sizes = new Map<Partition, PartitionSize>();
   await Promise.all(
     [...asked].map(async ([node, partitions]) => {
-      const answer = await askSizes(peer, node, partitions);
-      answer.forEach((size, index) => sizes.set(partitions[index] as Partition, size));
+      const told = await askSizes(peer, { node, partitions, timeoutMs: SIZES_TIMEOUT_MS });
+      for (const [partition, size] of told?.sizes ?? []) sizes.set(partition, size);
     }),
   );
   return sizes;
-}
-
-/** Empty: it did not say. */
-async function askSizes(
-  peer: Peer,
-  node: NodeId,
-  partitions: readonly Partition[],
-): Promise<readonly PartitionSize[]> {
-  try {
-    const reply = await peer.request(node, { verb: 'sizes', partitions }, SIZES_TIMEOUT_MS);
-    if (reply.kind !== 'sizes') return [];
-    return reply.sizes.slice(0, partitions.length);
-  } catch (error) {
-    if (!isFault(error)) throw error;
-    return [];
-  }
 }
 
 function lossOf(

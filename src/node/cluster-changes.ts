@@ -19,9 +19,10 @@ import {
   type StagingOutcome,
   type StagingRefusal,
 } from '../membership/staging.ts';
-import type { PartitionSize, PeerReply } from '../peer/messages.ts';
+import type { PartitionSize } from '../peer/messages.ts';
 import type { Peer } from '../peer/peer.ts';
 import type { Heartbeats } from './heartbeats.ts';
+import { askSizes } from './partition-sizes.ts';
 import type { Topology } from './topology.ts';
 
 export type ClusterChangeOutcome =
@@ -150,43 +151,26 @@ export class ClusterChanges {
     const { topology } = this.#ports;
     const up = topology.state().members.filter(({ id }) => topology.isUp(id));
     // Those that hold nothing of it are asked too: they may have filled something lately.
-    const asked = new Map(up.map(({ id }) => [id, new Set<Partition>()]));
+    const wantedOf = new Map(up.map(({ id }) => [id, new Set<Partition>()]));
     for (const { source, partition } of moves) {
       if (source === undefined) continue;
-      const partitions = asked.get(source);
-      if (partitions === undefined) asked.set(source, new Set([partition]));
-      else partitions.add(partition);
+      const wanted = wantedOf.get(source) ?? new Set();
+      wantedOf.set(source, wanted.add(partition));
     }
     const sizes = new Map<Partition, PartitionSize>();
     const rates = new Map<NodeId, number>();
     const silent: NodeId[] = [];
     await Promise.all(
-      [...asked].map(async ([node, wanted]) => {
+      [...wantedOf].map(async ([node, wanted]) => {
         const partitions = [...wanted];
-        const answer = await this.#askSizes(node, partitions);
-        if (answer === undefined && partitions.length > 0) silent.push(node);
-        if (answer?.fillBytesPerSecond !== undefined) rates.set(node, answer.fillBytesPerSecond);
-        answer?.sizes.forEach((size, index) => {
-          const partition = partitions[index];
-          if (partition !== undefined) sizes.set(partition, size);
-        });
+        const asked = { node, partitions, timeoutMs: SIZES_TIMEOUT_MS };
+        const told = await askSizes(this.#ports.peer, asked);
+        if (told === undefined && partitions.length > 0) silent.push(node);
+        if (told?.fillBytesPerSecond !== undefined) rates.set(node, told.fillBytesPerSecond);
+        for (const [partition, size] of told?.sizes ?? []) sizes.set(partition, size);
       }),
     );
     return { sizes, rate: meanRate(rates), silent: silent.sort() };
-  }
-
-  async #askSizes(
-    node: NodeId,
-    partitions: readonly Partition[],
-  ): Promise<Extract<PeerReply, { readonly kind: 'sizes' }> | undefined> {
-    try {
-      const request = { verb: 'sizes', partitions } as const;
-      const reply = await this.#ports.peer.request(node, request, SIZES_TIMEOUT_MS);
-      return reply.kind === 'sizes' ? reply : undefined;
-    } catch (error) {
-      if (!isFault(error)) throw error;
-      return undefined;
-    }
   }
 }
 

@@ -9,7 +9,7 @@
 
 import type { ByteString } from '../base/bytes.ts';
 import type { Clock, Metrics } from '../base/host.ts';
-import { keyToString, type ObjectKey } from '../base/names.ts';
+import { keyFromString, keyToString, type ObjectKey } from '../base/names.ts';
 import { SpaceSaving, type HeavyItem } from './space-saving.ts';
 
 export const HALF_LIFE_MS = 60_000;
@@ -80,7 +80,7 @@ export class HotKeys {
     return {
       perSecond: (total * SAMPLE_INTERVAL) / seconds,
       keys: keys.map((heavy) => ({
-        key: keyOf(heavy),
+        key: keyFromString(heavy.item as ByteString),
         perSecond: (heavy.count * SAMPLE_INTERVAL) / seconds,
         share: heavy.count / total,
         margin: marginOf(heavy, total),
@@ -125,16 +125,4 @@ export class HotKeys {
 function marginOf({ count, error }: HeavyItem, total: number): number {
   const variance = Math.max(1, count * (1 - count / total));
   return Math.min(1, (error + 2 * Math.sqrt(variance)) / total);
-}
-
-/** The reverse of `keyToString`. */
-function keyOf({ item }: HeavyItem): ObjectKey {
-  const [lengths = '', typeLength, bucketLength] = /^(\d+):(\d+):/.exec(item) ?? [];
-  const names = item.slice(lengths.length);
-  const bucketEnd = Number(typeLength) + Number(bucketLength);
-  return {
-    type: names.slice(0, Number(typeLength)) as ByteString,
-    bucket: names.slice(Number(typeLength), bucketEnd) as ByteString,
-    key: names.slice(bucketEnd) as ByteString,
-  };
 }
