@@ -22,8 +22,8 @@ import type {
   PeerStreamItem,
   PeerStreamRequest,
 } from '../peer/messages.ts';
-import { coveragePlan, type CoveragePlan } from '../ring/coverage-plan.ts';
 import { BatchCursor } from './batch-cursor.ts';
+import { findShares, type ReplicaCounts } from './coverage-shares.ts';
 import type { CoordinatorPorts } from './ports.ts';
 
 export interface CoverageOptions {
@@ -32,14 +32,6 @@ export interface CoverageOptions {
    * that a client that wants to see a time-out sees one however quick the nodes are.
    */
   readonly timeoutMs: number;
-}
-
-/** In how many replicas there are what is asked for. */
-export interface ReplicaCounts {
-  /** Of all of it: who holds this is asked wherever that is possible. */
-  readonly least: number;
-  /** Of most of it: who serves where no node that holds the least is to be had. */
-  readonly usual: number;
 }
 
 /** Ascending: negative if `left` comes first, 0 only for equal items. */
@@ -318,38 +310,21 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
   /** Opens streams for `partitions` (all of them if undefined), going on after `after`. */
   #open(partitions: readonly Partition[] | undefined, after: T | undefined): void {
     const { view, peer, host, self } = this.#ports;
-    const wanted = partitions === undefined ? undefined : new Set(partitions);
-    const seed = host.random.integer(view.ring().nodes.length);
-    const planOf = (n: number, mayAsk: (node: NodeId) => boolean): CoveragePlan => {
-      return coveragePlan(view.ring(), n, {
-        mayAsk: (node) => {
-          return mayAsk(node) && view.isInCoverage(node) && !this.#lost.has(node);
-        },
-        localNode: self,
-        seed,
-      });
-    };
-    const isMissed = ({ uncovered }: CoveragePlan): boolean => {
-      return uncovered.some((partition) => wanted?.has(partition) ?? true);
-    };
-    const bestPlan = (n: number): CoveragePlan => {
-      const plan = planOf(n, (node) => view.mayCover(node));
-      // Who is being refilled knows some of it, which is more than nothing.
-      return isMissed(plan) ? planOf(n, (node) => view.isUp(node)) : plan;
-    };
-    const { least, usual } = this.#question.n;
-    let plan = bestPlan(least);
-    if (isMissed(plan) && usual > least) plan = completed(plan, bestPlan(usual));
-    if (isMissed(plan)) {
+    const shares = findShares(view, {
+      counts: this.#question.n,
+      partitions: partitions && new Set(partitions),
+      lost: this.#lost,
+      localNode: self,
+      seed: host.random.integer(view.ring().nodes.length),
+    });
+    if (shares === undefined) {
       throw new Fault('peer-unreachable', 'of some partitions no replica answers');
     }
-    for (const share of plan.shares) {
-      const asked = share.partitions.filter((partition) => wanted?.has(partition) ?? true);
-      if (asked.length === 0) continue;
-      const request = this.#question.request({ partitions: asked }, after);
+    for (const share of shares) {
+      const request = this.#question.request({ partitions: share.partitions }, after);
       const items = peer.stream(share.node, request, this.#options.timeoutMs);
       const batches = new Answers(items, this.#question, after);
-      this.#hungry.push(new BatchCursor({ node: share.node, partitions: asked, after }, batches));
+      this.#hungry.push(new BatchCursor({ ...share, after }, batches));
     }
   }
 }
@@ -361,15 +336,6 @@ function headOf<T>({ head }: BatchCursor<T, Share<T>>): T {
 
 function tooLate(): Fault {
   return new Fault('timeout', 'no batch came in time');
-}
-
-/** `plan`, and what it does not cover as in `spare`. */
-function completed(plan: CoveragePlan, spare: CoveragePlan): CoveragePlan {
-  const missing = new Set(plan.uncovered);
-  const shares = spare.shares.map(({ node, partitions }) => {
-    return { node, partitions: partitions.filter((partition) => missing.has(partition)) };
-  });
-  return { shares: [...plan.shares, ...shares], uncovered: spare.uncovered };
 }
 
 /** The items of one node's stream, without those up to `after`. */
