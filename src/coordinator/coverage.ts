@@ -178,6 +178,8 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
   /** Cursors that have shown their next item, the one with the least first. */
   readonly #ready: Heap<BatchCursor<T, Share<T>>>;
   readonly #lost = new Set<NodeId>();
+  /** Whether one of them had too much to do. */
+  #hasOverload = false;
   /** Cursors that have not shown their next item. */
   #hungry: BatchCursor<T, Share<T>>[] = [];
   #left: number;
@@ -283,6 +285,7 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
         this.#ports.host.metrics.count('coverage_restarts_total');
         const { node, partitions, after } = cursor.source;
         this.#lost.add(node);
+        if (error.code === 'overload') this.#hasOverload = true;
         this.#open(partitions, cursor.last ?? after);
       }
     }
@@ -318,7 +321,8 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
       seed: host.random.integer(view.ring().nodes.length),
     });
     if (shares === undefined) {
-      throw new Fault('peer-unreachable', 'of some partitions no replica answers');
+      const code = this.#hasOverload ? 'overload' : 'peer-unreachable';
+      throw new Fault(code, 'of some partitions no replica answers');
     }
     for (const share of shares) {
       const request = this.#question.request({ partitions: share.partitions }, after);

@@ -4,7 +4,9 @@
 
 import t from 'tap';
 import { utf8ToByteString, type ByteString } from '../../src/base/bytes.ts';
+import { Fault } from '../../src/base/fault.ts';
 import { DEFAULT_BUCKET_TYPE, type NodeId } from '../../src/base/names.ts';
+import { failedStream } from '../../src/node/routing-peer.ts';
 import type { IndexScan } from '../../src/peer/messages.ts';
 import { TestCluster } from './cluster-harness.ts';
 import { N1, N2, N3, Teller } from './told.ts';
@@ -182,6 +184,19 @@ t.test('partitions without a live replica end the query with a fault', async (t)
   const query = cluster.node(N1).listKeys(DEFAULT_BUCKET_TYPE, BUCKET, OPTIONS);
   await t.rejects(all(cluster, query), { code: 'peer-unreachable' });
 });
+
+t.test(
+  'a query that nodes have no room for ends with an overload, not as if they were away',
+  async (t) => {
+    const { cluster } = (await filled(0)).teller;
+    for (const id of cluster.ids.filter((each) => each !== N1)) {
+      const fault = new Fault('overload', 'too many streams');
+      cluster.node(id).handleStream = () => failedStream(fault);
+    }
+    const listing = cluster.node(N1).listKeys(DEFAULT_BUCKET_TYPE, BUCKET, OPTIONS);
+    await t.rejects(all(cluster, listing), { code: 'overload' });
+  },
+);
 
 t.test('queries past the limit are refused until one has ended', async (t) => {
   const cluster = await TestCluster.start({ nodeCount: 3, limits: { coverageMax: 1 } });
