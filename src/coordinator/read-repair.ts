@@ -10,6 +10,7 @@
  * anti-entropy, finds it again.
  */
 
+import { allEnded } from '../base/all-ended.ts';
 import { isFault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
@@ -92,7 +93,8 @@ export class ReadRepair {
     this.#host.metrics.count('read_repairs');
     this.#inFlightBytes += sizeBytes;
     try {
-      await Promise.all([
+      // Each counts until it has ended, whatever becomes of the others.
+      await allEnded([
         ...stale.map((slot) => this.#mend(key, slot, record)),
         ...joining.map((node) => this.#merge(node, key, { record, hintFor: undefined })),
       ]);
@@ -108,7 +110,7 @@ export class ReadRepair {
     this.#host.metrics.count(`read_repairs_${place}_${state}`);
     // One message for each it stands in for, as with a write.
     const owed = hintTargets.length === 0 ? [undefined] : hintTargets;
-    await Promise.all(owed.map((hintFor) => this.#merge(node, key, { record, hintFor })));
+    await allEnded(owed.map((hintFor) => this.#merge(node, key, { record, hintFor })));
   }
 
   async #merge(

@@ -7,6 +7,7 @@
  * An object that one side refuses or cannot read keeps no other from being healed.
  */
 
+import { allEnded } from '../base/all-ended.ts';
 import { isFault } from '../base/fault.ts';
 import type { ObjectKey } from '../base/names.ts';
 import { mergeHeads } from '../object/reconcile.ts';
@@ -175,11 +176,6 @@ function remedyFor(local: Buffer | undefined, remote: Buffer | undefined): Remed
   const merged = mergeHeads(left, right);
   if (merged === left) return 'push';
   return merged === right ? 'pull' : 'both';
-}
-
-/** Resolves when all have, so that none is left behind when one of them fails; rejects then. */
-async function allEnded(work: readonly Promise<void>[]): Promise<void> {
-  for (const end of await Promise.allSettled(work)) if (end.status === 'rejected') throw end.reason;
 }
 
 function sizeOf(copies: readonly FetchedCopy[]): number {
