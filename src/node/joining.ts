@@ -4,7 +4,8 @@
  * A node that is alone and holds nothing asks any member of the cluster. The member has the join
  * staged, agreed by the others, and answers with the state; the node gives up its own and acts on
  * that, without partitions until an operator commits. Two clusters' epochs never mix: a state is
- * taken over here, by a node that asked for it, or else only from one's own lineage.
+ * taken over here, by a node that asked for it, or else only from one's own lineage. While a node asks it
+ * takes nobody in, and while it takes somebody in it does not ask.
  *
  * Asking again is safe: a member that lost its disk, or missed the answer, gets the state once more.
  */
@@ -63,6 +64,9 @@ export class Joining implements JoinHandler {
   readonly #ports: JoiningPorts;
   readonly #options: JoiningOptions;
   #inquiredAtMs = Number.NEGATIVE_INFINITY;
+  #isJoining = false;
+  /** Nodes that are being taken in here. */
+  #takingIn = 0;
 
   constructor(ports: JoiningPorts, options: JoiningOptions) {
     this.#ports = ports;
@@ -77,9 +81,11 @@ export class Joining implements JoinHandler {
     if (address.host === self.host && address.port === self.peerPort) {
       return { kind: 'not-able', reason: 'itself' };
     }
+    if (this.#isJoining) return { kind: 'refused', text: 'a join is under way already' };
     if (!this.#isAlone()) return { kind: 'not-able', reason: 'not-alone' };
-    if (!(await isEmpty())) return { kind: 'not-able', reason: 'not-empty' };
+    this.#isJoining = true;
     try {
+      if (!(await isEmpty())) return { kind: 'not-able', reason: 'not-empty' };
       const reply = await joinPort.askToJoin(address, this.#request('join'), 2 * agreeTimeoutMs);
       if (reply.kind === 'refused') return { kind: 'refused', text: reply.text };
       const state = decodeState(reply.document);
@@ -91,6 +97,8 @@ export class Joining implements JoinHandler {
     } catch (error) {
       if (!isFault(error)) throw error;
       return { kind: 'unreachable', text: error.message };
+    } finally {
+      this.#isJoining = false;
     }
   }
 
@@ -106,7 +114,14 @@ export class Joining implements JoinHandler {
       }
       return { kind: 'welcome', document: encodeState(state), isNew: false };
     }
-    return this.#refusalOf(request, state) ?? this.#takeIn(request.newcomer);
+    const refusal = this.#refusalOf(request, state);
+    if (refusal !== undefined) return refusal;
+    this.#takingIn += 1;
+    try {
+      return await this.#takeIn(request.newcomer);
+    } finally {
+      this.#takingIn -= 1;
+    }
   }
 
   /** `node` says that this one is no member: what has become of it is asked there. */
@@ -131,6 +146,7 @@ export class Joining implements JoinHandler {
 
   /** Whether nobody counts on this node: it has no others, was removed, or never met those it has. */
   #isAlone(): boolean {
+    if (this.#takingIn > 0) return false;
     const { topology, keeper } = this.#ports;
     const { members, epoch } = topology.state();
     const isMember = members.some(({ id }) => id === this.#options.self.id);
@@ -146,6 +162,11 @@ export class Joining implements JoinHandler {
 
   #refusalOf(request: JoinRequest, state: ClusterState): JoinReply | undefined {
     const { newcomer, ringSize } = request;
+    if (this.#isJoining) {
+      // Who was taken in now would be left behind in a cluster that nobody else is in.
+      const text = `${this.#options.self.id} is about to join another cluster: try again`;
+      return joinRefused('not-ready', text);
+    }
     if (ringSize !== state.ringSize) {
       const text = `the ring has ${state.ringSize} partitions here, ${ringSize} at ${newcomer.id}`;
       return joinRefused('other-ring-size', text);

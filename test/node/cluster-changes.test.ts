@@ -8,7 +8,12 @@ import type { ClusterChanges, ClusterChangeOutcome } from '../../src/node/cluste
 import { TestCluster } from './cluster-harness.ts';
 import { N1, N2, N3, Teller, told } from './told.ts';
 
-const N4 = 'n4@host' as NodeId;
+const [N4, N5, N6, N7] = ['n4@host', 'n5@host', 'n6@host', 'n7@host'] as NodeId[] as [
+  NodeId,
+  NodeId,
+  NodeId,
+  NodeId,
+];
 const AT_N1 = { host: N1, port: 9 };
 
 function changesOf(cluster: TestCluster, id: NodeId): ClusterChanges {
@@ -66,6 +71,32 @@ t.test('a join is refused by whoever sees that it cannot be', async (t) => {
   });
   t.equal(cluster.node(N1).state().members.length, 2);
 });
+
+t.test(
+  'who is about to join takes nobody in, and who takes somebody in does not join',
+  async (t) => {
+    const cluster = await TestCluster.start({ nodeCount: 2 });
+    const [first, second] = [await cluster.startAlone(N4), await cluster.startAlone(N5)];
+    const atFirst = { host: N4, port: 9 };
+    const joins = [first.cluster().joining.join(AT_N1), second.cluster().joining.join(atFirst)];
+    // Or the second would be left in a cluster that the first has gone from, and could join no other.
+    t.match(await cluster.settle(Promise.all(joins)), [{ kind: 'joined' }, { kind: 'refused' }]);
+    t.equal(second.state().members.length, 1);
+    t.same(await cluster.settle(second.cluster().joining.join(atFirst)), { kind: 'joined' });
+    await cluster.time.until(() => cluster.node(N1).state().epoch === second.state().epoch);
+    t.same(second.state(), cluster.node(N1).state());
+
+    const [third, fourth] = [await cluster.startAlone(N6), await cluster.startAlone(N7)];
+    const taken = fourth.cluster().joining.join({ host: N6, port: 9 });
+    await cluster.time.advance(0);
+    const left = third.cluster().joining.join(AT_N1);
+    t.match(await cluster.settle(Promise.all([taken, left])), [
+      { kind: 'joined' },
+      { kind: 'not-able', reason: 'not-alone' },
+    ]);
+    t.same(fourth.state(), third.state());
+  },
+);
 
 t.test('a member that lost its disk is given the state again', async (t) => {
   const cluster = await TestCluster.start({ nodeCount: 2 });
