@@ -11,7 +11,7 @@ import { EMPTY_VERSION_VECTOR, equals } from '../clock/version-vector.ts';
 import { decodeChecked, decodeHead } from '../object/record.ts';
 import { showHead, withoutValues } from '../object/show.ts';
 import { keepsSiblings, type BucketProperties } from '../object/bucket-properties.ts';
-import type { Failure, PutOutcome, PutRequest } from '../object/requests.ts';
+import type { Failure, PutOutcome, PutRequest, PutTerms } from '../object/requests.ts';
 import type { StoredObject } from '../object/stored-object.ts';
 import type { PeerReply } from '../peer/messages.ts';
 import type { Replica } from '../replica/replica.ts';
@@ -47,6 +47,15 @@ export class PutCoordinator {
     });
     if (routed.kind === 'stored') return this.#stored(request, routed.object, plan.properties);
     return routed.kind === 'forwarded' ? this.#forwarded(request, routed.reply, plan) : routed;
+  }
+
+  /** What a put is refused for before its content is looked at, in the order of `put`. */
+  async findRefusal(terms: PutTerms): Promise<Failure | undefined> {
+    const tooLong = findTooLong(terms.key);
+    if (tooLong !== undefined) return tooLong;
+    const plan = planWrite(this.#ports, terms.key, terms);
+    if ('kind' in plan) return (await this.#findUnmet(terms, terms.timeoutMs)) ?? plan;
+    return this.#findUnmet(terms, remainingMs(this.#ports, plan));
   }
 
   /** Coordinates here for a node that holds no replica; declines if this node holds none either. */
@@ -87,7 +96,7 @@ export class PutCoordinator {
    * key must not be there and its n or r says that it cannot be read, the write has its say.
    */
   async #findUnmet(
-    { key, condition, sloppyQuorum, nVal, span }: PutRequest,
+    { key, condition, sloppyQuorum, nVal, span }: PutTerms,
     timeoutMs = this.#ports.requestTimeoutMs,
   ): Promise<Failure | undefined> {
     if (condition === undefined) return undefined;

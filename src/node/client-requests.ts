@@ -18,6 +18,7 @@ import type {
   GetRequest,
   PutOutcome,
   PutRequest,
+  PutTerms,
 } from '../object/requests.ts';
 import type {
   FetchDatatypeOutcome,
@@ -79,6 +80,10 @@ export class ClientRequests {
     this.#hotKeys.note('write', request.key);
     const sizeBytes = request.content.value.length;
     return this.#admittedWrite(request, ({ puts }, timed) => puts.put(timed), sizeBytes);
+  }
+
+  findPutRefusal(terms: PutTerms): Promise<Failure | undefined> {
+    return this.#admitted('node_put_fsm', terms, ({ puts }, timed) => puts.findRefusal(timed));
   }
 
   delete(request: DeleteRequest): Promise<DeleteOutcome> {

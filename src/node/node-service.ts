@@ -24,6 +24,7 @@ import type {
   GetRequest,
   PutOutcome,
   PutRequest,
+  PutTerms,
 } from '../object/requests.ts';
 import type { PropertyRefusal } from '../object/property-validation.ts';
 import type { FoldRange, KeyAmount, ObjectStatistics } from '../peer/folds.ts';
@@ -70,6 +71,8 @@ export interface NodeService extends FoldService {
 
   get(request: GetRequest): Promise<GetOutcome>;
   put(request: PutRequest): Promise<PutOutcome>;
+  /** What a put is refused for before its content is looked at. */
+  findPutRefusal(terms: PutTerms): Promise<Failure | undefined>;
   delete(request: DeleteRequest): Promise<DeleteOutcome>;
 
   fetchDatatype(request: FetchDatatypeRequest): Promise<FetchDatatypeOutcome>;

@@ -240,6 +240,8 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     log.info('node.stopped', { node: this.id });
   }
 
+  findPutRefusal: NodeService['findPutRefusal'] = (terms) => this.#requests.findPutRefusal(terms);
+
   get(request: GetRequest): Promise<GetOutcome> {
     return this.#requests.get(request);
   }

@@ -65,12 +65,16 @@ export type WriteCondition =
   | { readonly kind: 'none-match' }
   | { readonly kind: 'not-modified'; readonly context: VersionVector | undefined };
 
-export interface PutRequest extends WriteOptions {
+/** A put but for what it writes. */
+export interface PutTerms extends WriteOptions {
   readonly key: ObjectKey;
   /** What the client had seen; absent means nothing. */
   readonly context?: VersionVector;
-  readonly content: NewContent;
   readonly condition?: WriteCondition;
+}
+
+export interface PutRequest extends PutTerms {
+  readonly content: NewContent;
   /** What comes back: nothing, the stored object without values, or the whole of it. */
   readonly returning: 'nothing' | 'head' | 'body';
 }

@@ -61,6 +61,7 @@ import type {
   NewContent,
   PutOutcome,
   PutRequest,
+  PutTerms,
   RequestOptions,
 } from '../../src/object/requests.ts';
 import type { StoredObject } from '../../src/object/stored-object.ts';
@@ -157,15 +158,21 @@ export class MemoryNode implements NodeService {
   async put(request: PutRequest): Promise<PutOutcome> {
     const properties = this.bucketProperties(request.key.type, request.key.bucket);
     if (properties === undefined) return unknownType(request.key);
-    const { w, dw, pw } = { ...properties, ...request };
-    const confirms = request.nodeConfirms ?? 0;
-    const failure =
-      this.#findFailure(request, properties, [w, dw, pw, confirms]) ??
-      this.#conditionFailure(request);
+    const failure = await this.findPutRefusal(request);
     if (failure !== undefined) return failure;
     const object = this.#write(request, properties);
     const isReturned = request.returning !== 'nothing' && !properties.write_once;
     return { kind: 'stored', object: isReturned ? showObject(object, properties) : undefined };
+  }
+
+  async findPutRefusal(terms: PutTerms): Promise<Failure | undefined> {
+    const properties = this.bucketProperties(terms.key.type, terms.key.bucket);
+    if (properties === undefined) return unknownType(terms.key);
+    const { w, dw, pw } = { ...properties, ...terms };
+    const confirms = terms.nodeConfirms ?? 0;
+    return (
+      this.#conditionFailure(terms) ?? this.#findFailure(terms, properties, [w, dw, pw, confirms])
+    );
   }
 
   async delete(request: DeleteRequest): Promise<DeleteOutcome> {
@@ -321,7 +328,7 @@ export class MemoryNode implements NodeService {
     return request.timeoutMs === 0 ? { kind: 'timeout' } : undefined;
   }
 
-  #conditionFailure({ key, condition }: PutRequest): Failure | undefined {
+  #conditionFailure({ key, condition }: PutTerms): Failure | undefined {
     if (condition === undefined) return undefined;
     const stored = this.#entries.get(keyToString(key))?.object;
     const isThere = stored !== undefined && !isTombstone(stored);

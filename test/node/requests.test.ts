@@ -4,6 +4,7 @@
 
 import t from 'tap';
 import type { ByteString } from '../../src/base/bytes.ts';
+import type { PutTerms } from '../../src/object/requests.ts';
 import type { Metadata } from '../../src/object/stored-object.ts';
 import { EMPTY_VERSION_VECTOR, equals } from '../../src/clock/version-vector.ts';
 import { TestCluster } from './cluster-harness.ts';
@@ -167,6 +168,28 @@ t.test('a condition is checked before the write', async (t) => {
     kind: 'nothing-to-match',
   });
   t.same(await teller.put(N1, key, { text: 'f', ...isNew }), STORED);
+});
+
+t.test('what a put is refused for can be asked before there is a content', async (t) => {
+  const teller = new Teller(await TestCluster.start({ nodeCount: 3 }));
+  const { cluster } = teller;
+  const key = cluster.keyWhere(() => true);
+  const find = (terms: Partial<PutTerms> = {}) =>
+    cluster.settle(cluster.node(N1).findPutRefusal({ key, ...terms }));
+  const isNew = { condition: { kind: 'none-match' } } as const;
+  t.equal(await find(), undefined);
+  t.equal(await find(isNew), undefined);
+  t.same(await find({ w: 4 }), { kind: 'n-val-violation', n: 3 });
+  t.same(await find({ condition: { kind: 'not-modified', context: undefined }, w: 4 }), {
+    kind: 'nothing-to-match',
+  });
+  const type = 'no-such-type' as ByteString;
+  t.same(await find({ key: { ...key, type } }), { kind: 'unknown-bucket-type', type });
+  const name = 'k'.repeat(2 ** 16) as ByteString;
+  t.match(await find({ key: { ...key, key: name } }), { kind: 'too-large' });
+  t.same(told(await teller.get(N1, key)), 'not-found', 'nothing has been written');
+  await teller.put(N2, key, { text: 'a', w: 3 });
+  t.same(await find(isNew), { kind: 'match-found' });
 });
 
 t.test('what cannot be met is refused before anything is written', async (t) => {

@@ -114,6 +114,23 @@ t.test('an unknown type is told where Riak would not answer', async (t) => {
   );
 });
 
+t.test('a put is refused for its index entries after all else', async (t) => {
+  const { ask } = await connected(t);
+  const indexes = [{ key: name('age_int'), value: name('abc') }];
+  const put = (fields: Omit<Partial<MessageInput<typeof RpbPutReq.fields>>, 'content'>) =>
+    ask(RpbPutReq, { ...GET, content: { ...CONTENT, indexes }, ...fields });
+  t.equal(errorText(await put({ w: 4 })), '{n_val_violation,3}');
+  t.equal(errorText(await put({ n_val: 4 })), '{n_val_violation,4}');
+  t.equal(errorText(await put({ if_not_modified: true })), 'notfound');
+  const refusal = '{precommit_fail,[{field_parsing_failed,{<<"age_int">>,<<"abc">>}}]}';
+  t.equal(errorText(await put({})), refusal);
+  t.equal(errorText(await put({ if_none_match: true })), refusal);
+  await ask(RpbPutReq, { ...GET, content: CONTENT });
+  t.equal(errorText(await put({ if_none_match: true })), 'match_found');
+  t.equal(errorText(await put({ if_not_modified: true })), 'modified');
+  t.match(await ask(RpbGetReq, GET), { value: { content: [{ value: CONTENT.value }] } });
+});
+
 t.test('each class of work that is switched off is refused, and no other', async (t) => {
   const query = { bucket: name('b'), index: name('a_bin'), qtype: 'eq', key: name('x') } as const;
   const job = { content_type: name('application/json') };

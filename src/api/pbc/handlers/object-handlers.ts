@@ -26,9 +26,12 @@ import type {
   GetRequest,
   PutOutcome,
   PutRequest,
+  PutTerms,
   WriteCondition,
 } from '../../../object/requests.ts';
+import type { IndexRefusal } from '../../../object/index-entries.ts';
 import type { SiblingHead } from '../../../object/stored-object.ts';
+import type { NodeService } from '../../../node/node-service.ts';
 import type { Reply, Session } from '../handler.ts';
 import type { RpbDelReq } from '../messages/delete-messages.ts';
 import type { RpbGetReq } from '../messages/get-messages.ts';
@@ -117,33 +120,36 @@ export function putObject(
   const known = contextOf(message.vclock);
   if (known.kind === 'refused') return malformedReply(NOT_A_CONTEXT);
 
+  const { node, random, span } = session;
   const { bucket } = message;
   const type = bucketTypeOf(message.type);
   const content = contentToNew(
     message.content,
-    () => session.node.bucketProperties(type, bucket)?.write_once === true,
+    () => node.bucketProperties(type, bucket)?.write_once === true,
   );
-  if (content.kind === 'refused') {
-    return session.node.bucketTypeProperties(type) === undefined
-      ? errorReply(failureToErrorText({ kind: 'unknown-bucket-type', type }))
-      : errorReply(indexEntriesErrorText(content.refusals));
-  }
-
-  const generatedKey =
-    message.key === undefined ? (randomKey(session.random) as ByteString) : undefined;
+  const generatedKey = message.key === undefined ? (randomKey(random) as ByteString) : undefined;
   const key: ObjectKey = { type, bucket, key: message.key ?? (generatedKey as ByteString) };
-  const request: Mutable<PutRequest> = {
-    key,
-    content: content.content,
-    returning: returningOf(message),
-    span: session.span,
-  };
-  setPutOptions(request, message, known.context);
-  return session.node.put(request).then((outcome) => putReply(outcome, request, generatedKey));
+  const terms: Mutable<PutTerms> = { key, span };
+  setPutOptions(terms, message, known.context);
+  if (content.kind === 'refused') return refuseEntries(content.refusals, terms, node);
+  const request = { ...terms, content: content.content, returning: returningOf(message) };
+  return node.put(request).then((outcome) => putReply(outcome, request, generatedKey));
+}
+
+/** Riak looks at the entries with the last of its hooks: whatever else is wrong is told first. */
+async function refuseEntries(
+  refusals: readonly IndexRefusal[],
+  terms: PutTerms,
+  node: NodeService,
+): Promise<Reply> {
+  const failure = await node.findPutRefusal(terms);
+  return errorReply(
+    failure === undefined ? indexEntriesErrorText(refusals) : failureToErrorText(failure),
+  );
 }
 
 function setPutOptions(
-  request: Mutable<PutRequest>,
+  request: Mutable<PutTerms>,
   message: MessageOf<typeof RpbPutReq>,
   context: VersionVector | undefined,
 ): void {
