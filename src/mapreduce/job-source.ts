@@ -51,7 +51,7 @@ export async function* readInputs(
     const { filter } = inputs;
     for await (const keys of ports.listKeys(type, bucket, { timeoutMs })) {
       const passing = filter === undefined ? keys : await filterKeys(keys, filter, options);
-      yield batch(addressesOf(inputs, passing));
+      if (passing.length > 0) yield batch(addressesOf(inputs, passing));
     }
     return;
   }

@@ -31,6 +31,11 @@ t.test('a job without phases gives its inputs', async (t) => {
   t.same(await resultsOf(world(), jsonJob(inputs, [])), { 0: inputs });
 });
 
+t.test('keys that no filter passes give no results, not empty ones', async (t) => {
+  const job = jsonJob({ bucket: 'b', key_filters: [['eq', 'nokey']] }, []);
+  t.same(await eventsOf(world(), job), []);
+});
+
 t.test('phases that are kept come out, and those that are not only go on', async (t) => {
   const query = [
     erlangPhase('map', 'map_object_value', { keep: true }),
