@@ -61,6 +61,16 @@ t.test('an operation that is none, or does not fit its field, ends the connectio
   }
 });
 
+t.test('what the bucket type refuses is told before an operation that is none', async (t) => {
+  const { client, updates } = await connected(t);
+  const refusal = async (type: string) =>
+    errorText(await client.ask(DtUpdateReq, { ...AT, type: name(type), op: {} }));
+  t.equal(await refusal('nope'), 'Error no bucket type `<<"nope">>`');
+  t.equal(await refusal('lww'), '"Bucket must be allow_mult=true"');
+  t.match(await refusal('siblings'), /^Error processing incoming message: /);
+  t.same(updates, []);
+});
+
 t.test('of several operations the first in the order of the protocol counts', async (t) => {
   const { client, updates } = await connected(t);
   const adds = [name('a')];

@@ -84,7 +84,10 @@ export function updateDatatype(
   session: Session,
 ): Reply | Promise<Reply> {
   const operation = messageToOperation(message.op);
-  if (operation === undefined) return malformedReply('no operation that fits');
+  if (operation === undefined) {
+    const refused = typeRefusal(message, session);
+    return refused ? refusalReply(refused, message) : malformedReply('no operation that fits');
+  }
   const { bucket, type } = message;
   if (type === DEFAULT_BUCKET_TYPE && operation.kind !== 'counter') {
     return errorReply('"non-counter operation on default bucket"');
@@ -116,21 +119,36 @@ export function updateDatatype(
  * for what is no update of that bucket's data type at all.
  */
 function unreadableContextReply(
-  { type, bucket }: MessageOf<typeof DtUpdateReq>,
+  message: MessageOf<typeof DtUpdateReq>,
   { kind: operation }: DatatypeOperation,
-  { node }: Session,
+  session: Session,
 ): Reply {
+  const { type, bucket } = message;
+  const datatype = session.node.bucketProperties(type, bucket)?.datatype;
+  return refusalReply(
+    typeRefusal(message, session) ??
+      (datatype === undefined
+        ? { kind: 'no-datatype', datatype }
+        : datatype === operation
+          ? { kind: 'timeout' }
+          : { kind: 'wrong-type', operation, datatype }),
+    message,
+  );
+}
+
+/** What Riak looks at before the operation: the default type has no say in it. */
+function typeRefusal(
+  { type, bucket }: MessageOf<typeof DtUpdateReq>,
+  { node }: Session,
+): DatatypeRefusal | undefined {
+  if (type === DEFAULT_BUCKET_TYPE) return undefined;
   const properties = node.bucketProperties(type, bucket);
-  const refuse = (refusal: DatatypeRefusal): Reply => {
-    return errorReply(datatypeErrorText(refusal, { type, action: 'update' }));
-  };
-  if (properties === undefined) return refuse({ kind: 'unknown-bucket-type', type });
-  const { allow_mult, datatype } = properties;
-  if (!allow_mult) return refuse({ kind: 'siblings-off' });
-  if (datatype === undefined) return refuse({ kind: 'no-datatype', datatype });
-  return datatype === operation
-    ? refuse({ kind: 'timeout' })
-    : refuse({ kind: 'wrong-type', operation, datatype });
+  if (properties === undefined) return { kind: 'unknown-bucket-type', type };
+  return properties.allow_mult ? undefined : { kind: 'siblings-off' };
+}
+
+function refusalReply(refusal: DatatypeRefusal, { type }: { readonly type: ByteString }): Reply {
+  return errorReply(datatypeErrorText(refusal, { type, action: 'update' }));
 }
 
 function updateReply(
@@ -138,9 +156,7 @@ function updateReply(
   { type, include_context }: MessageOf<typeof DtUpdateReq>,
   { session, key }: { readonly session: Session; readonly key: ByteString | undefined },
 ): Reply | Promise<Reply> {
-  if (outcome.kind !== 'updated') {
-    return errorReply(datatypeErrorText(outcome, { type, action: 'update' }));
-  }
+  if (outcome.kind !== 'updated') return refusalReply(outcome, { type });
   const { shown } = outcome;
   if (shown === undefined) return key === undefined ? UPDATED : reply(DtUpdateResp, { key });
   if (!isWithinProtocol(shown.value)) return tooLargeReply();
