@@ -14,7 +14,10 @@ import type { Fields, Message, MessageType } from '../api/pbc/messages/message-t
 const LIMITS = { fieldCountMax: 2 ** 26 };
 
 /** What a node says when it cannot serve, whatever the request. */
-const OUT_OF_SERVICE = /^(\{unavailable,|all_nodes_down$|\{?insufficient_vnodes)/;
+const OUT_OF_SERVICE = /^(\{error,)?(\{unavailable,|all_nodes_down\b|\{?insufficient_vnodes)/;
+
+/** Streams of index entries say it with `error` around it. */
+const FAULT = /^(?:\{error,)?(timeout|overload)\}?$/;
 
 /** What it says to whoever has not logged in. */
 const STRANGER = /^Security is enabled, please /;
@@ -44,7 +47,8 @@ export function isErrorReply(frame: Frame): boolean {
 }
 
 function errorToFault(text: string): Fault {
-  if (text === 'timeout' || text === 'overload') return new Fault(text, text);
+  const [, code] = FAULT.exec(text) ?? [];
+  if (code === 'timeout' || code === 'overload') return new Fault(code, text);
   if (STRANGER.test(text)) return new Fault('login-refused', text);
   return new Fault('peer-refused', text);
 }

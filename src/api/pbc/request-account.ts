@@ -93,8 +93,9 @@ export class RequestAccount {
 
 /** Texts of errors may hold what clients sent; these two are all that is passed on. */
 function outcomeOf({ value }: Reply): string {
-  const text = (value as { readonly errmsg?: unknown }).errmsg;
-  return text === 'timeout' || text === 'overload' ? text : 'error';
+  const text = (value as { readonly errmsg?: string }).errmsg ?? '';
+  const [, reason = 'error'] = /^(?:\{error,)?(timeout|overload)\}?$/.exec(text) ?? [];
+  return reason;
 }
 
 /** `request`: what came to be read. */

@@ -22,9 +22,11 @@ import {
   RpbGetBucketTypeReq,
   RpbSetBucketReq,
 } from '../../../src/api/pbc/messages/bucket-messages.ts';
+import { Fault } from '../../../src/base/fault.ts';
 import { EMPTY_VERSION_VECTOR } from '../../../src/clock/version-vector.ts';
 import { BareClient, errorText, frame, name, serve } from './served.ts';
 import type { ServeOptions } from './served.ts';
+import type { NodeService } from '../../../src/node/node-service.ts';
 import type { JobClass } from '../../../src/object/job-class.ts';
 import type {
   MessageInput,
@@ -130,6 +132,29 @@ t.test('a put is refused for its index entries after all else', async (t) => {
   t.equal(errorText(await put({ if_not_modified: true })), 'modified');
   t.match(await ask(RpbGetReq, GET), { value: { content: [{ value: CONTENT.value }] } });
 });
+
+t.test('a stream of matches or objects ends with its error inside `error`', async (t) => {
+  for (const [code, text] of [
+    ['timeout', 'timeout'],
+    ['overload', 'overload'],
+    ['peer-unreachable', 'insufficient_vnodes_available'],
+  ] as const) {
+    const around = (node: NodeService): NodeService =>
+      Object.assign(node, { index: () => failing(new Fault(code, 'a test')) });
+    const { ask } = await connected(t, { around });
+    const query = { bucket: name('b'), index: name('a_bin'), qtype: 'eq', key: name('x') } as const;
+    t.equal(errorText(await ask(RpbIndexReq, query)), text);
+    t.equal(errorText(await ask(RpbIndexReq, { ...query, stream: true })), `{error,${text}}`);
+    const fold = { bucket: name('b'), start_key: name('') };
+    t.equal(errorText(await ask(RpbCSBucketReq, fold)), `{error,${text}}`);
+  }
+});
+
+async function* failing(fault: Fault): AsyncIterableIterator<never> {
+  await Promise.resolve();
+  yield* [];
+  throw fault;
+}
 
 t.test('each class of work that is switched off is refused, and no other', async (t) => {
   const query = { bucket: name('b'), index: name('a_bin'), qtype: 'eq', key: name('x') } as const;

@@ -11,6 +11,7 @@ import { noSuchTypeText } from '../error-text.ts';
 import { errorReply, findJobRefusal, reply } from '../handler.ts';
 import { parseIndexQuery } from '../index-query.ts';
 import { RpbIndexResp } from '../messages/index-messages.ts';
+import { withFaultsInside } from '../stream-fault.ts';
 import type { IndexMatch } from '../../../object/index-entries.ts';
 import type { Answer, Reply, Session } from '../handler.ts';
 import type { IndexQuery } from '../index-query.ts';
@@ -31,7 +32,7 @@ export function queryIndex(message: MessageOf<typeof RpbIndexReq>, session: Sess
     return errorReply(noSuchTypeText(query.scan.type));
   }
   const page = new Page(query);
-  return isStream ? replies(page, session) : oneReply(page, session);
+  return isStream ? withFaultsInside(replies(page, session), session) : oneReply(page, session);
 }
 
 async function* replies(page: Page, session: Session): AsyncGenerator<Reply> {

@@ -14,6 +14,7 @@ import { failureToErrorText, noSuchTypeText } from '../error-text.ts';
 import { errorReply, reply } from '../handler.ts';
 import { RpbCSBucketResp } from '../messages/index-messages.ts';
 import { bucketTypeOf, idleTimeoutOf } from '../request-values.ts';
+import { streamErrorReply, withFaultsInside } from '../stream-fault.ts';
 import type { ByteString } from '../../../base/bytes.ts';
 import type { Failure, NodeService } from '../../../node/node-service.ts';
 import type { Answer, Reply, Session } from '../handler.ts';
@@ -32,11 +33,11 @@ export function foldObjects(message: FoldMessage, session: Session): Answer {
   if (session.node.bucketTypeProperties(type) === undefined) {
     return errorReply(noSuchTypeText(type));
   }
-  if (message.continuation === undefined) return replies(message, session.node, undefined);
-  const after = decodeContinuation(message.continuation);
-  return after === undefined
+  const { continuation } = message;
+  const after = continuation === undefined ? undefined : decodeContinuation(continuation);
+  return continuation !== undefined && after === undefined
     ? errorReply('Invalid continuation')
-    : replies(message, session.node, after);
+    : withFaultsInside(replies(message, session.node, after), session);
 }
 
 async function* replies(
@@ -53,7 +54,7 @@ async function* replies(
       const some = keys.slice(start, start + Math.min(READS_AT_ONCE, left));
       start += some.length;
       const read = await readObjects(some, { node, type, bucket: message.bucket });
-      if (read.kind === 'failed') return yield errorReply(failureToErrorText(read.failure));
+      if (read.kind === 'failed') return yield streamErrorReply(failureToErrorText(read.failure));
       const { objects } = read;
       left -= objects.length;
       last = objects.at(-1)?.key ?? last;
