@@ -268,10 +268,7 @@ export class Scrub {
     return isRepaired;
   }
 
-  /**
-   * What others hold is not fetched: the tree would go on as if nothing lay here, where the head cannot be
-   * read either, and who looks for leftovers would pass over what was made whole.
-   */
+  /** What others hold is not fetched: it would only have to go again. */
   async #drop(key: ObjectKey, placement: Placement, replicas: readonly NodeId[]): Promise<boolean> {
     const { host, replica, self, view } = this.#ports;
     try {

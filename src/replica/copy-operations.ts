@@ -8,13 +8,14 @@
  */
 
 import type { Metrics } from '../base/host.ts';
+import type { ObjectKey } from '../base/names.ts';
 import { causalHash } from '../object/causality.ts';
 import { indexEntriesOf } from '../object/index-entries.ts';
 import { bodyCrcOf, recordCausalHash, sliceHead } from '../object/record.ts';
 import { isTombstone } from '../object/show.ts';
 import type { IndexEntry, ObjectHead } from '../object/stored-object.ts';
 import { assert } from '../base/fault.ts';
-import { segmentOf } from '../storage/hash-tree.ts';
+import { segmentOf, type HashTree } from '../storage/hash-tree.ts';
 import {
   encodeHintKey,
   encodeIndexKey,
@@ -108,17 +109,28 @@ function addTreeOperations(
   assert(tree !== undefined, 'a slot that is changed has its tree');
   const hash = after && hashOf(after);
   slot.storedHash = hash;
-  const hashBefore = beforeHash ?? (before && causalHash(before));
+  const isUnknown = wasStored && before === undefined;
+  const hashBefore = isUnknown
+    ? hashOfUnknown(tree, place.key, hash)
+    : (beforeHash ?? (before && causalHash(before)));
   const changed = tree.update(place.key, { before: hashBefore, after: hash });
   if (changed !== undefined) operations.push(changed.row);
   if (hash === undefined) {
     if (!wasStored) return;
     const member = encodeMemberKey(objectKey, changed?.segment ?? segmentOf(place.key));
     operations.push({ kind: 'remove', key: member });
-  } else if (changed !== undefined) {
-    const member = encodeMemberKey(objectKey, changed.segment);
+  } else if (changed !== undefined || isUnknown) {
+    const member = encodeMemberKey(objectKey, changed?.segment ?? segmentOf(place.key));
     operations.push({ kind: 'put', key: member, head: hash });
   }
+}
+
+/**
+ * What was counted of a copy that nobody can read: where the segment stands for the new one alone, that
+ * very copy. Counted twice it would come to nothing, and whoever looks for copies in the tree would find none.
+ */
+function hashOfUnknown(tree: HashTree, key: ObjectKey, hash: Buffer | undefined) {
+  return hash !== undefined && tree.countsOnly(key, hash) ? hash : undefined;
 }
 
 /** The record holds the causality as the hash wants it. */

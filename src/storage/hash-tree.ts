@@ -76,6 +76,15 @@ export class HashTree {
     return { segment, row: this.#row(segment) };
   }
 
+  /** Whether the key's segment stands for a copy of it with this causal hash, and for nothing else. */
+  countsOnly(key: ObjectKey, causalHash: Buffer): boolean {
+    const keyHash = hashOfKey(key);
+    const offset = (keyHash.high >>> SEGMENT_SHIFT) * SEGMENT_SIZE;
+    const { high, low } = mixed(keyHash, causalHash);
+    const segments = this.#segments;
+    return segments.readInt32BE(offset) === high && segments.readInt32BE(offset + 4) === low;
+  }
+
   /** Toggles a segment by 8 bytes that a recount found it to be off; the result is to be written. */
   correct(segment: number, by: Buffer): WriteOperation {
     assert(by.length === SEGMENT_SIZE, 'a segment is corrected as a whole');
