@@ -72,7 +72,7 @@ export class JointWriteTally {
     for (const { tally, partByNode } of this.#halves) {
       const part = partByNode.get(failed.node);
       if (part === undefined) continue;
-      const itsPart = { ...part, node: standIn.node, primaryCount: 0 };
+      const itsPart = { ...standIn, positionCount: part.positionCount };
       partByNode.set(standIn.node, itsPart);
       tally.replace(part, itsPart);
     }

@@ -205,6 +205,7 @@ export class ReadTally {
 export class WriteTally {
   readonly #required: WriteRequirement;
   readonly #count: Count;
+  readonly #confirmed: Participant[] = [];
   #verdict: WriteVerdict = PENDING;
 
   constructor(required: WriteRequirement, participants: readonly Participant[]) {
@@ -219,7 +220,15 @@ export class WriteTally {
   /** The write is durable at `participant`. */
   acknowledge(participant: Participant): WriteVerdict {
     this.#count.accept(participant);
+    this.#confirmed.push(participant);
+    this.#count.okNodes = this.#confirmed.filter((each) => !this.#mayHaveGivenAway(each)).length;
     return this.#decide();
+  }
+
+  /** A stand-in keeps its copy until those that it is owed to hold it: then theirs may be all there is. */
+  #mayHaveGivenAway({ primaryCount, hintTargets }: Participant): boolean {
+    if (primaryCount > 0 || hintTargets.length === 0) return false;
+    return hintTargets.every((target) => this.#confirmed.some(({ node }) => node === target));
   }
 
   fail(participant: Participant, reason: ReplicaFailure): WriteVerdict {

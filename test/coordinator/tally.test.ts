@@ -296,6 +296,35 @@ t.test('a stand-in that holds nothing does not answer while a primary may', (t) 
   t.end();
 });
 
+t.test('a stand-in is no node of its own beside the one that it gives its copy to', (t) => {
+  // While the write was under way the replica came back, took over what the stand-in held and confirmed.
+  const returned = { ...node('c', 1, 0), hintTargets: ['b' as NodeId] };
+  const confirmed = { ...WRITE, nodeConfirms: 2 };
+  for (const [first, second] of [
+    [F, returned],
+    [returned, F],
+  ] as const) {
+    const tally = new WriteTally(confirmed, [A, B, F]);
+    tally.replace(B, returned);
+    t.equal(tally.acknowledge(first).kind, 'pending');
+    t.equal(tally.acknowledge(second).kind, 'pending', 'one disk may hold it alone');
+    t.equal(tally.acknowledge(A).kind, 'met');
+  }
+  const lost = new WriteTally(confirmed, [A, B, F]);
+  lost.replace(B, returned);
+  lost.acknowledge(F);
+  lost.acknowledge(returned);
+  const failure = { kind: 'unsatisfied', quorum: 'node_confirms', needed: 2, got: 1 };
+  t.same(lost.fail(A, 'failed'), failure);
+  const apart = new WriteTally(confirmed, [A, F]);
+  apart.acknowledge(F);
+  t.equal(apart.acknowledge(A).kind, 'met', 'who is owed nothing is another');
+  const read = new ReadTally({ ...READ, nodeConfirms: 2 }, [F, C]);
+  read.reply(F, 'object');
+  t.equal(read.reply(C, 'object').kind, 'met', 'what was read was read twice');
+  t.end();
+});
+
 t.test('read failures say the requirement that counts', (t) => {
   const r = new ReadTally(READ, [A, B, C]);
   r.reply(A, 'failed');
