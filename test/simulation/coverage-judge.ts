@@ -1,7 +1,7 @@
 /**
  * When all is healed, every node lists exactly the keys and index entries of the objects there are. As
  * with Riak, a deleted key is listed until its tombstone is reaped. A damaged copy that nobody can replace
- * is listed for ever: what it was nobody knows.
+ * is listed for ever, and found by its index entries: what it was nobody knows.
  */
 
 import { utf8ToByteString, type ByteString } from '../../src/base/bytes.ts';
@@ -25,16 +25,18 @@ const TERMS = { from: utf8ToByteString('0'), to: utf8ToByteString('9') };
 
 /** `keys`: all of one bucket. */
 export async function judgeCoverage(
-  node: NodeService,
+  node: Pick<NodeService, 'id' | 'bucketProperties' | 'listKeys' | 'index'>,
   bucket: { readonly type: ByteString; readonly bucket: ByteString },
   keys: readonly HealedKey[],
 ): Promise<string[]> {
   const properties = node.bucketProperties(bucket.type, bucket.bucket);
   if (properties === undefined) return [`${node.id} does not know the type`];
   const [expectedKeys, expectedEntries]: [string[], string[]] = [[], []];
-  const unsettled = new Set<ByteString>();
+  const deleted = new Set<ByteString>();
+  const unknown = new Set<ByteString>();
   for (const { key, object, isDamaged } of keys) {
-    if (object === undefined ? isDamaged : isTombstone(object)) unsettled.add(key.key);
+    if (object === undefined && isDamaged) unknown.add(key.key);
+    if (object !== undefined && isTombstone(object)) deleted.add(key.key);
     if (object === undefined || isTombstone(object)) continue;
     expectedKeys.push(key.key);
     for (const { field, term } of indexEntriesOf(object, properties)) {
@@ -44,13 +46,15 @@ export async function judgeCoverage(
   const foundKeys: string[] = [];
   const listing = node.listKeys(bucket.type, bucket.bucket, { timeoutMs: TIMEOUT_MS });
   for await (const batch of listing) {
-    for (const key of batch) if (!unsettled.has(key)) foundKeys.push(key);
+    for (const key of batch) if (!deleted.has(key) && !unknown.has(key)) foundKeys.push(key);
   }
   const foundEntries: string[] = [];
   for (const field of INDEX_FIELDS) {
     const scan = { ...bucket, field, ...TERMS, after: undefined, limit: undefined };
     for await (const batch of node.index(scan, { timeoutMs: TIMEOUT_MS })) {
-      for (const [term, key] of batch) foundEntries.push(`${field} ${term} ${key}`);
+      for (const [term, key] of batch) {
+        if (!unknown.has(key)) foundEntries.push(`${field} ${term} ${key}`);
+      }
     }
   }
   return [

@@ -1,10 +1,17 @@
 /** The judges bite: a bug planted for each of the first four invariants is found within a few seeds. */
 
 import t from 'tap';
+import { utf8ToByteString } from '../../src/base/bytes.ts';
+import type { NodeId } from '../../src/base/names.ts';
+import { EMPTY_VERSION_VECTOR } from '../../src/clock/version-vector.ts';
 import { ActiveLists } from '../../src/coordinator/participants.ts';
+import { CREATED_TYPE_PROPERTIES } from '../../src/object/bucket-properties.ts';
+import type { IndexMatch } from '../../src/object/index-entries.ts';
+import type { StoredObject } from '../../src/object/stored-object.ts';
 import { Fill } from '../../src/repair/fill.ts';
-import type { PeerReply, PeerRequest } from '../../src/peer/messages.ts';
+import type { IndexScan, PeerReply, PeerRequest } from '../../src/peer/messages.ts';
 import type { SimulatedCluster } from './cluster.ts';
+import { judgeCoverage } from './coverage-judge.ts';
 import type { FaultKind } from './faults.ts';
 import type { WriteRecord } from './history.ts';
 import { mayShareCommit } from './judges.ts';
@@ -171,3 +178,23 @@ t.test(
     t.notOk(mayShareCommit(lost, [lost, write(111, true)]), 'nor one that came later');
   },
 );
+
+t.test('what nobody can read may be found in an index, what nobody has may not', async (t) => {
+  const bucket = { type: utf8ToByteString('siblings'), bucket: utf8ToByteString('s') };
+  const key = { ...bucket, key: utf8ToByteString('k') };
+  const node = {
+    id: 'dev1@127.0.0.1' as NodeId,
+    bucketProperties: () => CREATED_TYPE_PROPERTIES,
+    async *listKeys() {
+      yield [key.key];
+    },
+    async *index({ field }: IndexScan): AsyncIterableIterator<IndexMatch[]> {
+      if (field === 'name_bin') yield [[utf8ToByteString('1'), key.key]];
+    },
+  };
+  const gone = { context: EMPTY_VERSION_VECTOR, siblings: [] };
+  const judged = (object: StoredObject | undefined): Promise<string[]> =>
+    judgeCoverage(node, bucket, [{ key, object, isDamaged: true }]);
+  t.same(await judged(undefined), []);
+  t.same(await judged(gone), ['dev1@127.0.0.1 finds index entries: name_bin 1 k; there are: ']);
+});
