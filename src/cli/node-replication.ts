@@ -5,6 +5,7 @@
 import type { Host } from '../base/host.ts';
 import type { ReplicationConfig } from '../config/replication-settings.ts';
 import type { ReplicationOptions } from '../node/replication-queue.ts';
+import { DIALLER } from '../replication/dialler.ts';
 import type { ReplicationNode, Source } from '../replication/ports.ts';
 import { QueueFolder, removeOtherQueues } from '../replication/queue-folders.ts';
 import { Sinks } from '../replication/sinks.ts';
@@ -56,7 +57,7 @@ export function openSinks(
   metrics: MetricsRegistry,
   { node, sources }: { readonly node: ReplicationNode; readonly sources: readonly Source[] },
 ): Sinks {
-  const sinks = new Sinks({ host, node }, sources);
+  const sinks = new Sinks({ host, node, dialler: DIALLER }, sources);
   metrics.beforeSnapshot(() => {
     const { lagSeconds, fullSyncAgeSeconds } = sinks.gauges();
     metrics.gaugeEach('replication_lag_seconds', 'source', lagSeconds);

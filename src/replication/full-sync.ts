@@ -62,7 +62,7 @@ export class FullSync {
     this.#ports = ports;
     this.#source = source;
     this.#halt = halt;
-    this.#remote = remote ?? new RemoteFolds(source);
+    this.#remote = remote ?? new RemoteFolds(ports.dialler, source);
   }
 
   get progress(): FullSyncProgress {
@@ -122,7 +122,7 @@ export class FullSync {
     const { queue, nodes } = this.#source;
     const login = new CurrentLogin(this.#source).get();
     for (const address of nodes) {
-      const node = new SourceQueue({ address, queue, login });
+      const node = new SourceQueue(this.#ports.dialler, { address, queue, login });
       try {
         await node.noteCompared();
       } catch (error) {

@@ -8,6 +8,7 @@ import type { NodeAddress } from '../client/connection.ts';
 import type { Credentials } from '../client/credentials.ts';
 import type { AbsorbOutcome, AbsorbRequest } from '../coordinator/absorb.ts';
 import type { FoldService } from '../node/fold-requests.ts';
+import type { Dialler } from './dialler.ts';
 
 export interface ReplicationNode extends FoldService {
   readonly id: NodeId;
@@ -33,6 +34,7 @@ export interface Source {
 export interface ReplicationPorts {
   readonly host: Host;
   readonly node: ReplicationNode;
+  readonly dialler: Dialler;
 }
 
 /** `delayMs`, give or take a fifth, so that those who began together do not go on together. */

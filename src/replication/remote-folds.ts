@@ -21,10 +21,11 @@ import {
 import { FOUND_TOO_MUCH } from '../api/pbc/fold-request.ts';
 import { RpbPushReq, RpbPushResp } from '../api/pbc/messages/replication-messages.ts';
 import { VertebraClient } from '../client/client.ts';
-import { Requester } from '../client/requester.ts';
+import type { RequesterOptions } from '../client/requester.ts';
 import type { BucketName } from '../node/fold-requests.ts';
 import type { FoldRange } from '../node/node-service.ts';
 import { branchCount, type TreeSize } from '../object/tictac-tree.ts';
+import type { Dialler, PooledLine } from './dialler.ts';
 import type { Source } from './ports.ts';
 import { pushOf, sentType } from './source-queue.ts';
 
@@ -50,13 +51,16 @@ const HASH_SIZE_BYTES = 4;
 const BRANCH_SIZE_BYTES = 1_024;
 
 export class RemoteFolds {
-  readonly #requester: Requester;
-  readonly #client: VertebraClient;
+  readonly #requester: PooledLine;
+  readonly #options: RequesterOptions;
   readonly #queue: ByteString;
+  /** For what few full-syncs need. */
+  #client: VertebraClient | undefined;
+  #isClosed = false;
 
-  constructor({ queue, nodes, credentials }: Source) {
+  constructor(dialler: Dialler, { queue, nodes, credentials }: Source) {
     this.#queue = queue as ByteString;
-    const options = {
+    this.#options = {
       nodes,
       credentials: credentials?.(),
       connectionsPerNode: 1,
@@ -64,14 +68,14 @@ export class RemoteFolds {
       attemptTimeoutMs: FOLD_TIMEOUT_MS,
       replySizeMaxBytes: REPLY_MAX_BYTES,
     };
-    this.#requester = new Requester(options);
-    this.#client = new VertebraClient(options);
+    this.#requester = dialler.pooled(this.#options);
   }
 
   /** What is under way fails with `closed`. */
   close(): void {
+    this.#isClosed = true;
     this.#requester.close();
-    this.#client.close();
+    this.#client?.close();
   }
 
   async buckets(): Promise<readonly BucketName[]> {
@@ -124,6 +128,8 @@ export class RemoteFolds {
     from: ByteString,
     count: number,
   ): Promise<ByteString | undefined> {
+    if (this.#isClosed) throw new Fault('closed', 'the client was closed');
+    this.#client ??= new VertebraClient(this.#options);
     const { matches } = await this.#client.indexPage(
       { type, bucket, field: '$key' as ByteString, from, to: LAST_KEY },
       { maxResults: count },

@@ -154,7 +154,8 @@ export class Sink {
     this.#close(node, queues);
     const { queue: name } = this.#source;
     const login = this.#login.get();
-    const queue = new SourceQueue({ address: node.address, queue: name, login });
+    const place = { address: node.address, queue: name, login };
+    const queue = new SourceQueue(this.#ports.dialler, place);
     queues.set(node, queue);
     this.#open.add(queue);
     return queue;

@@ -21,7 +21,7 @@ import {
 import type { MessageOf } from '../api/pbc/messages/message-type.ts';
 import type { NodeAddress } from '../client/connection.ts';
 import type { Login } from '../client/credentials.ts';
-import { PinnedConnection } from '../client/pinned-connection.ts';
+import type { Dialler, PinnedLine } from './dialler.ts';
 
 /** One object of another cluster, as it is stored there. */
 export interface FetchedItem {
@@ -49,12 +49,12 @@ const LOT_LIMITS = { fieldCountMax: 65_536 };
 const NO_VALUE = Buffer.alloc(0);
 
 export class SourceQueue {
-  readonly #connection: PinnedConnection;
+  readonly #connection: PinnedLine;
   readonly #queue: ByteString;
 
-  constructor({ address, queue, login }: QueuePlace) {
+  constructor(dialler: Dialler, { address, queue, login }: QueuePlace) {
     this.#queue = queue as ByteString;
-    this.#connection = new PinnedConnection({
+    this.#connection = dialler.pinned({
       address,
       login,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,

@@ -7,6 +7,7 @@ import type { NodeId, ObjectKey } from '../../src/base/names.ts';
 import type { BucketName } from '../../src/node/fold-requests.ts';
 import { TictacTree } from '../../src/object/tictac-tree.ts';
 import { Halt } from '../../src/repair/halt.ts';
+import { DIALLER } from '../../src/replication/dialler.ts';
 import { FullSync, isBucketTaken } from '../../src/replication/full-sync.ts';
 import type { ReplicationNode } from '../../src/replication/ports.ts';
 import { VirtualHost } from '../replica/virtual-host.ts';
@@ -75,7 +76,7 @@ t.test(
       workers: 1,
       fullSyncMs: 0,
     };
-    const sync = new FullSync({ host: new VirtualHost(), node }, source, {
+    const sync = new FullSync({ host: new VirtualHost(), node, dialler: DIALLER }, source, {
       halt: new Halt(),
       remote,
     });

@@ -10,6 +10,7 @@ import { DEFAULT_BUCKET_TYPE, type ObjectKey } from '../../src/base/names.ts';
 import type { AbsorbOutcome, AbsorbRequest } from '../../src/coordinator/absorb.ts';
 import { ReplicationQueues } from '../../src/node/replication-queues.ts';
 import { decodeRecord } from '../../src/object/record.ts';
+import { DIALLER } from '../../src/replication/dialler.ts';
 import type { ReplicationNode } from '../../src/replication/ports.ts';
 import { Sink } from '../../src/replication/sink.ts';
 import { systemHost } from '../../src/telemetry/system-host.ts';
@@ -53,7 +54,7 @@ async function securedSource(t: Test, first = PASSWORD) {
     },
   };
   const sink = new Sink(
-    { host: HOST, node: here },
+    { host: HOST, node: here, dialler: DIALLER },
     {
       name: 'a',
       queue: 'site_a',

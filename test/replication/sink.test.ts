@@ -7,6 +7,7 @@ import type { Test } from 'tap';
 import type { Host, Log } from '../../src/base/host.ts';
 import type { NodeId } from '../../src/base/names.ts';
 import type { AbsorbOutcome, AbsorbRequest } from '../../src/coordinator/absorb.ts';
+import { DIALLER } from '../../src/replication/dialler.ts';
 import type { ReplicationNode, Source } from '../../src/replication/ports.ts';
 import { Sink } from '../../src/replication/sink.ts';
 import { MetricsRegistry } from '../../src/telemetry/metrics-registry.ts';
@@ -73,7 +74,7 @@ async function setUp(
     workers,
     fullSyncMs: 0,
   };
-  const sink = new Sink({ host, node }, source, timings);
+  const sink = new Sink({ host, node, dialler: DIALLER }, source, timings);
   t.teardown(async () => {
     await sink.stop();
     for (const each of sources) each.close();
