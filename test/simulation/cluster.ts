@@ -12,6 +12,7 @@ import { initialState } from '../../src/membership/initial-state.ts';
 import type { ClusterState } from '../../src/membership/cluster-state.ts';
 import type { Newcomer } from '../../src/membership/staging.ts';
 import type { RepairOptions } from '../../src/node/repair-rounds.ts';
+import type { ReplicationOptions } from '../../src/node/replication-queue.ts';
 import { VertebraNode } from '../../src/node/node.ts';
 import { partitionOf } from '../../src/ring/partition.ts';
 import { encodeObjectKey, partitionRange } from '../../src/storage/keys.ts';
@@ -26,6 +27,21 @@ export interface ClusterOptions {
   readonly disk: DiskOptions;
   readonly network: NetworkOptions;
   readonly repair: RepairOptions;
+  /** Default: none. */
+  readonly replication?: ReplicationOptions;
+}
+
+/** What else runs in the process of a node, from when it serves on. */
+export interface Beside {
+  stop(): Promise<void>;
+  /** The process is gone. */
+  gone(): void;
+}
+
+export interface ServingProcess {
+  readonly machine: SimulatedNode;
+  readonly node: VertebraNode;
+  readonly host: Host & { readonly clock: NodeClock };
 }
 
 const TERABYTE = 2 ** 40;
@@ -42,8 +58,11 @@ export class SimulatedCluster {
   readonly departed: SimulatedNode[] = [];
   readonly initialState: ClusterState;
   readonly repair: RepairOptions;
+  readonly replication: ReplicationOptions | undefined;
   /** Told of each state that a node acts on; for judges. */
   onState: (node: NodeId, state: ClusterState) => void = () => undefined;
+  /** Starts what runs beside a node that has come to serve. */
+  runBeside: (process: ServingProcess) => Beside | undefined = () => undefined;
 
   readonly #options: ClusterOptions;
   #machineCount = 0;
@@ -52,16 +71,17 @@ export class SimulatedCluster {
     this.world = world;
     this.#options = options;
     this.repair = options.repair;
+    this.replication = options.replication;
     this.network = new SimulatedNetwork(world, { ...options.network });
     const members = Array.from({ length: options.nodeCount }, () => this.#newMember());
     this.initialState = this.#stateOf(members);
-    this.nodes = members.map(({ id }) => this.#newMachine(id, this.initialState));
+    this.nodes = members.map((member) => this.#newMachine(member, this.initialState));
   }
 
   /** A machine that is a cluster of its own, not in play yet. */
   newLoner(): SimulatedNode {
     const member = this.#newMember();
-    return this.#newMachine(member.id, this.#stateOf([member]));
+    return this.#newMachine(member, this.#stateOf([member]));
   }
 
   #stateOf(members: readonly Newcomer[]): ClusterState {
@@ -83,8 +103,8 @@ export class SimulatedCluster {
     };
   }
 
-  #newMachine(id: NodeId, firstState: ClusterState): SimulatedNode {
-    return new SimulatedNode(this, { id, firstState }, this.#options.disk);
+  #newMachine({ id, pbcPort }: Newcomer, firstState: ClusterState): SimulatedNode {
+    return new SimulatedNode(this, { id, pbcPort, firstState }, this.#options.disk);
   }
 
   async start(): Promise<void> {
@@ -108,6 +128,8 @@ export class SimulatedCluster {
 /** A machine: a disk that outlives its processes, and the process that runs now. */
 export class SimulatedNode {
   readonly id: NodeId;
+  /** Where clients reach it. */
+  readonly pbcPort: number;
   readonly disk: SimulatedDisk;
   clock: NodeClock;
   node: VertebraNode | undefined;
@@ -134,6 +156,7 @@ export class SimulatedNode {
   #reach: Reach | undefined;
   /** Told when the process is gone. */
   #goes: () => void = () => undefined;
+  #beside: Beside | undefined;
   /** A process has begun and opens its disk. */
   #isOpening = false;
   #isStopping = false;
@@ -142,12 +165,13 @@ export class SimulatedNode {
 
   constructor(
     cluster: SimulatedCluster,
-    { id, firstState }: { readonly id: NodeId; readonly firstState: ClusterState },
+    made: { readonly id: NodeId; readonly pbcPort: number; readonly firstState: ClusterState },
     disk: DiskOptions,
   ) {
     this.#cluster = cluster;
-    this.id = id;
-    this.#firstState = firstState;
+    this.id = made.id;
+    this.pbcPort = made.pbcPort;
+    this.#firstState = made.firstState;
     this.disk = new SimulatedDisk(cluster.world, disk);
     this.#random = cluster.world.random.fork();
     this.clock = new NodeClock(cluster.world, this.#random.pick(WALL_OFFSETS_MS));
@@ -183,6 +207,7 @@ export class SimulatedNode {
         totalBytes: TERABYTE,
       }),
       repair: this.#cluster.repair,
+      ...(this.#cluster.replication && { replication: this.#cluster.replication }),
       limits: memoryOf(this.id),
       outdated: () => void this.#startAgain(node),
       stateChanged: (state) => {
@@ -196,7 +221,9 @@ export class SimulatedNode {
       // The start of a process that is killed comes to no end.
       await Promise.race([node.start(), gone]);
       // Who restored says so until a start has succeeded.
-      if (this.node === node) this.#isRestored = false;
+      if (this.node !== node) return;
+      this.#isRestored = false;
+      this.#beside = this.#cluster.runBeside({ machine: this, node, host });
     } catch (error) {
       if (!isFault(error)) throw error;
       // Killed while it started, or its disk failed: whoever supervises it tries again.
@@ -225,6 +252,8 @@ export class SimulatedNode {
     this.interruptedMs = this.#cluster.world.nowMs;
     this.disk.crash();
     this.node = undefined;
+    this.#beside?.gone();
+    this.#beside = undefined;
     this.#goes();
     this.#isStopping = false;
   }
@@ -233,7 +262,8 @@ export class SimulatedNode {
     const { node } = this;
     if (node === undefined || this.#isStopping) return;
     this.#isStopping = true;
-    await this.ask(() => node.stop());
+    const beside = this.#beside;
+    await this.ask(() => (beside ? beside.stop().then(() => node.stop()) : node.stop()));
     if (this.node !== node) return;
     this.#reach?.close();
     this.crash();

@@ -5,7 +5,26 @@
  * out or not; one that was, was carried out once.
  */
 
+import type { NodeService } from '../../src/node/node-service.ts';
 import type { Addition, DatatypeHistory, Removal } from './datatype-history.ts';
+import { seenIn } from './datatype-parts.ts';
+
+/** By what a client of the node is shown. */
+export async function judgeDatatype(
+  node: Pick<NodeService, 'fetchDatatype'>,
+  history: DatatypeHistory,
+): Promise<string[]> {
+  const { key, datatype, additions, increments } = history;
+  const outcome = await node.fetchDatatype({ key, r: 'all' });
+  if (outcome.kind === 'not-found') {
+    const isLost = [...additions, ...increments].some(({ isAcked }) => isAcked);
+    return isLost ? ['all of it is lost'] : [];
+  }
+  if (outcome.kind !== 'found') return [`cannot be fetched: ${outcome.kind}`];
+  const { parts, count } = seenIn(outcome.shown.value);
+  if (datatype === 'hll') return judgeEstimate(history, Number(count));
+  return [...judgeCount(history, count), ...judgeParts(history, parts)];
+}
 
 /** A count is the sum of its increments. */
 export function judgeCount({ increments }: DatatypeHistory, value: bigint): string[] {

@@ -7,7 +7,9 @@
 
 import { dotToString, type Dot, type VersionVector } from '../../src/clock/version-vector.ts';
 import { keyToString, type ObjectKey } from '../../src/base/names.ts';
+import { decodeRecord } from '../../src/object/record.ts';
 import type { StoredObject } from '../../src/object/stored-object.ts';
+import type { PeerRequest } from '../../src/peer/messages.ts';
 
 export interface WriteRecord {
   /** The value; empty for a delete. */
@@ -64,6 +66,16 @@ export class History {
       } else if (known !== token) {
         this.violations.push(`one dot, two writes: ${known} and ${token} (${dot})`);
       }
+    }
+  }
+
+  /** The same, of what one node tells another. */
+  observeSent(request: PeerRequest): void {
+    const records = request.verb === 'deliver' ? request.records : [request];
+    for (const sent of records) {
+      if (!('record' in sent)) continue;
+      const object = decodeRecord(sent.record);
+      if (object !== undefined) this.observe(sent.key, object);
     }
   }
 

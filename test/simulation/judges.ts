@@ -7,6 +7,7 @@
 
 import { covers, type VersionVector } from '../../src/clock/version-vector.ts';
 import type { ObjectKey } from '../../src/base/names.ts';
+import { mergeObjects } from '../../src/object/reconcile.ts';
 import type { StoredObject } from '../../src/object/stored-object.ts';
 import type { History, WriteRecord } from './history.ts';
 
@@ -191,4 +192,14 @@ export function mayShareCommit(write: WriteRecord, others: readonly WriteRecord[
 /** Whether `other` can carry the newer stamp: it was not acknowledged before `write` began. */
 function mayBeNewer(other: WriteRecord, write: WriteRecord): boolean {
   return other.ackedMs === undefined || other.ackedMs >= write.startedMs;
+}
+
+/** What copies are together. */
+export function mergedCopy(copies: Iterable<StoredObject | undefined>): StoredObject | undefined {
+  let merged: StoredObject | undefined;
+  for (const copy of copies) {
+    if (copy === undefined) continue;
+    merged = merged === undefined ? copy : mergeObjects(merged, copy);
+  }
+  return merged;
 }

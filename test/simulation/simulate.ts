@@ -5,12 +5,14 @@
  * `--first` ends with the first of them; with `--steps` the ring moves in every seed, not in each fourth;
  * with `--buckets` n_val, allow_mult and last_write_wins change in every seed, not in each fourth; with
  * `--members` nodes join, leave and replace each other; with `--faults crash,pause` only these happen.
- * `--links` has all go over the transport's links, `--messages` nothing.
+ * `--links` has all go over the transport's links, `--messages` nothing. With `--sites` two clusters replicate
+ * to each other.
  */
 
 import { parseArgs } from 'node:util';
 import { ALL_FAULTS } from './simulation-options.ts';
 import { simulate, type Verdict } from './simulation.ts';
+import { simulateSites, type SitesVerdict } from './sites.ts';
 
 const { values } = parseArgs({
   options: {
@@ -26,6 +28,7 @@ const { values } = parseArgs({
     links: { type: 'boolean' },
     messages: { type: 'boolean' },
     faults: { type: 'string' },
+    sites: { type: 'boolean', default: false },
     first: { type: 'boolean', default: false },
   },
 });
@@ -41,37 +44,22 @@ let seed = first;
 // A bug that a node does not survive ends the process.
 process.on('uncaughtExceptionMonitor', tellEnd);
 for (; seed <= last && Date.now() < deadlineMs; seed += 1) {
-  const verdict = await simulated({
-    seed,
-    operationsPerClient: Number(values.operations),
-    datatypeClientCount: Number(values['datatype-clients']),
-    ...(values.steps === undefined ? {} : { steps: values.steps }),
-    ...(values.buckets === undefined ? {} : { changesBuckets: values.buckets }),
-    ...(faults === undefined ? {} : { faults }),
-    ...(values.links === undefined ? {} : { links: true }),
-    ...(values.messages === undefined ? {} : { links: false }),
-    changesMembers: values.members,
-  });
+  const verdict = await simulated<Verdict | SitesVerdict>(() =>
+    values.sites ? sitesOf(seed) : clusterOf(seed),
+  );
   if (verdict === undefined) {
     if (values.first) break;
     continue;
   }
   ackedCount += verdict.ackedCount;
   if (values.verbose) {
-    const { writeCount, readCount, failureCount, stepCount, fingerprint } = verdict;
-    console.log(
-      `seed ${seed}: ${verdict.ackedCount} of ${writeCount} writes acknowledged, ` +
-        `${verdict.ackedUpdateCount} updates, ${verdict.ackedAccessCount} of access, ` +
-        `${verdict.ackedBucketCount} of buckets, ` +
-        `${stepCount} steps, ` +
-        `${verdict.joinedCount} joined, ${verdict.leftCount} left (${verdict.forcedCount} by force), ` +
-        `${readCount} reads, ${failureCount} failures, ${fingerprint}`,
-    );
+    console.log('absorbedCount' in verdict ? sitesLine(verdict) : clusterLine(verdict));
   }
   if (verdict.violations.length === 0) continue;
   brokenCount += 1;
   console.log(
-    `seed ${seed} breaks a promise; replay: npm run simulate -- --seeds ${seed} --verbose`,
+    `seed ${seed} breaks a promise; replay: npm run simulate -- ` +
+      `${values.sites ? '--sites ' : ''}--seeds ${seed} --verbose`,
   );
   for (const violation of verdict.violations) console.log(`  ${violation}`);
   if (values.verbose) for (const line of verdict.log) console.log(`    ${line}`);
@@ -83,14 +71,58 @@ console.log(
 process.exitCode = brokenCount === 0 ? 0 : 1;
 
 /** Undefined: it came to no end, or to a bug that would stop a node. */
-async function simulated(options: Parameters<typeof simulate>[0]): Promise<Verdict | undefined> {
+async function simulated<T>(run: () => Promise<T>): Promise<T | undefined> {
   try {
-    return await simulate(options);
+    return await run();
   } catch (error) {
     brokenCount += 1;
     tellEnd(error);
     return undefined;
   }
+}
+
+function clusterOf(of: number): Promise<Verdict> {
+  return simulate({
+    seed: of,
+    operationsPerClient: Number(values.operations),
+    datatypeClientCount: Number(values['datatype-clients']),
+    ...(values.steps === undefined ? {} : { steps: values.steps }),
+    ...(values.buckets === undefined ? {} : { changesBuckets: values.buckets }),
+    ...(faults === undefined ? {} : { faults }),
+    ...(values.links === undefined ? {} : { links: true }),
+    ...(values.messages === undefined ? {} : { links: false }),
+    changesMembers: values.members,
+  });
+}
+
+function sitesOf(of: number): Promise<SitesVerdict> {
+  return simulateSites({
+    seed: of,
+    operationsPerClient: Number(values.operations),
+    datatypeClientCount: Number(values['datatype-clients']),
+    ...(faults === undefined ? {} : { faults }),
+  });
+}
+
+function clusterLine(verdict: Verdict): string {
+  const { writeCount, readCount, failureCount, stepCount, fingerprint } = verdict;
+  return (
+    `seed ${verdict.seed}: ${verdict.ackedCount} of ${writeCount} writes acknowledged, ` +
+    `${verdict.ackedUpdateCount} updates, ${verdict.ackedAccessCount} of access, ` +
+    `${verdict.ackedBucketCount} of buckets, ` +
+    `${stepCount} steps, ` +
+    `${verdict.joinedCount} joined, ${verdict.leftCount} left (${verdict.forcedCount} by force), ` +
+    `${readCount} reads, ${failureCount} failures, ${fingerprint}`
+  );
+}
+
+function sitesLine(verdict: SitesVerdict): string {
+  const { writeCount, ackedCount, ackedUpdateCount, cutCount, absorbedCount } = verdict;
+  return (
+    `seed ${verdict.seed}: ${ackedCount} of ${writeCount} writes acknowledged, ` +
+    `${ackedUpdateCount} updates, ${absorbedCount} objects taken over, ${cutCount} cuts, ` +
+    verdict.fingerprint
+  );
 }
 
 function tellEnd(error: unknown): void {

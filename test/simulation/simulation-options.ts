@@ -59,7 +59,7 @@ export const ALL_FAULTS: readonly FaultKind[] = [
 ];
 
 /** With these no copy that was on stable storage goes. */
-const FAULTS_OF_SOUND_DISKS = ALL_FAULTS.filter(
+export const FAULTS_OF_SOUND_DISKS = ALL_FAULTS.filter(
   (kind) => !['corrupt-record', 'empty-disk', 'old-image', 'secret-image'].includes(kind),
 );
 

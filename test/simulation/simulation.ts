@@ -8,8 +8,6 @@ import { isFault } from '../../src/base/fault.ts';
 import type { ObjectKey } from '../../src/base/names.ts';
 import type { PartialProperties } from '../../src/object/bucket-properties.ts';
 import { causalHash } from '../../src/object/causality.ts';
-import { mergeObjects } from '../../src/object/reconcile.ts';
-import { decodeRecord } from '../../src/object/record.ts';
 import type { StoredObject } from '../../src/object/stored-object.ts';
 import type { VertebraNode } from '../../src/node/node.ts';
 import type { NodeService } from '../../src/node/node-service.ts';
@@ -17,9 +15,7 @@ import { readTruth } from '../replica/store-truth.ts';
 import { Access } from './access.ts';
 import { BucketChanges } from './bucket-changes.ts';
 import { SimulatedCluster, type SimulatedNode } from './cluster.ts';
-import type { DatatypeHistory } from './datatype-history.ts';
-import { judgeCount, judgeEstimate, judgeParts } from './datatype-judges.ts';
-import { seenIn } from './datatype-parts.ts';
+import { judgeDatatype } from './datatype-judges.ts';
 import { DatatypeWorkload, TYPE_BY_DATATYPE } from './datatype-workload.ts';
 import { Faults, type FaultKind } from './faults.ts';
 import { History, type WriteRecord } from './history.ts';
@@ -31,6 +27,7 @@ import {
   judgeStrictRead,
   judgeSupersededStaysGone,
   mayShareCommit,
+  mergedCopy,
   type CopiesByNode,
   type StrictRead,
 } from './judges.ts';
@@ -150,14 +147,7 @@ class Run {
         requestTimeoutMs: REQUEST_TIMEOUT_MS,
       },
     );
-    cluster.network.onRequest = (request) => {
-      const records = request.verb === 'deliver' ? request.records : [request];
-      for (const sent of records) {
-        if (!('record' in sent)) continue;
-        const object = decodeRecord(sent.record);
-        if (object !== undefined) this.#history.observe(sent.key, object);
-      }
-    };
+    cluster.network.onRequest = (request) => this.#history.observeSent(request);
   }
 
   async verdict(): Promise<Verdict> {
@@ -341,7 +331,10 @@ class Run {
     for (const history of this.#datatypes.histories) {
       const found = [
         ...this.#judgeCopies(history.key, await this.#primaryCopies(history.key)),
-        ...(await this.#judgeDatatype(history)),
+        ...(await this.#cluster.world.drive(
+          judgeDatatype(this.#mustNode(), history),
+          HEAL_LIMIT_MS,
+        )),
       ];
       findings.push(...found.map((finding) => `${history.datatype}: ${finding}`));
     }
@@ -392,21 +385,6 @@ class Run {
     }
     const apart = judgeConverged(copies, (object) => causalHash(object).toString('hex'));
     return apart === undefined ? [] : [apart];
-  }
-
-  /** By what a client is shown. */
-  async #judgeDatatype(history: DatatypeHistory): Promise<string[]> {
-    const { key, datatype, additions, increments } = history;
-    const fetching = this.#mustNode().fetchDatatype({ key, r: 'all' });
-    const outcome = await this.#cluster.world.drive(fetching, HEAL_LIMIT_MS);
-    if (outcome.kind === 'not-found') {
-      const isLost = [...additions, ...increments].some(({ isAcked }) => isAcked);
-      return isLost ? ['all of it is lost'] : [];
-    }
-    if (outcome.kind !== 'found') return [`cannot be fetched: ${outcome.kind}`];
-    const { parts, count } = seenIn(outcome.shown.value);
-    if (datatype === 'hll') return judgeEstimate(history, Number(count));
-    return [...judgeCount(history, count), ...judgeParts(history, parts)];
   }
 
   /** Index entries, tombstone notes and hash trees say what the objects beside them do. */
@@ -465,13 +443,4 @@ class Run {
       node?.readiness().isReady === true ? [node] : [],
     );
   }
-}
-
-function mergedCopy(copies: Iterable<StoredObject | undefined>): StoredObject | undefined {
-  let merged: StoredObject | undefined;
-  for (const copy of copies) {
-    if (copy === undefined) continue;
-    merged = merged === undefined ? copy : mergeObjects(merged, copy);
-  }
-  return merged;
 }
