@@ -89,8 +89,7 @@ function clusterOf(of: number): Promise<Verdict> {
     ...(values.steps === undefined ? {} : { steps: values.steps }),
     ...(values.buckets === undefined ? {} : { changesBuckets: values.buckets }),
     ...(faults === undefined ? {} : { faults }),
-    ...(values.links === undefined ? {} : { links: true }),
-    ...(values.messages === undefined ? {} : { links: false }),
+    ...linksWanted(),
     changesMembers: values.members,
   });
 }
@@ -101,7 +100,13 @@ function sitesOf(of: number): Promise<SitesVerdict> {
     operationsPerClient: Number(values.operations),
     datatypeClientCount: Number(values['datatype-clients']),
     ...(faults === undefined ? {} : { faults }),
+    ...linksWanted(),
   });
+}
+
+function linksWanted(): { readonly links?: boolean } {
+  if (values.links !== undefined) return { links: true };
+  return values.messages === undefined ? {} : { links: false };
 }
 
 function clusterLine(verdict: Verdict): string {

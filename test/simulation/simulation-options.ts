@@ -67,7 +67,7 @@ export function drawnFaults({ seed, faults }: SimulationOptions): readonly Fault
   return faults ?? (seed % 4 === 3 ? FAULTS_OF_SOUND_DISKS : ALL_FAULTS);
 }
 
-export function hasLinks({ seed, links }: SimulationOptions): boolean {
+export function hasLinks({ seed, links }: Pick<SimulationOptions, 'seed' | 'links'>): boolean {
   return links ?? Math.floor(seed / 4) % 2 === 1;
 }
 

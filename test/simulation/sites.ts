@@ -31,7 +31,7 @@ import {
   mergedCopy,
   type CopiesByNode,
 } from './judges.ts';
-import { ALL_FAULTS, FAULTS_OF_SOUND_DISKS } from './simulation-options.ts';
+import { ALL_FAULTS, FAULTS_OF_SOUND_DISKS, hasLinks } from './simulation-options.ts';
 import { TopologyWitness } from './topology-witness.ts';
 import { Wan } from './wan.ts';
 import { Workload } from './workload.ts';
@@ -39,6 +39,8 @@ import { World, type SeededRandom } from './world.ts';
 
 export interface SitesOptions {
   readonly seed: number;
+  /** As of one cluster. */
+  readonly links?: boolean;
   /** Of both sites. Default: of even seeds all, else those that lose no queue that is needed. */
   readonly faults?: readonly FaultKind[];
   readonly operationsPerClient?: number;
@@ -115,7 +117,7 @@ export async function simulateSites(options: SitesOptions): Promise<SitesVerdict
         ringSize: index === 0 ? 8 : 16,
         defaultProperties: { n_val: 3 },
         disk: { writeLatencyMaxMs: 4, readLatencyMaxMs: 1 },
-        network: { latencyMaxMs: 5, dropRate: 0, duplicateRate: 0, hasLinks: false },
+        network: { latencyMaxMs: 5, dropRate: 0, duplicateRate: 0, hasLinks: hasLinks(options) },
         repair: { reaper: { deleteMode: 'keep' }, handoff: { restMs: 10_000 } },
         replication: { queueMaxBytes: 1024 * 1024, queues: [{ name: QUEUE, buckets: 'any' }] },
       }),
