@@ -3,7 +3,8 @@
  *
  * A key comes onto a queue when a client's write of it may have happened here, when a sink asks for it, and by a
  * fold; what came by replication does not. What is fetched is the object as it is stored when it is fetched, read
- * with the bucket's quorum: every sibling, tombstones too. It arrives at least once: what a
+ * with the bucket's quorum: every sibling, tombstones too. Where no majority of primaries answered, stand-ins may not
+ * have known of the write: what was read is given all the same, and the key waits on. It arrives at least once: what a
  * connection was given is out until the same connection asks the same queue again, which
  * says that it has it, or ends, and then it is the next again. What has no room in memory waits on disk, and what
  * was queued is there after a stop (`KeySpool`); what a node that is lost had queued, a full-sync finds.
@@ -68,7 +69,7 @@ const LOOKED_AT_MAX = 256;
 /** Objects of one fetch that are read at once. */
 const READS_MAX = 16;
 const READ_TIMEOUT_MS = 5_000;
-/** How long a key rests that could not be read. */
+/** How long a key rests that could not be read, or not from a majority of primaries. */
 const REST_MS = 500;
 const CONSUMERS_MAX = 256;
 
@@ -233,6 +234,13 @@ class Consumer implements QueueConsumer {
   }
 }
 
+interface Read {
+  /** `gone`: there is nothing to send; `unread`: that is not known. */
+  readonly object: StoredObject | 'gone' | 'unread';
+  /** A majority of primaries was asked. */
+  readonly isSure: boolean;
+}
+
 /** What one fetch gives. */
 class Lot {
   readonly items: FetchedItem[] = [];
@@ -261,8 +269,8 @@ class Lot {
       if (keys.length === 0) return;
       for (const key of keys) this.#out.add(key);
       this.#lookedAt += keys.length;
-      const outcomes = await Promise.all(keys.map((key) => this.#read(key)));
-      if (hasEnded() || !this.#addAll(keys, outcomes)) return;
+      const reads = await Promise.all(keys.map((key) => this.#read(key)));
+      if (hasEnded() || !this.#addAll(keys, reads)) return;
     }
   }
 
@@ -279,36 +287,44 @@ class Lot {
     return Math.max(1, Math.min(READS_MAX, left, LOT_KEYS_MAX - this.items.length));
   }
 
-  #read({ id }: OutKey): Promise<GetOutcome> {
-    return this.#ports.read({ key: keyFromString(id), timeoutMs: READ_TIMEOUT_MS });
+  async #read({ id }: OutKey): Promise<Read> {
+    const request = { key: keyFromString(id), timeoutMs: READ_TIMEOUT_MS };
+    const object = objectIn(await this.#ports.read({ ...request, pr: 'quorum' }));
+    if (object !== 'unread') return { object, isSure: true };
+    const found = objectIn(await this.#ports.read(request));
+    return { object: found === 'gone' ? 'unread' : found, isSure: false };
   }
 
   /** False: this is all for now. */
-  #addAll(keys: readonly OutKey[], outcomes: readonly GetOutcome[]): boolean {
+  #addAll(keys: readonly OutKey[], reads: readonly Read[]): boolean {
     let isFull = false;
     let hasUnread = false;
     let largestBytes = 0;
     for (const [index, key] of keys.entries()) {
-      const outcome = outcomes[index] as GetOutcome;
-      const object = objectIn(outcome);
+      const { object, isSure } = reads[index] as Read;
       if (object === 'gone') {
         this.#leave(key);
         this.#queue.keys.release([key]);
         this.#ports.host.metrics.count('replication_absent_total');
       } else if (object === 'unread') {
-        this.#leave(key);
-        this.#queue.keys.rest(key, this.#nowMs() + REST_MS);
-        this.#ports.host.metrics.count('replication_unread_total');
+        this.#rest(key);
         hasUnread = true;
       } else if (!isFull) {
         const record = joinRecord(encodeRecord(object));
         largestBytes = Math.max(largestBytes, record.length);
         isFull = !this.#add(key, record);
+        if (!isFull && !isSure) this.#rest(key);
       }
     }
     this.#queue.recentBytes = Math.max(1, largestBytes);
     if (isFull) this.#putBackRest(keys);
     return !isFull && !hasUnread;
+  }
+
+  #rest(key: OutKey): void {
+    this.#leave(key);
+    this.#queue.keys.rest(key, this.#nowMs() + REST_MS);
+    this.#ports.host.metrics.count('replication_unread_total');
   }
 
   /** False: there is no room for it. A large one goes by itself. */
@@ -341,8 +357,7 @@ class Lot {
   }
 }
 
-/** `gone`: there is nothing to send; `unread`: that is not known. */
-function objectIn(outcome: GetOutcome): StoredObject | 'gone' | 'unread' {
+function objectIn(outcome: GetOutcome): Read['object'] {
   if (outcome.kind === 'found') return outcome.object;
   if (outcome.kind === 'unknown-bucket-type') return 'gone';
   if (outcome.kind !== 'not-found') return 'unread';

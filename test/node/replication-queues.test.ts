@@ -53,6 +53,8 @@ interface World {
   readonly queues: ReplicationQueues;
   /** What a read of a key finds; absent: a small object. */
   readonly found: Map<string, GetOutcome | Promise<GetOutcome> | Fault>;
+  /** Keys of which no majority of primaries answers. */
+  readonly cutOff: Set<string>;
   readonly readsAtOnce: { now: number; most: number };
   /** A client has written the keys. */
   readonly write: (...names: readonly string[]) => void;
@@ -61,11 +63,15 @@ interface World {
 function world(options: Partial<ReplicationOptions> = {}): World {
   const host = new VirtualHost();
   const found: World['found'] = new Map();
+  const cutOff: World['cutOff'] = new Set();
   const readsAtOnce = { now: 0, most: 0 };
   const queues = new ReplicationQueues(
     {
       host,
-      read: async ({ key }) => {
+      read: async ({ key, pr }) => {
+        if (pr === 'quorum' && cutOff.has(key.key)) {
+          return { kind: 'unsatisfied', quorum: 'pr', needed: 2, got: 1 };
+        }
         readsAtOnce.now += 1;
         readsAtOnce.most = Math.max(readsAtOnce.most, readsAtOnce.now);
         try {
@@ -82,7 +88,7 @@ function world(options: Partial<ReplicationOptions> = {}): World {
   const write = (...names: readonly string[]): void => {
     for (const name of names) queues.listener?.(keyOf(name), 'stored');
   };
-  return { host, queues, found, readsAtOnce, write };
+  return { host, queues, found, cutOff, readsAtOnce, write };
 }
 
 function names(items: readonly FetchedItem[]): string[] {
@@ -186,6 +192,25 @@ t.test('what cannot be read now rests, what is nowhere goes', async (t) => {
   found.delete('late');
   await host.advance(10_000);
   t.same(names(await consumer.fetch(Q)), ['late']);
+  t.same(await consumer.fetch(Q), []);
+  t.match(queues.status(), [{ realTime: 0, out: 0, heldBytes: 0 }]);
+});
+
+t.test('what no majority of primaries tells is sent, and again when one does', async (t) => {
+  const { host, queues, found, cutOff, write } = world();
+  found.set('gone', { kind: 'not-found', tombstone: undefined });
+  cutOff.add('cut').add('gone');
+  write('cut', 'gone', 'a');
+  const consumer = queues.consumer();
+  t.same(names(await consumer.fetch(Q)), ['cut', 'a']);
+  t.same(await consumer.fetch(Q), [], 'not at once');
+  t.match(queues.status(), [{ realTime: 2, out: 0 }], 'who was cut off may have missed a write');
+  await host.advance(1_000);
+  t.same(names(await consumer.fetch(Q)), ['cut']);
+  cutOff.clear();
+  found.delete('gone');
+  await host.advance(1_000);
+  t.same(names(await consumer.fetch(Q)).sort(), ['cut', 'gone']);
   t.same(await consumer.fetch(Q), []);
   t.match(queues.status(), [{ realTime: 0, out: 0, heldBytes: 0 }]);
 });

@@ -62,6 +62,13 @@ export const REPLICATING: readonly Mutant[] = [
     by: 'node/key-queue.test',
   },
   {
+    name: 'what stand-ins tell of a key is taken for all there is',
+    file: 'node/replication-queues',
+    from: "pr: 'quorum'",
+    to: 'pr: 0',
+    by: 'node/replication-queues.test',
+  },
+  {
     name: "a client's write is not queued for other clusters",
     file: 'node/client-requests',
     from: 'written(request.key, ended);',
