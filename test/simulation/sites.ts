@@ -5,8 +5,8 @@
  * When all faults have ended, at both sites what was acknowledged at either is there or superseded by
  * what had seen it, and what was deleted at either stays deleted; and both hold the same. In every
  * other seed nothing is compared as a whole, and no process ends where clients write, which are both sites
- * or one: the queues alone bring over what was acknowledged, but what was not, and took effect late, one
- * site may hold alone.
+ * or one: the queues alone bring over what was acknowledged by a majority of primaries, for such a majority
+ * is read when it is fetched. What was not acknowledged, and took effect late, one site may hold alone.
  */
 
 import { utf8ToByteString } from '../../src/base/bytes.ts';
@@ -16,7 +16,7 @@ import type { NodeAddress } from '../../src/client/connection.ts';
 import { causalHash } from '../../src/object/causality.ts';
 import type { PartialProperties } from '../../src/object/bucket-properties.ts';
 import type { StoredObject } from '../../src/object/stored-object.ts';
-import type { NodeService } from '../../src/node/node-service.ts';
+import type { VertebraNode } from '../../src/node/node.ts';
 import type { Source } from '../../src/replication/ports.ts';
 import { Sinks } from '../../src/replication/sinks.ts';
 import { SimulatedCluster, type ServingProcess, type SimulatedNode } from './cluster.ts';
@@ -94,6 +94,7 @@ const START_LIMIT_MS = 60_000;
 const WORK_LIMIT_MS = 600_000;
 const HEAL_LIMIT_MS = 300_000;
 const JUDGE_INTERVAL_MS = 5_000;
+const SETTLE_MS = 10_000;
 const FULL_SYNC_MS = 20_000;
 const CUT_INTERVAL_MS = 1_500;
 const CUT_MAX_MS = 5_000;
@@ -115,7 +116,7 @@ export async function simulateSites(options: SitesOptions): Promise<SitesVerdict
       new SimulatedCluster(world, {
         nodeCount,
         ringSize: index === 0 ? 8 : 16,
-        defaultProperties: { n_val: 3 },
+        defaultProperties: { n_val: 3, ...(mode.hasFullSyncs ? {} : { pw: 'quorum' }) },
         disk: { writeLatencyMaxMs: 4, readLatencyMaxMs: 1 },
         network: { latencyMaxMs: 5, dropRate: 0, duplicateRate: 0, hasLinks: hasLinks(options) },
         repair: { reaper: { deleteMode: 'keep' }, handoff: { restMs: 10_000 } },
@@ -264,6 +265,7 @@ class SitesRun {
         keysPerBucket: 3,
         pauseMaxMs: 400,
         requestTimeoutMs: REQUEST_TIMEOUT_MS,
+        ...(this.#mode.hasFullSyncs ? {} : { strictShare: 1 }),
       },
     );
     for (const each of faults) each.start();
@@ -292,8 +294,12 @@ class SitesRun {
     const deadlineMs = world.nowMs + (this.#options.healLimitMs ?? HEAL_LIMIT_MS);
     const hasServers = (): boolean => this.#sites.every((site) => servingOf(site).length > 0);
     await world.runUntil(hasServers, deadlineMs);
-    for (const { hasDamage, node } of this.#machines()) {
-      if (hasDamage) node?.operations().runScrub();
+    if (this.#machines().some(({ hasDamage }) => hasDamage)) {
+      // When everyone is up again, the scrub finds what nobody reads.
+      await world.runUntil(() => false, world.nowMs + SETTLE_MS);
+      for (const site of this.#sites) {
+        for (const node of servingOf(site)) node.operations().runScrub();
+      }
     }
     let findings = await this.#judge();
     while (findings.length > 0 && world.nowMs < deadlineMs) {
@@ -380,7 +386,7 @@ class SitesRun {
   }
 }
 
-function servingOf(site: SimulatedCluster): NodeService[] {
+function servingOf(site: SimulatedCluster): VertebraNode[] {
   return site.nodes.flatMap(({ node }) => (node?.readiness().isReady === true ? [node] : []));
 }
 

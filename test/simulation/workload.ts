@@ -24,6 +24,8 @@ export interface WorkloadOptions {
   readonly keysPerBucket: number;
   readonly pauseMaxMs: number;
   readonly requestTimeoutMs: number;
+  /** How many of the writes want a majority of the primaries. Default 0.3. */
+  readonly strictShare?: number;
 }
 
 export interface WorkloadPorts {
@@ -120,7 +122,7 @@ export class Workload {
     // Quorums count positions, and one node may stand in for several when others are down; so half
     // of the writes ask for two distinct nodes, and are held to that.
     const nodeConfirms = random.chance(0.5) ? 2 : 0;
-    const isStrict = random.chance(0.3);
+    const isStrict = random.chance(this.#options.strictShare ?? 0.3);
     const needed = Math.max(1, nodeConfirms);
     const write = this.#begin({ key, context, isDelete: false, needed, isStrict });
     const outcome = await this.#within(asked, () =>
