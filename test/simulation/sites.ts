@@ -116,7 +116,7 @@ export async function simulateSites(options: SitesOptions): Promise<SitesVerdict
       new SimulatedCluster(world, {
         nodeCount,
         ringSize: index === 0 ? 8 : 16,
-        defaultProperties: { n_val: 3, ...(mode.hasFullSyncs ? {} : { pw: 'quorum' }) },
+        defaultProperties: { n_val: 3, ...quorumsOf(mode) },
         disk: { writeLatencyMaxMs: 4, readLatencyMaxMs: 1 },
         network: { latencyMaxMs: 5, dropRate: 0, duplicateRate: 0, hasLinks: hasLinks(options) },
         repair: { reaper: { deleteMode: 'keep' }, handoff: { restMs: 10_000 } },
@@ -129,6 +129,11 @@ export async function simulateSites(options: SitesOptions): Promise<SitesVerdict
 interface Mode {
   readonly hasFullSyncs: boolean;
   readonly isOneWay: boolean;
+}
+
+/** What queues alone bring over a majority of primaries has confirmed. */
+function quorumsOf({ hasFullSyncs }: Mode): PartialProperties {
+  return hasFullSyncs ? {} : { pw: 'quorum' };
 }
 
 class SitesRun {
@@ -175,7 +180,7 @@ class SitesRun {
     const world = this.#world;
     for (const site of this.#sites) {
       await world.drive(site.start(), START_LIMIT_MS);
-      await world.drive(createTypes(site), START_LIMIT_MS);
+      await world.drive(createTypes(site, quorumsOf(this.#mode)), START_LIMIT_MS);
     }
     const faults = this.#sites.map((site, index) => {
       const kinds = this.#options.faults ?? this.#faultsAt(index);
@@ -390,12 +395,13 @@ function servingOf(site: SimulatedCluster): VertebraNode[] {
   return site.nodes.flatMap(({ node }) => (node?.readiness().isReady === true ? [node] : []));
 }
 
-async function createTypes({ nodes }: SimulatedCluster): Promise<void> {
+/** Created types take nothing of the default properties: `quorums` are said for each. */
+async function createTypes({ nodes }: SimulatedCluster, quorums: PartialProperties): Promise<void> {
   const node = nodes[0]?.node;
   const types: (readonly [typeof SIBLINGS, PartialProperties])[] = [
-    [SIBLINGS, { allow_mult: true }],
+    [SIBLINGS, { allow_mult: true, ...quorums }],
     ...[...TYPE_BY_DATATYPE].map(
-      ([datatype, type]) => [type, { datatype, allow_mult: true }] as const,
+      ([datatype, type]) => [type, { datatype, allow_mult: true, ...quorums }] as const,
     ),
   ];
   for (const [type, properties] of types) {
