@@ -336,13 +336,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
   }
 
   preferenceList(key: ObjectKey): readonly PreferenceListEntry[] | undefined {
-    const { topology } = this.#mustParts();
-    const place = topology.place(key);
-    if (place === undefined) return undefined;
-    const { positions } = topology
-      .ring()
-      .activePreferenceList(place.partition, place.properties.n_val, (node) => topology.isUp(node));
-    return positions.map(({ partition, node, isPrimary }) => ({ partition, node, isPrimary }));
+    return this.#mustParts().topology.preferenceList(key);
   }
 
   state(): ClusterState {

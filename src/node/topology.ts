@@ -24,6 +24,7 @@ import { DEFAULT_BUCKET_TYPE } from '../base/names.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
 import type { Placement } from '../replica/replica.ts';
 import { Ring, type RingLayout } from '../ring/ring.ts';
+import type { PreferenceListEntry } from './node-service.ts';
 
 /** What a node says of itself. */
 export interface NodeReport {
@@ -157,6 +158,20 @@ export class Topology implements CoordinatorView {
     const properties = this.properties(key.type, key.bucket);
     if (properties === undefined) return undefined;
     return { partition: locate(key, properties, this.#state.ringSize), properties };
+  }
+
+  /** Who serves the key now, position by position; undefined: the type is unknown here. */
+  preferenceList(key: ObjectKey): readonly PreferenceListEntry[] | undefined {
+    const place = this.place(key);
+    if (place === undefined) return undefined;
+    const { partition, properties } = place;
+    const isUp = (node: NodeId): boolean => this.isUp(node);
+    const { positions } = this.#ring.activePreferenceList(partition, properties.n_val, isUp);
+    return positions.map((each) => ({
+      partition: each.partition,
+      node: each.node,
+      isPrimary: each.isPrimary,
+    }));
   }
 
   isMember(node: NodeId): boolean {
