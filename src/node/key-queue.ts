@@ -4,8 +4,8 @@
  * What clients have written goes before what a full-sync or a fold has put there. A key that was given out is
  * out until it is acknowledged, put back in front, or laid to rest for a while; its bytes count all the time, so
  * that there is always room for what comes back. Beyond the bound new keys wait elsewhere (`KeyOverflow`), if there is
- * such a place and it has room. Else the newest key is dropped, which the queue remembers: only a full-sync finds
- * it then.
+ * such a place and it has room. Else the newest key is dropped, which the queue remembers until a full-sync that
+ * began later has found it.
  */
 
 import type { ByteString } from '../base/bytes.ts';
@@ -72,13 +72,15 @@ export class KeyQueue {
   #resting: Resting[] = [];
   #heldBytes = 0;
   readonly #out = new Set<Entry>();
-  /** Of dropped keys since the last full-sync, and of those before it that it may not have seen. */
-  #droppedSince = false;
+  /** Another number after each key that was dropped. */
+  #dropMark: number;
   #isOverflowed = false;
 
-  constructor(maxBytes: number, overflow?: KeyOverflow) {
+  /** `dropMark`: where its marks begin; one that no start before had. */
+  constructor(maxBytes: number, overflow?: KeyOverflow, dropMark = 0) {
     this.#maxBytes = maxBytes;
     this.#overflow = overflow;
+    this.#dropMark = dropMark;
   }
 
   /** Keys that wait. */
@@ -93,6 +95,11 @@ export class KeyQueue {
 
   get isOverflowed(): boolean {
     return this.#isOverflowed;
+  }
+
+  /** From 0 below 2^32; it tells a full-sync that ends whether keys were dropped since it began. */
+  get dropMark(): number {
+    return this.#dropMark;
   }
 
   get heldBytes(): number {
@@ -147,7 +154,7 @@ export class KeyQueue {
 
   /** Keys are missing from now on that only a full-sync finds. */
   noteDropped(): void {
-    this.#droppedSince = true;
+    this.#dropMark = (this.#dropMark + 1) >>> 0;
     this.#isOverflowed = true;
   }
 
@@ -211,18 +218,13 @@ export class KeyQueue {
     return all.length === 0 ? undefined : Math.min(...all.map(({ offeredMs }) => offeredMs));
   }
 
-  /**
-   * A full-sync that began after the one before has gone through: it has found all that was dropped
-   * before it began.
-   */
-  synced(): void {
-    if (!this.#droppedSince) this.#isOverflowed = false;
-    this.#droppedSince = false;
+  /** A full-sync that began at that mark has gone through: it has found all that was dropped before. */
+  synced(dropMark: number): void {
+    if (dropMark === this.#dropMark) this.#isOverflowed = false;
   }
 
   /** An operator knows that nothing is missing. */
   clearOverflow(): void {
-    this.#droppedSince = false;
     this.#isOverflowed = false;
   }
 

@@ -53,7 +53,7 @@ export interface QueueStatus {
   readonly isPaused: boolean;
 }
 
-export type QueueHost = Pick<Host, 'clock' | 'metrics' | 'log'>;
+export type QueueHost = Pick<Host, 'clock' | 'random' | 'metrics' | 'log'>;
 
 interface QueuePorts {
   readonly host: QueueHost;
@@ -77,7 +77,7 @@ export function openQueue(
       { host, folder, isDiskFull },
       { queue: queue.name, diskMaxBytes: queueDiskMaxBytes, memoryMaxBytes: queueMaxBytes },
     );
-  const keys = new KeyQueue(queueMaxBytes, spool);
+  const keys = new KeyQueue(queueMaxBytes, spool, host.random.integer(2 ** 32));
   spool?.attach(keys);
   return new ReplicationQueue(host, queue, { keys, spool });
 }

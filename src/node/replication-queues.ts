@@ -50,10 +50,14 @@ export interface ReplicationService {
   consumer(): QueueConsumer;
   has(queue: ByteString): boolean;
   /**
-   * Puts keys behind what clients have written, those that the queue takes. No keys: a full-sync of
-   * the queue has gone through. Undefined: there is no such queue.
+   * Puts keys behind what clients have written, those that the queue takes. Undefined: there is no
+   * such queue.
    */
   push(queue: ByteString, keys: readonly ObjectKey[]): QueueStatus | undefined;
+  /** Another number after each key that was dropped, below 2^32; undefined: there is no such queue. */
+  dropMark(queue: ByteString): number | undefined;
+  /** A full-sync has gone through that began at that mark. */
+  noteCompared(queue: ByteString, dropMark: number): void;
   status(): readonly QueueStatus[];
   /** False: there is no such queue. */
   pause(queue: string): boolean;
@@ -139,9 +143,16 @@ export class ReplicationQueues implements ReplicationService {
   push(name: ByteString, keys: readonly ObjectKey[]): QueueStatus | undefined {
     const queue = this.#queues.get(name);
     if (queue === undefined) return undefined;
-    if (keys.length === 0) queue.settle((all) => all.synced());
     for (const key of keys) queue.offer(key, keyToString(key), 'sync');
     return queue.status();
+  }
+
+  dropMark(queue: ByteString): number | undefined {
+    return this.#queues.get(queue)?.keys.dropMark;
+  }
+
+  noteCompared(name: ByteString, dropMark: number): void {
+    this.#queues.get(name)?.settle((all) => all.synced(dropMark));
   }
 
   consumer(): QueueConsumer {

@@ -9,6 +9,7 @@
 
 import { Fault, isFault } from '../base/fault.ts';
 import type { ByteString } from '../base/bytes.ts';
+import type { NodeAddress } from '../client/connection.ts';
 import { isTransient } from '../client/error-reply.ts';
 import type { BucketName } from '../node/fold-requests.ts';
 import type { Halt } from '../repair/halt.ts';
@@ -42,6 +43,9 @@ const QUEUED_WAIT_MS = 250;
 const PROBES_MAX = 5;
 /** A queue that does not become shorter for so long is not fetched from. */
 const QUEUED_PATIENCE_MS = 600_000;
+
+/** Of the nodes that could be asked. */
+type DropMarks = ReadonlyMap<NodeAddress, number>;
 
 /** What is asked of the source's cluster. */
 type Remote = ComparisonPorts['remote'] & Pick<RemoteFolds, 'buckets' | 'close' | 'push' | 'takes'>;
@@ -80,8 +84,9 @@ export class FullSync {
     const startMs = clock.monotonicMs();
     let failure: string | undefined;
     try {
+      const marks = await this.#dropMarks();
       await this.#compareAll();
-      await this.#tellNodes();
+      await this.#tellNodes(marks);
     } catch (error) {
       if (!isFault(error)) throw error;
       failure = error.message;
@@ -117,20 +122,38 @@ export class FullSync {
     if (refusal !== undefined) throw refusal;
   }
 
-  /** Each node may have dropped keys that have been found now. */
-  async #tellNodes(): Promise<void> {
-    const { queue, nodes } = this.#source;
+  /** Where keys are dropped from now on, the node's mark is another at the end. */
+  async #dropMarks(): Promise<DropMarks> {
+    const marks = new Map<NodeAddress, number>();
+    for (const address of this.#source.nodes) {
+      const mark = await this.#atNode(address, (node) => node.dropMark());
+      if (mark !== undefined) marks.set(address, mark);
+    }
+    return marks;
+  }
+
+  /** What each node had dropped when this began has been found. */
+  async #tellNodes(marks: DropMarks): Promise<void> {
+    for (const [address, mark] of marks) {
+      await this.#atNode(address, (node) => node.noteCompared(mark));
+    }
+  }
+
+  /** Undefined also where the node cannot be asked: the next full-sync may tell it. */
+  async #atNode<T>(
+    address: NodeAddress,
+    ask: (node: SourceQueue) => Promise<T>,
+  ): Promise<T | undefined> {
     const login = new CurrentLogin(this.#source).get();
-    for (const address of nodes) {
-      const node = new SourceQueue(this.#ports.dialler, { address, queue, login });
-      try {
-        await node.noteCompared();
-      } catch (error) {
-        // One that is down has lost its queue, and what it knew of it.
-        if (!isFault(error)) throw error;
-      } finally {
-        node.close();
-      }
+    const { queue } = this.#source;
+    const node = new SourceQueue(this.#ports.dialler, { address, queue, login });
+    try {
+      return await ask(node);
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      return undefined;
+    } finally {
+      node.close();
     }
   }
 
@@ -151,7 +174,6 @@ export class FullSync {
   async #push(bucket: BucketName, keys: readonly ByteString[]): Promise<void> {
     const { clock, metrics } = this.#ports.host;
     const pushed = keys.map((key) => ({ ...bucket, key }));
-    const last = pushed.slice(-1);
     let queued = await this.#remote.push(pushed);
     this.#note({ keys: this.#progress.keys + keys.length });
     const { name: source } = this.#source;
@@ -165,8 +187,7 @@ export class FullSync {
       if (!goesOn || clock.monotonicMs() > untilMs) {
         throw new Fault('timeout', 'nobody fetches what differs');
       }
-      // It is there already; to push nothing means something else.
-      queued = await this.#remote.push(last);
+      queued = await this.#remote.push([]);
     }
   }
 

@@ -8,7 +8,7 @@
 
 import { crc32 } from 'node:zlib';
 import type { ByteString } from '../base/bytes.ts';
-import { assert, Fault } from '../base/fault.ts';
+import { Fault } from '../base/fault.ts';
 import { DEFAULT_BUCKET_TYPE, type ObjectKey } from '../base/names.ts';
 import { decodeMessage } from '../api/pbc/messages/message-type.ts';
 import {
@@ -79,27 +79,35 @@ export class SourceQueue {
 
   /** Puts keys at the end of the queue; there is at least one. */
   async push(keys: readonly ObjectKey[]): Promise<void> {
-    assert(keys.length > 0, 'to push nothing means something else');
-    await this.#push(keys);
+    await this.#push(pushOf(this.#queue, keys));
   }
 
-  /** A full-sync has gone through: all that the node dropped before it began has been found. */
-  noteCompared(): Promise<void> {
-    return this.#push([]);
+  /** For a full-sync that begins: another mark means that the node has dropped keys. */
+  async dropMark(): Promise<number | undefined> {
+    const { drop_mark: mark } = await this.#push(pushOf(this.#queue, []));
+    return mark;
+  }
+
+  /** A full-sync has gone through: all that the node had dropped at that mark has been found. */
+  async noteCompared(mark: number): Promise<void> {
+    await this.#push({ ...pushOf(this.#queue, []), compared_mark: mark });
   }
 
   close(): void {
     this.#connection.close();
   }
 
-  async #push(keys: readonly ObjectKey[]): Promise<void> {
-    const { queue_exists: exists } = await this.#connection.call({
+  async #push(
+    value: ReturnType<typeof pushOf> & { compared_mark?: number },
+  ): Promise<MessageOf<typeof RpbPushResp>> {
+    const answer = await this.#connection.call({
       request: RpbPushReq,
-      value: pushOf(this.#queue, keys),
+      value,
       reply: RpbPushResp,
       timeoutMs: REQUEST_TIMEOUT_MS,
     });
-    if (!exists) throw new Fault('peer-refused', `there is no queue ${this.#queue}`);
+    if (answer.queue_exists) return answer;
+    throw new Fault('peer-refused', `there is no queue ${this.#queue}`);
   }
 }
 

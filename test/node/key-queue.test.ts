@@ -88,6 +88,14 @@ t.test('what rests comes last, when its time has passed', (t) => {
   t.end();
 });
 
+t.test('the mark goes round, below 2^32', (t) => {
+  const queue = new KeyQueue(0, undefined, 2 ** 32 - 1);
+  t.equal(queue.dropMark, 2 ** 32 - 1);
+  queue.noteDropped();
+  t.equal(queue.dropMark, 0);
+  t.end();
+});
+
 t.test('a full queue drops the newest key, until a full-sync has found what it dropped', (t) => {
   const queue = new KeyQueue(2 * (KEY_BYTES + 2));
   t.equal(queue.offer(id(1), 'real-time', 1), 'queued');
@@ -99,12 +107,17 @@ t.test('a full queue drops the newest key, until a full-sync has found what it d
   queue.release(out);
   t.equal(queue.offer(id(3), 'real-time', 1), 'queued');
   t.equal(queue.isOverflowed, true);
-  queue.synced();
-  t.equal(queue.isOverflowed, true, 'that one may have begun before the key was dropped');
-  queue.synced();
-  t.equal(queue.isOverflowed, false);
+  const mark = queue.dropMark;
   queue.offer(id(4), 'real-time', 1);
   queue.offer(id(5), 'real-time', 1);
+  queue.synced(mark);
+  t.equal(queue.isOverflowed, true, 'it began before a key was dropped');
+  queue.synced(mark);
+  t.equal(queue.isOverflowed, true, 'so did another beside it');
+  queue.synced(queue.dropMark);
+  t.equal(queue.isOverflowed, false);
+  queue.offer(id(6), 'real-time', 1);
+  t.equal(queue.isOverflowed, true);
   queue.clearOverflow();
   t.equal(queue.isOverflowed, false);
   t.end();

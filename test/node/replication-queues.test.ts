@@ -343,8 +343,13 @@ t.test('a full queue says so once in the log, and until a full-sync has gone thr
     true,
     'it is for this queue, though there is no room',
   );
-  queues.push(Q, []);
-  t.match(queues.push(Q, []), { isOverflowed: false, dropped: 3 });
+  const mark = queues.dropMark(Q) ?? NaN;
+  write('d');
+  queues.noteCompared(Q, mark);
+  t.match(queues.push(Q, []), { isOverflowed: true, dropped: 4 }, 'one came while it was compared');
+  queues.noteCompared(Q, queues.dropMark(Q) ?? NaN);
+  t.match(queues.push(Q, []), { isOverflowed: false, dropped: 4 });
+  t.equal(queues.dropMark('nowhere' as ByteString), undefined);
   write('e');
   t.match(queues.status(), [{ isOverflowed: true }]);
   t.equal(queues.clearOverflow('q'), true);

@@ -35,6 +35,9 @@ export class FakeSource {
   readonly pushed: string[] = [];
   /** What is sent in place of the next lot. */
   broken: Buffer | undefined;
+  dropMark = 7;
+  /** Marks at which full-syncs that have gone through began. */
+  readonly comparedMarks: number[] = [];
   lotMax = 10;
   fetches = 0;
   readonly #outs = new Map<Socket, Out>();
@@ -122,12 +125,22 @@ export class FakeSource {
   }
 
   #push(socket: Socket, body: Buffer): void {
-    const { queuename, keys_value } = decodeMessage(RpbPushReq, body, { fieldCountMax: 10_000 });
+    const {
+      queuename,
+      keys_value,
+      compared_mark: mark,
+    } = decodeMessage(RpbPushReq, body, { fieldCountMax: 10_000 });
+    if (mark !== undefined) this.comparedMarks.push(mark);
     const keys = keys_value.map(({ key }) => String(key));
     this.pushed.push(...keys);
     this.waiting.push(...keys);
     const queue_exists = queuename === QUEUE;
-    send(socket, RpbPushResp, { queuename, queue_exists, fsync_length: this.waiting.length });
+    send(socket, RpbPushResp, {
+      queuename,
+      queue_exists,
+      fsync_length: this.waiting.length,
+      drop_mark: keys.length === 0 ? this.dropMark : undefined,
+    });
   }
 }
 

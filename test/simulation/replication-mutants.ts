@@ -57,7 +57,7 @@ export const REPLICATING: readonly Mutant[] = [
   {
     name: 'a full-sync is believed to have found what was dropped behind it',
     file: 'node/key-queue',
-    from: 'if (!this.#droppedSince)',
+    from: 'if (dropMark === this.#dropMark)',
     to: 'if (true)',
     by: 'node/key-queue.test',
   },

@@ -173,6 +173,15 @@ t.test('pushed keys come behind what clients write, and those that the queue is 
   });
   const some = { queuename: name('some'), keys_value: [key('other', 'k')] };
   t.match(await client.ask(RpbPushReq, some), { value: { queue_exists: true, fsync_length: 0 } });
+  const { value: asRiak } = await client.ask(RpbPushReq, some);
+  t.equal(asRiak['drop_mark'], undefined, 'a client of Riak does not look for it');
+  const nothing = { queuename: name('q') };
+  const { value: told } = await client.ask(RpbPushReq, nothing);
+  const compared_mark = told['drop_mark'] as number;
+  t.type(compared_mark, 'number');
+  t.match(await client.ask(RpbPushReq, { ...nothing, compared_mark }), {
+    value: { queue_exists: true, drop_mark: compared_mark },
+  });
   const nowhere = { queuename: name('nowhere'), keys_value: keys };
   t.match(await client.ask(RpbPushReq, nowhere), { value: { queue_exists: false } });
   await put(client, 'written');

@@ -53,11 +53,12 @@ export function fetchQueue(
 }
 
 export function pushKeys(
-  { queuename, keys_value: keys }: MessageOf<typeof RpbPushReq>,
-  session: Session,
+  { queuename, keys_value: keys, compared_mark: mark }: MessageOf<typeof RpbPushReq>,
+  { node: { replication } }: Session,
 ): Reply {
+  if (mark !== undefined) replication.noteCompared(queuename, mark);
   const pushed = keys.map(({ type, bucket, key }) => ({ type: bucketTypeOf(type), bucket, key }));
-  const status = session.node.replication.push(queuename, pushed);
+  const status = replication.push(queuename, pushed);
   if (status === undefined) return reply(RpbPushResp, { queuename, queue_exists: false });
   return reply(RpbPushResp, {
     queuename,
@@ -65,6 +66,7 @@ export function pushKeys(
     foldq_length: 0,
     fsync_length: status.sync,
     realt_length: status.realTime,
+    drop_mark: keys.length === 0 ? replication.dropMark(queuename) : undefined,
   });
 }
 

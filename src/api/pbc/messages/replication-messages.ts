@@ -67,6 +67,8 @@ export const RpbKeysValue = part('RpbKeysValue', {
 export const RpbPushReq = message('RpbPushReq', 204, {
   queuename: required(1, 'byteString'),
   keys_value: repeated(2, RpbKeysValue),
+  /** Vertebra's own: a full-sync has gone through that was told this mark when it began. */
+  compared_mark: optional(100, 'uint32'),
 });
 
 export const RpbPushResp = message('RpbPushResp', 205, {
@@ -75,6 +77,8 @@ export const RpbPushResp = message('RpbPushResp', 205, {
   foldq_length: optional(10, 'uint32'),
   fsync_length: optional(11, 'uint32'),
   realt_length: optional(12, 'uint32'),
+  /** Vertebra's own, to a push of nothing: the queue's mark, another one when keys were dropped. */
+  drop_mark: optional(100, 'uint32'),
 });
 
 export const RpbMembershipReq = message('RpbMembershipReq', 206, {
