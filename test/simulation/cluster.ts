@@ -207,7 +207,12 @@ export class SimulatedNode {
         totalBytes: TERABYTE,
       }),
       repair: this.#cluster.repair,
-      ...(this.#cluster.replication && { replication: this.#cluster.replication }),
+      ...(this.#cluster.replication && {
+        replication: {
+          ...this.#cluster.replication,
+          folderOf: (queue: string) => this.disk.queueFolder(queue),
+        },
+      }),
       limits: memoryOf(this.id),
       outdated: () => void this.#startAgain(node),
       stateChanged: (state) => {

@@ -19,6 +19,8 @@ import type {
 } from '../../src/storage/store.ts';
 import { SimulatedFiles } from '../storage/simulated-files.ts';
 import type { FilesPass } from '../storage/simulated-files.ts';
+import type { SpoolFolder } from '../../src/node/key-spool.ts';
+import { QueueFiles } from './queue-files.ts';
 import type { NodeClock, SeededRandom, World } from './world.ts';
 
 export interface DiskOptions {
@@ -37,6 +39,8 @@ export class SimulatedDisk {
   readonly random: SeededRandom;
   readonly options: DiskOptions;
   readonly #files: SimulatedFiles;
+  /** Of replication queues, by name. */
+  readonly #queues = new Map<string, QueueFiles>();
   #process: DiskProcess | undefined;
   #store: Store | undefined;
   /** There is no more room than the reserve, as the node may know in time. */
@@ -83,24 +87,38 @@ export class SimulatedDisk {
     return this.#store;
   }
 
+  /** Where the process that has it open keeps a replication queue. */
+  queueFolder(queue: string): SpoolFolder {
+    if (this.#process === undefined) throw new Error('no process has the disk open');
+    const files = this.#queues.get(queue) ?? new QueueFiles(this.random.fork());
+    this.#queues.set(queue, files);
+    return files.folder(this.#process);
+  }
+
   /** The process that had it open is gone. */
   crash(): void {
     if (this.#process !== undefined) this.#process.isGone = true;
     this.#process = undefined;
     this.#store = undefined;
     this.#files.crash();
+    for (const queue of this.#queues.values()) queue.crash();
     if (this.rollsBack) (this.#imageBefore ?? this.#imageNow)?.();
   }
 
   /** A new, empty disk in place of this one, or one that holds what `image` does. */
   replace(image: DiskImage | undefined): void {
-    if (image === undefined) this.#files.clear();
-    else image();
+    if (image === undefined) {
+      this.#files.clear();
+      for (const queue of this.#queues.values()) queue.clear();
+    } else image();
   }
 
   /** What is on stable storage now. */
   copy(): DiskImage {
-    return this.#files.snapshot();
+    const parts = [this.#files, ...this.#queues.values()].map((part) => part.snapshot());
+    return () => {
+      for (const bringBack of parts) bringBack();
+    };
   }
 
   /** The entry as it is on the disk. */

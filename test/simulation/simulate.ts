@@ -14,7 +14,8 @@ import { ALL_FAULTS } from './simulation-options.ts';
 import { simulate, type Verdict } from './simulation.ts';
 import { simulateSites, type SitesVerdict } from './sites.ts';
 
-const { values } = parseArgs({
+const { values, tokens } = parseArgs({
+  tokens: true,
   options: {
     seeds: { type: 'string' },
     seed: { type: 'string', default: '1' },
@@ -32,6 +33,9 @@ const { values } = parseArgs({
     first: { type: 'boolean', default: false },
   },
 });
+
+/** Options that say which seeds run and what is told of them. */
+const CHOOSING = new Set(['seeds', 'seed', 'minutes', 'first', 'verbose']);
 
 const [first, last] = seedRange();
 const wanted = values.faults?.split(',');
@@ -57,10 +61,7 @@ for (; seed <= last && Date.now() < deadlineMs; seed += 1) {
   }
   if (verdict.violations.length === 0) continue;
   brokenCount += 1;
-  console.log(
-    `seed ${seed} breaks a promise; replay: npm run simulate -- ` +
-      `${values.sites ? '--sites ' : ''}--seeds ${seed} --verbose`,
-  );
+  console.log(`seed ${seed} breaks a promise; replay: ${replay()}`);
   for (const violation of verdict.violations) console.log(`  ${violation}`);
   if (values.verbose) for (const line of verdict.log) console.log(`    ${line}`);
   if (values.first) break;
@@ -69,6 +70,15 @@ console.log(
   `${seed - first} seeds, ${ackedCount} acknowledged writes, ${brokenCount} seeds broken`,
 );
 process.exitCode = brokenCount === 0 ? 0 : 1;
+
+/** With everything that was asked for, but which seeds and how long. */
+function replay(): string {
+  const others = tokens.flatMap((token) => {
+    if (token.kind !== 'option' || CHOOSING.has(token.name)) return [];
+    return token.value === undefined ? [token.rawName] : [token.rawName, token.value];
+  });
+  return ['npm run simulate --', ...others, `--seeds ${seed} --verbose`].join(' ');
+}
 
 /** Undefined: it came to no end, or to a bug that would stop a node. */
 async function simulated<T>(run: () => Promise<T>): Promise<T | undefined> {
@@ -122,16 +132,16 @@ function clusterLine(verdict: Verdict): string {
 }
 
 function sitesLine(verdict: SitesVerdict): string {
-  const { writeCount, ackedCount, ackedUpdateCount, cutCount, absorbedCount } = verdict;
+  const { writeCount, ackedCount, ackedUpdateCount, absorbedCount } = verdict;
   return (
     `seed ${verdict.seed}: ${ackedCount} of ${writeCount} writes acknowledged, ` +
-    `${ackedUpdateCount} updates, ${absorbedCount} objects taken over, ${cutCount} cuts, ` +
-    verdict.fingerprint
+    `${ackedUpdateCount} updates, ${absorbedCount} objects taken over, ${verdict.cutCount} cuts, ` +
+    `${verdict.overflowedCount} overflowed, ${verdict.fingerprint}`
   );
 }
 
 function tellEnd(error: unknown): void {
-  console.log(`seed ${seed} breaks a promise; it ends with:`);
+  console.log(`seed ${seed} breaks a promise; replay: ${replay()}; it ends with:`);
   console.log(`  ${error instanceof Error ? error.stack : String(error)}`);
 }
 

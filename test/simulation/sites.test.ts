@@ -18,17 +18,19 @@ t.test('two sites replay bit for bit', async (t) => {
 
 t.test('what one site acknowledges the other has in the end, under faults at both', async (t) => {
   runUntraced(t);
-  let [ackedCount, absorbedCount, cutCount] = [0, 0, 0];
+  let [ackedCount, absorbedCount, cutCount, overflowedCount] = [0, 0, 0, 0];
   for (let seed = 1; seed <= 12; seed += 1) {
     const verdict = await simulateSites({ seed });
     t.same(verdict.violations, [], `npm run simulate -- --sites --seeds ${seed}`);
     ackedCount += verdict.ackedCount;
     absorbedCount += verdict.absorbedCount;
     cutCount += verdict.cutCount;
+    overflowedCount += verdict.overflowedCount;
   }
   t.ok(ackedCount > 12 * 40, `${ackedCount} writes were acknowledged`);
   t.ok(absorbedCount > 12 * 20, `${absorbedCount} objects were taken over`);
   t.ok(cutCount > 12, `the line was cut ${cutCount} times`);
+  t.ok(overflowedCount > 3, `${overflowedCount} times a site had dropped keys`);
 });
 
 /** The first seed at which something that `isFound` is found. */
@@ -61,6 +63,20 @@ t.test('a queue that died with its node is found where nothing is compared', asy
   runUntraced(t);
   const seed = await seedsUntil(
     { fullSyncs: false, isOneWay: false, faults: ['crash'], datatypeClientCount: 0 },
+    (violation) => violation.includes('was acknowledged and is lost'),
+  );
+  t.ok(seed <= SEEDS_MAX, `found at seed ${seed}`);
+});
+
+t.test('a queue without files that ended with a clean stop is found, too', async (t) => {
+  runUntraced(t);
+  const stopping = { fullSyncs: false, isOneWay: false, faults: ['clean-restart'] } as const;
+  const seed = await seedsUntil(
+    {
+      ...stopping,
+      datatypeClientCount: 0,
+      queueSize: { queueMaxBytes: 2 ** 20, queueDiskMaxBytes: 0 },
+    },
     (violation) => violation.includes('was acknowledged and is lost'),
   );
   t.ok(seed <= SEEDS_MAX, `found at seed ${seed}`);

@@ -17,6 +17,7 @@ import { causalHash } from '../../src/object/causality.ts';
 import type { PartialProperties } from '../../src/object/bucket-properties.ts';
 import type { StoredObject } from '../../src/object/stored-object.ts';
 import type { VertebraNode } from '../../src/node/node.ts';
+import type { ReplicationOptions } from '../../src/node/replication-queue.ts';
 import type { Source } from '../../src/replication/ports.ts';
 import { Sinks } from '../../src/replication/sinks.ts';
 import { SimulatedCluster, type ServingProcess, type SimulatedNode } from './cluster.ts';
@@ -49,6 +50,8 @@ export interface SitesOptions {
   readonly fullSyncs?: boolean;
   /** Whether clients write at the first site only. Default: with every fourth seed. */
   readonly isOneWay?: boolean;
+  /** Default: drawn. */
+  readonly queueSize?: QueueSize;
   /** Virtual time until what is still wrong is a finding. Default 300,000. */
   readonly healLimitMs?: number;
   /** Changes what is between the sites: how a test plants a bug. */
@@ -64,12 +67,16 @@ export interface SitesVerdict {
   readonly cutCount: number;
   /** Objects that one site took over from the other. */
   readonly absorbedCount: number;
+  /** Sites with queues that had dropped keys when all faults had ended. */
+  readonly overflowedCount: number;
   /** Equal for equal runs. */
   readonly fingerprint: string;
   readonly log: readonly string[];
 }
 
-/** With these the queues of all nodes live on. */
+type QueueSize = Required<Pick<ReplicationOptions, 'queueMaxBytes' | 'queueDiskMaxBytes'>>;
+
+/** With these the queues of all nodes live on; those with files outlive a clean stop, too. */
 const ENDLESS: readonly FaultKind[] = [
   'partition',
   'one-way-cut',
@@ -82,6 +89,13 @@ const ENDLESS: readonly FaultKind[] = [
   'slow-network',
   'clock-jump',
   'disk-full',
+];
+/** Of a queue's keys in memory and in files. Where there is little room, few keys are in either. */
+const QUEUE_SIZES: readonly QueueSize[] = [
+  { queueMaxBytes: 2 ** 20, queueDiskMaxBytes: 0 },
+  { queueMaxBytes: 2 ** 20, queueDiskMaxBytes: 2 ** 20 },
+  { queueMaxBytes: 900, queueDiskMaxBytes: 2 ** 20 },
+  { queueMaxBytes: 900, queueDiskMaxBytes: 0 },
 ];
 const SIBLINGS = utf8ToByteString('siblings');
 const DEFAULT = utf8ToByteString('default');
@@ -105,6 +119,7 @@ export async function simulateSites(options: SitesOptions): Promise<SitesVerdict
   const mode = {
     hasFullSyncs: options.fullSyncs ?? options.seed % 2 === 0,
     isOneWay: options.isOneWay ?? options.seed % 4 === 3,
+    queueSize: options.queueSize ?? world.random.pick(QUEUE_SIZES),
   };
   // Whoever loses the disk of a cluster of one has lost its bucket types.
   const nodeCounts = [
@@ -120,7 +135,7 @@ export async function simulateSites(options: SitesOptions): Promise<SitesVerdict
         disk: { writeLatencyMaxMs: 4, readLatencyMaxMs: 1 },
         network: { latencyMaxMs: 5, dropRate: 0, duplicateRate: 0, hasLinks: hasLinks(options) },
         repair: { reaper: { deleteMode: 'keep' }, handoff: { restMs: 10_000 } },
-        replication: { queueMaxBytes: 1024 * 1024, queues: [{ name: QUEUE, buckets: 'any' }] },
+        replication: { ...mode.queueSize, queues: [{ name: QUEUE, buckets: 'any' }] },
       }),
   );
   return new SitesRun(sites, options, mode).verdict();
@@ -129,6 +144,7 @@ export async function simulateSites(options: SitesOptions): Promise<SitesVerdict
 interface Mode {
   readonly hasFullSyncs: boolean;
   readonly isOneWay: boolean;
+  readonly queueSize: QueueSize;
 }
 
 /** What queues alone bring over a majority of primaries has confirmed. */
@@ -146,7 +162,10 @@ class SitesRun {
   readonly #history = new History();
   readonly #datatypes: DatatypeWorkload;
   readonly #serving = new Map<SimulatedNode, ServingProcess>();
+  readonly #sinks = new Map<SimulatedNode, Sinks>();
   #absorbedCount = 0;
+  /** With queues that had dropped keys when all faults had ended. */
+  readonly #overflowed = new Set<SimulatedCluster>();
   #cutCount = 0;
   #isOver = false;
 
@@ -201,6 +220,7 @@ class SitesRun {
       ackedUpdateCount: this.#datatypes.ackedCount,
       cutCount: this.#cutCount,
       absorbedCount: this.#absorbedCount,
+      overflowedCount: this.#overflowed.size,
       fingerprint: `${world.eventCount}/${world.nowMs.toFixed(3)}/${world.random.word()}`,
       log: violations.length === 0 ? [] : this.#machines().flatMap(({ log }) => log),
     };
@@ -208,7 +228,8 @@ class SitesRun {
 
   #faultsAt(index: number): readonly FaultKind[] {
     if (this.#mode.hasFullSyncs) return ALL_FAULTS;
-    return this.#mode.isOneWay && index === 1 ? FAULTS_OF_SOUND_DISKS : ENDLESS;
+    if (this.#mode.isOneWay && index === 1) return FAULTS_OF_SOUND_DISKS;
+    return this.#mode.queueSize.queueDiskMaxBytes > 0 ? [...ENDLESS, 'clean-restart'] : ENDLESS;
   }
 
   #runSinks(process: ServingProcess, other: SimulatedCluster) {
@@ -242,10 +263,12 @@ class SitesRun {
       this.#history.violations.push(`a sink ended with ${text}`);
     });
     this.#serving.set(machine, process);
+    this.#sinks.set(machine, sinks);
     return {
       stop: () => sinks.stop(),
       gone: () => {
         this.#serving.delete(machine);
+        this.#sinks.delete(machine);
         this.#wan.lost(process);
       },
     };
@@ -306,10 +329,31 @@ class SitesRun {
         for (const node of servingOf(site)) node.operations().runScrub();
       }
     }
-    let findings = await this.#judge();
+    let findings = [...this.#findDropped(), ...(await this.#judge())];
     while (findings.length > 0 && world.nowMs < deadlineMs) {
       await world.runUntil(() => false, world.nowMs + JUDGE_INTERVAL_MS);
-      findings = await this.#judge();
+      findings = [...this.#findDropped(), ...(await this.#judge())];
+    }
+    return findings;
+  }
+
+  /**
+   * Where a queue says that keys are missing, the operator has everything compared, and again while something is
+   * missing: a full-sync looks at one copy of each key, which may lack what the queue has dropped.
+   */
+  #findDropped(): string[] {
+    const findings: string[] = [];
+    for (const [index, site] of this.#sites.entries()) {
+      const dropping = servingOf(site).filter(({ replication }) =>
+        replication.status().some(({ isOverflowed }) => isOverflowed),
+      );
+      if (dropping.length > 0) this.#overflowed.add(site);
+      if (!this.#overflowed.has(site)) continue;
+      const other = this.#sites[1 - index]?.nodes ?? [];
+      const sinks = other.flatMap((machine) => this.#sinks.get(machine) ?? []);
+      sinks[0]?.sync(QUEUE);
+      if (dropping.length === 0) continue;
+      findings.push(`no full-sync finds what ${dropping.map(({ id }) => id).join()} dropped`);
     }
     return findings;
   }
