@@ -24,10 +24,13 @@ import {
   typeRange,
 } from '../storage/keys.ts';
 import type { BucketName, KeyRange } from '../storage/keys.ts';
-import type { Store } from '../storage/store.ts';
+import type { ScanEntry, Store } from '../storage/store.ts';
 import { mergeInOrder } from './ordered-merge.ts';
 
 const BATCH_COUNT = 256;
+/** Of a partition's first batch: most buckets have few keys there, and room is made for all that is asked for. */
+const FIRST_COUNT = 16;
+const BATCH_BYTES = 256 * 1024;
 
 /** The buckets of a type that hold a key, in order. One seek for each bucket of each partition. */
 export async function* scanBuckets(
@@ -153,26 +156,21 @@ async function* keysBetween(
   }
 }
 
-/** Batch by batch, each a scan of its own. */
-async function* keysIn(store: Store, range: KeyRange): AsyncGenerator<ByteString[]> {
-  let { from } = range;
-  for (;;) {
+/** Batch by batch, each a scan of its own, and each larger than the one before. */
+async function* keysIn(store: Store, { from, to }: KeyRange): AsyncGenerator<ByteString[]> {
+  for (let limit = FIRST_COUNT; ; limit = Math.min(4 * limit, BATCH_COUNT)) {
     const keys: ByteString[] = [];
-    // The first batch only: its size is bounded in bytes too.
-    for await (const batch of store.scan({
-      from,
-      to: range.to,
-      limit: BATCH_COUNT,
-      keysOnly: true,
-    })) {
+    let sizeBytes = 0;
+    for await (const batch of store.scan({ from, to, limit, keysOnly: true })) {
       for (const { key } of batch) {
         keys.push(decodeObjectKey(key).key.key);
-        from = keyAfter(key);
+        sizeBytes += key.length;
       }
-      break;
+      from = keyAfter((batch.at(-1) as ScanEntry).key);
+      if (sizeBytes >= BATCH_BYTES) break;
     }
-    if (keys.length === 0) return;
-    yield keys;
+    if (keys.length > 0) yield keys;
+    if (keys.length < limit && sizeBytes < BATCH_BYTES) return;
   }
 }
 

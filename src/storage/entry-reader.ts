@@ -42,6 +42,11 @@ const JOINED_READS_KEYS_MAX = 64;
 
 /** A batch of a scan ends with the entry that reaches one of these. */
 const SCAN_BATCH_COUNT = 256;
+/**
+ * Of a scan without a limit, which may find little. An iterator makes room for all that it is asked for, 64 bytes an
+ * entry, and keeps it until V8's collector comes by, which does not know of it.
+ */
+const SCAN_FIRST_COUNT = 16;
 const SCAN_BATCH_BYTES = 256 * 1024;
 
 const CORRUPT_LOG_INTERVAL_MS = 10_000;
@@ -221,9 +226,11 @@ export class EntryReader {
   ): AsyncGenerator<ScanEntry[]> {
     const needsBodies = range.keysOnly !== true && range.headsOnly !== true;
     let left = limit;
+    let count = limit === Infinity ? SCAN_FIRST_COUNT : SCAN_BATCH_COUNT;
     let hasDamagedKey = false;
     while (left > 0) {
-      const stored = await iterator.nextv(Math.min(SCAN_BATCH_COUNT, left));
+      const stored = await iterator.nextv(Math.min(count, left));
+      if (stored.length === count) count = Math.min(4 * count, SCAN_BATCH_COUNT);
       if (stored.length === 0) {
         // Who reads all of a range is told, at its end, that there was something that nobody can name.
         if (hasDamagedKey && limit === Infinity) throw damagedKeyFault();

@@ -11,6 +11,7 @@ import type { IndexEntry } from '../../src/object/stored-object.ts';
 import type { IndexScan } from '../../src/peer/messages.ts';
 import type { StoreReplica } from '../../src/replica/store-replica.ts';
 import { MemoryStore } from '../../src/storage/memory-store.ts';
+import type { ScanEntry, ScanRange } from '../../src/storage/store.ts';
 import {
   content,
   objectKey,
@@ -96,6 +97,42 @@ t.test('more keys than a batch holds come through whole', async (t) => {
   }
   t.same(listed, keys.map(({ key }) => key).sort(compare));
   t.ok(Math.max(...batches) <= 256);
+});
+
+/** How many entries each scan of a store may give at most. */
+class CountingStore extends MemoryStore {
+  readonly limits: (number | undefined)[] = [];
+
+  override scan(range: ScanRange): AsyncIterableIterator<readonly ScanEntry[]> {
+    this.limits.push(range.limit);
+    return super.scan(range);
+  }
+}
+
+t.test(
+  'few keys are listed by one small scan of each partition, many by larger ones',
+  async (t) => {
+    const store = new CountingStore();
+    const { replica } = await openReplica(new VirtualHost(), store);
+    const listed = (): Promise<readonly ByteString[]> => {
+      store.limits.length = 0;
+      return collect(replica.listKeys({ partitions: ALL }, TYPE, text('patients')));
+    };
+    await put(replica, objectKey('one'));
+    t.equal((await listed()).length, 1);
+    t.same(store.limits, Array(RING_SIZE).fill(16));
+    for (let count = 0; count < 400; count += 1) await put(replica, objectKey(`key ${count}`));
+    t.equal((await listed()).length, 401);
+    t.same([...new Set(store.limits)], [16, 64]);
+  },
+);
+
+t.test('long names come in batches of few, and all of them', async (t) => {
+  const replica = await open();
+  const keys = Array.from({ length: 40 }, (_, index) => objectKey(`${index}`.padEnd(60_000, '-')));
+  for (const key of keys) await put(replica, key);
+  const listed = await collect(replica.listKeys({ partitions: ALL }, TYPE, text('patients')));
+  t.same(listed, keys.map(({ key }) => key).sort(compare));
 });
 
 /** All that a bucket's scans find now. */

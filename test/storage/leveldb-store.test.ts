@@ -162,6 +162,26 @@ t.test('scans are bounded in number, and come back when they end', async (t) => 
   t.equal(host.gauges.get('store_scans'), 0);
 });
 
+t.test(
+  'a scan asks for little first, for an iterator keeps room for all that it is asked',
+  async (t) => {
+    const { store } = await openStore(t, { folder: newFolder() });
+    const keys = Array.from({ length: 700 }, (_, index) => `key ${index}`);
+    await store.write(keys.map((key) => put(key, '1')));
+    const sizes = async (limit?: number): Promise<readonly number[]> => {
+      const batches: number[] = [];
+      const range = { ...ALL, keysOnly: true, ...(limit === undefined ? {} : { limit }) };
+      for await (const { length } of store.scan(range)) batches.push(length);
+      return batches;
+    };
+    t.same(await sizes(), [16, 64, 256, 256, 108]);
+    t.equal(
+      (await sizes(300)).reduce((sum, size) => sum + size),
+      300,
+    );
+  },
+);
+
 t.test('a folder that cannot be opened is refused with a sentence', async (t) => {
   const host = recordingHost();
   const folder = newFolder();
