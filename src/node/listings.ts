@@ -7,16 +7,16 @@
 
 import type { ByteString } from '../base/bytes.ts';
 import { Fault } from '../base/fault.ts';
-import type { Metrics } from '../base/host.ts';
+import type { Host } from '../base/host.ts';
 import { replicaCountsOfType } from '../membership/effective-properties.ts';
 import type { IndexMatch } from '../object/index-entries.ts';
 import type { IndexScan } from '../peer/messages.ts';
-import { CoverageAdmission } from './coverage-admission.ts';
+import { CoverageAdmission, type CoverageLimits } from './coverage-admission.ts';
 import type { NodeParts } from './node-parts.ts';
 import type { CoverageOptions } from './node-service.ts';
 
 export interface ListingsPorts {
-  readonly metrics: Metrics;
+  readonly host: Pick<Host, 'clock' | 'metrics'>;
   /** Throws the fault that keeps the node from serving. */
   readonly mustServe: () => Pick<NodeParts, 'coverage' | 'topology'>;
 }
@@ -25,9 +25,8 @@ export class Listings {
   readonly #admission: CoverageAdmission;
   readonly #mustServe: ListingsPorts['mustServe'];
 
-  /** `coverageMax`: listings and queries under way at most. */
-  constructor({ metrics, mustServe }: ListingsPorts, coverageMax: number) {
-    this.#admission = new CoverageAdmission(metrics, coverageMax);
+  constructor({ host, mustServe }: ListingsPorts, limits: CoverageLimits) {
+    this.#admission = new CoverageAdmission(host, limits);
     this.#mustServe = mustServe;
   }
 
@@ -37,7 +36,9 @@ export class Listings {
   ): AsyncIterableIterator<readonly ByteString[]> {
     const { coverage, topology } = this.#mustServe();
     const n = mustKnow(replicaCountsOfType(topology.state(), type));
-    return this.#admission.admit('list_fsm', () => coverage.listBuckets(type, n, options));
+    return this.#admission.admit('list_fsm', options.timeoutMs, () => {
+      return coverage.listBuckets(type, n, options);
+    });
   }
 
   keys(
@@ -47,13 +48,17 @@ export class Listings {
   ): AsyncIterableIterator<readonly ByteString[]> {
     const { coverage, topology } = this.#mustServe();
     const n = mustKnow(topology.properties(type, bucket)).n_val;
-    return this.#admission.admit('list_fsm', () => coverage.listKeys({ type, bucket }, n, options));
+    return this.#admission.admit('list_fsm', options.timeoutMs, () => {
+      return coverage.listKeys({ type, bucket }, n, options);
+    });
   }
 
   index(scan: IndexScan, options: CoverageOptions): AsyncIterableIterator<readonly IndexMatch[]> {
     const { coverage, topology } = this.#mustServe();
     const n = mustKnow(topology.properties(scan.type, scan.bucket)).n_val;
-    return this.#admission.admit('index_fsm', () => coverage.index(scan, n, options));
+    return this.#admission.admit('index_fsm', options.timeoutMs, () => {
+      return coverage.index(scan, n, options);
+    });
   }
 }
 

@@ -20,8 +20,9 @@ export interface NodeLimits {
   readonly requestBytesMax: number;
   /** Client requests that wait for room at the edges; with more the first are refused. */
   readonly waitingMax: number;
-  /** Listings and index queries under way. */
+  /** Listings under way, and index queries; with more the next wait, so many of each kind. */
   readonly coverageMax: number;
+  readonly coverageWaitingMax: number;
   /** One read in so many asks every replica, whatever its quorums need. */
   readonly fullReadInterval: number;
   /** Objects under read repair at once; more are skipped. */
@@ -106,6 +107,7 @@ export const NODE_LIMITS: NodeLimits = {
   requestBytesMax: 512 * 1024 * 1024,
   waitingMax: 20_000,
   coverageMax: 64,
+  coverageWaitingMax: 4_096,
   fullReadInterval: 10,
   readRepairsMax: 128,
   readRepairBytesMax: 64 * 1024 * 1024,

@@ -149,10 +149,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     const { diskSpace, diskGuard } = options;
     this.#disk =
       diskSpace && new DiskGuard(host, diskSpace, { ...DISK_GUARD_DEFAULTS, ...diskGuard });
-    this.#listings = new Listings(
-      { metrics: host.metrics, mustServe: () => this.#mustServe() },
-      this.#limits.coverageMax,
-    );
+    this.#listings = new Listings({ host, mustServe: () => this.#mustServe() }, this.#limits);
     this.#folds = new Folds({
       host,
       mustServe: () => this.#mustServe(),

@@ -22,8 +22,9 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   backup_shared_bytes_total: 'Taken over by backups from their bases, without copying',
   client_tls_renewals_failed_total: 'Certificates shown to clients that could not be taken over',
   client_tls_renewals_total: 'Changes of these certificates taken over',
-  coverage_refused: 'Listings and index queries refused because too many were under way',
+  coverage_refused: 'Listings and index queries refused because too many waited',
   coverage_restarts_total: 'Parts of a listing or query begun again at another node',
+  coverage_waited: 'Listings and index queries that had to wait until others had ended',
   disk_refused_total: 'Writes refused here for want of room',
   event_loop_delays_total:
     'Looks at the event loop, 100 a second, at least so late; from_ms 0: all',

@@ -20,6 +20,7 @@ const GAUGES: Catalogue = {
   client_tls_crl_expiry_timestamp_seconds:
     "When the first list of clients' revoked certificates ends",
   clusteraae_fsm_active: 'Folds under way that this node coordinates',
+  coverage_waiting: 'Listings and index queries that wait until others have ended',
   disk_free_bytes: 'Room on the file system of the data folder',
   disk_full: '1 while new data is refused for want of room',
   disk_growth_bytes_per_second:
@@ -114,9 +115,9 @@ const RIAK_COUNTERS: Catalogue = {
   clusteraae_fsm_create_error: 'Folds refused because too many were under way',
   coord_redirs_total: 'Writes passed on to a node that holds the key',
   index_fsm_create: 'Index queries begun',
-  index_fsm_create_error: 'Index queries refused because too many were under way',
+  index_fsm_create_error: 'Index queries refused because too many waited',
   list_fsm_create: 'Listings begun',
-  list_fsm_create_error: 'Listings refused because too many were under way',
+  list_fsm_create_error: 'Listings refused because too many waited',
   node_get_fsm_errors: 'Reads that ended with an error',
   node_get_fsm_rejected: 'Reads refused for overload',
   node_gets: 'Reads coordinated',

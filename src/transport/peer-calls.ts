@@ -17,13 +17,15 @@ import { ServerStream } from './server-stream.ts';
 
 /** Links that have not introduced themselves. */
 const NEWCOMERS_MAX = 64;
+/** Of many peers, each with as many listings and queries as a node carries; some of the members answer each. */
+const STREAMS_MAX = 1_024;
 
 export interface PeerCallsOptions {
   /** Asked by those who want to be taken in; without it nobody is. */
   readonly joins?: JoinHandler;
   /** Requests of one peer worked on at once; as many again may wait. Default 2,048. */
   readonly concurrency?: number;
-  /** Streams of all peers. Default 64. */
+  /** Streams of all peers. Default 1,024. */
   readonly streamsMax?: number;
   /** How long a peer may take nothing of a stream. Default 300,000. */
   readonly streamStallTimeoutMs?: number;
@@ -85,7 +87,7 @@ export class PeerCalls {
   }
 
   acceptStream(call: ServedStream): void {
-    if (this.#streams.size >= (this.#options.streamsMax ?? 64)) {
+    if (this.#streams.size >= (this.#options.streamsMax ?? STREAMS_MAX)) {
       this.#ports.host.metrics.count('peer_streams_refused');
       call.emit('error', { code: status.RESOURCE_EXHAUSTED, details: 'too many streams' });
       return;

@@ -198,14 +198,17 @@ t.test(
   },
 );
 
-t.test('queries past the limit are refused until one has ended', async (t) => {
-  const cluster = await TestCluster.start({ nodeCount: 3, limits: { coverageMax: 1 } });
+t.test('queries past the limit wait, and past that are refused until one has ended', async (t) => {
+  const limits = { coverageMax: 1, coverageWaitingMax: 1 };
+  const cluster = await TestCluster.start({ nodeCount: 3, limits });
   const list = (): AsyncIterableIterator<readonly ByteString[]> => {
     return cluster.node(N1).listBuckets(DEFAULT_BUCKET_TYPE, OPTIONS);
   };
   const first = list();
+  const second = all(cluster, list());
   t.throws(list, { code: 'overload' });
   await first.return?.();
+  t.same(await second, []);
   t.same(await all(cluster, list()), []);
   t.same(await all(cluster, list()), []);
 });

@@ -13,6 +13,7 @@ export class VirtualHost implements Host {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly counters = new Map<string, number>();
+  readonly gauges = new Map<string, number>();
   readonly logged: string[] = [];
   #nowMs = 0;
   #timers: Timer[] = [];
@@ -37,7 +38,9 @@ export class VirtualHost implements Host {
       count: (name, by = 1) => {
         this.counters.set(name, (this.counters.get(name) ?? 0) + by);
       },
-      gauge: () => {},
+      gauge: (name, value) => {
+        this.gauges.set(name, value);
+      },
       observe: () => {},
     };
   }
