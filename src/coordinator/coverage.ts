@@ -2,10 +2,10 @@
  * Coverage: a question to the whole cluster, each partition answered by one node.
  *
  * The plan names the fewest nodes that together hold every partition; each streams its answers in
- * order, and they are merged into one ordered stream. When a node is lost on the way, a new plan
- * finds other holders for its partitions, and they go on strictly after the last item it sent, so
- * that nothing is missed and nothing comes twice. Memory is bounded by two batches of each node; the
- * reader's pace is the brake.
+ * order, and they are merged into one ordered stream. When a node is lost on the way, or hangs until
+ * it is judged down, a new plan finds other holders for its partitions, and they go on strictly after
+ * the last item it sent, so that nothing is missed and nothing comes twice. Memory is bounded by two
+ * batches of each node; the reader's pace is the brake.
  *
  * Like Riak's, these answers are those of one replica: what has not reached it yet is not there.
  */
@@ -52,6 +52,9 @@ interface Question<T> {
 
 /** What a question to the whole cluster takes at least. */
 const LEAST_TIME_MS = 1;
+
+/** How long a node is waited for until it is asked whether it is still up. */
+const WATCH_MS = 1_000;
 
 /** Items handed on at once. */
 const BATCH_MAX = 1_000;
@@ -274,7 +277,7 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
       const cursor = this.#hungry.at(-1);
       if (cursor === undefined || this.#isClosed) return;
       try {
-        const hasMore = await this.#inTime(() => cursor.fill());
+        const hasMore = await this.#fill(cursor);
         this.#hungry.pop();
         if (hasMore) this.#ready.push(cursor);
       } catch (error) {
@@ -291,35 +294,43 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
     }
   }
 
-  /** The node itself answers without a transport that would watch the time; late is too late. */
-  async #inTime<R>(wait: () => Promise<R>): Promise<R> {
+  /**
+   * As the cursor's own. The node itself answers without a transport that would watch the time; late
+   * is too late. One that hangs keeps its link for longer than it is held to be up.
+   */
+  async #fill(cursor: BatchCursor<T, Share<T>>): Promise<boolean> {
     const { clock } = this.#ports.host;
     const leftMs = (): number => this.#deadlineMs - clock.monotonicMs();
-    let cancel = (): void => undefined;
-    const overtime = new Promise<never>((_resolve, reject) => {
-      cancel = clock.after(Math.max(leftMs(), 0), () => {
-        reject(tooLate());
+    const filled = cursor.fill();
+    for (;;) {
+      let cancel = (): void => undefined;
+      const pause = new Promise<undefined>((resolve) => {
+        cancel = clock.after(Math.min(Math.max(leftMs(), 0), WATCH_MS), () => {
+          resolve(undefined);
+        });
       });
-    });
-    try {
-      const result = await Promise.race([wait(), overtime]);
-      if (leftMs() <= 0) throw tooLate();
-      return result;
-    } finally {
-      cancel();
+      try {
+        const hasMore = await Promise.race([filled, pause]);
+        if (leftMs() <= 0) throw tooLate();
+        if (hasMore !== undefined) return hasMore;
+      } finally {
+        cancel();
+      }
+      if (this.#canReplace(cursor.source)) {
+        throw new Fault('peer-unreachable', 'the node hangs, and others can answer for it');
+      }
     }
+  }
+
+  /** Whether the node is down, and the rest of its share can be had from others. */
+  #canReplace({ node, partitions }: Share<T>): boolean {
+    return !this.#ports.view.isUp(node) && this.#findShares(partitions, 0) !== undefined;
   }
 
   /** Opens streams for `partitions` (all of them if undefined), going on after `after`. */
   #open(partitions: readonly Partition[] | undefined, after: T | undefined): void {
-    const { view, peer, host, self } = this.#ports;
-    const shares = findShares(view, {
-      counts: this.#question.n,
-      partitions: partitions && new Set(partitions),
-      lost: this.#lost,
-      localNode: self,
-      seed: host.random.integer(view.ring().nodes.length),
-    });
+    const { view, peer, host } = this.#ports;
+    const shares = this.#findShares(partitions, host.random.integer(view.ring().nodes.length));
     if (shares === undefined) {
       const code = this.#hasOverload ? 'overload' : 'peer-unreachable';
       throw new Fault(code, 'of some partitions no replica answers');
@@ -330,6 +341,19 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
       const batches = new Answers(items, this.#question, after);
       this.#hungry.push(new BatchCursor({ ...share, after }, batches));
     }
+  }
+
+  #findShares(
+    partitions: readonly Partition[] | undefined,
+    seed: number,
+  ): ReturnType<typeof findShares> {
+    return findShares(this.#ports.view, {
+      counts: this.#question.n,
+      partitions: partitions && new Set(partitions),
+      lost: this.#lost,
+      localNode: this.#ports.self,
+      seed,
+    });
   }
 }
 

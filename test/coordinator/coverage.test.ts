@@ -19,8 +19,18 @@ const KEYS = Array.from({ length: 64 }, (_, index) => {
 
 type Batches = AsyncIterableIterator<PeerStreamItem>;
 
+interface World {
+  readonly host?: VirtualHost;
+  readonly isUp?: (node: NodeId) => boolean;
+  /** Waited for before each key that is sent. */
+  readonly pause?: (node: NodeId, sentCount: number) => Promise<void> | undefined;
+}
+
 /** Each key lies in the partition of its number; `breaks` is asked before each key that is sent. */
-function coordinatorOf(breaks: (node: NodeId, sentCount: number) => boolean): CoverageCoordinator {
+function coordinatorOf(
+  breaks: (node: NodeId, sentCount: number) => boolean,
+  { host = new VirtualHost(), isUp = () => true, pause = () => undefined }: World = {},
+): CoverageCoordinator {
   const ring = new Ring({
     ringSize: RING_SIZE,
     members: NODES.map((id) => ({ id, location: '' })),
@@ -30,20 +40,21 @@ function coordinatorOf(breaks: (node: NodeId, sentCount: number) => boolean): Co
     const { partitions } = (request as PeerStreamRequest & { readonly verb: 'list-keys' }).share;
     const held = KEYS.filter((_, index) => partitions.some((each) => each === index % RING_SIZE));
     for (const [sentCount, name] of held.entries()) {
+      await pause(node, sentCount);
       if (breaks(node, sentCount)) throw new Fault('peer-closed', 'the link broke');
       yield { kind: 'names', names: [name] };
     }
   }
   const ports: Pick<CoordinatorPorts, 'host' | 'self' | 'peer' | 'view'> = {
-    host: new VirtualHost(),
+    host,
     self: NODES[0] as NodeId,
     peer: { request: () => Promise.reject(new Fault('peer-refused', 'streams only')), stream },
     view: {
       ring: () => ring,
       jointRing: () => undefined,
-      isUp: () => true,
+      isUp,
       livenessVersion: () => 0,
-      mayCover: () => true,
+      mayCover: isUp,
       properties: () => undefined,
       isInCoverage: () => true,
     },
@@ -51,9 +62,12 @@ function coordinatorOf(breaks: (node: NodeId, sentCount: number) => boolean): Co
   return new CoverageCoordinator(ports);
 }
 
-async function listed(coverage: CoverageCoordinator): Promise<ByteString[]> {
+async function listed(
+  coverage: CoverageCoordinator,
+  { n = 3, timeoutMs = 1_000 } = {},
+): Promise<ByteString[]> {
   const names: ByteString[] = [];
-  for await (const batch of coverage.listKeys(BUCKET, 3, { timeoutMs: 1_000 })) {
+  for await (const batch of coverage.listKeys(BUCKET, n, { timeoutMs })) {
     names.push(...batch);
   }
   return names;
@@ -81,3 +95,62 @@ t.test('where too few nodes are left the query ends with a fault', async (t) => 
     code: 'peer-unreachable',
   });
 });
+
+/** A world in which the first node but the own that has sent five keys hangs, and is soon judged down. */
+function hanging(): World & {
+  readonly host: VirtualHost;
+  readonly hung: () => NodeId | undefined;
+  readonly goOn: () => void;
+} {
+  const host = new VirtualHost();
+  let hung: NodeId | undefined;
+  let goOn = (): void => undefined;
+  const over = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  return {
+    host,
+    hung: () => hung,
+    goOn: () => {
+      goOn();
+    },
+    isUp: (node) => node !== hung || host.clock.monotonicMs() < 3_000,
+    pause: (node, sentCount) => {
+      if (sentCount === 5 && node !== NODES[0]) hung ??= node;
+      return node === hung ? over : undefined;
+    },
+  };
+}
+
+t.test('a node that hangs is left when it is judged down, not when the time is over', async (t) => {
+  const world = hanging();
+  const names = listed(
+    coordinatorOf(() => false, world),
+    { timeoutMs: 60_000 },
+  );
+  let isListed = false;
+  void names.then(() => (isListed = true));
+  await world.host.advance(2_900);
+  t.ok(world.hung(), 'one hangs');
+  t.notOk(isListed, 'and is waited for while it counts as up');
+  await world.host.advance(3_000);
+  t.ok(isListed, 'others have answered for it');
+  world.goOn();
+  t.same(await names, KEYS);
+  t.equal(world.host.timerCount, 0);
+});
+
+t.test(
+  'a node that hangs and is judged down is waited for where nobody can replace it',
+  async (t) => {
+    const world = hanging();
+    const names = listed(
+      coordinatorOf(() => false, world),
+      { n: 1, timeoutMs: 60_000 },
+    );
+    await world.host.advance(20_000);
+    t.ok(world.hung(), 'one hangs');
+    world.goOn();
+    t.same(await names, KEYS);
+  },
+);
