@@ -105,8 +105,16 @@ export class Read {
     const { key, span } = plan.request;
     this.#span = span?.child('coordinate read');
     const parentSpan = this.#span;
-    this.#objectRequest = { verb: 'get', key, headOnly: false, parentSpan };
-    this.#headRequest = { verb: 'get', key, headOnly: true, parentSpan };
+    // A majority has one at least that has confirmed the last write to a majority.
+    const mayMiss = 2 * required.r <= required.n;
+    const common = {
+      verb: 'get',
+      key,
+      parentSpan,
+      ...(mayMiss && { awaitsWrites: true }),
+    } as const;
+    this.#objectRequest = { ...common, headOnly: false };
+    this.#headRequest = { ...common, headOnly: true };
     this.#startMs = ports.host.clock.monotonicMs();
     this.#spareDelayMs = wave.asked.reduce((longestMs, { node }) => {
       return Math.max(longestMs, ports.answerTimes.usualMs(node));

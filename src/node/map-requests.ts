@@ -91,6 +91,8 @@ export class MapRequests {
     const place = topology.place(key);
     if (place === undefined) return undefined;
     host.metrics.count('vnode_gets');
+    // One replica is asked, and another may have confirmed the write before.
+    await replica.settled(key);
     const object = await replica.get(key, place.partition);
     if (object === undefined) return undefined;
     const shown = await show(object, place.properties, host.clock);

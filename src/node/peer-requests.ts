@@ -100,8 +100,9 @@ export class PeerRequests implements PeerHandler {
       case 'ping':
         return this.#pong(source, request);
       case 'get': {
-        const { key, headOnly } = request;
+        const { key, headOnly, awaitsWrites } = request;
         const { partition } = topology.place(key) ?? (await this.#mustPlace(source, key));
+        if (awaitsWrites === true) await replica.settled(key);
         host.metrics.count(headOnly ? 'vnode_heads' : 'vnode_gets');
         const record = await replica.getRecord(key, partition, headOnly, span);
         if (record === undefined && replica.isDamaged(key)) {

@@ -20,8 +20,16 @@ export type PeerRequest = PeerQuestion & { readonly parentSpan?: SpanContext | u
 type PeerQuestion =
   /** Liveness both ways, and who is behind. */
   | { readonly verb: 'ping'; readonly epoch: Epoch; readonly incarnation: number }
-  /** This node's copy of an object: the whole record or its head. */
-  | { readonly verb: 'get'; readonly key: ObjectKey; readonly headOnly: boolean }
+  /**
+   * This node's copy of an object: the whole record or its head; if it `awaitsWrites`, with all changes of
+   * the key that came before. A peer of before that field answers from what is durable now.
+   */
+  | {
+      readonly verb: 'get';
+      readonly key: ObjectKey;
+      readonly headOnly: boolean;
+      readonly awaitsWrites?: boolean;
+    }
   /**
    * Merge `record` into this node's copy, durably. `hintFor` names the node it is owed to, when the
    * receiver is a fallback.

@@ -61,7 +61,10 @@ const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
 export function requestToTuple(request: PeerRequest): WireTuple {
   const { parentSpan } = request;
   const tuple = questionToTuple(request);
-  return parentSpan === undefined ? tuple : [...tuple, encodeTraceparent(parentSpan)];
+  const trace = parentSpan && encodeTraceparent(parentSpan);
+  const awaitsWrites = request.verb === 'get' && request.awaitsWrites === true;
+  if (awaitsWrites) return [...tuple, trace ?? null, true];
+  return trace === undefined ? tuple : [...tuple, trace];
 }
 
 function questionToTuple(request: PeerRequest): WireTuple {
@@ -113,7 +116,9 @@ export function tupleToRequest(tuple: unknown): PeerRequest {
   if (reader.remaining === 0) return request;
   // What is none is passed over: a trace is no reason to refuse work.
   const parentSpan = decodeTraceparent(reader.raw());
-  return parentSpan === undefined ? request : { ...request, parentSpan };
+  const traced = parentSpan === undefined ? request : { ...request, parentSpan };
+  const awaitsWrites = traced.verb === 'get' && reader.remaining > 0 && reader.raw() === true;
+  return awaitsWrites ? { ...traced, awaitsWrites } : traced;
 }
 
 function readRequest(reader: TupleReader): PeerRequest {

@@ -62,6 +62,8 @@ export interface Hint {
 }
 
 export interface Replica {
+  /** Resolves when the changes of the key that have come are durable or have failed; undefined: none are under way. */
+  settled(key: ObjectKey): Promise<void> | undefined;
   /** Undefined: no readable copy (a damaged one is counted and treated as absent). */
   get(key: ObjectKey, partition: Partition): Promise<StoredObject | undefined>;
   /** The record's bytes, or just its head; both decode with `object/record.ts`. */

@@ -176,6 +176,10 @@ export class StoreReplica implements Replica {
     await Promise.all([this.#writePath.close(), this.#indexSweep.close()]);
   }
 
+  settled(key: ObjectKey): Promise<void> | undefined {
+    return this.#writePath.settledKey(key);
+  }
+
   get(key: ObjectKey, partition: Partition): Promise<StoredObject | undefined> {
     return this.#reads.get(key, partition);
   }

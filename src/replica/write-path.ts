@@ -119,8 +119,18 @@ export class WritePath {
   async settled(isMeant: (key: ObjectKey) => boolean): Promise<void> {
     const slots: KeySlot[] = [];
     for (const slot of this.#slots.values()) if (isMeant(slot.place.key)) slots.push(slot);
-    if (slots.length === 0) return;
-    await new Promise<void>((resolve) => {
+    if (slots.length > 0) await this.#passed(slots);
+  }
+
+  /** As `settled`, for one key; undefined: nothing is under way for it. */
+  settledKey(key: ObjectKey): Promise<void> | undefined {
+    if (this.#slots.size === 0) return undefined;
+    const slot = this.#slots.get(keyToString(key));
+    return slot && this.#passed([slot]);
+  }
+
+  #passed(slots: readonly KeySlot[]): Promise<void> {
+    return new Promise((resolve) => {
       const passing = new Passing(resolve);
       // All enter before the first can be through.
       for (const slot of slots) {

@@ -64,6 +64,8 @@ class KeptStore implements Store {
   readonly #kept: MemoryStore;
   #isClosed = false;
   #fencedFor: string | undefined;
+  /** Writes wait for it. */
+  gate: Promise<void> | undefined;
 
   constructor(kept: MemoryStore) {
     this.#kept = kept;
@@ -88,7 +90,8 @@ class KeptStore implements Store {
 
   write(operations: readonly WriteOperation[]): Promise<void> {
     const refusal = this.refusal();
-    return refusal === undefined ? this.#kept.write(operations) : Promise.reject(refusal);
+    if (refusal !== undefined) return Promise.reject(refusal);
+    return this.gate?.then(() => this.#kept.write(operations)) ?? this.#kept.write(operations);
   }
 
   scan(range: Parameters<Store['scan']>[0]): ReturnType<Store['scan']> {
@@ -217,6 +220,19 @@ export class TestCluster {
 
   counted(id: NodeId, name: string): number {
     return this.metrics.get(id)?.counters.get(name) ?? 0;
+  }
+
+  /** What the node writes is on its way to the disk until the function that this returns is called. */
+  holdWrites(id: NodeId): () => void {
+    const { store } = this.#mustProcess(id);
+    let open = (): void => undefined;
+    store.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    return () => {
+      store.gate = undefined;
+      open();
+    };
   }
 
   /** The process is gone from one moment to the next; its store stays. */

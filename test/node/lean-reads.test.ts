@@ -69,6 +69,23 @@ t.test('no copy anywhere is said after a quorum, and everyone is asked all the s
   t.same(asked, [N2, N3]);
 });
 
+t.test('a read of less than a majority finds what its replica is writing', async (t) => {
+  const teller = await begin({ timings: { spareDelayMs: 1_000 } });
+  const { cluster } = teller;
+  const key = keyAt(teller);
+  const release = cluster.holdWrites(N1);
+  t.equal((await teller.put(N2, key, { text: 'a', w: 2 })).kind, 'stored');
+  let found: unknown;
+  const read = cluster.node(N1).get({ key, r: 1 });
+  void read.then((outcome) => (found = told(outcome)));
+  await cluster.time.advance(500);
+  t.equal(found, undefined, 'its copy is not on the disk');
+  t.same(told(await teller.get(N1, key, { r: 2 })), ['a'], 'a majority does not wait for it');
+  release();
+  await cluster.settle(read);
+  t.same(found, ['a']);
+});
+
 t.test('a replica that fails is passed over at once', async (t) => {
   const teller = await begin();
   const { cluster } = teller;

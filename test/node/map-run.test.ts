@@ -8,7 +8,7 @@ import { runJob } from '../../src/mapreduce/run-job.ts';
 import type { ScriptEngine } from '../../src/mapreduce/script.ts';
 import { erlangPhase, jsonJob } from '../mapreduce/job-world.ts';
 import { TestCluster } from './cluster-harness.ts';
-import { N1, N2, N3, Teller } from './told.ts';
+import { contextOf, N1, N2, N3, Teller } from './told.ts';
 import { ProcessClock } from './virtual-time.ts';
 
 const [N4, N5] = ['n4', 'n5'] as string[] as [NodeId, NodeId];
@@ -94,6 +94,21 @@ t.test('a node that is gone, silent or without a copy is gone round', async (t) 
   cluster.wipe(N4);
   await cluster.restart(N4);
   t.same(await resultsAt(cluster, N1, job), texts(ALL_NAMES), 'with an empty store');
+});
+
+t.test('a function is given what its node was writing before', async (t) => {
+  const cluster = await TestCluster.start({ nodeCount: 3 });
+  const teller = new Teller(cluster);
+  const key = cluster.keyWhere(([first]) => first === N1);
+  await teller.put(N2, key, { text: 'old', w: 3 });
+  await untilFilled(cluster);
+  const release = cluster.holdWrites(N1);
+  const context = contextOf(await teller.get(N2, key));
+  t.equal((await teller.put(N2, key, { text: 'new', w: 2, context })).kind, 'stored');
+  const mapped = resultsAt(cluster, N1, jsonJob(inputsOf([key.key]), [VALUES]));
+  await cluster.time.advance(100);
+  release();
+  t.same(await mapped, texts(['new']));
 });
 
 t.test('nodes of before this request leave the work to the node that was asked', async (t) => {

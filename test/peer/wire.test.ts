@@ -174,6 +174,18 @@ t.test(
   },
 );
 
+t.test('a read that awaits writes says so behind its trace, which an older node reads', (t) => {
+  const parentSpan = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), isSampled: true };
+  const get = tupleToRequest([2, 'default', 'bucket', 'key', true]);
+  const awaiting = { ...get, awaitsWrites: true } as typeof get;
+  t.same(requestToTuple(awaiting).slice(0, 5), requestToTuple(get));
+  t.same(decodeRequest(encodeRequest(awaiting)), awaiting);
+  const traced = requestToTuple({ ...awaiting, parentSpan });
+  t.same(traced.slice(0, 6), requestToTuple({ ...get, parentSpan }));
+  t.same(tupleToRequest(traced), { ...awaiting, parentSpan });
+  t.end();
+});
+
 t.test('a request that only a later release has is not supported, and not malformed', (t) => {
   t.throws(() => tupleToRequest([99, 'new']), { code: 'peer-unsupported' });
   t.throws(() => tupleToStreamRequest([99]), { code: 'peer-unsupported' });

@@ -113,6 +113,37 @@ t.test('a merge that adds nothing is answered when what it found is durable', as
   t.equal(store.writeCount, 2, 'the identity, and one write for both');
 });
 
+t.test('whoever waits for a key finds what came before', async (t) => {
+  const { replica, store } = await openWorld();
+  t.equal(replica.settled(KEY), undefined, 'nothing is under way');
+  let openGate = (): void => {};
+  store.gate = new Promise((resolve) => {
+    openGate = resolve;
+  });
+  const theirs = record(await foreignObject('theirs'));
+  const merged = replica.merge(KEY, placementOf(KEY), theirs, undefined);
+  t.equal(replica.settled(objectKey('other')), undefined, 'other keys are not waited for');
+  let isSettled = false;
+  const settled = replica.settled(KEY)?.then(() => (isSettled = true));
+  await settle();
+  t.notOk(isSettled, 'it is on its way to the disk');
+  openGate();
+  await settled;
+  t.same(valuesOf(await replica.get(KEY, partitionFor(KEY))), ['theirs']);
+  await merged;
+  t.equal(replica.settled(KEY), undefined);
+});
+
+t.test('whoever waits for a write that fails goes on', async (t) => {
+  const { replica, store } = await openWorld();
+  store.fenceAfter(0);
+  const theirs = record(await foreignObject('theirs'));
+  const merged = replica.merge(KEY, placementOf(KEY), theirs, undefined);
+  await replica.settled(KEY);
+  t.same(valuesOf(await replica.get(KEY, partitionFor(KEY))), []);
+  await t.rejects(merged, { code: 'store-fenced' });
+});
+
 for (const stop of ['no stop', 'a clean stop'] as const) {
   t.test(
     `a copy that a peer brought back does not continue its chain, after ${stop}`,
