@@ -122,8 +122,8 @@ const FACTORIES: ReadonlyMap<string, StepFactory> = new Map<string, StepFactory>
   ['less_than', comparison((order) => order < 0)],
   ['greater_than_eq', comparison((order) => order >= 0)],
   ['less_than_eq', comparison((order) => order <= 0)],
-  ['eq', comparison((order) => order === 0)],
-  ['neq', comparison((order) => order !== 0)],
+  ['eq', equality((isEqual) => isEqual)],
+  ['neq', equality((isEqual) => !isEqual)],
   ['between', between],
   ['matches', matches],
   ['set_member', setMember],
@@ -153,6 +153,17 @@ function onText(step: (text: string) => string): StepFactory {
 function comparison(holds: (order: number) => boolean): StepFactory {
   return ([bound]) =>
     bound === undefined ? undefined : (value) => verdict(holds(compareTerms(value, bound)));
+}
+
+/** Of one kind, too: 2 is no 2.0 here, where an order takes them for the same. */
+function equality(holds: (isEqual: boolean) => boolean): StepFactory {
+  return ([wanted]) => {
+    if (wanted === undefined) return undefined;
+    return (value) => {
+      const isOfOneKind = typeof value === typeof wanted;
+      return verdict(holds(isOfOneKind && compareTerms(value, wanted) === 0));
+    };
+  };
 }
 
 function affix(holds: (text: string, part: string) => boolean): StepFactory {
@@ -297,8 +308,10 @@ function scientific(value: number): string {
   return `${digits}e${exponent.charAt(0)}${exponent.slice(1).padStart(2, '0')}`;
 }
 
+/** It is read as a field of a form, so the next field's mark ends it. */
 function urlDecode(text: string): string {
   return text
+    .replace(/[&;].*$/s, '')
     .replaceAll('+', ' ')
     .replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) => String.fromCharCode(Number(`0x${hex}`)));
 }

@@ -46,6 +46,23 @@ const CASES: readonly (readonly [filters: unknown, passes: string[], not: string
   [[['to_lower'], ['similar_to', 'abc', 1]], ['AB', 'abc'], ['a']],
   [[['to_upper'], ['string_to_int'], ['eq', 7]], ['7'], ['x']],
   [[['urldecode'], ['set_member', 'a b/c']], ['a+b%2fc', 'a%20b/c'], ['a%2']],
+  // It reads a field of a form, which ends where the next one begins.
+  [
+    [['urldecode'], ['set_member', 'a=b']],
+    ['a=b', 'a=b&c', 'a%3Db;c'],
+    ['a%26b', 'a'],
+  ],
+  // Equal means of one kind; an order is by value alone.
+  [[['string_to_float'], ['eq', 2]], [], ['2.0', '2']],
+  [[['string_to_float'], ['neq', 2]], ['2.0', '3.5'], []],
+  [[['string_to_float'], ['less_than_eq', 2]], ['2.0', '1.5'], ['2.5']],
+  [[['string_to_float'], ['eq', 2.5]], ['2.5', '25e-1'], ['2.6']],
+  [
+    [['string_to_int'], ['eq', 2]],
+    ['2', '+02'],
+    ['2.0', '3'],
+  ],
+  [[['string_to_int'], ['eq', 2.5]], [], ['2']],
   // A changed text is a list of characters: less than any key, and equal to none.
   [[['to_upper'], ['eq', 'AB']], [], ['ab', 'AB']],
   [[['to_lower'], ['less_than', 'a']], ['b', 'A'], []],
