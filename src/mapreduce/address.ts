@@ -57,9 +57,3 @@ export function addressesOf({ type, bucket }: BucketName, keys: readonly ByteStr
   const typed = tuple(binary(type), name);
   return keys.map((key) => tuple(tuple(typed, binary(key)), UNDEFINED));
 }
-
-/** A link's target as a result: bucket, key and tag, which the next phase gets as key data. */
-export function linkAddress(type: ByteString, names: readonly ByteString[]): Term {
-  const shown = names.map(binary);
-  return type === DEFAULT_BUCKET_TYPE ? shown : [...shown, binary(type)];
-}

@@ -12,14 +12,13 @@
  * node's. `Mapper` is the task at work, wherever that is.
  */
 
-import { linkAddress } from './address.ts';
 import { decodeTerm, encodeTerm } from './external-term.ts';
 import { MAP_FUNCTIONS } from './map-functions.ts';
 import { missingTerm } from './missing-object.ts';
 import { callScript } from './script-call.ts';
 import { objectToJson } from './object-json.ts';
 import { termToJson } from './term-json.ts';
-import { UNDEFINED, atom, binary, isAtom, isTuple, tuple } from './term.ts';
+import { UNDEFINED, atom, binary, compareTerms, isAtom, isTuple, tuple } from './term.ts';
 import { bytesToByteString, type ByteString } from '../base/bytes.ts';
 import type { LinkPhase, MapPhase } from './job.ts';
 import type { Crash } from './map-functions.ts';
@@ -125,17 +124,24 @@ export class Mapper {
   }
 }
 
-/** Of all siblings; a link that names no key leads nowhere. */
-function linksOf({ key, object }: ObjectTerm, wanted: Omit<LinkPhase, 'isKept'>): TermList {
-  const results: Term[] = [];
+/**
+ * Bucket, key and tag, which the next phase gets as key data: of all siblings, each once, in order. A link
+ * names no type, so it leads to the default one, and one that names no key leads nowhere.
+ */
+function linksOf({ object }: ObjectTerm, wanted: Omit<LinkPhase, 'isKept'>): TermList {
+  const results: Term[][] = [];
   for (const { metadata } of object.siblings) {
     for (const link of metadata.links ?? []) {
       if (link.bucket === undefined || link.key === undefined) continue;
       if (wanted.bucket !== undefined && wanted.bucket !== link.bucket) continue;
       if (wanted.tag !== undefined && wanted.tag !== link.tag) continue;
       const tag = link.tag ?? ('' as ByteString);
-      results.push(linkAddress(key.type, [link.bucket, link.key, tag]));
+      results.push([link.bucket, link.key, tag].map(binary));
     }
   }
-  return results;
+  results.sort(compareTerms);
+  return results.filter((result, index) => {
+    const before = results[index - 1];
+    return before === undefined || compareTerms(before, result) !== 0;
+  });
 }

@@ -158,6 +158,29 @@ t.test('links lead to the next phase with their tag as key data', async (t) => {
   t.same(await resultsOf(world(), jsonJob([['b', 'a']], [other])), {});
 });
 
+t.test('the links of siblings come once, in the order of what they name', async (t) => {
+  const links = [
+    ['b', 'c', 't'],
+    ['b', 'a', 'u'],
+    ['a', 'z', 't'],
+    ['b', 'a', 't'],
+  ] as const;
+  const split = new JobWorld({ 'default/b/two': { values: ['1', '2'], links } });
+  const sorted = [links[2], links[3], links[1], links[0]];
+  t.same(await resultsOf(split, jsonJob([['b', 'two']], [{ link: {} }])), { 0: sorted });
+});
+
+t.test('a link names no type: it leads from a typed key to one of the default type', async (t) => {
+  const linked = new JobWorld({
+    'typed/b/k': { values: ['one'], links: [['b', 'a', 't']] },
+    'typed/b/a': { values: ['typed'] },
+    'default/b/a': { values: ['untyped'] },
+  });
+  const from = [['b', 'k', null, 'typed']];
+  t.same(await resultsOf(linked, jsonJob(from, [{ link: {} }])), { 0: [['b', 'a', 't']] });
+  t.same(await resultsOf(linked, jsonJob(from, [{ link: {} }, VALUES])), { 1: ['untyped'] });
+});
+
 t.test('typed buckets give typed addresses', async (t) => {
   const inputs = ['typed', 'b'];
   t.same(await resultsOf(world(), jsonJob(inputs, [])), { 0: [['b', 'k', null, 'typed']] });
