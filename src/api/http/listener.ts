@@ -25,7 +25,8 @@ export function listenAt(server: Server, { host, port }: Address): Promise<numbe
       reject(new Fault('config', `cannot listen on ${host}:${port}: ${cause.message}`, { cause }));
     };
     server.once('error', onError);
-    server.listen(port, host, () => {
+    // As many may wait to be accepted as may be served, see the Protocol Buffers server.
+    server.listen({ port, host, backlog: server.maxConnections }, () => {
       server.off('error', onError);
       resolve((server.address() as AddressInfo).port);
     });

@@ -26,7 +26,6 @@ import type { PbcOptions } from './pbc-options.ts';
 
 const CHECK_INTERVAL_MS = 1000;
 const KEEPALIVE_DELAY_MS = 60_000;
-const BACKLOG = 128;
 const CLIENT_ID_SIZE_BYTES = 4;
 
 export class PbcServer {
@@ -82,7 +81,10 @@ export class PbcServer {
         reject(new Fault('config', `cannot listen on ${host}:${port}`, { cause }));
       };
       this.#server.once('error', onError);
-      this.#server.listen({ host, port, backlog: BACKLOG }, () => {
+      // As many may wait as may be served, if the system lets them: a client that opens a large pool at once would
+      // find the queue full, and try again only after a second.
+      const backlog = this.#server.maxConnections;
+      this.#server.listen({ host, port, backlog }, () => {
         this.#server.off('error', onError);
         this.#scheduleCheck();
         resolve((this.#server.address() as AddressInfo).port);

@@ -4,6 +4,7 @@
 
 import { setTimeout } from 'node:timers/promises';
 import t from 'tap';
+import { countLate, skipPool } from '../waiting-pool.ts';
 import { connectRaw } from './raw-connection.ts';
 import { ask, serve } from './served.ts';
 import type { GetOutcome } from '../../../src/object/requests.ts';
@@ -221,6 +222,11 @@ t.test('a client that does not read its answer is cut off, one that waits is not
   while ((await server.connectionCount()) > 1) await setTimeout(20);
   resolve({ kind: 'not-found', tombstone: undefined });
   await waiter.until(/^HTTP\/1.1 404 /);
+});
+
+t.test('a pool that is opened at once connects at once', { skip: skipPool }, async (t) => {
+  const { port } = await serving(t);
+  t.equal(await countLate(t, port, () => ask(port, 'GET /ping')), 0);
 });
 
 t.test('connections above the limit are refused', async (t) => {

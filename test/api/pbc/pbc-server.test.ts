@@ -9,6 +9,7 @@ import { RpbListKeysReq } from '../../../src/api/pbc/messages/bucket-messages.ts
 import { RpbPutReq } from '../../../src/api/pbc/messages/put-messages.ts';
 import { RpbGetServerInfoReq, RpbPingReq } from '../../../src/api/pbc/messages/server-messages.ts';
 import { VirtualHost } from '../../replica/virtual-host.ts';
+import { countLate, skipPool } from '../waiting-pool.ts';
 import { BareClient, errorText, frame, name, pingOnce, serve, until } from './served.ts';
 import type { GetOutcome } from '../../../src/object/requests.ts';
 import type { NodeService } from '../../../src/node/node-service.ts';
@@ -231,6 +232,12 @@ t.test('connections above the limit are refused', async (t) => {
   const third = await BareClient.connect(port);
   await third.closed();
   t.equal(counts.get('pbc_connections_refused_total'), 1);
+});
+
+t.test('a pool that is opened at once connects at once', { skip: skipPool }, async (t) => {
+  const { server, port } = await serve();
+  t.teardown(() => server.close());
+  t.equal(await countLate(t, port, () => pingOnce(port)), 0);
 });
 
 t.test('clients that keep a connection waiting are dropped in time', async (t) => {
