@@ -357,12 +357,19 @@ t.test('trees tell which segments changed, and clocks of those which keys', asyn
     expected,
   );
   const path = '/rangetrees/types/siblings/buckets/b5/keysclocks';
-  const asJson = filter({ segment_filter: { segments: changed, tree_size: 'small' } });
-  t.same(await json(ports[1], `${path}?${asJson}`), {
-    'keys-clocks': clocks.keys_value.map(({ key, value }) => {
-      return { 'bucket-type': 'siblings', bucket: 'b5', key, clock: value.toString('base64') };
-    }),
-  });
+  // Riak's Erlang client says the size as a list of characters.
+  for (const size of ['small', [...Buffer.from('small')]]) {
+    const asJson = filter({ segment_filter: { segments: changed, tree_size: size } });
+    t.same(await json(ports[1], `${path}?${asJson}`), {
+      'keys-clocks': clocks.keys_value.map(({ key, value }) => {
+        return { 'bucket-type': 'siblings', bucket: 'b5', key, clock: value.toString('base64') };
+      }),
+    });
+  }
+  for (const size of ['tiny', [...Buffer.from('tiny')], [[115]], [-1], [1e9], [], 7, undefined]) {
+    const asJson = filter({ segment_filter: { segments: changed, tree_size: size } });
+    t.match(await json(ports[1], `${path}?${asJson}`), /^400 Invalid range filter /);
+  }
 });
 
 t.test('trees and clocks of all buckets of an n_val', async (t) => {

@@ -118,9 +118,16 @@ function definitionFault({ keys, modified }: FoldFilter): Answer | undefined {
 
 function segmentsOf(value: unknown): SegmentFilter | 'invalid' {
   if (!isObject(value)) return 'invalid';
-  const { tree_size: size, segments } = value;
+  const { tree_size: named, segments } = value;
+  const size = Array.isArray(named) ? textOfCodes(named) : named;
   if (!isTreeSize(size) || !isIdList(segments)) return 'invalid';
   return { size, segments: new Set(segments) };
+}
+
+/** A text as Riak's Erlang client says it: a list of character codes. Undefined: it is none. */
+function textOfCodes(codes: readonly unknown[]): string | undefined {
+  const isText = codes.every((code): code is number => isCount(code, 127));
+  return isText ? String.fromCharCode(...codes) : undefined;
 }
 
 function keysOf(value: unknown): NonNullable<FoldRange['keys']> | 'invalid' {
