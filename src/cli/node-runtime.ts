@@ -324,7 +324,7 @@ export class NodeRuntime {
       bodyLimitBytes: config.limits.bodySizeBytes,
       headerLimitBytes: config.limits.headerSizeBytes,
       connectionsMax: config.limits.connections,
-      idleTimeoutMs: config.timeouts.idleMs,
+      idleTimeoutMs: config.timeouts.pbcIdleMs,
       disabledJobs: config.disabledJobs,
       scripts: this.#scripts,
       slowLog: this.#slowLog,

@@ -30,7 +30,9 @@ export interface ClusterDocument {
     readonly connections: number;
     readonly requests: number;
   };
-  readonly timeouts: Readonly<Record<'request' | 'idle' | 'drain' | 'shutdown', string>>;
+  readonly timeouts: Readonly<
+    Record<'request' | 'idle' | 'pbc_idle' | 'drain' | 'shutdown', string>
+  >;
   readonly peer: {
     readonly heartbeat: string;
     readonly down_after: string;
@@ -186,6 +188,8 @@ export interface ClusterConfig {
   readonly timeouts: {
     readonly requestMs: number;
     readonly idleMs: number;
+    /** Infinity: never. */
+    readonly pbcIdleMs: number;
     readonly drainMs: number;
     readonly shutdownMs: number;
   };
@@ -246,6 +250,7 @@ export function documentToConfig(document: ClusterDocument, folder: string): Clu
     timeouts: {
       requestMs: milliseconds(timeouts.request),
       idleMs: milliseconds(timeouts.idle),
+      pbcIdleMs: timeouts.pbc_idle === 'never' ? Infinity : milliseconds(timeouts.pbc_idle),
       drainMs: milliseconds(timeouts.drain),
       shutdownMs: milliseconds(timeouts.shutdown),
     },

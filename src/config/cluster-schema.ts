@@ -39,9 +39,17 @@ const timeouts = section('How long things may take.', {
     'A read or write that brings no timeout of its own.',
   ),
   idle: duration(
-    { from: '1s', to: '7d', default: '10m' },
-    'A client connection that asks nothing, or stops in the middle of a request.',
+    { from: '1s', to: '7d', default: '5m' },
+    'A connection over HTTP that asks nothing; as Riak has it.',
   ),
+  pbc_idle: {
+    type: 'string',
+    measure: { unit: 'duration', from: '1s', to: '365d', words: ['never'] },
+    default: 'never',
+    description:
+      'A connection over Protocol Buffers that asks nothing. Clients keep such connections in pools, and not all of ' +
+      'them try again on another, so that Riak ends none (`never`); one whose machine is gone ends by itself.',
+  },
   drain: duration(
     { from: '0s', to: '1h', default: '0s' },
     'How long a node that is to stop serves on while /readyz says that it is not ready.',

@@ -23,7 +23,7 @@ export interface PbcOptions {
   readonly receiveBudgetBytes: number;
   /** Connections above this are refused at once. */
   readonly connectionsMax: number;
-  /** How long a connection may rest between requests. */
+  /** How long a connection may rest between requests; Infinity: pools of Riak's clients rest as long as they like. */
   readonly idleTimeoutMs: number;
   /** From the first byte of a request to its last; large ones get more. */
   readonly frameTimeoutMs: number;
@@ -55,7 +55,7 @@ export const PBC_DEFAULTS: Omit<PbcOptions, 'onBug'> = {
   outputMaxBytes: MEBIBYTE,
   receiveBudgetBytes: 512 * MEBIBYTE,
   connectionsMax: 10_000,
-  idleTimeoutMs: 600_000,
+  idleTimeoutMs: Infinity,
   frameTimeoutMs: 60_000,
   stallTimeoutMs: 60_000,
   closeTimeoutMs: 30_000,

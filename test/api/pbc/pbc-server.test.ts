@@ -262,6 +262,16 @@ t.test('clients that keep a connection waiting are dropped in time', async (t) =
   await until(() => gauges.get('pbc_connections') === 0);
 });
 
+t.test('a connection rests between requests for as long as its client likes', async (t) => {
+  const host = new VirtualHost();
+  const { server, port } = await serve({ clock: host.clock });
+  t.teardown(() => server.close());
+  const idle = await BareClient.connect(port);
+  await idle.ask(RpbPingReq, {});
+  await host.advance(7 * 86_400_000);
+  t.match(await idle.ask(RpbPingReq, {}), { name: 'RpbPingResp' });
+});
+
 t.test('a client that keeps its side open after the end is cut off', async (t) => {
   const host = new VirtualHost();
   const { server, port, gauges } = await serve({ clock: host.clock });
