@@ -11,21 +11,21 @@
  * copy, its own or one that it stood in for. So while one is away nothing is reaped, and operators
  * see whom it waits for; once it has been removed by force, whatever it held counts no more.
  *
- * Nothing depends on a tombstone being taken in here at once: what was refused, or was not ready, is
+ * A delete is acknowledged while some replicas still write, so one that was met just now and is not everywhere yet
+ * gets a few more looks (`reap-queue.ts`). Nothing depends on that: what was refused, or was not ready, is
  * found again among the tombstones that each node notes, by a sweep over the partitions it owns.
  */
 
 import { isFault } from '../base/fault.ts';
-import { keyToString } from '../base/names.ts';
 import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
-import { AgedMap } from '../base/aged-map.ts';
-import type { ByteString } from '../base/bytes.ts';
 import { decodeHead, recordCausalHash } from '../object/record.ts';
 import { isTombstone } from '../object/show.ts';
 import { Background } from './background.ts';
 import { Halt } from './halt.ts';
 import { Lanes } from './lanes.ts';
 import type { RepairPorts } from './ports.ts';
+import { ReapQueue } from './reap-queue.ts';
+import type { DueKey } from './reap-queue.ts';
 import { replicasOf } from './replica-sets.ts';
 import { RepairRequests } from './requests.ts';
 
@@ -61,9 +61,12 @@ export interface ReapProgress {
 /** Between two looks at whether all act on the newest epoch. */
 const SPREAD_WAIT_MS = 250;
 
-interface Waiting {
-  readonly key: ObjectKey;
-  readonly dueMs: number;
+/** `ahead`: some hold the tombstone, others do not yet, or hold something else. */
+type Verdict = 'reaped' | 'ahead' | 'kept';
+
+interface Confirmed {
+  readonly hash: Buffer;
+  readonly holders: readonly NodeId[];
 }
 
 export class Reaper {
@@ -71,8 +74,7 @@ export class Reaper {
   readonly #options: ReaperOptions;
   readonly #requests: RepairRequests;
   readonly #sweeps: Background;
-  /** The one that is due first comes first, for all wait equally long. */
-  readonly #queue = new AgedMap<ByteString, Waiting>();
+  readonly #queue: ReapQueue;
   #inFlight = 0;
   #cancelTimer: (() => void) | undefined;
   #isStopped = false;
@@ -82,6 +84,8 @@ export class Reaper {
     this.#ports = ports;
     this.#options = options;
     this.#requests = new RepairRequests(ports.peer, options.requestTimeoutMs);
+    const { deleteMode } = options;
+    this.#queue = new ReapQueue(typeof deleteMode === 'number' ? deleteMode : 0);
     const background = { name: 'reaper', restMs: options.sweepRestMs };
     this.#sweeps = new Background(ports.host, background, (halt) => this.sweep(halt));
   }
@@ -105,16 +109,18 @@ export class Reaper {
 
   /** A tombstone was met: it is looked at when its time has come. False: the queue is full. */
   considerReap(key: ObjectKey): boolean {
+    return this.#consider(key, true);
+  }
+
+  #consider(key: ObjectKey, isFresh: boolean): boolean {
     const { deleteMode, queueMax } = this.#options;
     if (deleteMode === 'keep' || this.#isStopped) return true;
-    const id = keyToString(key);
-    if (this.#queue.has(id)) return true;
+    if (this.#queue.has(key)) return true;
     if (this.#queue.size >= queueMax) {
       this.#ports.host.metrics.count('reaper_refused');
       return false;
     }
-    const delayMs = deleteMode === 'immediate' ? 0 : deleteMode;
-    this.#queue.set(id, { key, dueMs: this.#ports.host.clock.monotonicMs() + delayMs });
+    this.#queue.add(key, this.#ports.host.clock.monotonicMs(), isFresh);
     this.#setTimer();
     return true;
   }
@@ -127,7 +133,7 @@ export class Reaper {
       // With a member away none of them can go.
       if (halt.isSet || !this.#isEveryoneUp()) return;
       for await (const keys of replica.tombstones(partition)) {
-        for (const key of keys) if (!this.considerReap(key)) return;
+        for (const key of keys) if (!this.#consider(key, false)) return;
         if (halt.isSet) return;
       }
     }
@@ -194,7 +200,9 @@ export class Reaper {
 
   async #attempt(key: ObjectKey): Promise<boolean> {
     try {
-      return await this.#reap(key);
+      const verdict = await this.#reap(key);
+      this.#ports.host.metrics.count(verdict === 'reaped' ? 'reaper_reaped' : 'reaper_kept');
+      return verdict === 'reaped';
     } catch (error) {
       if (!isFault(error)) throw error;
       this.#ports.host.metrics.count('reaper_failed');
@@ -205,16 +213,13 @@ export class Reaper {
   /** Those that are due wait on while an epoch spreads: a moment, and until then nobody may reap. */
   #setTimer(leastMs = 0): void {
     if (this.#cancelTimer !== undefined || this.#inFlight >= this.#options.inFlightMax) return;
-    const next = this.#queue.oldest();
+    const next = this.#queue.next();
     if (next === undefined) return;
     const { clock } = this.#ports.host;
-    this.#cancelTimer = clock.after(
-      Math.max(next.value.dueMs - clock.monotonicMs(), leastMs),
-      () => {
-        this.#cancelTimer = undefined;
-        this.#startDue();
-      },
-    );
+    this.#cancelTimer = clock.after(Math.max(next.dueMs - clock.monotonicMs(), leastMs), () => {
+      this.#cancelTimer = undefined;
+      this.#startDue();
+    });
   }
 
   #startDue(): void {
@@ -225,12 +230,11 @@ export class Reaper {
     }
     const nowMs = host.clock.monotonicMs();
     while (this.#inFlight < this.#options.inFlightMax) {
-      const next = this.#queue.oldest();
-      if (next === undefined || next.value.dueMs > nowMs) break;
-      const { key } = next.value;
-      this.#queue.delete(next.key);
+      const next = this.#queue.next();
+      if (next === undefined || next.dueMs > nowMs) break;
+      this.#queue.delete(next);
       this.#inFlight += 1;
-      this.#reap(key).then(
+      this.#look(next).then(
         () => this.#end(),
         (error: unknown) => {
           this.#end();
@@ -248,27 +252,32 @@ export class Reaper {
     this.#setTimer();
   }
 
-  async #reap(key: ObjectKey): Promise<boolean> {
-    const confirmed = await this.#confirm(key);
-    const { metrics } = this.#ports.host;
-    if (confirmed === undefined) {
+  async #look(due: DueKey): Promise<void> {
+    const verdict = await this.#reap(due.key);
+    const { clock, metrics } = this.#ports.host;
+    if (verdict === 'reaped') metrics.count('reaper_reaped');
+    else if (
+      verdict === 'kept' ||
+      this.#isStopped ||
+      !this.#queue.again(due, clock.monotonicMs())
+    ) {
       metrics.count('reaper_kept');
-      return false;
     }
+  }
+
+  async #reap(key: ObjectKey): Promise<Verdict> {
+    const confirmed = await this.#confirm(key);
+    if (typeof confirmed === 'string') return confirmed;
     const { hash, holders } = confirmed;
     const gone = await Promise.all(holders.map((node) => this.#requests.reap(node, key, hash)));
-    const isReaped = gone.every(Boolean);
-    metrics.count(isReaped ? 'reaper_reaped' : 'reaper_kept');
-    return isReaped;
+    return gone.every(Boolean) ? 'reaped' : 'kept';
   }
 
   /** Who holds the tombstone, if all do who must, and nobody holds anything else. */
-  async #confirm(
-    key: ObjectKey,
-  ): Promise<{ readonly hash: Buffer; readonly holders: readonly NodeId[] } | undefined> {
+  async #confirm(key: ObjectKey): Promise<Confirmed | 'ahead' | 'kept'> {
     const { view } = this.#ports;
     const placement = view.place(key);
-    if (placement === undefined || !this.#isEveryoneUp()) return undefined;
+    if (placement === undefined || !this.#isEveryoneUp()) return 'kept';
     const { partition, properties } = placement;
     const replicas = replicasOf(view, { partition, nVal: properties.n_val });
     const nodes = view.state().members.map(({ id }) => id);
@@ -276,18 +285,21 @@ export class Reaper {
 
     const holders: NodeId[] = [];
     let hash: Buffer | undefined;
+    let isEverywhere = true;
     for (const [index, node] of nodes.entries()) {
       const head = heads[index];
       if (head === undefined) {
-        if (replicas.includes(node)) return undefined;
+        if (replicas.includes(node)) isEverywhere = false;
         continue;
       }
       const held = tombstoneHash(head);
-      if (held === undefined || (hash !== undefined && !held.equals(hash))) return undefined;
+      if (held === undefined || (hash !== undefined && !held.equals(hash))) isEverywhere = false;
+      if (held === undefined) continue;
       hash = held;
       holders.push(node);
     }
-    return hash === undefined ? undefined : { hash, holders };
+    if (hash === undefined) return 'kept';
+    return isEverywhere ? { hash, holders } : 'ahead';
   }
 
   /** And nobody acts on another epoch, which may have members that this node does not ask. */

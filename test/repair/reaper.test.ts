@@ -81,7 +81,7 @@ t.test('it stays while a replica has another copy, or none', async (t) => {
   const last = must(others[1]);
   const concurrent = await last.write(KEY, 'concurrent', live.context);
   reaperOf(first).considerReap(KEY);
-  await cluster.host.advance(3_000);
+  await cluster.host.advance(60_000);
   t.equal((await holders(cluster)).length, 3);
   t.equal(cluster.host.counters.get('reaper_kept'), 1);
   t.same(valuesOf(await last.get(KEY)), valuesOf(concurrent));
@@ -94,6 +94,42 @@ t.test('it stays while a replica has another copy, or none', async (t) => {
   reaperOf(next.first).considerReap(KEY);
   await next.cluster.host.advance(3_000);
   t.equal((await holders(next.cluster)).length, 2);
+});
+
+t.test('a replica that takes it in a moment later does not keep it for a sweep', async (t) => {
+  const cluster = await RepairCluster.open(4);
+  const [first, ...others] = cluster.primaries(KEY).map(must);
+  const live = await must(first).write(KEY, 'v');
+  for (const node of others) await node.merge(KEY, live);
+  const dead = await must(first).write(KEY, TOMBSTONE, live.context);
+  const [soon, late] = others.map(must);
+  await must(soon).merge(KEY, dead);
+  const reaper = reaperOf(first, { deleteMode: 'immediate' });
+  reaper.considerReap(KEY);
+  await cluster.host.advance(40);
+  t.equal((await holders(cluster)).length, 3);
+  await must(late).merge(KEY, dead);
+  await cluster.host.advance(10);
+  t.equal((await holders(cluster)).length, 0);
+  t.equal(cluster.host.timerCount, 0);
+});
+
+t.test('it is looked at again a few times, later each time, while it is somewhere', async (t) => {
+  const { cluster, first, others, live } = await clusterWithTombstone();
+  await must(others[1]).write(KEY, 'concurrent', live.context);
+  let looks = 0;
+  cluster.onRequest = (_source, target, { verb }) => {
+    if (verb === 'get' && target === must(others[1]).id) looks += 1;
+  };
+  reaperOf(first, { deleteMode: 'immediate' }).considerReap(KEY);
+  const seen: number[] = [];
+  for (const ms of [0, 49, 1, 199, 1, 799, 1, 3_199, 1, 100_000]) {
+    await cluster.host.advance(ms);
+    seen.push(looks);
+  }
+  t.same(seen, [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]);
+  t.equal(cluster.host.timerCount, 0);
+  t.equal(cluster.host.counters.get('reaper_kept'), 1, 'and counted once');
 });
 
 t.test('it stays while a stand-in holds what it deleted', async (t) => {
