@@ -23,12 +23,15 @@ export interface ChildNodeOptions {
 
 export class ChildNode {
   readonly name: string;
+  readonly logPath: string;
   readonly #process: ChildProcess;
   readonly #exited: Promise<number>;
   readonly #ready: Promise<void>;
+  #howItEnded = 'it runs';
 
   constructor(options: ChildNodeOptions) {
     this.name = options.name;
+    this.logPath = options.logPath;
     const log = openSync(options.logPath, 'a');
     this.#process = fork(
       options.entryPoint,
@@ -50,8 +53,8 @@ export class ChildNode {
       });
       this.#process.once('error', reject);
       this.#process.once('exit', (code, signal) => {
-        const how = signal ?? `code ${code}`;
-        reject(new Error(`${options.name} stopped (${how}); its log is ${options.logPath}`));
+        this.#howItEnded = signal ?? `code ${code}`;
+        reject(new Error(`${this.name} stopped (${this.#howItEnded}); its log is ${this.logPath}`));
       });
     });
     // Observed by whoever waits; a node that dies later is reported through `exited`.
@@ -60,6 +63,11 @@ export class ChildNode {
 
   get pid(): number | undefined {
     return this.#process.pid;
+  }
+
+  /** The signal or the code, once it has ended. */
+  get howItEnded(): string {
+    return this.#howItEnded;
   }
 
   /** Resolves when the node serves; rejects with a sentence for the operator. */

@@ -93,10 +93,10 @@ export class DevCluster {
   }
 
   /** Resolves when some node has stopped that nobody asked to stop. */
-  async anyExited(): Promise<string> {
+  async anyExited(): Promise<ChildNode> {
     const exits = [...this.#children.values()].map(async (child) => {
       await child.exited();
-      return child.name;
+      return child;
     });
     return Promise.race(exits);
   }

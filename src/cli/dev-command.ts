@@ -31,7 +31,10 @@ export async function runDev(options: DevArguments, entryPoint: string): Promise
     console.log('ready');
     const exited = await Promise.race([stopAsked, cluster.anyExited()]);
     if (exited !== 'asked') {
-      console.error(`vertebra: ${exited} has stopped by itself; the rest goes on`);
+      const { howItEnded, logPath, name } = exited;
+      console.error(
+        `vertebra: ${name} has stopped by itself (${howItEnded}); its log is ${logPath}; the rest goes on`,
+      );
       await stopAsked;
     }
   }

@@ -1,5 +1,6 @@
 /** The command line: what others script against, and what an operator reads when it goes wrong. */
 
+import { once } from 'node:events';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -320,6 +321,26 @@ t.test('a killed parent leaves no node behind', async (t) => {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   t.same(children.filter(isAlive), []);
+});
+
+t.test('a node that is killed is named, with how it ended and where its log is', async (t) => {
+  const basePort = await freeBasePort(1);
+  const data = join(folder, 'killed');
+  mkdirSync(data);
+  const dev = new RunningCommand(`dev --nodes 1 --base-port ${basePort} --data ${data}`.split(' '));
+  await dev.line('ready');
+  const said = once(dev.child.stderr ?? dev.child, 'data', {
+    signal: AbortSignal.timeout(120_000),
+  });
+  const [child = 0] = childrenOf(dev.child.pid ?? 0);
+  process.kill(child, 'SIGKILL');
+  await said;
+  dev.child.kill('SIGTERM');
+  const { stderr } = await dev.ended;
+  t.match(
+    stderr,
+    /^vertebra: dev1@127\.0\.0\.1 has stopped by itself \(SIGKILL\); its log is .*dev1\/node\.log; the rest goes on$/m,
+  );
 });
 
 t.test('a copy of a stopped node is a backup, and so is what a running one makes', async (t) => {
