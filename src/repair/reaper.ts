@@ -200,9 +200,9 @@ export class Reaper {
 
   async #attempt(key: ObjectKey): Promise<boolean> {
     try {
-      const verdict = await this.#reap(key);
-      this.#ports.host.metrics.count(verdict === 'reaped' ? 'reaper_reaped' : 'reaper_kept');
-      return verdict === 'reaped';
+      const isReaped = (await this.#reap(key)) === 'reaped';
+      this.#ports.host.metrics.count(isReaped ? 'reaper_reaped' : 'reaper_kept');
+      return isReaped;
     } catch (error) {
       if (!isFault(error)) throw error;
       this.#ports.host.metrics.count('reaper_failed');
