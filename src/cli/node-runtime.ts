@@ -324,7 +324,7 @@ export class NodeRuntime {
       bodyLimitBytes: config.limits.bodySizeBytes,
       headerLimitBytes: config.limits.headerSizeBytes,
       connectionsMax: config.limits.connections,
-      idleTimeoutMs: config.timeouts.pbcIdleMs,
+      idleTimeoutMs: config.timeouts.idleMs,
       disabledJobs: config.disabledJobs,
       scripts: this.#scripts,
       slowLog: this.#slowLog,
@@ -340,7 +340,7 @@ export class NodeRuntime {
     return new PbcServer(host, this.node, {
       frameSizeMaxBytes: config.limits.bodySizeBytes + FRAME_OVERHEAD_BYTES,
       connectionsMax: config.limits.connections,
-      idleTimeoutMs: config.timeouts.idleMs,
+      idleTimeoutMs: config.timeouts.pbcIdleMs,
       closeTimeoutMs: config.timeouts.shutdownMs / 2,
       certificates: this.#clientCertificates,
       disabledJobs: config.disabledJobs,

@@ -22,6 +22,9 @@ type FieldRow = readonly [name: string, number: number, type: string, label: str
 
 /** Not Riak's. */
 const OWN = ['ReplicatedItem', 'ReplicatedLot'];
+/** In messages of Riak's, with numbers that it does not use. */
+const OWN_FIELDS = new Set(['RpbPushReq.compared_mark', 'RpbPushResp.drop_mark']);
+const OWN_NUMBERS_FROM = 100;
 const NOT_SERVED = /^Rpb(Search|Yokozuna)/;
 
 function typeName(type: FieldType): string {
@@ -37,6 +40,10 @@ function rowsOf(type: MessageType<Fields>): readonly FieldRow[] {
     typeName(field.type),
     field.label,
   ]);
+}
+
+function isOwn(message: string, [field, number]: FieldRow): boolean {
+  return OWN_FIELDS.has(`${message}.${field}`) && number >= OWN_NUMBERS_FROM;
 }
 
 interface CatalogueEntry {
@@ -66,7 +73,8 @@ t.test('the tables hold every message of the catalogue, field by field', (t) => 
       kind,
       label,
     ]);
-    t.strictSame([type?.code, type && rowsOf(type)], [entry.code, rows], name);
+    const riaks = type && rowsOf(type).filter((row) => !isOwn(name, row));
+    t.strictSame([type?.code, riaks], [entry.code, rows], name);
     types.delete(name);
   }
   t.strictSame(
