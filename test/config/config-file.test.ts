@@ -79,7 +79,7 @@ t.test('a file with a name and a node gets every default, and paths beside the f
     deleteMode: { kind: 'after', delayMs: 3_000 },
     bucketDefaults: {},
     limits: { bodySizeBytes: 50 * 1024 * 1024, siblings: 100 },
-    timeouts: { requestMs: 60_000 },
+    timeouts: { requestMs: 60_000, idleMs: 300_000, pbcIdleMs: Infinity },
     peer: { windowBytes: 64 * 1024 * 1024, keepaliveMs: 10_000 },
     log: { level: 'info', destination: 'stdout' },
     audit: { fileMaxBytes: 16 * 1024 * 1024, filesMax: 16, isLenient: false },
