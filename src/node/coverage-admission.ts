@@ -199,7 +199,8 @@ class AdmittedQuery<T> implements AsyncIterableIterator<T> {
       if (result.done !== true) return { done: false, value: result.value };
     } catch (error) {
       this.#place.leave();
-      if (this.#hasEnded) return END;
+      // Given up while it waited; what the query itself throws is told.
+      if (this.#hasEnded && this.#query === undefined) return END;
       throw error;
     }
     this.#place.leave();
