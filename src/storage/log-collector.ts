@@ -130,6 +130,8 @@ export class LogCollector {
       position += slice.sizeBytes;
       this.#ports.pace.collected(slice.sizeBytes);
     }
+    // What supersedes the last of its entries writes the account again: not in the batch that removes it.
+    await write([]);
     await write([{ kind: 'remove', key: encodeLogSegmentKey(segment) }]);
     ledger.close(segment);
     this.#host.metrics.count('store_log_segments_collected_total');

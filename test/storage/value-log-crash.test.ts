@@ -189,6 +189,9 @@ function checkAccounts(t: Test, files: SimulatedFiles): void {
     t.equal(liveBytes, live.get(segment) ?? 0, `segment ${segment}`);
   }
   for (const segment of live.keys()) t.ok(accounted.has(segment));
+  const kept = files.segmentSizes();
+  const left = [...accounted.keys()].filter((segment) => !kept.has(segment));
+  t.same(left, [], 'no account outlives its segment');
 }
 
 function newWorld(seed: number): { host: VirtualHost; files: SimulatedFiles; history: History } {

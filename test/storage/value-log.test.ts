@@ -5,12 +5,15 @@
 
 import t from 'tap';
 import type { Test } from 'tap';
-import { encodeLogSegmentKey } from '../../src/storage/keys.ts';
-import type { LevelDbStore, LevelDbStoreOptions } from '../../src/storage/leveldb-store.ts';
+import { decodeLogSegmentKey, encodeLogSegmentKey } from '../../src/storage/keys.ts';
+import { LevelDbStore } from '../../src/storage/leveldb-store.ts';
+import type { LevelDbStoreOptions } from '../../src/storage/leveldb-store.ts';
 import type { WriteOperation } from '../../src/storage/store.ts';
-import { VirtualHost } from '../replica/virtual-host.ts';
+import type { LevelDatabase } from '../../src/storage/level-database.ts';
+import { settle as settled, VirtualHost } from '../replica/virtual-host.ts';
 import { Power } from './power.ts';
 import { SimulatedFiles } from './simulated-files.ts';
+import type { FilesPass } from './simulated-files.ts';
 import { checkStoreCompliance, remove, scanAll } from './store-compliance.ts';
 
 const ALL = { from: Buffer.of(0), to: Buffer.of(0xff) };
@@ -239,4 +242,51 @@ t.test('a file without an account is asked for its pointers, and goes', async (t
     t.equal(await get(store, `key ${index}`), `key ${index}:${'x'.repeat(80)}`);
   }
   t.same(host.logged, []);
+});
+
+t.test('no account outlives its segment, whatever is overwritten as that goes', async (t) => {
+  const { host, files, settle } = bench(t);
+  let mayWrite = Promise.resolve();
+  const power: FilesPass = {
+    isQuick: false,
+    pass: (kind) => (kind === 'write' ? mayWrite : Promise.resolve()),
+  };
+  const real = files.database(power);
+  /** Called when the collector has read what its slice is pointed to by. */
+  let onFound: (() => Promise<void>) | undefined;
+  const database: LevelDatabase = {
+    ...real,
+    async getMany(keys) {
+      const found = await real.getMany(keys);
+      if (keys.length === 9) await onFound?.();
+      return found;
+    },
+  };
+  const defer = (run: () => void): void => void Promise.resolve().then(run);
+  const ports = { database, folder: files.folder(power), defer, mayHaveForgotten: false };
+  const store = await LevelDbStore.open(host, ports, OPTIONS);
+  t.teardown(() => store.close());
+  const written: Promise<void>[] = [];
+  onFound = async () => {
+    onFound = undefined;
+    let go = (): void => {};
+    mayWrite = new Promise((resolve) => {
+      go = resolve;
+    });
+    // One batch is on its way, and the next takes in the last that pointed to the segment.
+    written.push(store.write([put('other', '')]));
+    await settled();
+    written.push(store.write([put('key 0', '')]));
+    void settled().then(go);
+  };
+  for (let index = 0; index < 12; index += 1)
+    await store.write([put(`key ${index}`, 'x'.repeat(80))]);
+  await store.write(Array.from({ length: 11 }, (_, index) => put(`key ${index + 1}`, '')));
+  await settle();
+  await Promise.all(written);
+  await settle();
+  t.equal(written.length, 2);
+  const accounts = files.entries().flatMap(([key]) => decodeLogSegmentKey(key) ?? []);
+  t.notOk(files.segmentSizes().has(1));
+  t.same(new Set(accounts), new Set(files.segmentSizes().keys()));
 });
