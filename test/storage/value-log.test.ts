@@ -11,6 +11,7 @@ import type { LevelDbStoreOptions } from '../../src/storage/leveldb-store.ts';
 import type { WriteOperation } from '../../src/storage/store.ts';
 import type { LevelDatabase } from '../../src/storage/level-database.ts';
 import { settle as settled, VirtualHost } from '../replica/virtual-host.ts';
+import type { SegmentFolder } from '../../src/storage/segment-folder.ts';
 import { Power } from './power.ts';
 import { SimulatedFiles } from './simulated-files.ts';
 import type { FilesPass } from './simulated-files.ts';
@@ -50,6 +51,10 @@ function bench(t: Test): Bench {
     },
     settle: () => host.advance(60_000),
   };
+}
+
+function soon(run: () => void): void {
+  void Promise.resolve().then(run);
 }
 
 function put(key: string, body: string): WriteOperation {
@@ -262,8 +267,7 @@ t.test('no account outlives its segment, whatever is overwritten as that goes', 
       return found;
     },
   };
-  const defer = (run: () => void): void => void Promise.resolve().then(run);
-  const ports = { database, folder: files.folder(power), defer, mayHaveForgotten: false };
+  const ports = { database, folder: files.folder(power), defer: soon, mayHaveForgotten: false };
   const store = await LevelDbStore.open(host, ports, OPTIONS);
   t.teardown(() => store.close());
   const written: Promise<void>[] = [];
@@ -289,4 +293,28 @@ t.test('no account outlives its segment, whatever is overwritten as that goes', 
   const accounts = files.entries().flatMap(([key]) => decodeLogSegmentKey(key) ?? []);
   t.notOk(files.segmentSizes().has(1));
   t.same(new Set(accounts), new Set(files.segmentSizes().keys()));
+});
+
+t.test('a batch without large bodies does not wait for the log', async (t) => {
+  const { host, files } = bench(t);
+  let syncCount = 0;
+  const folder = files.folder(new Power(host, Infinity));
+  const counted: SegmentFolder = {
+    ...folder,
+    async create(segment) {
+      const writer = await folder.create(segment);
+      return { ...writer, sync: () => ((syncCount += 1), writer.sync()) };
+    },
+  };
+  const database = files.database(new Power(host, Infinity));
+  const ports = { database, folder: counted, defer: soon, mayHaveForgotten: false };
+  const store = await LevelDbStore.open(host, ports, OPTIONS);
+  t.teardown(() => store.close());
+  await store.write([put('large', 'x'.repeat(80))]);
+  t.equal(syncCount, 1);
+  for (const key of ['small', 'large']) await store.write([put(key, 'x')]);
+  await store.write([remove('small')]);
+  t.equal(syncCount, 1);
+  await store.write([put('large', 'y'.repeat(80))]);
+  t.equal(syncCount, 2);
 });
