@@ -3,7 +3,8 @@
  *
  * A read is done on the spot while that is quick, and joins others on the way to another thread when
  * it is not. Scans read a snapshot in batches of a bounded size. Both keep the segments that they may
- * still go to from being removed. What cannot be read is `store-corrupt` for that entry, and counted.
+ * still go to from being removed; scans of keys or heads go to none. What cannot be read is
+ * `store-corrupt` for that entry, and counted.
  */
 
 import { Fault, isFault } from '../base/fault.ts';
@@ -155,7 +156,8 @@ export class EntryReader {
       values: range.keysOnly !== true,
       highWaterMarkBytes: SCAN_BATCH_BYTES,
     });
-    const generation = this.#readers.enter();
+    // One without bodies may go on for hours, and would keep all that is collected meanwhile.
+    const generation = needsBodies(range) ? this.#readers.enter() : undefined;
     this.#countScans(1);
     try {
       yield* hasAccounts
@@ -165,7 +167,7 @@ export class EntryReader {
       throw this.#readFault(error);
     } finally {
       this.#countScans(-1);
-      this.#readers.leave(generation);
+      if (generation !== undefined) this.#readers.leave(generation);
       await iterator.close();
     }
   }
@@ -224,7 +226,7 @@ export class EntryReader {
     range: ScanRange,
     limit: number,
   ): AsyncGenerator<ScanEntry[]> {
-    const needsBodies = range.keysOnly !== true && range.headsOnly !== true;
+    const hasBodies = needsBodies(range);
     let left = limit;
     let count = limit === Infinity ? SCAN_FIRST_COUNT : SCAN_BATCH_COUNT;
     let hasDamagedKey = false;
@@ -250,7 +252,7 @@ export class EntryReader {
           continue;
         }
         left -= 1;
-        const isElsewhere = needsBodies && isParted(value);
+        const isElsewhere = hasBodies && isParted(value);
         const whole = isElsewhere ? await this.#whole(key, value) : headOf(value);
         entries.push({ key, value: whole });
         if (!isElsewhere) continue;
@@ -322,6 +324,10 @@ function withRoom(head: Buffer, { sizeBytes }: BodyPlace): { value: Buffer; body
   const value = Buffer.allocUnsafe(head.length + sizeBytes);
   head.copy(value);
   return { value, body: value.subarray(head.length) };
+}
+
+function needsBodies({ keysOnly, headsOnly }: ScanRange): boolean {
+  return keysOnly !== true && headsOnly !== true;
 }
 
 function coversAccounts({ from, to }: ScanRange): boolean {

@@ -164,6 +164,24 @@ t.test('a scan keeps the segments that it may still read', async (t) => {
   t.ok(logSize(files) < before * 0.6, 'what only the scan could read has gone');
 });
 
+for (const what of ['keysOnly', 'headsOnly'] as const) {
+  t.test(`a scan that reads no body keeps no segment: ${what}`, async (t) => {
+    const { files, open, settle } = bench(t);
+    const store = await open();
+    const names = Array.from({ length: 300 }, (_, index) => `k${1000 + index}`);
+    await store.write(names.map((name) => put(name, 'old '.repeat(20))));
+    const scan = store.scan({ ...ALL, [what]: true });
+    let count = (await scan.next()).value?.length ?? 0;
+    t.ok(count > 0 && count < 300);
+    // It may be the scrub's, which reads on for hours.
+    await store.write(names.map((name) => put(name, 'new')));
+    await settle();
+    t.ok(files.segmentSizes().size <= 1, `${files.segmentSizes().size} segments are left`);
+    for await (const batch of scan) count += batch.length;
+    t.equal(count, 300);
+  });
+}
+
 t.test('a store that is opened often joins its short segments', async (t) => {
   const { files, open, settle } = bench(t);
   for (let index = 0; index < 30; index += 1) {
