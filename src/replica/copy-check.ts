@@ -8,8 +8,9 @@
 import { isFault } from '../base/fault.ts';
 import type { ObjectKey, Partition } from '../base/names.ts';
 import { isSoundRecord } from '../object/record.ts';
-import { decodeObjectKey, partitionRange } from '../storage/keys.ts';
+import { decodeObjectKey, keyAfter, partitionRange, type KeyRange } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
+import { keyPages } from './key-pages.ts';
 
 export interface CheckedCopies {
   readonly count: number;
@@ -28,18 +29,41 @@ export async function* checkCopies(
   store: Store,
   partition: Partition,
 ): AsyncIterableIterator<CheckedCopies> {
-  for await (const batch of store.scan({ ...partitionRange(partition), keysOnly: true })) {
-    for (let from = 0; from < batch.length; from += READS_MAX) {
-      const entries = batch.slice(from, from + READS_MAX).map(({ key }) => key);
-      const sizes = await Promise.all(entries.map((entry) => soundSize(store, entry)));
-      yield {
-        count: entries.length,
-        sizeBytes: sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0),
-        damaged: entries
-          .filter((_, index) => sizes[index] === undefined)
-          .map((entry) => decodeObjectKey(entry).key),
-      };
-    }
+  const { from: first, to } = partitionRange(partition);
+  let unnamed: unknown;
+  let from = first;
+  for await (const page of keyPages(store, { from: first, to })) {
+    const end = keyAfter(page.at(-1) as Buffer);
+    unnamed ??= await findUnnamed(store, { from, to: end });
+    from = end;
+    yield* checkPage(store, page);
+  }
+  unnamed ??= await findUnnamed(store, { from, to });
+  if (unnamed !== undefined) throw unnamed;
+}
+
+/** What a scan of all of the range says of keys that pages pass over. */
+async function findUnnamed(store: Store, range: KeyRange): Promise<unknown> {
+  try {
+    for await (const _ of store.scan({ ...range, keysOnly: true }));
+    return undefined;
+  } catch (error) {
+    if (!isFault(error, 'store-corrupt')) throw error;
+    return error;
+  }
+}
+
+async function* checkPage(store: Store, page: readonly Buffer[]): AsyncGenerator<CheckedCopies> {
+  for (let from = 0; from < page.length; from += READS_MAX) {
+    const entries = page.slice(from, from + READS_MAX);
+    const sizes = await Promise.all(entries.map((entry) => soundSize(store, entry)));
+    yield {
+      count: entries.length,
+      sizeBytes: sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0),
+      damaged: entries
+        .filter((_, index) => sizes[index] === undefined)
+        .map((entry) => decodeObjectKey(entry).key),
+    };
   }
 }
 

@@ -30,6 +30,7 @@ import type { Store, WriteOperation } from '../storage/store.ts';
 import type { Settlement } from './changes.ts';
 import { entriesBeside, indexKeysOf } from './copy-operations.ts';
 import { SweptChange } from './index-sweep.ts';
+import { keyPages } from './key-pages.ts';
 import type { Change, KeyPlace, KeySlot } from './key-slot.ts';
 
 export interface DerivedPorts {
@@ -166,22 +167,13 @@ async function suspectsOf(
   return suspects;
 }
 
-async function* pagesOf(
+function pagesOf(
   store: Store,
-  { from: first, to }: KeyRange,
+  { from, to }: KeyRange,
   after: Buffer | undefined,
-): AsyncIterableIterator<readonly Buffer[]> {
-  let from = after === undefined ? first : keyAfter(after);
-  for (;;) {
-    const page: Buffer[] = [];
-    for await (const batch of store.scan({ from, to, limit: KEYS_PER_PAGE, keysOnly: true })) {
-      for (const { key } of batch) page.push(key);
-    }
-    const last = page.at(-1);
-    if (last === undefined) return;
-    yield page;
-    from = keyAfter(last);
-  }
+): AsyncGenerator<readonly Buffer[]> {
+  const rest = { from: after === undefined ? from : keyAfter(after), to };
+  return keyPages(store, rest, KEYS_PER_PAGE);
 }
 
 type FoundHead = { readonly head: ObjectHead; readonly hash: Buffer } | 'damaged' | undefined;

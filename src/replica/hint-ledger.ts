@@ -9,6 +9,7 @@ import type { NodeId } from '../base/names.ts';
 import { allHintsRange, decodeHintKey, hintRange } from '../storage/keys.ts';
 import { readable } from '../storage/readable.ts';
 import type { Store } from '../storage/store.ts';
+import { keyPages } from './key-pages.ts';
 import type { Hint } from './replica.ts';
 
 export class HintLedger {
@@ -41,8 +42,8 @@ export class HintLedger {
   }
 
   async *hintsFor(target: NodeId): AsyncIterableIterator<readonly Hint[]> {
-    for await (const batch of this.#store.scan({ ...hintRange(target), keysOnly: true })) {
-      yield batch.map(({ key }) => decodeHintKey(key));
+    for await (const page of keyPages(this.#store, hintRange(target))) {
+      yield page.map(decodeHintKey);
     }
   }
 }

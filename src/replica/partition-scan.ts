@@ -13,6 +13,7 @@ import { segmentOf } from '../storage/hash-tree.ts';
 import { decodeObjectKey, partitionRange } from '../storage/keys.ts';
 import { readable } from '../storage/readable.ts';
 import type { Store } from '../storage/store.ts';
+import { keyPages } from './key-pages.ts';
 
 export interface HeadScan {
   readonly partition: Partition;
@@ -22,8 +23,8 @@ export interface HeadScan {
 }
 
 const HEADS_PER_BATCH = 64;
-/** Batches of keys without a match after which an empty batch tells that the scan goes on. */
-const QUIET_BATCHES_MAX = 64;
+/** Pages of keys without a match after which an empty batch tells that the scan goes on. */
+const QUIET_PAGES_MAX = 64;
 
 /**
  * In key order; batches may be empty, as a sign of life. Damaged copies are left out, and so are keys
@@ -31,21 +32,21 @@ const QUIET_BATCHES_MAX = 64;
  */
 export async function* scanHeads(store: Store, scan: HeadScan): AsyncIterableIterator<KeyHead[]> {
   let wanted: { readonly entry: Buffer; readonly key: ObjectKey }[] = [];
-  let quietBatches = 0;
-  const keys = store.scan({ ...partitionRange(scan.partition), keysOnly: true });
-  for await (const batch of readable(keys)) {
-    for (const { key: entry } of batch) {
+  let quietPages = 0;
+  const pages = keyPages(store, partitionRange(scan.partition));
+  for await (const page of readable(pages)) {
+    for (const entry of page) {
       const { key } = decodeObjectKey(entry);
       if (!scan.segments.has(segmentOf(key)) || !scan.isCounted(key)) continue;
       wanted.push({ entry, key });
       if (wanted.length < HEADS_PER_BATCH) continue;
       yield await readHeads(store, wanted);
       wanted = [];
-      quietBatches = 0;
+      quietPages = 0;
     }
-    quietBatches += 1;
-    if (quietBatches < QUIET_BATCHES_MAX) continue;
-    quietBatches = 0;
+    quietPages += 1;
+    if (quietPages < QUIET_PAGES_MAX) continue;
+    quietPages = 0;
     yield [];
   }
   if (wanted.length > 0) yield await readHeads(store, wanted);

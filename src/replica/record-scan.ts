@@ -12,6 +12,7 @@ import { isSoundRecord } from '../object/record.ts';
 import type { KeyRecord } from '../peer/messages.ts';
 import { decodeObjectKey, encodeObjectKey, keyAfter, partitionRange } from '../storage/keys.ts';
 import type { Store } from '../storage/store.ts';
+import { keyPages } from './key-pages.ts';
 
 export interface RecordScan {
   readonly partition: Partition;
@@ -23,7 +24,6 @@ export interface RecordScan {
   readonly damaged: (key: ObjectKey) => void;
 }
 
-const KEYS_PER_PAGE = 256;
 /** A batch is full when it has reached one of these. */
 const BATCH_BYTES = 256 * 1024;
 const BATCH_COUNT = 64;
@@ -36,14 +36,12 @@ export async function* scanRecords(
   scan: RecordScan,
 ): AsyncIterableIterator<KeyRecord[]> {
   const { partition, after } = scan;
-  const range = partitionRange(partition);
-  let from = after === undefined ? range.from : keyAfter(encodeObjectKey(partition, after));
-  for (;;) {
-    const page = await readPage(store, { from, to: range.to });
-    const last = page.at(-1);
-    if (last === undefined) return;
-    from = keyAfter(last.entry);
-    const wanted = page.filter(({ key }) => scan.isWanted(key));
+  const { from: first, to } = partitionRange(partition);
+  const from = after === undefined ? first : keyAfter(encodeObjectKey(partition, after));
+  for await (const page of keyPages(store, { from, to })) {
+    const wanted = page
+      .map((entry): PageKey => ({ entry, key: decodeObjectKey(entry).key }))
+      .filter(({ key }) => scan.isWanted(key));
     if (wanted.length === 0) yield [];
     while (wanted.length > 0) yield await takeBatch(store, scan, wanted);
   }
@@ -52,17 +50,6 @@ export async function* scanRecords(
 interface PageKey {
   readonly entry: Buffer;
   readonly key: ObjectKey;
-}
-
-async function readPage(
-  store: Store,
-  range: { readonly from: Buffer; readonly to: Buffer },
-): Promise<PageKey[]> {
-  const page: PageKey[] = [];
-  for await (const batch of store.scan({ ...range, limit: KEYS_PER_PAGE, keysOnly: true })) {
-    for (const { key: entry } of batch) page.push({ entry, key: decodeObjectKey(entry).key });
-  }
-  return page;
 }
 
 /** The records of the first of `wanted`, which go from it; a full one has at most one large record. */

@@ -22,6 +22,7 @@ import {
 } from '../storage/keys.ts';
 import { readable } from '../storage/readable.ts';
 import type { Store, WriteOperation } from '../storage/store.ts';
+import { headPages } from './key-pages.ts';
 
 export interface HashScan {
   readonly partition: Partition;
@@ -43,7 +44,7 @@ const UNKNOWN_HASH = Buffer.alloc(16);
 export async function* scanHashes(store: Store, scan: HashScan): AsyncIterableIterator<KeyHash[]> {
   const wanted = new Set(scan.segments);
   for (const run of runsOf(scan.segments)) {
-    for await (const batch of readable(store.scan(membersRange(scan.partition, run)))) {
+    for await (const batch of readable(headPages(store, membersRange(scan.partition, run)))) {
       const hashes: KeyHash[] = [];
       for (const { key: entry, value: hash } of batch) {
         const { segment, key } = decodeMemberKey(entry);

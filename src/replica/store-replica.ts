@@ -52,6 +52,7 @@ import type { GraveyardOptions } from './graveyard.ts';
 import { HintLedger } from './hint-ledger.ts';
 import type { Identity } from './identity.ts';
 import { IndexSweep } from './index-sweep.ts';
+import { keyPages } from './key-pages.ts';
 import type { KeySlot, SlotChanges } from './key-slot.ts';
 import { OwnChains } from './own-chains.ts';
 import { estimatePartition } from './partition-size.ts';
@@ -363,10 +364,8 @@ export class StoreReplica implements Replica {
   }
 
   async *tombstones(partition: Partition): AsyncIterableIterator<readonly ObjectKey[]> {
-    const noted = this.#store.scan({ ...tombRange(partition), keysOnly: true });
-    for await (const batch of readable(noted)) {
-      yield batch.map(({ key }) => decodeTombKey(key).key);
-    }
+    const noted = keyPages(this.#store, tombRange(partition));
+    for await (const page of readable(noted)) yield page.map((key) => decodeTombKey(key).key);
   }
 
   tree(partition: Partition, nVal: number): Promise<Buffer> {

@@ -3,12 +3,9 @@
  */
 
 import { isFault } from '../base/fault.ts';
-import type { ScanEntry } from './store.ts';
 
 /** The batches of a scan, without what cannot be read at its end. */
-export async function* readable(
-  batches: AsyncIterable<readonly ScanEntry[]>,
-): AsyncGenerator<readonly ScanEntry[]> {
+export async function* readable<Batch>(batches: AsyncIterable<Batch>): AsyncGenerator<Batch> {
   try {
     yield* batches;
   } catch (error) {

@@ -105,6 +105,10 @@ export class SimulatedFiles {
     this.#segments.set(segment, { bytes, syncedBytes: bytes.length });
   }
 
+  put(key: Buffer, stored: Buffer): void {
+    this.#entries.set(bytesToByteString(key), stored);
+  }
+
   removeEntry(key: Buffer): void {
     this.#entries.delete(bytesToByteString(key));
   }
