@@ -336,3 +336,35 @@ t.test('a batch without large bodies does not wait for the log', async (t) => {
   await store.write([put('large', 'y'.repeat(80))]);
   t.equal(syncCount, 2);
 });
+
+t.test('a large body is not read on the spot, and its segment waits for it', async (t) => {
+  const { host, files } = bench(t);
+  const power = new Power(host, Infinity, true);
+  const real = files.folder(power);
+  const [readNow, read]: number[][] = [[], []];
+  const folder: SegmentFolder = {
+    ...real,
+    readNow: (segment, position, into) => {
+      readNow?.push(into.length);
+      return real.readNow(segment, position, into);
+    },
+    read: (segment, position, into) => {
+      read?.push(into.length);
+      return real.read(segment, position, into);
+    },
+  };
+  const ports = { database: files.database(power), folder, defer: soon, mayHaveForgotten: false };
+  const store = await LevelDbStore.open(host, ports, OPTIONS);
+  t.teardown(() => store.close());
+  const large = 'x'.repeat(64 * 1024 + 1);
+  await store.write([put('small', large.slice(1)), put('large', large)]);
+  t.equal(await get(store, 'small'), `small:${large.slice(1)}`);
+  t.same([readNow, read], [[large.length - 1], []]);
+  const reading = get(store, 'large');
+  // What it reads is superseded and collected meanwhile.
+  await store.write([put('large', ''), put('other', large)]);
+  await host.advance(60_000);
+  t.equal(await reading, `large:${large}`);
+  t.same(readNow, [large.length - 1]);
+  t.ok(read?.includes(large.length));
+});
