@@ -89,8 +89,7 @@ export class GroupCommit {
     }
     this.#gathering ??= this.#newGroup();
     const group = this.#gathering;
-    const sizeBytes =
-      operations.length === 0 ? 0 : add((group.batch ??= this.#begin()), operations);
+    const sizeBytes = this.#add(group, operations);
     group.writeCount += 1;
     group.operationCount += operations.length;
     group.sizeBytes += sizeBytes;
@@ -109,6 +108,19 @@ export class GroupCommit {
     this.#isStopped = true;
     if (!this.#isCommitting && this.#gathering === undefined) return;
     await new Promise<void>((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  /** The size of the operations. A write that breaks off, for want of memory, is in the batch by half. */
+  #add(group: Group, operations: readonly WriteOperation[]): number {
+    if (operations.length === 0) return 0;
+    try {
+      return add((group.batch ??= this.#begin()), operations);
+    } catch (error) {
+      // Perhaps nobody else waits for it.
+      group.settled.promise.catch(() => {});
+      this.#fence(group, error);
+      throw error;
+    }
   }
 
   #newGroup(): Group {

@@ -10,6 +10,9 @@ import { recordingHost } from './recording-host.ts';
 import type { RecordingHost } from './recording-host.ts';
 import { put, remove } from './store-compliance.ts';
 
+/** What a batch finds no memory for. */
+const NO_MEMORY = Buffer.from('too large');
+
 interface HeldBatch {
   readonly operations: string[];
   isWritten: boolean;
@@ -38,7 +41,10 @@ function bench(limits: { bytes?: number; operations?: number } = {}): Bench {
     const held = { operations, isWritten: false, isClosed: false, finish };
     batches.push(held);
     return {
-      put: ({ key, head }) => void operations.push(`${key.toString()}=${head.toString()}`),
+      put({ key, head }) {
+        if (head.equals(NO_MEMORY)) throw new RangeError('Array buffer allocation failed');
+        operations.push(`${key.toString()}=${head.toString()}`);
+      },
       remove: (key) => void operations.push(`-${key.toString()}`),
       write() {
         held.isWritten = true;
@@ -192,4 +198,19 @@ t.test('a write without a key is a bug', (t) => {
   const { commit } = bench();
   t.throws(() => commit.write([put('', '1')]), /a key is not empty/);
   t.end();
+});
+
+t.test('of a write that breaks off halfway nothing is ever written', async (t) => {
+  const { commit, batches, endTick } = bench();
+  const before = commit.write([put('a', '1')]);
+  const half = [put('b', '2'), put('c', NO_MEMORY.toString())];
+  t.throws(() => commit.write(half), { message: 'Array buffer allocation failed' });
+  endTick();
+  await t.rejects(before, { code: 'store-fenced' });
+  await t.rejects(commit.write([put('d', '4')]), { code: 'store-fenced' });
+  t.same(
+    batches.map(({ isWritten, isClosed }) => ({ isWritten, isClosed })),
+    [{ isWritten: false, isClosed: true }],
+  );
+  await commit.stop();
 });
