@@ -17,6 +17,7 @@
 
 import { utf8ToByteString } from '../base/bytes.ts';
 import type { ByteString } from '../base/bytes.ts';
+import { isFault } from '../base/fault.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
 import { decodeMetaKey, encodeMetaKey, metaRange } from '../storage/keys.ts';
 import type { Store, WriteOperation } from '../storage/store.ts';
@@ -48,6 +49,8 @@ export class ReplicaCountLedger {
   #counts: ReplicaCounts;
   /** Owed a recount, by name; a new value each time that it changes. */
   #changed = new Map<string, BucketOrType>();
+  /** Keys of the store; they go when all has been recounted. */
+  #damagedMarks: readonly Buffer[] = [];
   #isRecalled = false;
 
   /** `state`: that which the node acts on at first. */
@@ -84,26 +87,48 @@ export class ReplicaCountLedger {
     await this.#store.write([
       { kind: 'put', key: NOTE_KEY, head: encodeCounts(counts) },
       ...settled.map(([name]): WriteOperation => ({ kind: 'remove', key: markKey(name) })),
+      ...this.#damagedMarks.map((key): WriteOperation => ({ kind: 'remove', key })),
     ]);
+    this.#damagedMarks = [];
     for (const [name] of settled.filter(isSettled)) this.#changed.delete(name);
   }
 
-  /** Takes up what processes before this one have left. */
+  /** Takes up what processes before this one have left. What cannot be read may have named anything. */
   async #recall(): Promise<void> {
     const recalled = new Map<string, BucketOrType>();
-    const marked = this.#store.scan({ ...metaRange(MARK_PREFIX), keysOnly: true });
-    for await (const marks of marked) {
-      for (const { key } of marks) {
-        const name = decodeMetaKey(key).slice(MARK_PREFIX.length);
-        recalled.set(name, scopeNamed(name));
+    const damagedMarks: Buffer[] = [];
+    const isRead = await this.#isRead(async () => {
+      const marked = this.#store.scan({ ...metaRange(MARK_PREFIX), keysOnly: true });
+      for await (const marks of marked) {
+        for (const { key } of marks) {
+          const name = decodeMetaKey(key).slice(MARK_PREFIX.length);
+          const scope = scopeNamed(name);
+          if (scope === undefined) damagedMarks.push(key);
+          else recalled.set(name, scope);
+        }
       }
-    }
-    const noted = decodeCounts(await this.#store.get(NOTE_KEY));
-    for (const scope of changedBetween(noted, this.#counts)) {
+    });
+    let note: Buffer | undefined;
+    const isNoteRead = await this.#isRead(async () => {
+      note = await this.#store.get(NOTE_KEY);
+    });
+    const isTold = isRead && isNoteRead && damagedMarks.length === 0;
+    for (const scope of changedBetween(decodeCounts(isTold ? note : undefined), this.#counts)) {
       recalled.set(nameOf(scope), scope);
     }
+    this.#damagedMarks = damagedMarks;
     this.#changed = new Map([...recalled, ...this.#changed]);
     this.#isRecalled = true;
+  }
+
+  async #isRead(read: () => Promise<void>): Promise<boolean> {
+    try {
+      await read();
+      return true;
+    } catch (error) {
+      if (!isFault(error, 'store-corrupt')) throw error;
+      return false;
+    }
   }
 }
 

@@ -51,8 +51,17 @@ export function nameOf({ type, bucket }: BucketOrType): string {
   return JSON.stringify(bucket === undefined ? [type] : [type, bucket]);
 }
 
-export function scopeNamed(name: string): BucketOrType {
-  const [type, bucket] = JSON.parse(name) as [ByteString, ByteString?];
+/** Undefined: no scope has this name, it is damaged. */
+export function scopeNamed(name: string): BucketOrType | undefined {
+  let names: unknown;
+  try {
+    names = JSON.parse(name);
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(names) || names.length < 1 || names.length > 2) return undefined;
+  if (!names.every((each) => typeof each === 'string')) return undefined;
+  const [type, bucket] = names as [ByteString, ByteString?];
   return { type, bucket };
 }
 

@@ -5,8 +5,12 @@ import type { ByteString } from '../../src/base/bytes.ts';
 import { DEFAULT_BUCKET_TYPE } from '../../src/base/names.ts';
 import { bucketId, type ClusterState } from '../../src/membership/cluster-state.ts';
 import { ReplicaCountLedger } from '../../src/repair/replica-count-ledger.ts';
+import { encodeMetaKey, metaRange } from '../../src/storage/keys.ts';
 import { MemoryStore } from '../../src/storage/memory-store.ts';
+import type { Store } from '../../src/storage/store.ts';
 import { stateOf } from '../membership/states.ts';
+import { ShakyStore } from '../replica/shaky-store.ts';
+import { VirtualHost } from '../replica/virtual-host.ts';
 
 const PATIENTS = 'patients' as ByteString;
 const VISITS = 'visits' as ByteString;
@@ -20,7 +24,7 @@ function stateWith(nVals: Readonly<Record<string, number>>): ClusterState {
 }
 
 /** With all that was there at first settled. */
-async function settled(store: MemoryStore, state: ClusterState): Promise<ReplicaCountLedger> {
+async function settled(store: Store, state: ClusterState): Promise<ReplicaCountLedger> {
   const ledger = new ReplicaCountLedger(store, state);
   await ledger.settle(await ledger.owed());
   return ledger;
@@ -97,4 +101,34 @@ t.test('a change that could not be marked is owed all the same', async (t) => {
   await t.rejects(ledger.adopt(stateWith({ patients: 2 })), { message: 'no room' });
   t.same([...owedBefore.changed], []);
   t.same(await bucketsOwed(ledger), [PATIENTS]);
+});
+
+t.test('a mark that is damaged owes a recount of everything, and is gone after it', async (t) => {
+  for (const name of ['["default","patients', '{"default"}', '[7]', '["default","a","b"]']) {
+    const store = new MemoryStore();
+    const state = stateWith({ patients: 2 });
+    await settled(store, state);
+    const key = encodeMetaKey(`n-val-changed/${name}` as ByteString);
+    await store.write([{ kind: 'put', key, head: Buffer.alloc(0) }]);
+    const ledger = new ReplicaCountLedger(store, state);
+    t.same(await bucketsOwed(ledger), ['all', PATIENTS], name);
+    await ledger.settle(await ledger.owed());
+    t.same(await bucketsOwed(new ReplicaCountLedger(store, state)), [], name);
+  }
+});
+
+t.test('marks and a note that cannot be read owe a recount of everything', async (t) => {
+  const harms = {
+    corruptScanFrom: metaRange('n-val-changed/' as ByteString).from,
+    corruptKey: encodeMetaKey('n-vals' as ByteString),
+  };
+  for (const [harmed, key] of Object.entries(harms)) {
+    const host = new VirtualHost();
+    const memory = new MemoryStore();
+    const state = stateWith({ patients: 2 });
+    await settled(memory, state);
+    const store = Object.assign(new ShakyStore(host.random, memory), { [harmed]: key });
+    const ledger = new ReplicaCountLedger(store, state);
+    t.same(await bucketsOwed(ledger), ['all', PATIENTS], harmed);
+  }
 });
