@@ -20,7 +20,7 @@ export class Power implements FilesPass {
   readonly host: VirtualHost;
   readonly isQuick: boolean;
   stepCount = 0;
-  readonly #stepsMax: number;
+  #stepsMax: number;
 
   constructor(host: VirtualHost, stepsMax: number, isQuick = host.random.integer(2) === 0) {
     this.host = host;
@@ -30,6 +30,11 @@ export class Power implements FilesPass {
 
   get isGone(): boolean {
     return this.stepCount > this.#stepsMax;
+  }
+
+  /** It is gone now. */
+  cut(): void {
+    this.#stepsMax = -1;
   }
 
   async pass(): Promise<void> {
