@@ -193,6 +193,16 @@ export type Opening =
 
 /** The first message of a link; a `peer-malformed` fault for anything else. */
 export function tupleToOpening(tuple: unknown): Opening {
+  try {
+    return readOpening(tuple);
+  } catch (error) {
+    // Said to an operator, who has perhaps started a build of before the first release.
+    if (isFault(error, 'peer-malformed')) throw malformed('an introduction that no release makes');
+    throw error;
+  }
+}
+
+function readOpening(tuple: unknown): Opening {
   const reader = new TupleReader(tuple);
   const mark = reader.text();
   if (mark === REFUSED) {

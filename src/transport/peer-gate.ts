@@ -3,8 +3,8 @@
  *
  * Links come in from the server and go out from the client; both ask here, so that a peer seen
  * restarted through one is outdated on the other at once. What the node had noted of its peers before it
- * was started is asked for once (`recall`). A refusal is logged once a minute for each peer and reason,
- * however often a misconfigured node knocks.
+ * was started is asked for once (`recall`). Why there is no link is logged once a minute for each peer and
+ * reason, however often a misconfigured node knocks.
  */
 
 import type { PeerCertificate } from 'node:tls';
@@ -16,7 +16,7 @@ import type { Hello, Introduction, KnownPeer, Refusal } from './handshake.ts';
 import { isCertifiedAs } from './peer-certificates.ts';
 import type { WireTuple } from '../peer/tuple-reader.ts';
 
-const REFUSAL_LOG_INTERVAL_MS = 60_000;
+const LOG_INTERVAL_MS = 60_000;
 
 /** Strangers may invent names without end; past this many the oldest is forgotten. */
 const NAMES_MAX = 4_096;
@@ -147,17 +147,28 @@ export class PeerGate {
   /** Counts a refusal, ours or the peer's, and logs it unless that was just done. */
   noteRefusal(peer: string, refusal: Refusal): void {
     this.#host.metrics.count('peer_links_refused');
+    if (!this.#isToBeLogged(`${refusal.reason} ${peer}`)) return;
+    this.#host.log.warn('peer.refused', { peer, refusal: refusal.reason, text: refusal.text });
+  }
+
+  /** Logs that a link broke here, as `noteRefusal`; `peer`: a node, or the address of one that is not known. */
+  noteFailure(peer: string, why: string): void {
+    // Each attempt comes from another port.
+    if (!this.#isToBeLogged(`${why} ${peer.replace(/:\d+$/, '')}`)) return;
+    this.#host.log.warn('peer.link_failed', { peer, why });
+  }
+
+  #isToBeLogged(subject: string): boolean {
     const nowMs = this.#host.clock.monotonicMs();
-    const subject = `${refusal.reason} ${peer}`;
     const loggedAtMs = this.#loggedAtMs.get(subject);
-    if (loggedAtMs !== undefined && nowMs - loggedAtMs < REFUSAL_LOG_INTERVAL_MS) return;
+    if (loggedAtMs !== undefined && nowMs - loggedAtMs < LOG_INTERVAL_MS) return false;
     this.#loggedAtMs.delete(subject);
     this.#loggedAtMs.set(subject, nowMs);
     if (this.#loggedAtMs.size > NAMES_MAX) {
       const [oldest] = this.#loggedAtMs.keys();
       this.#loggedAtMs.delete(oldest ?? '');
     }
-    this.#host.log.warn('peer.refused', { peer, refusal: refusal.reason, text: refusal.text });
+    return true;
   }
 }
 

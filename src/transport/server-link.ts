@@ -203,8 +203,7 @@ export class ServerLink {
 
   #fail(reason: string): void {
     if (this.#isEnded) return;
-    const peer = this.#peer ?? this.#call.getPeer();
-    this.#ports.host.log.warn('peer.link_failed', { peer, why: reason });
+    this.#ports.gate.noteFailure(this.#peer ?? this.#call.getPeer(), reason);
     this.#call.emit('error', { code: status.DATA_LOSS, details: reason });
   }
 }

@@ -87,6 +87,22 @@ t.test('two without a protocol in common say so, and knock seldom', async (t) =>
   t.match(client.messages, [['refused', 'protocol-version', /speaks protocol 2 to 2/]]);
 });
 
+t.test('who cannot introduce itself is told so each time, and the operator once', async (t) => {
+  const pair = await serving(t);
+  for (let knock = 1; knock <= 3; knock += 1) {
+    const client = new RawClient(pair.port);
+    t.teardown(() => client.close());
+    // As the builds of before the first release did: without their release.
+    client.send(laterHello(1, 1).slice(0, 9));
+    await pair.until(() => client.ended !== undefined);
+    t.match(client.ended, /an introduction that no release makes/);
+  }
+  t.equal(pair.answerer.counted('peer_frames_malformed'), 3);
+  const [told, ...others] = pair.answerer.events('peer.link_failed');
+  t.match(told, { why: /an introduction that no release makes/ });
+  t.same(others, [], 'it may knock many times a second, each time from another port');
+});
+
 t.test('a link that breaks as soon as it is open is tried again ever later', async (t) => {
   const server = new RawServer((_messages, send) => {
     send(encodeFrame([helloToTuple(pair.answerer.introduction, ASKER)], 100));
