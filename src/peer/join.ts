@@ -10,6 +10,8 @@
  * | request | [purpose, cluster, lineage, ring size, node, host, peer port, http port, pbc port, location] |
  * | welcome | [0, state document, whether the asker is new] |
  * | refused | [1, reason, text] |
+ *
+ * Fields behind these are of a later release and passed over.
  */
 
 import type { NodeId } from '../base/names.ts';
@@ -92,7 +94,7 @@ export function joinRequestToTuple(request: JoinRequest): WireTuple {
 
 export function tupleToJoinRequest(tuple: unknown): JoinRequest {
   const reader = new TupleReader(tuple);
-  const request: JoinRequest = {
+  return {
     purpose: reader.choice(PURPOSES),
     clusterName: readName(reader),
     lineage: readName(reader),
@@ -106,8 +108,6 @@ export function tupleToJoinRequest(tuple: unknown): JoinRequest {
       location: readText(reader),
     },
   };
-  reader.end();
-  return request;
 }
 
 export function joinReplyToTuple(reply: JoinReply): WireTuple {
@@ -116,10 +116,7 @@ export function joinReplyToTuple(reply: JoinReply): WireTuple {
 }
 
 export function tupleToJoinReply(tuple: unknown): JoinReply {
-  const reader = new TupleReader(tuple);
-  const reply = readReply(reader);
-  reader.end();
-  return reply;
+  return readReply(new TupleReader(tuple));
 }
 
 export function joinRefused(reason: JoinRefusal, text: string): JoinReply {

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { ACTOR_SIZE_BYTES } from '../../src/clock/actor.ts';
 import { isFault } from '../../src/base/fault.ts';
+import { tupleToJoinReply, tupleToJoinRequest } from '../../src/peer/join.ts';
 import type { Partition } from '../../src/base/names.ts';
 import { NESTING_MAX } from '../../src/datatype/check-store.ts';
 import {
@@ -144,6 +145,20 @@ t.test('fields of a later release behind the known ones are passed over', (t) =>
   const get = [2, 'default', 'bucket', 'key', true];
   t.same(tupleToRequest([...get, 7, ['new']]), tupleToRequest(get));
   t.equal(tupleToStreamItem([1, ['a'], true]).kind, 'names');
+  t.end();
+});
+
+t.test('a later node that asks to be taken in, or answers that, may say more', (t) => {
+  const newcomer = ['new@127.0.0.1', '127.0.0.1', 8099, 8098, 8087, 'rack 7'];
+  const request = [0, 'cluster', 'lineage', 64, ...newcomer];
+  t.same(tupleToJoinRequest([...request, 'new', ['new']]), tupleToJoinRequest(request));
+  t.throws(() => tupleToJoinRequest(request.slice(0, -1)), { code: 'peer-malformed' });
+  for (const reply of [
+    [0, Buffer.from('state'), true],
+    [1, 2, 'a sentence'],
+  ]) {
+    t.same(tupleToJoinReply([...reply, 'new']), tupleToJoinReply(reply));
+  }
   t.end();
 });
 
