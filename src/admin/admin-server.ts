@@ -102,7 +102,10 @@ export class AdminServer {
       if (typeof request !== 'object' || request === null) throw new AdminRefusal('not a request');
       const { command, arguments: options, operator } = request as Record<string, unknown>;
       const run = typeof command === 'string' ? this.#commands.get(command) : undefined;
-      if (run === undefined) throw new AdminRefusal(`unknown command ${JSON.stringify(command)}`);
+      if (run === undefined) {
+        const name = JSON.stringify(command);
+        throw new AdminRefusal(`the release that this node runs does not have the command ${name}`);
+      }
       const who = typeof operator === 'string' ? operator.slice(0, OPERATOR_MAX_LENGTH) : undefined;
       return { ok: true, result: await run((options ?? {}) as Record<string, unknown>, who) };
     } catch (error) {

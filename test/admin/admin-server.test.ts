@@ -1,4 +1,4 @@
-/** The admin server: connections that the system cannot accept are counted, and stop nobody. */
+/** The admin server: what the system cannot accept stops nobody, and what is not known is refused in words. */
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { Server } from 'node:net';
@@ -29,4 +29,15 @@ t.test('connections that the system cannot accept are counted', async (t) => {
   }
   t.equal(counts.get('admin_accept_failed_total'), 2);
   t.match(await askNode(path, { command: 'ping', arguments: {} }, 10_000), 'pong');
+});
+
+t.test('a command that only a later release has is refused as such', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'vertebra-admin-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, 'admin.sock');
+  const server = await AdminServer.listen(path, new Map(), { count() {} });
+  t.teardown(() => server.close());
+  await t.rejects(askNode(path, { command: 'later', arguments: {} }, 10_000), {
+    message: 'the release that this node runs does not have the command "later"',
+  });
 });
