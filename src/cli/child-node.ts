@@ -98,5 +98,9 @@ export class ChildNode {
 
 /** In a child: tells the parent, if there is one. */
 export function tellParent(message: ChildMessage): void {
-  if (process.send !== undefined && process.connected) process.send(message);
+  if (process.send === undefined || !process.connected) return;
+  process.send(message, () => {
+    // The channel would keep a process that has nothing more to do, and that listens to no signal.
+    if (message.kind === 'failed' && process.connected) process.disconnect();
+  });
 }

@@ -9,10 +9,11 @@ import { gunzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { askNode } from '../../src/admin/admin-client.ts';
 import { adminSocketPath } from '../../src/admin/admin-socket.ts';
+import { ChildNode } from '../../src/cli/child-node.ts';
 import { devConfigText } from '../../src/config/config-file.ts';
 import { childrenOf, isAlive, RunningCommand, runCommand, type Ended } from './command-line.ts';
 import { parseOpenMetrics } from '../telemetry/open-metrics.ts';
-import { freeBasePort } from './local-cluster.ts';
+import { ENTRY_POINT, freeBasePort } from './local-cluster.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'vertebra-test-'));
 t.teardown(() => {
@@ -296,6 +297,24 @@ t.test('a good configuration is checked, filled in and explained', async (t) => 
   writeFileSync(filled, effective.stdout);
   t.match(readFileSync(filled, 'utf8'), 'durability: fsync');
   t.equal((await runCommand('config', 'check', filled)).code, 0);
+});
+
+t.test('a node that cannot start says why to its parent, and ends', async (t) => {
+  const dataDir = join(folder, 'unreadable');
+  // Tables without a manifest: damage.
+  mkdirSync(join(dataDir, 'dev1', 'store'), { recursive: true });
+  writeFileSync(join(dataDir, 'dev1', 'store', '000005.ldb'), '');
+  const configPath = join(folder, 'unreadable.yml');
+  writeFileSync(configPath, devConfigText({ nodes: 1, basePort: await freeBasePort(1), dataDir }));
+  const name = 'dev1@127.0.0.1';
+  const logPath = join(folder, 'unreadable.log');
+  const child = new ChildNode({ name, configPath, entryPoint: ENTRY_POINT, logPath });
+  t.teardown(() => child.kill('SIGKILL'));
+  await t.rejects(child.ready(), { message: /is damaged \(CURRENT is missing\)/ });
+  const late = AbortSignal.timeout(60_000);
+  const lived = once(late, 'abort').then(() => 'still there');
+  t.equal(await Promise.race([child.exited(), lived]), 1);
+  t.match(readFileSync(logPath, 'utf8'), /^vertebra: .* is damaged/m);
 });
 
 t.test('a killed parent leaves no node behind', async (t) => {
