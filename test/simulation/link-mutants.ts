@@ -47,4 +47,11 @@ export const LINKING: readonly Mutant[] = [
     from: 'node().succession()?.refusedBy(id, remembered)',
     to: 'undefined',
   },
+  {
+    name: 'a new kind of failure comes before those that have their numbers on the wire',
+    file: 'peer/wire-values',
+    from: 'const FAILURES = [',
+    to: "const FAILURES = ['later',",
+    by: 'formats/formats.test',
+  },
 ];
