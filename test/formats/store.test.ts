@@ -12,7 +12,7 @@ spawnUntraced();
 
 for (const { number, store } of pinnedStores()) {
   t.test(`the pinned store ${number} is started, and everything is there`, async (t) => {
-    const folder = mkdtempSync(join(tmpdir(), 'vertebra-store-'));
+    const folder = mkdtempSync(join(tmpdir(), 'vertebra-pinned-'));
     const stored = await newNode(folder);
     t.teardown(async () => {
       await stored.cluster.stop();
