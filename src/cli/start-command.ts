@@ -96,6 +96,9 @@ function waitForStop(): Promise<void> {
     process.once('SIGTERM', () => stop());
     process.once('SIGINT', () => stop());
     process.once('disconnect', () => stop());
+    // A parent may have died while this was loaded; without one there never was a channel.
+    const { connected } = process as { readonly connected?: boolean };
+    if (connected === false) stop();
   });
 }
 
