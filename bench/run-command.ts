@@ -13,10 +13,11 @@ import { Login } from '../src/client/credentials.ts';
 import { parseDurationMs } from '../src/config/units.ts';
 import { reportIntervalMs } from './load/report-interval.ts';
 import { findListener } from './load/process-usage.ts';
+import { StopAsked, unlessStopped } from './load/stop-asked.ts';
 import { runLoad } from './load/run.ts';
 import { eventLoopTable, steadyText, summaryTable, verdictText } from './report/terminal.ts';
 import { isSound } from './report/result.ts';
-import { writeReport } from './report/write-report.ts';
+import { makeReportFolder, writeReport } from './report/write-report.ts';
 import { addressText, mustFitLogin, parseTarget } from './target/target.ts';
 import { findWorkload } from './workload/find-workload.ts';
 import { withOverrides } from './workload/scaled.ts';
@@ -71,6 +72,7 @@ export async function runCommand(
   const startedAt = new Date().toISOString().replace(/\D/g, '').slice(0, 14);
   const credentials = await credentialsOf(options);
   const folder = resolve(options.out ?? join('data', 'bench', `${workload.name}-${startedAt}`));
+  makeReportFolder(folder);
   for (let number = 1; number <= options.repeat; number += 1) {
     const result = await runWorkload(workload, { ...options, credentials }, entryPoint);
     report(result, options.repeat === 1 ? folder : join(folder, String(number)));
@@ -78,8 +80,8 @@ export async function runCommand(
   }
 }
 
+/** What was measured is shown first: where its report cannot be written any more it is not lost. */
 function report(result: RunResult, folder: string): void {
-  writeReport(result, folder);
   console.log(`\n${summaryTable(result)}\n`);
   for (const phase of result.phases) {
     if (phase.steady?.isReached === false) console.log(`${steadyText(phase)}\n`);
@@ -90,6 +92,7 @@ function report(result: RunResult, folder: string): void {
     console.log(`${count} errors of ${series}: ${reason}`);
   }
   console.log(verdictText(result));
+  writeReport(result, folder);
   console.log(`report: ${join(folder, 'report.html')}`);
   if (!isSound(result)) process.exitCode = 1;
 }
@@ -111,17 +114,36 @@ export async function runWorkload(
     throw new Fault('config', 'nodes that the run starts itself have no users');
   }
   const data = options.data ?? mkdtempSync(join(tmpdir(), 'vertebra-bench-'));
-  const { basePort, start: nodes } = options;
+  try {
+    return await runOnOwnNodes(workload, options, { entryPoint, data });
+  } finally {
+    if (options.data === undefined) rmSync(data, { recursive: true, force: true });
+  }
+}
+
+async function runOnOwnNodes(
+  workload: Workload,
+  options: RunArguments,
+  { entryPoint, data }: { readonly entryPoint: string; readonly data: string },
+): Promise<RunResult> {
+  const { basePort, start: nodes = 1 } = options;
   const configPath = writeDevConfig({ nodes, basePort, data });
   const cluster = new DevCluster({ configPath, nodes: devNodes(configPath), entryPoint });
-  await cluster.start();
+  const stopAsked = new StopAsked();
+  const { signal } = stopAsked;
+  const started = cluster.start();
   try {
-    await cluster.ensureBucketTypes(typesOf(workload));
+    await unlessStopped(signal, started);
+    await unlessStopped(signal, cluster.ensureBucketTypes(typesOf(workload)));
     const target = targetOf(cluster, options);
-    return await load(workload, options, { target, credentials, cluster, dataFolder: data });
+    const place = { target, credentials: undefined, cluster, dataFolder: data, signal };
+    return await load(workload, options, place);
   } finally {
     await cluster.stop();
-    if (options.data === undefined) rmSync(data, { recursive: true, force: true });
+    // Where it was stopped while it started, that goes on to its end.
+    await started.catch(() => undefined);
+    await cluster.stop();
+    stopAsked.close();
   }
 }
 
@@ -130,12 +152,13 @@ interface Place {
   readonly credentials: Credentials | undefined;
   readonly cluster: DevCluster | undefined;
   readonly dataFolder: string;
+  readonly signal?: AbortSignal;
 }
 
 function load(
   workload: Workload,
   options: RunArguments,
-  { target, credentials, cluster, dataFolder }: Place,
+  { target, credentials, cluster, dataFolder, signal }: Place,
 ): Promise<RunResult> {
   const isAlone = target.kind === 'engine';
   const processes = Math.max(1, options.processes ?? Math.floor(availableParallelism() / 4));
@@ -145,6 +168,7 @@ function load(
     credentials,
     cluster,
     dataFolder,
+    signal,
     scale: options.scale,
     processes: isAlone ? 1 : processes,
     seed: options.seed,
@@ -197,7 +221,11 @@ function children(cluster: DevCluster): WatchedProcess[] {
 }
 
 /** Those whose HTTP API is known. */
-function statusNodesOf({ target, credentials, cluster }: Omit<Place, 'dataFolder'>): StatusNode[] {
+function statusNodesOf({
+  target,
+  credentials,
+  cluster,
+}: Omit<Place, 'dataFolder' | 'signal'>): StatusNode[] {
   if (cluster !== undefined) {
     return cluster.nodes.map(({ name, host, httpPort: port }) => {
       return { name, address: { host, port } };

@@ -15,6 +15,7 @@ import { EventLoopWatch } from './event-loop-watch.ts';
 import { FaultTimeline, requireFaultsPossible, type Links } from './faults.ts';
 import { faultEvents, orderOf, plannedLoops, startOf } from './phases.ts';
 import { UsageWatch } from './process-usage.ts';
+import { StopAsked, interrupted, unlessStopped } from './stop-asked.ts';
 import { RateWindows } from './steady-state.ts';
 import { seriesOf } from './series.ts';
 import { addVerdicts } from './verify.ts';
@@ -59,6 +60,8 @@ export interface RunOptions {
   readonly statusNodes: readonly StatusNode[];
   /** Whose file system the report names. */
   readonly dataFolder: string;
+  /** Ends the run early, with a report; without it Ctrl-C does. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 const TICK_MS = 250;
@@ -69,16 +72,18 @@ const SATURATED_SHARE = 0.9;
 
 export async function runLoad(options: RunOptions): Promise<RunResult> {
   requireFaultsPossible(faultEvents(options.workload), options);
-  const run = new Run(options);
+  const own = options.signal === undefined ? new StopAsked() : undefined;
+  const signal = options.signal ?? own?.signal ?? new AbortController().signal;
+  const run = new Run(options, signal);
   const onInterrupt = (): void => run.interrupt();
-  process.once('SIGINT', onInterrupt);
-  process.once('SIGTERM', onInterrupt);
+  signal.addEventListener('abort', onInterrupt);
+  if (signal.aborted) onInterrupt();
   try {
     return await run.run();
   } finally {
-    process.off('SIGINT', onInterrupt);
-    process.off('SIGTERM', onInterrupt);
+    signal.removeEventListener('abort', onInterrupt);
     await run.close();
+    own?.close();
   }
 }
 
@@ -100,9 +105,11 @@ class Run {
   #nodes: readonly string[] = [];
   #bestPerSecond = 0;
   #sampledAtMs = 0;
+  readonly #signal: AbortSignal;
 
-  constructor(options: RunOptions) {
+  constructor(options: RunOptions, signal: AbortSignal) {
     this.#options = options;
+    this.#signal = signal;
     this.#eventLoops = new EventLoopWatch(options.statusNodes);
     this.#series = seriesOf(options.workload.operations);
     this.#measurements = new Measurements(this.#series, options.intervalMs);
@@ -165,7 +172,7 @@ class Run {
 
   /** The run ends with what it has; what it has started is stopped in order. */
   interrupt(): void {
-    this.#pool.interrupt('the run was interrupted');
+    this.#pool.interrupt(interrupted().message);
   }
 
   async close(): Promise<void> {
@@ -209,7 +216,8 @@ class Run {
     await this.#phase({ ...start, offeredPerSecond: undefined }, undefined, (phase) =>
       this.#pool.order(() => ({ kind: 'load', phase, clients })),
     );
-    await this.#watchWhile(pause(settleMs), { name: 'settle', durationMs: settleMs });
+    const rest = unlessStopped(this.#signal, pause(settleMs, undefined, { ref: false }));
+    await this.#watchWhile(rest, { name: 'settle', durationMs: settleMs });
     await this.#eventLoops.read();
   }
 
@@ -279,7 +287,7 @@ class Run {
     ended.eventLoops = await this.#eventLoops.read();
     for (const report of reports) if (report.kind === 'done') ended.unstarted += report.unstarted;
     const result = ended.result(this.#series, this.#nodes);
-    if (start.role !== 'load') this.#view.say(phaseLine(result));
+    this.#view.say(start.role === 'load' ? this.#loadLine(result) : phaseLine(result));
     // A generator that is at its end measures itself.
     if (result.generator.cores > SATURATED_SHARE * this.#options.processes) {
       this.#view.say(
@@ -314,13 +322,22 @@ class Run {
     }
   }
 
+  #loadLine({ startMs, endMs }: PhaseResult): string {
+    const seconds = (endMs - startMs) / 1_000;
+    return `load: ${this.#counted()[0]} keys in ${seconds.toFixed(1)} s`;
+  }
+
   /** Of a phase that counts. */
   #share(): number {
-    const [done, total] = this.#progress.reduce<[number, number]>(
+    const [done, total] = this.#counted();
+    return total === 0 ? 0 : done / total;
+  }
+
+  #counted(): [done: number, total: number] {
+    return this.#progress.reduce<[number, number]>(
       ([doneSum, totalSum], one) => [doneSum + (one?.[0] ?? 0), totalSum + (one?.[1] ?? 0)],
       [0, 0],
     );
-    return total === 0 ? 0 : done / total;
   }
 
   #sample(): void {

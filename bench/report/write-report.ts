@@ -2,7 +2,7 @@
  * The files of a run: `report.html`, `result.json`, the HDR log, and basho_bench's.
  */
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { HistogramLogWriter } from 'hdr-histogram-js';
 import { Fault } from '../../src/base/fault.ts';
@@ -13,15 +13,27 @@ import type { RunResult } from './result.ts';
 
 const RESULT_FILE = 'result.json';
 
-export function writeReport(result: RunResult, folder: string): void {
+/** Before a run of hours, and not after it, it is found out whether there is a place for its report. */
+export function makeReportFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Fault('config', `the report cannot be written to ${folder}: ${why}`, { cause });
+  }
+}
+
+export function writeReport(result: RunResult, folder: string): void {
+  makeReportFolder(folder);
+  try {
     writeFileSync(join(folder, RESULT_FILE), `${JSON.stringify(result)}\n`);
     writeFileSync(join(folder, 'report.html'), htmlReport(result));
     writeFileSync(join(folder, 'latencies.hlog'), histogramLog(result));
     for (const [name, text] of bashoFiles(result)) writeFileSync(join(folder, name), text);
   } catch (cause) {
-    throw new Fault('config', `the report cannot be written to ${folder}`, { cause });
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Fault('config', `the report cannot be written to ${folder}: ${why}`, { cause });
   }
 }
 
