@@ -281,13 +281,14 @@ export class Operations {
     { dueMs, startMs }: { readonly dueMs: number; readonly startMs: number },
   ): void {
     const endMs = this.#parts.clock.nowMs();
-    this.#parts.recorder.record({
+    const sample = {
       series,
       node: client.session.node,
       outcome,
       intendedMicros: 1_000 * (endMs - dueMs),
       serviceMicros: 1_000 * (endMs - startMs),
-    });
+    };
+    this.#parts.recorder.record(sample, endMs);
   }
 }
 

@@ -25,11 +25,25 @@ interface Tally {
   conflicts: number;
 }
 
-interface OpenInterval {
-  readonly phase: string;
-  readonly startMs: number;
-  readonly bySeries: Map<number, { histogram: Histogram; ok: number; errors: number }>;
+interface SeriesInInterval {
+  histogram: Histogram;
+  ok: number;
+  errors: number;
 }
+
+interface OpenInterval {
+  readonly startMs: number;
+  readonly bySeries: Map<number, SeriesInInterval>;
+}
+
+/** Intervals of the phase that is under way and may still get samples, in order. */
+interface OpenIntervals {
+  readonly phase: Phase;
+  readonly intervals: OpenInterval[];
+}
+
+/** What a process tells is a batch old, and the processor may have kept it waiting. */
+const LATE_MS = 2 * BATCH_INTERVAL_MS;
 
 const UNTOLD: ReadonlySet<PhaseRole> = new Set(['load', 'verify']);
 /** Of each series; texts of errors come from servers. */
@@ -108,7 +122,7 @@ export class Measurements {
   readonly #series: readonly Series[];
   readonly #intervalMs: number;
   readonly #errors = new Map<string, { series: string; reason: string; count: number }>();
-  #open: OpenInterval | undefined;
+  #open: OpenIntervals | undefined;
 
   constructor(series: readonly Series[], intervalMs: number) {
     this.#series = series;
@@ -116,7 +130,6 @@ export class Measurements {
   }
 
   begin(start: PhaseStart, nowMs: number): number {
-    this.#closeInterval(nowMs);
     this.phases.push(new Phase(start, nowMs));
     return this.phases.length - 1;
   }
@@ -124,7 +137,7 @@ export class Measurements {
   end(phase: number, nowMs: number): Phase {
     const ended = this.phases[phase] as Phase;
     ended.endMs = nowMs;
-    this.#closeInterval(nowMs);
+    if (this.#open?.phase === ended) this.#closeAll(this.#open.intervals, ended);
     return ended;
   }
 
@@ -148,11 +161,14 @@ export class Measurements {
     phase.lagMaxMs = Math.max(phase.lagMaxMs, report.cost.lagMaxMs);
     // Neither loads nor verifying have operations; of what has ended only costs are still told.
     const isTold = phase.endMs === 0 && !UNTOLD.has(phase.start.role);
-    const interval = isTold ? this.#intervalAt(nowMs, phase) : undefined;
+    const intervals = isTold ? this.#openUntil(nowMs, phase) : undefined;
     for (const sample of samplesOf(report.batch)) {
       phase.add(sample);
+      if (intervals === undefined) continue;
+      const interval = this.#intervalAt(intervals, nowMs - sample.ageMicros / 1_000);
       if (interval !== undefined) addToInterval(interval, sample);
     }
+    if (intervals !== undefined) this.#closePast(intervals, phase, nowMs);
     for (const [series, reason, count] of report.batch.errors)
       this.#countError(series, reason, count);
   }
@@ -176,25 +192,75 @@ export class Measurements {
     else this.#errors.set(`${name} ${told}`, { series: name, reason: told, count });
   }
 
-  /** Intervals begin with their phase. What a batch holds happened before it came. */
-  #intervalAt(nowMs: number, { start, startMs: phaseMs }: Phase): OpenInterval {
-    const sincePhaseMs = Math.max(0, nowMs - BATCH_INTERVAL_MS / 2 - phaseMs);
-    const startMs = phaseMs + Math.floor(sincePhaseMs / this.#intervalMs) * this.#intervalMs;
-    if (this.#open !== undefined && this.#open.startMs !== startMs) this.#closeInterval(nowMs);
-    this.#open ??= { phase: start.name, startMs, bySeries: new Map() };
-    return this.#open;
+  /** Intervals begin with their phase; one in which nothing ended is there too. */
+  #openUntil(nowMs: number, phase: Phase): OpenInterval[] {
+    if (this.#open?.phase !== phase) this.#open = { phase, intervals: [] };
+    const { intervals } = this.#open;
+    const lastToldMs = this.timeline.at(-1)?.endMs ?? 0;
+    let nextMs = Math.max(phase.startMs, lastToldMs);
+    const last = intervals.at(-1);
+    if (last !== undefined) nextMs = last.startMs + this.#intervalMs;
+    for (; nextMs <= nowMs; nextMs += this.#intervalMs) {
+      intervals.push({ startMs: nextMs, bySeries: new Map() });
+    }
+    return intervals;
   }
 
-  #closeInterval(nowMs: number): void {
-    const open = this.#open;
+  /** What comes too late is counted in the oldest that is open. */
+  #intervalAt(intervals: readonly OpenInterval[], atMs: number): OpenInterval | undefined {
+    const firstMs = intervals[0]?.startMs ?? 0;
+    const index = Math.max(0, Math.floor((atMs - firstMs) / this.#intervalMs));
+    return intervals[Math.min(index, intervals.length - 1)];
+  }
+
+  /** The one before the last waits for half an interval: a short rest at the end becomes part of it. */
+  #closePast(intervals: OpenInterval[], { start }: Phase, nowMs: number): void {
+    const lateMs = Math.max(LATE_MS, this.#intervalMs / 2);
+    for (let first = intervals[0]; first !== undefined; first = intervals[0]) {
+      const endMs = first.startMs + this.#intervalMs;
+      if (endMs + lateMs > nowMs) return;
+      intervals.shift();
+      this.#close(first, start.name, endMs);
+    }
+  }
+
+  #closeAll(intervals: OpenInterval[], { start, endMs }: Phase): void {
     this.#open = undefined;
-    if (open === undefined) return;
-    const { startMs, phase } = open;
-    const endMs = Math.min(startMs + this.#intervalMs, nowMs);
-    const series = [...open.bySeries].map(([number, { histogram, ok, errors }]) =>
+    const last = intervals.at(-1);
+    const before = intervals.at(-2);
+    if (last !== undefined && before !== undefined) {
+      const isShort = endMs - last.startMs < this.#intervalMs / 2;
+      if (isShort) {
+        intervals.pop();
+        merge(before.bySeries, last.bySeries);
+      }
+    }
+    for (const [index, interval] of intervals.entries()) {
+      const isLast = index === intervals.length - 1;
+      this.#close(interval, start.name, isLast ? endMs : interval.startMs + this.#intervalMs);
+    }
+  }
+
+  #close({ startMs, bySeries }: OpenInterval, phase: string, endMs: number): void {
+    const series = [...bySeries].map(([number, { histogram, ok, errors }]) =>
       summarize(this.#series[number]?.name ?? '', histogram, { ok, errors }),
     );
     if (endMs > startMs) this.timeline.push({ startMs, endMs, phase, series });
+  }
+}
+
+function merge(
+  into: Map<number, SeriesInInterval>,
+  from: ReadonlyMap<number, SeriesInInterval>,
+): void {
+  for (const [series, one] of from) {
+    const known = into.get(series);
+    if (known === undefined) into.set(series, one);
+    else {
+      known.histogram.add(one.histogram);
+      known.ok += one.ok;
+      known.errors += one.errors;
+    }
   }
 }
 

@@ -108,7 +108,7 @@ function resultOf(measurements: Measurements): RunResult {
 
 t.test('a sample keeps what it was', (t) => {
   const samples = [...samplesOf(batchOf(2))];
-  t.same(samples[0], {
+  t.match(samples[0], {
     series: 0,
     node: 1,
     outcome: 'ok',
@@ -156,7 +156,7 @@ t.test('two processes come to the same histogram as one', (t) => {
 /** Odd milliseconds become even ones. */
 function shifted(batch: Batch): Batch {
   const samples = batch.samples.slice();
-  for (let at = 0; at < samples.length; at += 3) {
+  for (let at = 0; at < samples.length; at += 4) {
     if ((samples[at]! & 0xff) !== 0) continue;
     samples[at + 1]! += 1_500;
     samples[at + 2]! += 1_000;
@@ -236,21 +236,59 @@ t.test('a report is complete, and reads back', (t) => {
   t.end();
 });
 
-t.test('an interval begins with its phase, and has what happened in it', (t) => {
+/** One read at each of the times, taken from the process at `takenMs` of its clock. */
+function batchAt(timesMs: readonly number[], takenMs: number): Batch {
+  let nowMs = timesMs[0] ?? takenMs;
+  const clock = { nowMs: () => nowMs, wait: () => Promise.resolve() };
+  const recorder = new Recorder(() => t.fail('there is room'), clock);
+  for (const atMs of timesMs) {
+    nowMs = atMs;
+    recorder.record({ series: 0, node: 0, outcome: 'ok', intendedMicros: 9, serviceMicros: 9 });
+  }
+  nowMs = takenMs;
+  return recorder.takeBatch();
+}
+
+t.test('an interval has what ended in it, whenever its process told', (t) => {
   const measurements = new Measurements(SERIES, 1_000);
   const phase = measurements.begin(START, 1_700);
-  // What came at 2,750 had happened before 2,700.
-  for (const nowMs of [1_950, 2_200, 2_450, 2_700, 2_750, 2_950]) {
-    measurements.add({ phase, batch: batchOf(10), cost: COST }, nowMs);
-  }
-  measurements.end(phase, 2_960);
-  measurements.add({ phase, batch: new Recorder(() => {}).takeBatch(), cost: COST }, 3_100);
-  measurements.begin(START, 3_300);
+  const add = (batch: Batch, nowMs: number) => {
+    measurements.add({ phase, batch, cost: COST }, nowMs);
+  };
+  // The clocks of processes differ. What the second tells last ended before what the first has told.
+  add(batchAt([100, 900, 990], 1_010), 2_710);
+  add(batchAt([50_999, 51_001, 51_100], 51_150), 2_850);
+  // A process that told nothing for two seconds had the processor taken away.
+  add(batchAt([1_020, 2_999, 3_200], 3_300), 5_000);
+  measurements.end(phase, 5_010);
+  add(batchAt([], 0), 5_300);
+  measurements.begin(START, 5_400);
   t.same(
     measurements.timeline.map(({ startMs, endMs, series }) => [startMs, endMs, series[0]?.ok]),
     [
-      [1_700, 2_700, 50],
-      [2_700, 2_960, 10],
+      [1_700, 2_700, 4],
+      [2_700, 3_700, 3],
+      [3_700, 5_010, 2],
+    ],
+    'and a rest at the end is no interval of its own',
+  );
+  t.end();
+});
+
+t.test('an interval in which nothing ended is there, and empty', (t) => {
+  const measurements = new Measurements(SERIES, 1_000);
+  const phase = measurements.begin(START, 0);
+  measurements.add({ phase, batch: batchAt([100], 250), cost: COST }, 250);
+  measurements.add({ phase, batch: batchAt([], 0), cost: COST }, 2_900);
+  measurements.add({ phase, batch: batchAt([50], 100), cost: COST }, 3_700);
+  measurements.end(phase, 3_800);
+  t.same(
+    measurements.timeline.map(({ startMs, endMs, series }) => [startMs, endMs, series[0]?.ok ?? 0]),
+    [
+      [0, 1_000, 1],
+      [1_000, 2_000, 0],
+      [2_000, 3_000, 0],
+      [3_000, 3_800, 1],
     ],
   );
   t.end();
