@@ -74,10 +74,12 @@ export class UsageWatch {
       if (reading === undefined) return [];
       this.#last.set(key, reading);
       if (before === undefined) return [];
-      const seconds = Math.max(0.001, (nowMs - before.atMs) / 1_000);
+      const lengthMs = Math.max(1, nowMs - before.atMs);
+      const seconds = lengthMs / 1_000;
       return [
         {
           atMs: nowMs,
+          lengthMs,
           process: name,
           cores: (reading.cpuMicros - before.cpuMicros) / 1e6 / seconds,
           residentBytes: reading.residentBytes,

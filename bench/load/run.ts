@@ -67,6 +67,8 @@ export interface RunOptions {
 const TICK_MS = 250;
 /** Of a node, up to which the interval is kept to. */
 const SAMPLES_USUAL = 20_000;
+/** In a shorter time the kernel has not counted enough to say anything. */
+const BORDER_SPACING_MS = 100;
 /** Of a core, for each worker process. */
 const SATURATED_SHARE = 0.9;
 
@@ -281,9 +283,13 @@ class Run {
     durationMs: number | undefined,
     work: (phase: number) => Promise<Report[]>,
   ): Promise<PhaseResult> {
+    this.#sample(BORDER_SPACING_MS);
+    const cpuBefore = process.cpuUsage();
     const number = this.#measurements.begin(start, this.#nowMs());
     const reports = await this.#watchWhile(work(number), { name: start.name, durationMs });
     const ended = this.#measurements.end(number, this.#nowMs());
+    const { user, system } = process.cpuUsage(cpuBefore);
+    ended.gatheringMicros = user + system;
     ended.eventLoops = await this.#eventLoops.read();
     for (const report of reports) if (report.kind === 'done') ended.unstarted += report.unstarted;
     const result = ended.result(this.#series, this.#nodes);
@@ -292,6 +298,11 @@ class Run {
     if (result.generator.cores > SATURATED_SHARE * this.#options.processes) {
       this.#view.say(
         '  the generator was busy all the time: give it more --processes, or clients fewer',
+      );
+    }
+    if ((result.generator.gatheringCores ?? 0) > SATURATED_SHARE) {
+      this.#view.say(
+        '  the process that gathers the latencies was busy all the time: the course over time is late',
       );
     }
     return result;
@@ -318,7 +329,7 @@ class Run {
       return await work;
     } finally {
       clearInterval(timer);
-      this.#sample();
+      this.#sample(BORDER_SPACING_MS);
     }
   }
 
@@ -340,10 +351,11 @@ class Run {
     );
   }
 
-  #sample(): void {
+  /** Also at the borders of phases, so that what a phase used is its own. */
+  #sample(shortestMs = this.#options.intervalMs): void {
     const nowMs = this.#nowMs();
     // A load of days is not known beforehand: the samples get rarer.
-    const spacingMs = Math.max(this.#options.intervalMs, nowMs / SAMPLES_USUAL);
+    const spacingMs = Math.max(shortestMs, nowMs / SAMPLES_USUAL);
     if (nowMs - this.#sampledAtMs < spacingMs) return;
     this.#sampledAtMs = nowMs;
     this.#resources.push(...this.#usage.sample(this.#options.watched(), nowMs));

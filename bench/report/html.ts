@@ -2,7 +2,7 @@
  * The report of a run as one HTML file that needs nothing else: no script, no font, no network.
  */
 
-import { steadyText, verdictText } from './terminal.ts';
+import { generatorCores, steadyText, verdictText } from './terminal.ts';
 import { lineChart, escapeHtml } from './line-chart.ts';
 import { EVENT_LOOP_HEADING, countFrom, eventLoopRows } from './event-loops.ts';
 import {
@@ -254,11 +254,11 @@ function generatorTable(result: RunResult): string {
     phaseRate(phase).toFixed(0),
     phase.offeredPerSecond?.toFixed(0) ?? '',
     String(phase.unstarted),
-    phase.generator.cores.toFixed(2),
+    generatorCores(phase),
     phase.generator.lagMaxMs.toFixed(1),
   ]);
   const heading = ['phase', 'loop', 'clients', 'ok/s', 'offered/s', 'never started'];
-  return table([...heading, 'cores used', 'event loop late by, ms'], rows);
+  return table([...heading, 'cores: load + gathering', 'event loop late by, ms'], rows);
 }
 
 function machineTable({ machine, ...result }: RunResult): string {

@@ -64,6 +64,7 @@ export class Phase {
   unstarted = 0;
   cpuMicros = 0;
   lagMaxMs = 0;
+  gatheringMicros = 0;
   eventLoops: readonly EventLoopDelays[] = [];
   steady: SteadyState | undefined;
   readonly #tallies = new Map<number, Tally>();
@@ -106,7 +107,11 @@ export class Phase {
       startMs: this.startMs,
       endMs: this.endMs,
       unstarted: this.unstarted,
-      generator: { cores: this.cpuMicros / 1e6 / seconds, lagMaxMs: this.lagMaxMs },
+      generator: {
+        cores: this.cpuMicros / 1e6 / seconds,
+        gatheringCores: this.gatheringMicros / 1e6 / seconds,
+        lagMaxMs: this.lagMaxMs,
+      },
       eventLoops: this.eventLoops,
       ...(this.steady === undefined ? {} : { steady: this.steady }),
       series: [...this.#tallies]

@@ -47,6 +47,8 @@ export interface PhaseResult {
   readonly generator: {
     /** Cores that the worker processes used. */
     readonly cores: number;
+    /** Those of the process that gathers what they tell; older results do not say. */
+    readonly gatheringCores?: number;
     readonly lagMaxMs: number;
   };
   /** Of the nodes that tell; absent in results of older versions. */
@@ -78,6 +80,8 @@ export interface Interval {
 /** What a process used in an interval. */
 export interface ResourceSample {
   readonly atMs: number;
+  /** It is of the time so long before; older results do not say. */
+  readonly lengthMs?: number;
   readonly process: string;
   readonly cores: number;
   readonly residentBytes: number;
@@ -239,16 +243,27 @@ export function phaseUsage(
   const within = resources.filter(({ atMs }) => atMs > phase.startMs && atMs <= phase.endMs);
   const perSecond = phaseRate(phase);
   if (within.length === 0 || perSecond === 0) return undefined;
-  const names = new Set(within.map((sample) => sample.process));
-  // The mean of each process, added up.
+  // The mean of each process over the time in which it was looked at, added up.
+  const processes = [...new Set(within.map((sample) => sample.process))].map((name) =>
+    within.filter((sample) => sample.process === name),
+  );
   const total = (value: (sample: ResourceSample) => number): number =>
-    (within.reduce((sum, sample) => sum + value(sample), 0) / within.length) * names.size;
+    processes.reduce((sum, samples) => sum + meanOverTime(samples, value), 0);
   return {
     cpuMicros: (1e6 * total(({ cores }) => cores)) / perSecond,
     writtenBytes: total(({ writtenBytesPerSecond }) => writtenBytesPerSecond) / perSecond,
     residentBytes: Math.max(...within.map(({ residentBytes }) => residentBytes)),
     ownBytes: most(within.flatMap(({ ownBytes }) => ownBytes ?? [])),
   };
+}
+
+function meanOverTime(
+  samples: readonly ResourceSample[],
+  value: (sample: ResourceSample) => number,
+): number {
+  const length = ({ lengthMs = 1 }: ResourceSample): number => lengthMs;
+  const whole = samples.reduce((sum, sample) => sum + length(sample), 0);
+  return samples.reduce((sum, sample) => sum + length(sample) * value(sample), 0) / whole;
 }
 
 function most(values: readonly number[]): number | undefined {

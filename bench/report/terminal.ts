@@ -62,8 +62,15 @@ export function phaseLine(phase: PhaseResult): string {
   const unstarted = phase.unstarted > 0 ? `, ${phase.unstarted} never started` : '';
   return (
     `${phase.name}: ${Math.round(phaseRate(phase))}/s for ${seconds} s, ${errors} errors${unstarted}; ` +
-    `generator ${phase.generator.cores.toFixed(2)} cores, late by ${phase.generator.lagMaxMs.toFixed(0)} ms at most`
+    `generator ${generatorCores(phase)} cores, late by ${phase.generator.lagMaxMs.toFixed(0)} ms at most`
   );
+}
+
+/** Of the worker processes, and of the one that gathers. */
+export function generatorCores({ generator: { cores, gatheringCores } }: PhaseResult): string {
+  return [cores, ...(gatheringCores === undefined ? [] : [gatheringCores])]
+    .map((value) => value.toFixed(2))
+    .join(' + ');
 }
 
 /** Whether what came after was measured at rest; empty where it was not asked for. */

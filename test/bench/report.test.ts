@@ -201,6 +201,24 @@ t.test('what nodes use is divided by the operations', (t) => {
   t.end();
 });
 
+t.test('a short look at a process counts for as long as it was', (t) => {
+  const result = resultOf(measured([batchOf(100)]));
+  const sample = { process: 'one', residentBytes: 1, writtenBytesPerSecond: 0 };
+  const resources = [
+    { ...sample, atMs: 1_900, lengthMs: 1_800, cores: 0.5 },
+    { ...sample, atMs: 2_100, lengthMs: 200, cores: 1 },
+    // One process looked at oftener than the other is still one.
+    { ...sample, process: 'two', atMs: 2_100, lengthMs: 2_000, cores: 0.25 },
+    // Before the phase, and after it.
+    { ...sample, atMs: 100, lengthMs: 100, cores: 9 },
+    { ...sample, atMs: 2_101, lengthMs: 1, cores: 9 },
+  ];
+  const usage = phaseUsage({ resources }, result.phases[0]!);
+  // 0.55 and 0.25 cores for 50 operations a second.
+  t.equal(Math.round(usage?.cpuMicros ?? 0), 16_000);
+  t.end();
+});
+
 t.test('a run is sound if all that was acknowledged held, deletes too', (t) => {
   const result = resultOf(measured([batchOf(1)]));
   const { verdict } = result;
