@@ -24,7 +24,8 @@ function cut(text: string): string {
 /** Each file's first problem goes to stderr, and the exit code is 1. */
 export function checkCommand(files: readonly string[]): void {
   for (const file of files) {
-    const { name, operations } = findWorkload(file);
+    const { name, about, operations } = findWorkload(file);
     console.log(`${file}: ${name}, ${operations.length} operations`);
+    if (file.endsWith('.config')) console.log(about);
   }
 }

@@ -73,6 +73,7 @@ export async function runCommand(
   const credentials = await credentialsOf(options);
   const folder = resolve(options.out ?? join('data', 'bench', `${workload.name}-${startedAt}`));
   makeReportFolder(folder);
+  if (name.endsWith('.config')) console.log(workload.about);
   for (let number = 1; number <= options.repeat; number += 1) {
     const result = await runWorkload(workload, { ...options, credentials }, entryPoint);
     report(result, options.repeat === 1 ? folder : join(folder, String(number)));

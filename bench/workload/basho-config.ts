@@ -10,7 +10,7 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { Fault } from '../../src/base/fault.ts';
-import { parseErlangTerms } from './erlang-text.ts';
+import { parseErlangTerms, termText } from './erlang-text.ts';
 import { bashoKeys, bashoValue } from './basho-generators.ts';
 import type { ErlangTerm } from './erlang-text.ts';
 import type { BucketSpec, KeyOrder, KeySetSpec, OperationSpec, StepSpec } from './workload.ts';
@@ -20,6 +20,14 @@ const MINUTE_MS = 60_000;
 const FIRST_KEYS = 'keys';
 /** Of requests. */
 const QUORUMS = /^riakc(?:_pb|lient)_(?:replies|r|w|dw|rw|pr|pw)$/;
+/** The target is named on the command line, and so is where the report goes. */
+const OF_TARGET =
+  /^(?:(?:riakc_pb|http_raw|pb|http|replpb)_(?:ips|ports?)|riakclient_\w+|code_paths|log_level|report_interval|test_dir)$/;
+/** As basho_bench has them. */
+const DEFAULTS = `{mode, {rate, 5}}. {duration, 5}. {concurrent, 3}.
+  {driver, basho_bench_driver_http_raw}. {operations, [{get, 4}, {put, 4}, {delete, 1}]}.
+  {key_generator, {uniform_int, 100000}}. {value_generator, {fixed_bin, 100}}.`;
+const CLIENTS_MAX = 65_000;
 const DRIVERS = /^basho_bench_driver_(riakc_pb|http_raw|nhs|riakclient|null)$/;
 
 /** Rejects with a `config` fault that says what it cannot do. */
@@ -40,10 +48,12 @@ export function parseBashoConfig(name: string, text: string): Workload {
 class BashoFile {
   readonly #name: string;
   readonly #settings = new Map<string, ErlangTerm>();
+  /** Those that were looked at. */
+  readonly #read = new Set<string>();
 
   constructor(name: string, terms: readonly ErlangTerm[]) {
     this.#name = name;
-    for (const term of terms) {
+    for (const term of [...parseErlangTerms('the defaults', DEFAULTS), ...terms]) {
       const [key, value] = term.kind === 'tuple' ? term.items : [];
       if (key?.kind === 'atom' && value !== undefined) this.#settings.set(key.name, value);
     }
@@ -51,14 +61,17 @@ class BashoFile {
 
   workload(): Workload {
     const driver = this.#atom('driver') ?? '';
-    if (!DRIVERS.test(driver)) throw this.#fault(`the driver ${driver} is not for Riak`);
-    const clients = this.#number('concurrent') ?? 3;
+    if (!DRIVERS.test(driver)) throw this.#fault(`the driver ${driver} has no counterpart`);
+    const clients = this.#number('concurrent') ?? 0;
+    if (!Number.isInteger(clients) || clients < 1 || clients > CLIENTS_MAX) {
+      const given = termText(this.#settings.get('concurrent'));
+      throw this.#fault(`concurrent must be from 1 to ${CLIENTS_MAX}, not ${given}`);
+    }
     const isNhs = driver.endsWith('_nhs');
     const keys: Record<string, KeySetSpec> = isNhs ? this.#nhsKeys() : {};
-    keys[FIRST_KEYS] = bashoKeys(this.#name, this.#settings.get('key_generator'), 'record');
-    return {
+    keys[FIRST_KEYS] = bashoKeys(this.#name, this.#setting('key_generator'), 'record');
+    const workload = {
       name: this.#name.replace(/\.config$/, ''),
-      about: this.#about(),
       clients,
       buckets: isNhs
         ? this.#nhsBuckets()
@@ -74,39 +87,46 @@ class BashoFile {
       fault: undefined,
       recover: undefined,
     };
+    return { ...workload, about: this.#about() };
   }
 
+  /** With what was not looked at. */
   #about(): string {
-    const quorums = [...this.#settings.keys()].filter((key) => QUORUMS.test(key));
-    const about = `read from ${this.#name}`;
-    if (quorums.length === 0) return about;
-    return `${about}; left out: ${quorums.join(', ')}, in whose place the bucket's quorums hold`;
+    const names = [...this.#settings.keys()].filter((key) => !this.#read.has(key));
+    const quorums = names.filter((key) => QUORUMS.test(key));
+    const others = names.filter((key) => !QUORUMS.test(key) && !OF_TARGET.test(key));
+    let about = `read from ${this.#name}`;
+    if (quorums.length > 0) {
+      about += `; left out: ${quorums.join(', ')}, in whose place the bucket's quorums hold`;
+    }
+    if (others.length > 0) about += `; not read: ${others.join(', ')}`;
+    return about;
   }
 
   #step(clients: number): StepSpec {
-    const mode = this.#settings.get('mode');
-    const duration = this.#settings.get('duration');
-    if (duration !== undefined && duration.kind !== 'number') {
-      const name = duration.kind === 'atom' ? duration.name : duration.kind;
-      throw this.#fault(`the duration ${name} has no counterpart: give minutes`);
+    const mode = this.#setting('mode');
+    const minutes = this.#number('duration') ?? 0;
+    if (minutes <= 0) {
+      const given = termText(this.#settings.get('duration'));
+      throw this.#fault(`the duration ${given} has no counterpart: give minutes`);
     }
-    const durationMs = MINUTE_MS * (duration?.value ?? 5);
+    const durationMs = MINUTE_MS * minutes;
     const step = { durationMs, clients, steps: 1, arrivals: 'poisson', events: [] } as const;
-    if (mode === undefined || (mode.kind === 'atom' && mode.name === 'max')) {
-      return { ...step, loop: 'closed' };
+    const text = termText(mode);
+    if (text === 'max' || text === '{rate,max}') return { ...step, loop: 'closed' };
+    // There the rate is that of each worker.
+    const [kind, each] = mode?.kind === 'tuple' ? mode.items : [];
+    if (termText(kind) !== 'rate' || each?.kind !== 'number' || each.value <= 0) {
+      throw this.#fault(`the mode ${text} has no counterpart`);
     }
-    const rate = mode.kind === 'tuple' ? mode.items[1] : undefined;
-    const each = rate?.kind === 'number' ? rate.value : 1_000;
-    // There the rate is that of each worker, and `{rate, max}` is a closed loop.
-    if (rate?.kind === 'atom') return { ...step, loop: 'closed' };
-    return { ...step, loop: 'open', rate: { value: each * clients, unit: '/s' } };
+    return { ...step, loop: 'open', rate: { value: each.value * clients, unit: '/s' } };
   }
 
   #values(): Record<string, ValueSpec> {
     const document = this.#tuple('unique');
     const size = document?.[0]?.kind === 'number' ? document[0].value : 8_000;
     return {
-      value: bashoValue(this.#name, this.#settings.get('value_generator')),
+      value: bashoValue(this.#name, this.#setting('value_generator')),
       document: {
         kind: 'fixed',
         content: 'random',
@@ -149,12 +169,12 @@ class BashoFile {
   }
 
   #plainBucket(): BucketSpec {
-    const params = this.#settings.get('http_raw_params');
+    const params = this.#setting('http_raw_params');
     const hasParams = params !== undefined && !(params.kind === 'text' && params.text === '');
     if (hasParams) throw this.#fault('http_raw_params has no counterpart');
     const path = this.#text('http_raw_path');
     if (path !== undefined) return { ...this.#bucketIn(path), properties: {} };
-    const given = this.#settings.get('riakc_pb_bucket');
+    const given = this.#setting('riakc_pb_bucket');
     if (given?.kind === 'tuple') {
       const [type, bucket] = given.items.map((item) => (item.kind === 'text' ? item.text : ''));
       return { type: type ?? 'default', bucket: bucket ?? 'test', properties: {} };
@@ -179,45 +199,54 @@ class BashoFile {
   }
 
   #operations(keys: Readonly<Record<string, KeySetSpec>>): OperationSpec[] {
-    const list = this.#settings.get('operations');
+    const list = this.#setting('operations');
     if (list?.kind !== 'list' || list.items.length === 0)
       throw this.#fault('operations is missing');
     return list.items.map((item) => {
       const [first, second, third] = item.kind === 'tuple' ? item.items : [];
       const label = first?.kind === 'atom' ? first.name : '';
-      const op = third === undefined ? label : second?.kind === 'atom' ? second.name : '';
+      const op = termText(third === undefined ? first : second);
       const weight = third ?? second;
       const known = OPERATIONS[op.replace(/_http$|_pb$/, '')] ?? OPERATIONS[op];
-      if (known === undefined || !Object.hasOwn(keys, known.keys)) {
+      if (known === undefined || label === '' || !Object.hasOwn(keys, known.keys)) {
         throw this.#fault(`the operation ${op} has no counterpart`);
+      }
+      if (weight?.kind !== 'number' || !Number.isInteger(weight.value) || weight.value < 1) {
+        const given = termText(weight);
+        throw this.#fault(`the weight ${given} of ${label} is no whole number above 0`);
       }
       const postcodes = this.#number('postcode_indexcount') ?? 3;
       return {
         name: label,
-        weight: weight?.kind === 'number' ? weight.value : 1,
+        weight: weight.value,
         postcodes,
         ...known,
       };
     });
   }
 
+  #setting(key: string): ErlangTerm | undefined {
+    this.#read.add(key);
+    return this.#settings.get(key);
+  }
+
   #tuple(key: string): readonly ErlangTerm[] | undefined {
-    const term = this.#settings.get(key);
+    const term = this.#setting(key);
     return term?.kind === 'tuple' ? term.items : undefined;
   }
 
   #number(key: string): number | undefined {
-    const term = this.#settings.get(key);
+    const term = this.#setting(key);
     return term?.kind === 'number' ? term.value : undefined;
   }
 
   #text(key: string): string | undefined {
-    const term = this.#settings.get(key);
+    const term = this.#setting(key);
     return term?.kind === 'text' ? term.text : undefined;
   }
 
   #atom(key: string): string | undefined {
-    const term = this.#settings.get(key);
+    const term = this.#setting(key);
     return term?.kind === 'atom' ? term.name : undefined;
   }
 
@@ -237,8 +266,9 @@ const OPERATIONS: Readonly<Record<string, Meaning>> = {
   get: { op: 'get', keys: FIRST_KEYS },
   get_existing: { op: 'get', keys: FIRST_KEYS, not_found: 'error' },
   put: { op: 'put', ...PLAIN },
-  insert: { op: 'put', ...PLAIN },
+  insert: { op: 'insert', ...PLAIN },
   update: { op: 'update', ...PLAIN },
+  update_existing: { op: 'update', ...PLAIN, not_found: 'error' },
   update_with2i: { op: 'update', ...PLAIN, terms: 'spine_record' },
   delete: { op: 'delete', keys: FIRST_KEYS },
   alwaysget: { op: 'get', keys: 'records', not_found: 'error' },

@@ -21,6 +21,13 @@ const TEXT_MAX_CHARACTERS = 4 * 1024 * 1024;
 const SPACE = /(?:\s+|%[^\n]*)*/y;
 const NUMBER = /[+-]?\d+(?:\.\d+(?:[eE][+-]?\d+)?)?/y;
 const ATOM = /[a-z][\w@]*|'((?:[^'\\]|\\.)*)'/y;
+/** What begins a term that is not just data, and how it is called. */
+const CODE: readonly (readonly [pattern: RegExp, name: string])[] = [
+  [/fun\b/y, 'a fun'],
+  [/\?/y, 'a macro'],
+  [/#/y, 'a map or record'],
+  [/[A-Z_]/y, 'a variable'],
+];
 const STRING = /"((?:[^"\\]|\\[\s\S])*)"/y;
 
 /** The terms of a file; rejects with a `config` fault that names the line. */
@@ -54,6 +61,9 @@ class Parser {
     if (this.#accept('{')) return { kind: 'tuple', items: this.#items('}', depth) };
     if (this.#accept('[')) return { kind: 'list', items: this.#items(']', depth) };
     if (this.#accept('<<')) return this.#binary(depth);
+    for (const [pattern, name] of CODE) {
+      if (this.#match(pattern) !== undefined) throw this.#fault(`${name} cannot be read`);
+    }
     const number = this.#match(NUMBER);
     if (number !== undefined) return { kind: 'number', value: Number(number[0]) };
     const string = this.#match(STRING);
@@ -108,6 +118,24 @@ class Parser {
   #fault(why: string): Fault {
     const line = this.#text.slice(0, this.#at).split('\n').length;
     return new Fault('config', `${this.#name}, line ${line}: ${why}`);
+  }
+}
+
+/** As Erlang would write it, for messages. */
+export function termText(term: ErlangTerm | undefined): string {
+  switch (term?.kind) {
+    case undefined:
+      return '';
+    case 'atom':
+      return term.name;
+    case 'number':
+      return String(term.value);
+    case 'text':
+      return JSON.stringify(term.text);
+    case 'tuple':
+      return `{${term.items.map(termText).join(',')}}`;
+    case 'list':
+      return `[${term.items.map(termText).join(',')}]`;
   }
 }
 

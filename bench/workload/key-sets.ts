@@ -34,6 +34,8 @@ export class SharedKeys {
   /** Keys of this process's share that have been written. */
   #written = 0;
   #next = 0;
+  /** Of a sequence, the next of the share to be written again. */
+  #turn = 0;
 
   constructor(spec: SharedSpec, share: ProcessShare) {
     this.spec = spec;
@@ -55,6 +57,9 @@ export class SharedKeys {
   /** A key to write. */
   own(random: SeededRandom): number {
     const { index, count } = this.#share;
+    if (this.spec.choose === 'sequential' && this.shareCount > 0) {
+      return index + count * (this.#turn++ % this.shareCount);
+    }
     const chosen = this.any(random);
     const own = chosen - (chosen % count) + index;
     return own < Math.max(this.spec.count, count * this.#written) ? own : index;
@@ -84,8 +89,10 @@ export class SharedKeys {
 
   /** The number of a decimal name, if this process writes that key. */
   numberOfOwn(name: ByteString): number | undefined {
-    const digits = name.slice(this.spec.names === 'decimal' ? this.spec.prefix.length : 0);
-    const number = /^\d{1,12}$/.test(digits) ? Number(digits) : undefined;
+    const { names, prefix, first } = this.spec;
+    const hasPrefix = names === 'decimal' || names === 'padded';
+    const digits = name.slice(hasPrefix ? utf8ToByteString(prefix).length : 0);
+    const number = /^\d{1,12}$/.test(digits) ? Number(digits) - first : undefined;
     const isOwn = number !== undefined && number % this.#share.count === this.#share.index;
     return isOwn && this.nameOf(number) === name ? number : undefined;
   }
@@ -180,12 +187,15 @@ function clientNumber(client: number, order: KeyOrder, counter: number): number 
   return client * COUNTERS + (order === 'skew_order' ? phash2(counter) : counter % COUNTERS);
 }
 
-function numberToName(spec: SharedSpec, number: number): ByteString {
+function numberToName(spec: SharedSpec, index: number): ByteString {
+  const number = spec.first + index;
   switch (spec.names) {
     case 'decimal':
       return utf8ToByteString(spec.prefix + String(number).padStart(12, '0'));
     case 'text':
       return utf8ToByteString(String(number));
+    case 'padded':
+      return utf8ToByteString(spec.prefix + String(number).padStart(spec.digits, '0'));
     case 'nhs_number':
       return nhsNumber(number) as ByteString;
     case 'big_endian_32':

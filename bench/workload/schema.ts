@@ -46,7 +46,14 @@ const CHOOSERS = [
 ] as const;
 export type ChooserName = (typeof CHOOSERS)[number];
 
-const NAMES = ['decimal', 'nhs_number', 'big_endian_32', 'little_endian_32', 'text'] as const;
+const NAMES = [
+  'decimal',
+  'nhs_number',
+  'big_endian_32',
+  'little_endian_32',
+  'text',
+  'padded',
+] as const;
 export type NameForm = (typeof NAMES)[number];
 
 export const KEY_SET_SCHEMAS: Readonly<Record<string, SettingSchema>> = {
@@ -60,7 +67,9 @@ export const KEY_SET_SCHEMAS: Readonly<Record<string, SettingSchema>> = {
       hot_share: decimal({ from: 0, to: 1, default: 0.2 }, 'Share of the keys that are hot.'),
       hot_use: decimal({ from: 0, to: 1, default: 0.8 }, 'Share of the operations on hot keys.'),
       names: choice(NAMES, 'How a number becomes a key.'),
-      prefix: text('Before a decimal number.', { minLength: 0, default: 'user' }),
+      prefix: text('Before a `decimal` or `padded` number.', { minLength: 0, default: 'user' }),
+      digits: count({ from: 0, to: 30, default: 0 }, 'Of a `padded` number at least, with zeros.'),
+      first: count({ from: 0, to: 1_000_000_000, default: 0 }, 'The first number.'),
     },
     ['kind', 'bucket', 'count'],
   ),

@@ -2,7 +2,7 @@
  * Values: sizes by distribution, bytes by kind.
  *
  * The bytes are slices of a source made once, as basho_bench has it: random bytes, which nothing
- * compresses, text, or its "semi-compressible" mixture, of which about half can be compressed away.
+ * compresses, text, or its "semi-compressible" mixture: of 12 KB some 70 % can be compressed away.
  * Each value is a copy, because the verifier writes its stamp over the head.
  */
 

@@ -36,6 +36,8 @@ export type KeySetSpec =
       readonly hot_use: number;
       readonly names: NameForm;
       readonly prefix: string;
+      readonly digits: number;
+      readonly first: number;
     }
   | {
       readonly kind: 'owned';
