@@ -21,6 +21,9 @@ export interface ArrivalOptions {
   readonly offset: number;
 }
 
+/** Sums of pieces are not exact, and no operation is due in what is left over. */
+const ROUNDING = 1e-6;
+
 export class Arrivals {
   readonly #pieces: readonly RatePiece[];
   readonly #random: SeededRandom;
@@ -42,7 +45,7 @@ export class Arrivals {
     for (;;) {
       const piece = this.#pieces[this.#piece];
       if (piece === undefined) return undefined;
-      const total = (piece.durationMs / 2_000) * (piece.fromPerSecond + piece.toPerSecond);
+      const total = totalOf(piece);
       if (this.#count < total) break;
       this.#count -= total;
       this.#pieceStartMs += piece.durationMs;
@@ -52,6 +55,20 @@ export class Arrivals {
     this.#count += this.#isPoisson ? exponential(this.#random, 1) : 1;
     return dueMs;
   }
+
+  /** How many there still are; with chance, so many as are likely. They are not drawn. */
+  rest(): number {
+    const total = this.#pieces.slice(this.#piece).reduce((sum, piece) => sum + totalOf(piece), 0);
+    if (this.#count >= total) return 0;
+    // The next lies within, and with chance so many more behind it.
+    const left = total - this.#count;
+    return this.#isPoisson ? 1 + Math.round(left) : Math.ceil(left - ROUNDING);
+  }
+}
+
+/** Operations of a piece. */
+function totalOf({ fromPerSecond, toPerSecond, durationMs }: RatePiece): number {
+  return (durationMs / 2_000) * (fromPerSecond + toPerSecond);
 }
 
 /** When so many operations are due: the root of rate · t + slope · t² / 2 = count. */

@@ -108,8 +108,7 @@ class OpenLoop {
   /** Waits for what is under way; the rest is not started any more. */
   async finish(): Promise<number> {
     this.#isOver = true;
-    let unstarted = 0;
-    for (; this.nextDueMs !== undefined; this.#advance()) unstarted += 1;
+    const unstarted = this.nextDueMs === undefined ? 0 : 1 + this.#arrivals.rest();
     await Promise.all(this.#underWay);
     return unstarted;
   }

@@ -17,6 +17,8 @@ export interface ChooserOptions {
   readonly hot_use: number;
 }
 
+/** Of a handful of keys all that are popular may be among those that are not there yet. */
+const ATTEMPTS_MAX = 64;
 /** The shape for which a Pareto distribution gives 80 to 20. */
 const PARETO_SHAPE = 1.5;
 
@@ -24,11 +26,8 @@ export function makeChooser(name: ChooserName, options: ChooserOptions): Chooser
   switch (name) {
     case 'uniform':
       return (random, count) => random.integer(count);
-    case 'zipfian': {
-      const zipfian = new Zipfian(options.theta);
-      // Popular keys are spread over the whole set, so that they are not neighbours.
-      return (random, count) => scramble(zipfian.next(random, count)) % count;
-    }
+    case 'zipfian':
+      return scrambledZipfian(new Zipfian(options.theta));
     case 'latest': {
       const zipfian = new Zipfian(options.theta);
       return (random, count) => count - 1 - zipfian.next(random, count);
@@ -45,6 +44,25 @@ export function makeChooser(name: ChooserName, options: ChooserOptions): Chooser
       return (_random, count) => next++ % count;
     }
   }
+}
+
+/**
+ * Popular keys are spread over the whole set, so that they are not neighbours. Where the set grows they are
+ * spread over room for as many again, and those that are not there yet are drawn again (so does YCSB):
+ * with each new key the popular ones would be others.
+ */
+function scrambledZipfian(zipfian: Zipfian): Chooser {
+  let room = 0;
+  return (random, count) => {
+    if (room === 0 || count < room / 4) room = count;
+    while (room < count) room *= 2;
+    let key = 0;
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+      key = scramble(zipfian.next(random, room)) % room;
+      if (key < count) return key;
+    }
+    return key % count;
+  };
 }
 
 /**

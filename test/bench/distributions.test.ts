@@ -46,6 +46,26 @@ t.test('the hot set stays within its keys, however few there are', (t) => {
   t.end();
 });
 
+t.test('popular keys stay popular while the set grows, as in YCSB', (t) => {
+  const random = new SeededRandom(4);
+  const choose = makeChooser('zipfian', OPTIONS);
+  const uses = new Map<number, number>();
+  let count = 10_000;
+  for (let draw = 0; draw < DRAWS; draw += 1) {
+    if (draw % 20 === 0) count += 1;
+    const key = choose(random, count);
+    if (key < 0 || key >= count) t.fail(`${key} of ${count}`);
+    uses.set(key, (uses.get(key) ?? 0) + 1);
+  }
+  const most = [...uses.values()].sort((left, right) => right - left);
+  const shareOf = (keys: number): number =>
+    most.slice(0, keys).reduce((sum, use) => sum + use, 0) / DRAWS;
+  // Of 10,000 ranks the first has 10 % and the first hundred 53 %.
+  t.ok(shareOf(1) > 0.07, `the first has ${shareOf(1)}`);
+  t.ok(shareOf(100) > 0.45, `the first hundred have ${shareOf(100)}`);
+  t.end();
+});
+
 t.test('every chooser stays within its keys', (t) => {
   const names = [
     'uniform',

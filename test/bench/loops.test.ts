@@ -61,6 +61,23 @@ t.test('arrivals at a level rate are evenly spaced', (t) => {
   t.end();
 });
 
+t.test('what is never started is counted without being drawn, at any rate', (t) => {
+  const pieces = ratePieces({ fromPerSecond: 10, toPerSecond: 200 }, 4, 10_000);
+  for (const offset of [0.25, 0.5, 0.99]) {
+    const all = new Arrivals(pieces, new SeededRandom(1), { arrivals: 'even', offset });
+    const some = new Arrivals(pieces, new SeededRandom(1), { arrivals: 'even', offset });
+    const count = allOf(all).length;
+    t.equal(all.rest(), 0);
+    t.equal(some.rest(), count);
+    for (let drawn = 0; drawn < count - 7; drawn += 1) some.next();
+    t.equal(some.rest(), 7);
+  }
+  const chance = new Arrivals(pieces, new SeededRandom(1), { arrivals: 'poisson', offset: 0 });
+  t.ok(Math.abs(chance.rest() - 1_050) <= 20, `${chance.rest()} by chance`);
+  t.equal(arrivalsOf(1e9, 3_600_000).rest(), 3.6e12, 'which would take hours to draw');
+  t.end();
+});
+
 t.test('a ramp has the mean of its rates, and gets denser', (t) => {
   const pieces = ratePieces({ fromPerSecond: 0.001, toPerSecond: 200 }, 1, 10_000);
   const times = allOf(new Arrivals(pieces, new SeededRandom(1), EVEN));

@@ -256,7 +256,11 @@ t.test("a bucket of basho_bench stands in a path too, and quorums are the bucket
 t.test('what has no counterpart in basho_bench files is refused by name', (t) => {
   const refused: readonly (readonly [from: string, to: string, message: RegExp])[] = [
     ['{put_unique, 90}', '{fold_it, 90}', /the operation fold_it has no counterpart/],
-    ['driver_nhs', 'driver_cassandra', /the driver basho_bench_driver_cassandra has no counterpart/],
+    [
+      'driver_nhs',
+      'driver_cassandra',
+      /the driver basho_bench_driver_cassandra has no counterpart/,
+    ],
     ['semi_compressible', 'own_function', /the value generator {own_function,10000/],
     ['{mode, max}.', '{mode, fun() -> 1 end}.', /line 3/],
     ['{duration, 1920}', '{duration, infinity}', /the duration infinity .*: give minutes/],
