@@ -183,10 +183,17 @@ function load(
   });
 }
 
+/** With all that the command line asks for, which is judged here, before anything is started. */
 export function overridden(workload: Workload, options: RunArguments): Workload {
-  if (options.rate !== undefined && !/^\d{1,9}(\.\d+)?(\/s|%)$/.test(options.rate)) {
-    throw new Fault('config', `--rate ${options.rate} is not of the form 2000/s or 60%`);
+  const { rate } = options;
+  if (rate !== undefined && !/^\d{1,9}(\.\d+)?(\/s|%)$/.test(rate)) {
+    throw new Fault('config', `--rate ${rate} is not of the form 2000/s or 60%`);
   }
+  if (rate !== undefined && parseRate(rate).value === 0) {
+    throw new Fault('config', `--rate ${rate}: must be above 0`);
+  }
+  mustDuration('timeout', options.timeout);
+  mustDuration('patience', options.patience);
   return withOverrides(workload, {
     scale: options.scale,
     durationMs:
@@ -249,8 +256,20 @@ function listeners(target: Target): () => readonly WatchedProcess[] {
   return () => found;
 }
 
-function mustDuration(option: string, text: string): number {
+/** Of workload files, too. */
+const BOUNDS = {
+  duration: ['1ms', '30d'],
+  timeout: ['1ms', '1h'],
+  patience: ['0s', '1d'],
+  steady: ['0s', '1d'],
+} as const;
+
+function mustDuration(option: keyof typeof BOUNDS, text: string): number {
   const parsed = parseDurationMs(text);
-  if (parsed !== undefined) return parsed;
-  throw new Fault('config', `--${option} ${text} is no duration like 30s`);
+  if (parsed === undefined) {
+    throw new Fault('config', `--${option} ${text} is no duration like 30s`);
+  }
+  const [from, to] = BOUNDS[option];
+  if (parsed >= (parseDurationMs(from) ?? 0) && parsed <= (parseDurationMs(to) ?? 0)) return parsed;
+  throw new Fault('config', `--${option} ${text}: must be from ${from} to ${to}`);
 }

@@ -2,7 +2,7 @@
  * The report of a run as one HTML file that needs nothing else: no script, no font, no network.
  */
 
-import { generatorCores, steadyText, verdictText } from './terminal.ts';
+import { generatorCores, steadyText, unstartedText, verdictText } from './terminal.ts';
 import { lineChart, escapeHtml } from './line-chart.ts';
 import { EVENT_LOOP_HEADING, countFrom, eventLoopRows } from './event-loops.ts';
 import {
@@ -56,7 +56,7 @@ function steadyParagraph({ phases }: RunResult): string {
 
 function latencyTable(result: RunResult): string {
   const rows = countedPhases(result).flatMap((phase) =>
-    phaseTotals(phase).map((total) => {
+    phaseTotals(phase).map((total, index) => {
       const service = [50, 95, 99, 99.9, 100].map((at) =>
         milliseconds(percentileMs(total.service, at)),
       );
@@ -64,7 +64,8 @@ function latencyTable(result: RunResult): string {
         phase.loop === 'open' ? milliseconds(percentileMs(total.intended, at)) : '',
       );
       const rate = (1_000 * total.ok) / Math.max(1, phase.endMs - phase.startMs);
-      const counts = [total.errors, total.conflicts].map(String);
+      const errors = [total.errors, total.conflicts].map(String);
+      const counts = [...errors, unstartedText(phase, index)];
       return [phase.name, total.series, rate.toFixed(0), ...service, ...due, ...counts];
     }),
   );
@@ -77,10 +78,11 @@ function latencyTable(result: RunResult): string {
     ...percentiles,
     'errors',
     'conflicts',
+    'never started',
   ];
   const groups =
     '<tr><th colspan="3"></th><th colspan="5">from when it was sent, ms</th>' +
-    '<th colspan="5">from when it was due, ms (open loop)</th><th colspan="2"></th></tr>';
+    '<th colspan="5">from when it was due, ms (open loop)</th><th colspan="3"></th></tr>';
   return table(heading, rows, groups);
 }
 

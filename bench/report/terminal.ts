@@ -66,6 +66,11 @@ export function phaseLine(phase: PhaseResult): string {
   );
 }
 
+/** Of a phase of an open loop, in its first row: what was due and found no client has no latency. */
+export function unstartedText({ loop, unstarted }: PhaseResult, index: number): string {
+  return loop === 'open' && index === 0 ? String(unstarted) : '';
+}
+
 /** Of the worker processes, and of the one that gathers. */
 export function generatorCores({ generator: { cores, gatheringCores } }: PhaseResult): string {
   return [cores, ...(gatheringCores === undefined ? [] : [gatheringCores])]
@@ -88,8 +93,8 @@ export function steadyText({ steady, startMs, endMs }: PhaseResult): string {
 /** Closed and open loop side by side: the time of the request, and the time since it was due. */
 export function summaryTable(result: RunResult): string {
   const rows = countedPhases(result)
-    .flatMap((phase) => phaseTotals(phase).map((total) => ({ phase, total })))
-    .map(({ phase, total }) => [
+    .flatMap((phase) => phaseTotals(phase).map((total, index) => ({ phase, total, index })))
+    .map(({ phase, total, index }) => [
       phase.name,
       total.series,
       String(Math.round((1_000 * total.ok) / Math.max(1, phase.endMs - phase.startMs))),
@@ -99,10 +104,11 @@ export function summaryTable(result: RunResult): string {
         : ['', '', '']),
       String(total.errors),
       String(total.conflicts),
+      unstartedText(phase, index),
     ]);
   const heading = ['phase', 'operation', 'ok/s', 'p50 ms', 'p99', 'p99.9'];
   const due = ['due: p50', 'p99', 'p99.9'];
-  return textTable([...heading, ...due, 'errors', 'conflicts'], rows);
+  return textTable([...heading, ...due, 'errors', 'conflicts', 'never started'], rows);
 }
 
 /** How late the event loops of the nodes were; empty where none tells. */

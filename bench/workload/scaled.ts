@@ -3,6 +3,7 @@
  */
 
 import { Fault } from '../../src/base/fault.ts';
+import { findUnknownShare } from './rate-shares.ts';
 import type { KeySetSpec, OperationSpec, Rate, StepSpec, Workload } from './workload.ts';
 
 /** As many as the range that is kept for tests has. */
@@ -34,7 +35,7 @@ export function withOverrides(workload: Workload, overrides: Overrides): Workloa
     scaleKeys(spec, overrides.scale),
   ]);
   const { warmUp } = workload;
-  return {
+  const changed: Workload = {
     ...workload,
     clients: overrides.clients ?? workload.clients,
     keys: Object.fromEntries(keys) as Workload['keys'],
@@ -45,6 +46,12 @@ export function withOverrides(workload: Workload, overrides: Overrides): Workloa
     fault: workload.fault === undefined ? undefined : change(workload.fault),
     recover: workload.recover === undefined ? undefined : change(workload.recover),
   };
+  const unknown = findUnknownShare(changed);
+  if (unknown !== undefined) {
+    const { value, unit } = unknown.rate;
+    throw new Fault('config', `a rate of ${value}${unit} needs a closed loop before it`);
+  }
+  return changed;
 }
 
 function leaveOut({ name, operations }: Workload, without: readonly string[]): OperationSpec[] {

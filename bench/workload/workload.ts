@@ -12,6 +12,7 @@ import { findNearestName } from '../../src/config/nearest-name.ts';
 import { parseDurationMs, parseSizeBytes } from '../../src/config/units.ts';
 import { YamlDocument } from '../../src/config/yaml-document.ts';
 import { findQueryFault } from './query-documents.ts';
+import { findUnknownShare } from './rate-shares.ts';
 import { BUCKET_SCHEMA, KEY_SET_SCHEMAS, OPERATION_SCHEMAS } from './schema.ts';
 import { VALUE_SCHEMAS, WORKLOAD_SCHEMA } from './schema.ts';
 import type { Problem } from '../../src/config/document-check.ts';
@@ -169,7 +170,13 @@ export function parseWorkload(name: string, text: string): Workload {
   if (problems.length === 0) problems = checkEntries(document);
   if (problems.length === 0) problems = checkReferences(document);
   if (problems.length > 0) throw yaml.fault(problems);
-  return toWorkload(document);
+  const workload = toWorkload(document);
+  const unknown = findUnknownShare(workload);
+  if (unknown !== undefined) {
+    const sentence = 'needs a closed loop before it, of which it is a share';
+    throw yaml.fault([{ path: unknown.path, isAboutKey: false, sentence }]);
+  }
+  return workload;
 }
 
 function checkEntries(document: WorkloadDocument): Problem[] {

@@ -54,20 +54,21 @@ function addRun(bench: Command, entryPoint: string): void {
     .argument('<workload>', 'see `vertebra bench list`')
     .option(
       '--target <target>',
-      'pb://host:port,… or http(s)://host:port,… or null or engine:folder',
+      'pb://host:port,… or http(s)://host:port,… or null or engine:folder; ' +
+        'else the first node of `vertebra dev`',
     )
     .option('--query-nodes <nodes>', 'HTTP host:port,… beside pb, for queries; HTTPS with --user')
-    .option('--start <nodes>', 'start so many nodes on this machine for the run', wholeNumber)
+    .option('--start <nodes>', 'start so many nodes on this machine for the run', positive)
     .option('--base-port <port>', 'of these nodes, as for dev', wholeNumber, 24_000)
     .option('--data <folder>', 'where they keep their data; removed unless given')
     .option('--scale <factor>', 'sets of keys this much larger or smaller', decimal, 1)
     .option('--duration <time>', 'of each measured phase')
-    .option('--clients <count>', 'clients of each measured phase', wholeNumber)
+    .option('--clients <count>', 'clients of each measured phase', positive)
     .option('--rate <rate>', 'an open loop at 2000/s, or at 60% of the closed one')
     .option('--warm-up <operations>', 'operations before anything counts', wholeNumber)
     .option('--steady <time>', 'longest wait for a rate that has come to rest; 0s: none')
     .option('--without <operations>', 'operations of the workload to leave out, with commas')
-    .option('--processes <count>', 'worker processes', wholeNumber)
+    .option('--processes <count>', 'worker processes', positive)
     .option('--seed <number>', 'what keys and values are drawn from', wholeNumber, 1)
     .option('--timeout <time>', 'of one request', '10s')
     .option('--interval <time>', 'of the reports over time; 1s, or 10s for long runs')
@@ -75,7 +76,7 @@ function addRun(bench: Command, entryPoint: string): void {
     .option('--no-verify', 'do not look for the acknowledged writes')
     .option('--verify-keys <count>', 'keys followed in each process', wholeNumber, 1_000_000)
     .option('--patience <time>', 'how long what is missing is looked for', '30s')
-    .option('--repeat <count>', 'runs, for `bench compare`', wholeNumber, 1)
+    .option('--repeat <count>', 'runs, for `bench compare`', positive, 1)
     .option('--out <folder>', 'where the report goes')
     .action(async (workload: string, options: RunArguments) => {
       const { runCommand } = await import('../../bench/run-command.ts');
@@ -86,6 +87,12 @@ function addRun(bench: Command, entryPoint: string): void {
 function wholeNumber(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
   return Number(text);
+}
+
+function positive(text: string): number {
+  const value = wholeNumber(text);
+  if (value === 0) throw new InvalidArgumentError('It must be a whole number above 0.');
+  return value;
 }
 
 function decimal(text: string): number {

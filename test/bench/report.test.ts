@@ -18,6 +18,7 @@ import { compareMeans, isSignificant } from '../../bench/report/statistics.ts';
 import { decodeHistogram, memoryText, percentileMs } from '../../bench/report/result.ts';
 import { isSound, phaseRate, phaseUsage } from '../../bench/report/result.ts';
 import { phaseTotals, seriesTotals } from '../../bench/report/result.ts';
+import { summaryTable } from '../../bench/report/terminal.ts';
 import { readResult, writeReport } from '../../bench/report/write-report.ts';
 import type { Batch } from '../../bench/load/recorder.ts';
 import type { RunResult } from '../../bench/report/result.ts';
@@ -231,6 +232,17 @@ t.test('a run is sound if all that was acknowledged held, deletes too', (t) => {
     t.match(htmlReport(unsound), /<p class="bad">[01] of 5 acknowledged writes lost/);
   }
   t.notOk(isSound({ ...result, brokenOff: 'somebody' }));
+  t.end();
+});
+
+t.test('what was due and never started stands beside the latencies that it has none of', (t) => {
+  const measurements = measured([batchOf(100)]);
+  const [phase] = measurements.phases;
+  if (phase === undefined) throw new Error('there is a phase');
+  phase.unstarted = 4_711;
+  const result = resultOf(measurements);
+  t.match(summaryTable(result), /never started\n.*\n.* all .* 4711/);
+  t.match(htmlReport(result), /<td>all<\/td>.*?<td>4711<\/td>/);
   t.end();
 });
 
