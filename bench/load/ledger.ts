@@ -82,7 +82,7 @@ export class Ledger {
 
   #keep(key: number, writes: readonly Write[]): void {
     if (writes.length > WRITES_MAX) {
-      this.#letGo(key, writes.length);
+      this.#letGo(key, writes.filter(({ isAcknowledged }) => isAcknowledged).length);
       return;
     }
     let slot = this.#slotOf(key);
@@ -110,7 +110,7 @@ export class Ledger {
   #letGo(key: number, count: number): void {
     this.#crowded.add(key);
     this.#lists.set(key, []);
-    this.followedCount -= count;
+    this.followedCount = Math.max(0, this.followedCount - count);
   }
 
   #halve(): void {

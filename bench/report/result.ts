@@ -121,9 +121,12 @@ export interface RunResult {
   readonly brokenOff?: string;
 }
 
-/** Whether it came to its end, and nothing acknowledged was lost: a write, or a delete that came undone. */
+/**
+ * Whether it came to its end, and nothing acknowledged was lost: a write, or a delete that came undone. What
+ * could not be read at the end may be.
+ */
 export function isSound({ verdict, brokenOff }: Pick<RunResult, 'verdict' | 'brokenOff'>): boolean {
-  const wrong = verdict === undefined ? 0 : verdict.lost + verdict.returned;
+  const wrong = verdict === undefined ? 0 : verdict.lost + verdict.returned + (verdict.unread ?? 0);
   return wrong === 0 && brokenOff === undefined;
 }
 

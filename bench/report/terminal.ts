@@ -124,10 +124,11 @@ export function verdictText({
   if (brokenOff !== undefined) return `broken off: ${brokenOff}; nothing was looked for`;
   if (verdict === undefined)
     return 'nothing was looked for: the target keeps nothing, or the verifier was off';
-  const { lost, followed, acknowledged, unknown, returned, unanswered } = verdict;
+  const { lost, followed, acknowledged, unknown, returned, unanswered, unread = 0 } = verdict;
   const part =
     followed < acknowledged ? ` (${followed} of ${acknowledged} writes were followed)` : '';
   const back = returned === 0 ? '' : `; ${returned} deleted or superseded values came back`;
   const open = unanswered === 0 ? '' : `; ${unanswered} writes had no answer`;
-  return `${lost} of ${followed} acknowledged writes lost, ${unknown} unknown${part}${back}${open}`;
+  const dark = unread === 0 ? '' : `; ${unread} keys could not be read`;
+  return `${lost} of ${followed} acknowledged writes lost, ${unknown} unknown${part}${back}${open}${dark}`;
 }

@@ -18,7 +18,7 @@ import { compareMeans, isSignificant } from '../../bench/report/statistics.ts';
 import { decodeHistogram, memoryText, percentileMs } from '../../bench/report/result.ts';
 import { isSound, phaseRate, phaseUsage } from '../../bench/report/result.ts';
 import { phaseTotals, seriesTotals } from '../../bench/report/result.ts';
-import { summaryTable } from '../../bench/report/terminal.ts';
+import { summaryTable, verdictText } from '../../bench/report/terminal.ts';
 import { readResult, writeReport } from '../../bench/report/write-report.ts';
 import type { Batch } from '../../bench/load/recorder.ts';
 import type { RunResult } from '../../bench/report/result.ts';
@@ -232,6 +232,12 @@ t.test('a run is sound if all that was acknowledged held, deletes too', (t) => {
     t.match(htmlReport(unsound), /<p class="bad">[01] of 5 acknowledged writes lost/);
   }
   t.notOk(isSound({ ...result, brokenOff: 'somebody' }));
+  const unread = { ...result, verdict: { ...verdict, unknown: 3, unread: 2 } };
+  t.notOk(isSound(unread), 'what was not looked at is not known to be there');
+  t.match(
+    verdictText(unread),
+    /0 of 5 acknowledged writes lost, 3 unknown; 2 keys could not be read/,
+  );
   t.end();
 });
 

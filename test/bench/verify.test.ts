@@ -274,3 +274,35 @@ t.test('what seems lost is looked for again over all sessions at once', async (t
   t.match(await verify({ ...parts, onProgress }, 0), { lost: 4, keysRead: 4 });
   t.same([firstLook, together], [3, 3]);
 });
+
+t.test(
+  'keys that cannot be read are told, and a target that is gone is not asked for each',
+  async (t) => {
+    const keys = new ProcessKeys(findWorkload('ycsb-a'), { index: 0, count: 1 });
+    const set = keys.mustSet('users');
+    const ledger = new Ledger(() => false);
+    for (let number = 0; number < 1_000; number += 1) {
+      ledger.acknowledge(keys.tracked(set, number).number, write(number, 0));
+    }
+    let asked = 0;
+    const get = (): Promise<ReadAnswer> => {
+      asked += 1;
+      return Promise.reject(new Fault('timeout', 'no answer'));
+    };
+    const sessions = [0, 1].map(() => Object.assign(new ForgetfulSession(), { get }));
+    const parts = { ledger, keys, keepsSiblings: () => false, sessions, run: RUN };
+    const verdict = await verify({ ...parts, onProgress: () => {}, giveUpAfterMs: 0 }, 0);
+    t.match(verdict, { lost: 0, unknown: 1_000, unread: 1_000, keysRead: 0 });
+    t.ok(asked < 20, `${asked} times`);
+  },
+);
+
+t.test('writes without an answer on one key are no acknowledged ones that are let go', (t) => {
+  const ledger = new Ledger(() => true);
+  ledger.acknowledge(1, write(1, 0));
+  for (let stamp = 2; stamp < 400; stamp += 1) ledger.leaveOpen(1, open(stamp, stamp));
+  t.equal(ledger.followedCount, 0);
+  ledger.acknowledge(2, write(500, 0));
+  t.equal(ledger.followedCount, 1);
+  t.end();
+});
