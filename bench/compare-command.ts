@@ -9,12 +9,15 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Fault } from '../src/base/fault.ts';
 import { textTable } from '../src/cli/text-table.ts';
-import { compareMeans, isSignificant } from './report/statistics.ts';
-import { percentileMs, seriesTotals } from './report/result.ts';
+import { compareMeans, comparePoints, isSignificant } from './report/statistics.ts';
+import { isSound, percentileMs, seriesTotals } from './report/result.ts';
+import { verdictText } from './report/terminal.ts';
 import { readResult } from './report/write-report.ts';
 import type { Machine } from './report/machine.ts';
 import type { Difference } from './report/statistics.ts';
 import type { RunResult } from './report/result.ts';
+
+const ERRORS = ': errors %';
 
 /** Which way is better. */
 type Direction = 'up' | 'down';
@@ -39,12 +42,32 @@ export function compareCommand(before: string, after: string, failWorse?: string
   console.log(`after:  ${right.length} runs of ${describe(right)}`);
   const machines = new Set([...left, ...right].map(({ machine }) => machineText(machine)));
   if (machines.size > 1) console.log(`not one machine: ${[...machines].join('; ')}`);
+  for (const doubt of doubtsOf(left, right)) console.log(doubt);
   console.log(`\n${compareRuns(left, right)}`);
+  console.log('of twenty figures that are the same one is called better or worse by chance');
   if (failWorse === undefined) return;
   const regressions = findRegressions(left, right, parseShare(failWorse));
   for (const name of regressions) console.log(`surely worse by more than ${failWorse}: ${name}`);
   if (regressions.length > 0) process.exitCode = 1;
   else console.log(`nothing is surely worse by more than ${failWorse}`);
+}
+
+/** What speaks against comparing the runs at all. */
+export function doubtsOf(before: readonly RunResult[], after: readonly RunResult[]): string[] {
+  const settings: readonly (readonly [name: string, valueOf: (run: RunResult) => string])[] = [
+    ['workload', ({ workload }) => workload],
+    ['scale', ({ scale }) => String(scale)],
+    ['worker processes', ({ processes }) => String(processes)],
+    ['kind of target', ({ target }) => target.split(':')[0] ?? ''],
+    ['clients', ({ phases }) => phases.map(({ clients }) => clients).join(',')],
+  ];
+  const differing = settings.flatMap(([name, valueOf]) => {
+    const [left, right] = [before, after].map((runs) => [...new Set(runs.map(valueOf))].join(', '));
+    return left === right ? [] : [`not alike: ${name} ${left} before, ${right} after`];
+  });
+  const unsound = [...before, ...after].filter((run) => !isSound(run));
+  const told = unsound.map((run) => `of the run of ${run.startedAt}: ${verdictText(run)}`);
+  return [...differing, ...told];
 }
 
 /**
@@ -100,7 +123,11 @@ function comparisonsOf(before: readonly RunResult[], after: readonly RunResult[]
     const better = figures[0]?.better;
     if (others === undefined || better === undefined) return [];
     const values = (list: readonly Figure[]): number[] => list.map(({ value }) => value);
-    return [{ name, better, difference: compareMeans(values(figures), values(others)) }];
+    const [some, more] = [values(figures), values(others)];
+    if (!name.endsWith(ERRORS)) return [{ name, better, difference: compareMeans(some, more) }];
+    // Nearly always none: the change is told in points of a hundred operations.
+    const isClean = [...some, ...more].every((value) => value === 0);
+    return isClean ? [] : [{ name, better, difference: comparePoints(some, more) }];
   });
   if (comparisons.length === 0)
     throw new Fault('config', 'the runs have no phase and operation in common');
@@ -128,6 +155,8 @@ function figuresOf(runs: readonly RunResult[]): Map<string, Figure[]> {
         const name = `${phase.name}, ${total.series}`;
         const value = (1_000 * total.ok) / Math.max(1, phase.endMs - phase.startMs);
         add({ name: `${name}: ok/s`, better: 'up', value });
+        const share = total.errors / Math.max(1, total.ok + total.conflicts + total.errors);
+        add({ name: `${name}${ERRORS}`, better: 'down', value: 100 * share });
         for (const at of [50, 99, 99.9]) {
           const latency = percentileMs(total.intended, at);
           add({ name: `${name}: p${at} ms`, better: 'down', value: latency });

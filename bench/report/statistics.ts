@@ -28,6 +28,15 @@ export function compareMeans(before: readonly number[], after: readonly number[]
   return { ...plain, margin: (studentT95(degrees) * Math.sqrt(error)) / left };
 }
 
+/** Of percentages: `change` and `margin` are in points, as shares of a hundred. */
+export function comparePoints(before: readonly number[], after: readonly number[]): Difference {
+  // Moved to where the mean before is 100, a change in relation to it is one in points.
+  const shift = 100 - mean(before);
+  const moved = (values: readonly number[]): number[] => values.map((value) => value + shift);
+  const difference = compareMeans(moved(before), moved(after));
+  return { ...difference, before: mean(before), after: mean(after) };
+}
+
 /** Whether the runs show that there is a difference at all. */
 export function isSignificant({ change, margin }: Difference): boolean {
   return margin !== undefined && Math.abs(change) > margin;

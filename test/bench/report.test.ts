@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { HistogramLogReader } from 'hdr-histogram-js';
 import t from 'tap';
-import { compareRuns, findRegressions } from '../../bench/compare-command.ts';
+import { compareRuns, doubtsOf, findRegressions } from '../../bench/compare-command.ts';
 import { Recorder, samplesOf } from '../../bench/load/recorder.ts';
 import { delaysBetween, eventLoopRows } from '../../bench/report/event-loops.ts';
 import { longestText, parseReading } from '../../bench/report/event-loops.ts';
@@ -272,64 +272,6 @@ t.test('a report is complete, and reads back', (t) => {
   t.end();
 });
 
-/** One read at each of the times, taken from the process at `takenMs` of its clock. */
-function batchAt(timesMs: readonly number[], takenMs: number): Batch {
-  let nowMs = timesMs[0] ?? takenMs;
-  const clock = { nowMs: () => nowMs, wait: () => Promise.resolve() };
-  const recorder = new Recorder(() => t.fail('there is room'), clock);
-  for (const atMs of timesMs) {
-    nowMs = atMs;
-    recorder.record({ series: 0, node: 0, outcome: 'ok', intendedMicros: 9, serviceMicros: 9 });
-  }
-  nowMs = takenMs;
-  return recorder.takeBatch();
-}
-
-t.test('an interval has what ended in it, whenever its process told', (t) => {
-  const measurements = new Measurements(SERIES, 1_000);
-  const phase = measurements.begin(START, 1_700);
-  const add = (batch: Batch, nowMs: number) => {
-    measurements.add({ phase, batch, cost: COST }, nowMs);
-  };
-  // The clocks of processes differ. What the second tells last ended before what the first has told.
-  add(batchAt([100, 900, 990], 1_010), 2_710);
-  add(batchAt([50_999, 51_001, 51_100], 51_150), 2_850);
-  // A process that told nothing for two seconds had the processor taken away.
-  add(batchAt([1_020, 2_999, 3_200], 3_300), 5_000);
-  measurements.end(phase, 5_010);
-  add(batchAt([], 0), 5_300);
-  measurements.begin(START, 5_400);
-  t.same(
-    measurements.timeline.map(({ startMs, endMs, series }) => [startMs, endMs, series[0]?.ok]),
-    [
-      [1_700, 2_700, 4],
-      [2_700, 3_700, 3],
-      [3_700, 5_010, 2],
-    ],
-    'and a rest at the end is no interval of its own',
-  );
-  t.end();
-});
-
-t.test('an interval in which nothing ended is there, and empty', (t) => {
-  const measurements = new Measurements(SERIES, 1_000);
-  const phase = measurements.begin(START, 0);
-  measurements.add({ phase, batch: batchAt([100], 250), cost: COST }, 250);
-  measurements.add({ phase, batch: batchAt([], 0), cost: COST }, 2_900);
-  measurements.add({ phase, batch: batchAt([50], 100), cost: COST }, 3_700);
-  measurements.end(phase, 3_800);
-  t.same(
-    measurements.timeline.map(({ startMs, endMs, series }) => [startMs, endMs, series[0]?.ok ?? 0]),
-    [
-      [0, 1_000, 1],
-      [1_000, 2_000, 0],
-      [2_000, 3_000, 0],
-      [3_000, 3_800, 1],
-    ],
-  );
-  t.end();
-});
-
 t.test('marks and names of a plot do not stand on each other', (t) => {
   const line = (name: string) => ({ name, points: [[0, 1] as const, [10, 2] as const] });
   const chart = lineChart({
@@ -443,6 +385,28 @@ t.test('runs are compared phase by phase', (t) => {
   t.match(text, /open 60%, read: p99 ms .*worse/);
   t.end();
 });
+
+t.test('what runs got wrong is compared too, and a difference of settings is told', (t) => {
+  const whole = resultOf(measured([batchOf(100)]));
+  const failing = withErrors(whole, 100);
+  const text = compareRuns([whole, whole], [failing, withErrors(whole, 102)]);
+  t.match(text, /open 60%, read: errors % +0\.00 +50\.25 .*worse/);
+  t.same(findRegressions([whole, whole], [failing, failing], 0.1), ['open 60%, read: errors %']);
+  t.notMatch(compareRuns([whole, whole], [whole, whole]), /read: errors/, 'where there were none');
+  t.same(doubtsOf([whole], [whole]), []);
+  const lossy = { ...whole, scale: 0.1, verdict: { ...whole.verdict!, lost: 2 } };
+  t.same(doubtsOf([whole], [lossy]), [
+    'not alike: scale 1 before, 0.1 after',
+    `of the run of ${whole.startedAt}: 2 of 5 acknowledged writes lost, 0 unknown`,
+  ]);
+  t.end();
+});
+
+function withErrors(result: RunResult, errors: number): RunResult {
+  const [phase, ...others] = result.phases;
+  const series = phase!.series.map((one, index) => (index === 0 ? { ...one, errors } : one));
+  return { ...result, phases: [{ ...phase!, series }, ...others] };
+}
 
 const EARLIER = `vertebra_process_start_time_seconds 100
 vertebra_event_loop_delays_total{from_ms="0"} 1000
