@@ -84,6 +84,9 @@ export class PbConnection {
     }
     this.#waiting = undefined;
     waiting.resolve(outcome.frame);
+    // It would be taken for the reply to the next request.
+    if (this.#decoder.bufferedBytes > 0)
+      this.#end('peer-malformed', 'the node sent more than a reply');
   }
 
   #end(code: 'timeout' | 'peer-closed' | 'peer-malformed' | 'closed', why: string): void {

@@ -141,8 +141,15 @@ class PbSession implements Session {
     const isUsable =
       connection?.isOpen === true &&
       (this.#nodes.length === 1 || !this.#choice.shouldReturn(performance.now()));
-    const reply = await (isUsable ? connection : await this.#connect()).ask(frame);
-    return decodeReply(exchange.reply, reply);
+    const asked = isUsable ? connection : await this.#connect();
+    const reply = await asked.ask(frame);
+    try {
+      return decodeReply(exchange.reply, reply);
+    } catch (error) {
+      // Whose replies the next ones are is not known either.
+      if (isFault(error, 'malformed')) asked.close();
+      throw error;
+    }
   }
 
   async #connect(): Promise<PbConnection> {

@@ -235,6 +235,35 @@ t.test('the siblings of a multipart answer are its bodies', (t) => {
   t.end();
 });
 
+t.test('a reply that nobody asked for is not taken for that of the next request', async (t) => {
+  const stored = Buffer.from([0, 0, 0, 1, 12]);
+  let connections = 0;
+  const server = createServer((socket) => {
+    connections += 1;
+    const isFirst = connections === 1;
+    // To the first one reply too many, then none at all: what comes then must not be acknowledged.
+    socket.on('data', () => {
+      if (isFirst) socket.write(Buffer.concat([stored, stored]));
+      else if (connections === 2) socket.write(Buffer.from([0, 0, 0, 1, 14]));
+      else socket.write(stored);
+    });
+    socket.on('error', () => {});
+    t.teardown(() => socket.destroy());
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const session = pbDriver([{ host: '127.0.0.1', port }], OPTIONS).open(0);
+  t.teardown(() => session.close());
+  const name = utf8ToByteString;
+  const key = { type: name('default'), bucket: name('b'), key: name('k') };
+  const put = () => session.put(key, { value: Buffer.alloc(1) });
+  t.equal(await put(), 'stored');
+  await t.rejects(put(), { code: 'malformed' }, 'a reply to another request');
+  t.equal(await put(), 'stored', 'and what follows on that connection is not believed either');
+  t.equal(connections, 3);
+});
+
 t.test('a client leaves a node that is gone, and comes back', (t) => {
   const choice = new NodeChoice(1, 3);
   t.same(choice.candidates(0), [1, 2, 0]);
