@@ -7,6 +7,7 @@ import { Fault, isFault } from '../../src/base/fault.ts';
 import { SeededRandom } from '../../src/cli/demo/patient-records.ts';
 import { Login } from '../../src/client/credentials.ts';
 import { openDriver } from '../target/open-driver.ts';
+import { describeTarget } from '../target/target.ts';
 import { fillQuery } from '../workload/query-documents.ts';
 import { ValueSource } from '../workload/values.ts';
 import { Arrivals } from './arrivals.ts';
@@ -98,8 +99,12 @@ export class LoadProcess {
     const notes: string[] = [];
     let { keepsSiblings } = preparation;
     if (keepsSiblings === undefined) {
-      keepsSiblings = await setBuckets(preparation, session, notes);
-      await tryQueries(session, workload, posted);
+      try {
+        keepsSiblings = await setBuckets(preparation, session, notes);
+        await tryQueries(session, workload, posted);
+      } catch (error) {
+        throw unusable(target, error);
+      }
     }
     session.close();
     const made = new LoadProcess(preparation, driver, { tell, keepsSiblings });
@@ -257,6 +262,14 @@ async function tryQueries(
       throw new Fault('config', needsQueryApi(posted, error.message), { cause: error });
     }
   }
+}
+
+function unusable(target: Target, error: unknown): unknown {
+  if (!isFault(error) || error.code === 'config') return error;
+  const hint = '; --target names another, --start starts nodes for the run';
+  const why = `${error.message}${error.code === 'peer-unreachable' ? hint : ''}`;
+  const text = `the target ${describeTarget(target)} cannot be used: ${why}`;
+  return new Fault('config', text, { cause: error });
 }
 
 function needsQueryApi(posted: readonly OperationSpec[], why: string): string {

@@ -128,7 +128,8 @@ export function verdictText({
   const part =
     followed < acknowledged ? ` (${followed} of ${acknowledged} writes were followed)` : '';
   const back = returned === 0 ? '' : `; ${returned} deleted or superseded values came back`;
-  const open = unanswered === 0 ? '' : `; ${unanswered} writes had no answer`;
+  const open =
+    unanswered === 0 ? '' : `; ${unanswered} writes were neither acknowledged nor surely left out`;
   const dark = unread === 0 ? '' : `; ${unread} keys could not be read`;
   return `${lost} of ${followed} acknowledged writes lost, ${unknown} unknown${part}${back}${open}${dark}`;
 }

@@ -10,6 +10,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import t from 'tap';
 import { utf8ToByteString } from '../../src/base/bytes.ts';
+import { LoadProcess } from '../../bench/load/load-process.ts';
 import { findListener, UsageWatch } from '../../bench/load/process-usage.ts';
 import { HttpConnection } from '../../bench/target/http-connection.ts';
 import { httpDriver } from '../../bench/target/http-session.ts';
@@ -17,6 +18,7 @@ import { multipartBodies } from '../../bench/target/multipart.ts';
 import { NodeChoice } from '../../bench/target/node-choice.ts';
 import { pbDriver } from '../../bench/target/pb-session.ts';
 import { describeTarget, mustFitLogin, parseTarget } from '../../bench/target/target.ts';
+import { findWorkload } from '../../bench/workload/find-workload.ts';
 import { Login } from '../../src/client/credentials.ts';
 import { systemHost } from '../../src/telemetry/system-host.ts';
 import { serve as serveHttp } from '../api/http/served.ts';
@@ -233,6 +235,34 @@ t.test('the siblings of a multipart answer are its bodies', (t) => {
   t.same(multipartBodies('text/plain', Buffer.from(text)), []);
   t.same(multipartBodies('multipart/mixed; boundary=XyZ', Buffer.from('--XyZ\r\ncut')), []);
   t.end();
+});
+
+t.test('a target that cannot be used is named before the load, with what is wrong', async (t) => {
+  const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const preparation = {
+    kind: 'prepare',
+    workload: findWorkload('get-1k'),
+    credentials: undefined,
+    share: { index: 0, count: 1 },
+    seed: 1,
+    run: 1,
+    timeoutMs: 5_000,
+    verifyKeysMax: 0,
+    isLoaded: true,
+    keepsSiblings: undefined,
+  } as const;
+  const prepare = (text: string) =>
+    LoadProcess.prepare({ ...preparation, target: parseTarget(text, undefined) }, () => {});
+  await t.rejects(prepare(`pb://127.0.0.1:${port}`), {
+    message: new RegExp(`^the target pb://127.0.0.1:${port} cannot be used: `),
+  });
+  server.close();
+  await t.rejects(prepare(`pb://127.0.0.1:${port}`), {
+    message: /ECONNREFUSED.*; --target names another, --start starts nodes for the run$/,
+  });
 });
 
 t.test('a reply that nobody asked for is not taken for that of the next request', async (t) => {
