@@ -3,7 +3,7 @@
  */
 
 import { Fault } from '../../src/base/fault.ts';
-import { findUnknownShare } from './rate-shares.ts';
+import { findLateEvent, findUnknownShare } from './step-checks.ts';
 import type { KeySetSpec, OperationSpec, Rate, StepSpec, Workload } from './workload.ts';
 
 /** As many as the range that is kept for tests has. */
@@ -50,6 +50,11 @@ export function withOverrides(workload: Workload, overrides: Overrides): Workloa
   if (unknown !== undefined) {
     const { value, unit } = unknown.rate;
     throw new Fault('config', `a rate of ${value}${unit} needs a closed loop before it`);
+  }
+  const late = findLateEvent(changed);
+  if (late !== undefined) {
+    const [at, length] = [late[1].atMs, changed.fault?.durationMs ?? 0].map((ms) => ms / 1_000);
+    throw new Fault('config', `a fault ${at} s into a phase of ${length} s would never come`);
   }
   return changed;
 }

@@ -12,7 +12,7 @@ import { findNearestName } from '../../src/config/nearest-name.ts';
 import { parseDurationMs, parseSizeBytes } from '../../src/config/units.ts';
 import { YamlDocument } from '../../src/config/yaml-document.ts';
 import { findQueryFault } from './query-documents.ts';
-import { findUnknownShare } from './rate-shares.ts';
+import { findLateEvent, findUnknownShare } from './step-checks.ts';
 import { BUCKET_SCHEMA, KEY_SET_SCHEMAS, OPERATION_SCHEMAS } from './schema.ts';
 import { VALUE_SCHEMAS, WORKLOAD_SCHEMA } from './schema.ts';
 import type { Problem } from '../../src/config/document-check.ts';
@@ -176,6 +176,11 @@ export function parseWorkload(name: string, text: string): Workload {
     const sentence = 'needs a closed loop before it, of which it is a share';
     throw yaml.fault([{ path: unknown.path, isAboutKey: false, sentence }]);
   }
+  const late = findLateEvent(workload);
+  if (late !== undefined) {
+    const path = ['fault', 'events', late[0], 'at'];
+    throw yaml.fault([{ path, isAboutKey: false, sentence: 'is not before the end of the phase' }]);
+  }
   return workload;
 }
 
@@ -232,6 +237,12 @@ function checkReferences(document: WorkloadDocument): Problem[] {
       const path = ['operations', name, 'request'];
       problems.push({ path, isAboutKey: false, sentence: fault });
     }
+  }
+  for (const [name, { from, to }] of Object.entries(document.values ?? {})) {
+    if (from === undefined || to === undefined) continue;
+    if ((parseSizeBytes(String(to)) ?? 0) >= (parseSizeBytes(String(from)) ?? 0)) continue;
+    const sentence = 'must not be less than from';
+    problems.push({ path: ['values', name, 'to'], isAboutKey: false, sentence });
   }
   if (Object.keys(document.operations).length === 0) {
     problems.push({ path: ['operations'], isAboutKey: false, sentence: 'must not be empty' });

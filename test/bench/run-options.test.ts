@@ -58,6 +58,31 @@ measure:
   t.end();
 });
 
+t.test('a fault that would come after its phase is refused', (t) => {
+  const judge = () => overridden(findWorkload('node-loss'), { ...OPTIONS, duration: '5s' });
+  t.throws(judge, { code: 'config', message: /a fault 5 s into a phase of 5 s would never come/ });
+  t.ok(overridden(findWorkload('node-loss'), { ...OPTIONS, duration: '6s' }));
+  const text = `
+workload: late
+buckets: { b: { bucket: b } }
+keys: { k: { kind: shared, bucket: b, count: 1 } }
+values: { v: { kind: uniform, from: 1KiB, to: 2KiB } }
+operations: { get: { op: get, keys: k } }
+fault: { loop: closed, duration: 2s, events: [{ at: 1s }, { at: 2s }] }
+`;
+  t.throws(() => parseWorkload('late.yml', text), {
+    code: 'config',
+    message: /late.yml, line 7: fault\.events\[1\]\.at is not before the end of the phase/,
+  });
+  const early = text.replace('at: 2s', 'at: 1s');
+  t.ok(parseWorkload('late.yml', early));
+  t.throws(() => parseWorkload('late.yml', early.replace('to: 2KiB', 'to: 1B')), {
+    code: 'config',
+    message: /late.yml, line 5: values\.v\.to must not be less than from/,
+  });
+  t.end();
+});
+
 t.test('counts of nothing are no counts', async (t) => {
   const { exitCode } = process;
   for (const option of ['--start', '--clients', '--processes', '--repeat']) {

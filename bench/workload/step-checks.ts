@@ -1,8 +1,9 @@
 /**
- * Rates that are shares of the best closed loop, and come before any: they would be met after the load.
+ * What can be seen of the steps of a workload before they are taken: a rate that is a share of a closed loop and comes
+ * before any would be met after the load, and a fault that is due after its phase never.
  */
 
-import type { Rate, StepSpec, Workload } from './workload.ts';
+import type { FaultEvent, Rate, StepSpec, Workload } from './workload.ts';
 
 export interface UnknownShare {
   /** In the file. */
@@ -22,6 +23,14 @@ export function findUnknownShare({ measure, fault, recover }: Steps): UnknownSha
   }
   if (isKnown) return undefined;
   return (fault && shareOf(fault, ['fault'])) ?? (recover && shareOf(recover, ['recover']));
+}
+
+/** The first event that its phase has no room for, with its number. */
+export function findLateEvent({
+  fault,
+}: Pick<Workload, 'fault'>): [number, FaultEvent] | undefined {
+  const durationMs = fault?.durationMs ?? 0;
+  return [...(fault?.events.entries() ?? [])].find(([, { atMs }]) => atMs >= durationMs);
 }
 
 function shareOf(
