@@ -3,9 +3,11 @@
  * one `<operation>_latencies.csv` each, `errors.csv`. Latencies are in microseconds.
  *
  * As there, latencies are of operations that ended well. They count from when an operation was due,
- * which in a closed loop is when it was sent, as basho_bench has it.
+ * which in a closed loop is when it was sent, as basho_bench has it. What comes before anything counts is left
+ * out: basho_bench has no warm-up, and its scripts add up all rows.
  */
 
+import { countedPhases } from './result.ts';
 import type { Interval, IntervalSeries, RunResult } from './result.ts';
 
 const SUMMARY_HEADING = 'elapsed, window, total, successful, failed';
@@ -14,10 +16,12 @@ const LATENCIES_HEADING = 'elapsed, window, n, min, mean, median, 95th, 99th, 99
 /** Texts by file name. */
 export function bashoFiles(result: RunResult): Map<string, string> {
   const files = new Map<string, string>();
-  files.set('summary.csv', lines([SUMMARY_HEADING, ...result.timeline.map(summaryLine)]));
-  const names = new Set(result.timeline.flatMap(({ series }) => series.map((one) => one.series)));
+  const counted = new Set(countedPhases(result).map(({ name }) => name));
+  const timeline = result.timeline.filter(({ phase }) => counted.has(phase));
+  files.set('summary.csv', lines([SUMMARY_HEADING, ...timeline.map(summaryLine)]));
+  const names = new Set(timeline.flatMap(({ series }) => series.map((one) => one.series)));
   for (const name of names) {
-    const rows = result.timeline.map((interval) => latencyLine(interval, name));
+    const rows = timeline.map((interval) => latencyLine(interval, name));
     const label = name.replace(/[^0-9A-Za-z]/g, '-');
     files.set(`${label}_latencies.csv`, lines([LATENCIES_HEADING, ...rows]));
   }

@@ -9,6 +9,7 @@ import { HistogramLogReader } from 'hdr-histogram-js';
 import t from 'tap';
 import { compareRuns, doubtsOf, findRegressions } from '../../bench/compare-command.ts';
 import { Recorder, samplesOf } from '../../bench/load/recorder.ts';
+import { bashoFiles } from '../../bench/report/basho-csv.ts';
 import { delaysBetween, eventLoopRows } from '../../bench/report/event-loops.ts';
 import { longestText, parseReading } from '../../bench/report/event-loops.ts';
 import { htmlReport } from '../../bench/report/html.ts';
@@ -317,6 +318,25 @@ t.test("basho_bench's files have its columns", (t) => {
   t.equal(latencies[1]?.split(', ').length, 11);
   t.equal(linesOf('errors.csv')[1], '"update: timeout","3"');
   t.ok(linesOf('update-get_latencies.csv').length > 1);
+  t.end();
+});
+
+t.test("what is done before anything counts is not in basho_bench's files", (t) => {
+  const measurements = new Measurements(SERIES, 1_000);
+  for (const [number, role] of (['warm-up', 'steady', 'measure', 'recover'] as const).entries()) {
+    const phase = measurements.begin({ ...START, name: role, role }, 1_000 * number);
+    measurements.add({ phase, batch: batchOf(10), cost: COST }, 1_000 * number + 500);
+    measurements.end(phase, 1_000 * number + 1_000);
+  }
+  const files = bashoFiles(resultOf(measurements));
+  const elapsed = (name: string) =>
+    (files.get(name) ?? '')
+      .trim()
+      .split('\n')
+      .slice(1)
+      .map((line) => line.split(',')[0]);
+  t.same(elapsed('summary.csv'), ['3.000000', '4.000000']);
+  t.same(elapsed('read_latencies.csv'), ['3.000000', '4.000000']);
   t.end();
 });
 
