@@ -303,11 +303,11 @@ function compact(value: number): string {
 
 const STYLE = `
 :root{color-scheme:light dark;--line:#8884;--faint:#888;--band:#8881}
-body{font:15px/1.45 system-ui,sans-serif;max-width:1020px;margin:2em auto;padding:0 1em}
+body{font:15px/1.45 system-ui,sans-serif;max-width:1160px;margin:2em auto;padding:0 1em}
 h1 small{font-size:50%;font-weight:normal;color:var(--faint)}
 table{border-collapse:collapse;display:block;overflow-x:auto;font-size:13px;font-variant-numeric:tabular-nums}
 th,td{padding:2px 8px;text-align:right;border-bottom:1px solid var(--line)}
-th:first-child,td:first-child,th:nth-child(2),td:nth-child(2){text-align:left}
+th:first-child,td:first-child,th:nth-child(2),td:nth-child(2){text-align:left;white-space:nowrap}
 figure{margin:1em 0}figcaption{font-weight:600}svg{width:100%;font-size:11px;fill:currentColor}
 .grid{stroke:var(--line)}.faint{fill:var(--faint)}.band{fill:var(--band)}.band.odd{fill:none}
 .mark line{stroke:#c62828;stroke-dasharray:4 3}.mark text{fill:#c62828}
