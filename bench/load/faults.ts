@@ -92,10 +92,7 @@ export class FaultTimeline {
 
   #strike(event: FaultEvent): void {
     if (event.action === 'command') {
-      this.#onMark(event.command ?? '');
-      spawn(event.command ?? '', { shell: true, stdio: 'ignore' }).on('error', () => {
-        this.#onMark('the command could not be run');
-      });
+      this.#command(event.command ?? '');
       return;
     }
     if (event.action === 'cut') {
@@ -124,6 +121,17 @@ export class FaultTimeline {
     };
     this.#repairs.add(repair);
     this.#timers.push(setTimeout(() => void repair(), event.forMs));
+  }
+
+  /** One that fails has done nothing, or something else: the plots must not call it a fault. */
+  #command(command: string): void {
+    this.#onMark(command);
+    const child = spawn(command, { shell: true, stdio: 'ignore' });
+    child.on('error', () => this.#onMark(`${command}: it could not be run`));
+    child.on('exit', (code, signal) => {
+      if (code === 0 || this.#closing.signal.aborted) return;
+      this.#onMark(`${command}: it ended with ${signal ?? `code ${code}`}`);
+    });
   }
 
   #cut(forMs: number): void {

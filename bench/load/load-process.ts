@@ -238,11 +238,18 @@ async function setBuckets(
   const keepsSiblings: boolean[] = [];
   for (const { bucket } of new ProcessKeys(workload, share).sets) {
     const { properties } = propertiesOf(preparation, bucket);
-    if (Object.keys(properties).length > 0) {
-      const unset = await session.setProperties(bucket, properties);
-      if (unset.length > 0) notes.push(unsetNote(bucket.bucket, unset));
+    try {
+      if (Object.keys(properties).length > 0) {
+        const unset = await session.setProperties(bucket, properties);
+        if (unset.length > 0) notes.push(unsetNote(bucket.bucket, unset));
+      }
+      keepsSiblings.push(await session.keepsSiblings(bucket));
+    } catch (error) {
+      if (!isFault(error, 'peer-refused')) throw error;
+      // What is refused is nearly always a type that nobody has made.
+      const text = `bucket ${bucket.bucket} of the bucket type ${bucket.type}: ${error.message}`;
+      throw new Fault('peer-refused', text, { cause: error });
     }
-    keepsSiblings.push(await session.keepsSiblings(bucket));
   }
   return keepsSiblings;
 }

@@ -63,3 +63,19 @@ t.test(
     await faults.close();
   },
 );
+
+t.test("an operator's command that fails is a mark of its own", async (t) => {
+  const marks: string[] = [];
+  const faults = new FaultTimeline(undefined, (label) => marks.push(label));
+  const event = { action: 'command', node: 1, atMs: 0, forMs: 0 } as const;
+  faults.begin([{ ...event, command: 'exit 3' }]);
+  await until(() => marks.length === 2);
+  t.same(marks, ['exit 3', 'exit 3: it ended with code 3']);
+  faults.begin([{ ...event, command: 'kill -9 $$' }]);
+  await until(() => marks.length === 4);
+  t.equal(marks[3], 'kill -9 $$: it ended with SIGKILL');
+  faults.begin([{ ...event, command: 'true' }]);
+  await until(() => marks.length === 5);
+  await faults.close();
+  t.equal(marks[4], 'true');
+});
