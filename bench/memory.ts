@@ -1,13 +1,14 @@
 /**
- * `node build/bench/memory.js`: what nodes take when they are idle, and whether they keep memory of listings, index
- * queries or MapReduce jobs.
+ * `node build/bench/memory.js`: what nodes take when they are idle, and whether they keep memory of
+ * listings, index queries or MapReduce jobs.
  *
- * Three nodes of this machine, n=3, a bucket of 100 keys with an index term each. Each kind of request is made in
- * twelve rounds of the same number (24,000 listings, 240,000 index queries, 24,000 jobs in all), spread over the nodes,
- * eight under way; after each round and a rest stands each node's own memory: what the kernel calls anonymous, without the
- * pages of files that LevelDB has mapped. The last line of a kind says whether that still grew in the second half
- * of the rounds; the exit code is 1 where it did. With a tenth of the requests it does: nodes keep what they have
- * until V8 collects the whole heap, which a few thousand do not make it do.
+ * Three nodes of this machine, n=3, a bucket of 100 keys with an index term each. Each kind of request is
+ * made in twelve rounds of the same number (24,000 listings, 240,000 index queries, 24,000 jobs in all),
+ * spread over the nodes, eight under way; after each round and a rest stands each node's own memory:
+ * what the kernel calls anonymous, without the pages of files that LevelDB has mapped. The last line of a
+ * kind says whether that still grew in the second half of the rounds; the exit code is 1 where it did.
+ * With a tenth of the requests it does: nodes keep what they have until V8 collects the whole heap,
+ * which a few thousand do not make it do.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs';

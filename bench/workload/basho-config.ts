@@ -22,7 +22,8 @@ const FIRST_KEYS = 'keys';
 const QUORUMS = /^riakc(?:_pb|lient)_(?:replies|r|w|dw|rw|pr|pw)$/;
 /** The target is named on the command line, and so is where the report goes. */
 const OF_TARGET =
-  /^(?:(?:riakc_pb|http_raw|pb|http|replpb)_(?:ips|ports?)|riakclient_\w+|code_paths|log_level|report_interval|test_dir)$/;
+  /^(?:riakc_pb|http_raw|pb|http|replpb)_(?:ips|ports?)$|^riakclient_(?:nodes|cookie|mynode)$/;
+const OF_RUN = new Set(['code_paths', 'log_level', 'report_interval', 'test_dir']);
 /** As basho_bench has them. */
 const DEFAULTS = `{mode, {rate, 5}}. {duration, 5}. {concurrent, 3}.
   {driver, basho_bench_driver_http_raw}. {operations, [{get, 4}, {put, 4}, {delete, 1}]}.
@@ -94,7 +95,7 @@ class BashoFile {
   #about(): string {
     const names = [...this.#settings.keys()].filter((key) => !this.#read.has(key));
     const quorums = names.filter((key) => QUORUMS.test(key));
-    const others = names.filter((key) => !QUORUMS.test(key) && !OF_TARGET.test(key));
+    const others = names.filter((key) => !isKnown(key));
     let about = `read from ${this.#name}`;
     if (quorums.length > 0) {
       about += `; left out: ${quorums.join(', ')}, in whose place the bucket's quorums hold`;
@@ -174,7 +175,7 @@ class BashoFile {
     if (hasParams) throw this.#fault('http_raw_params has no counterpart');
     const path = this.#text('http_raw_path');
     if (path !== undefined) return { ...this.#bucketIn(path), properties: {} };
-    const given = this.#setting('riakc_pb_bucket');
+    const given = this.#setting('riakc_pb_bucket') ?? this.#setting('riakclient_bucket');
     if (given?.kind === 'tuple') {
       const [type, bucket] = given.items.map((item) => (item.kind === 'text' ? item.text : ''));
       return { type: type ?? 'default', bucket: bucket ?? 'test', properties: {} };
@@ -253,6 +254,11 @@ class BashoFile {
   #fault(why: string): Fault {
     return new Fault('config', `${this.#name}: ${why}`);
   }
+}
+
+/** Told in another way, or by the command line. */
+function isKnown(key: string): boolean {
+  return QUORUMS.test(key) || OF_TARGET.test(key) || OF_RUN.has(key);
 }
 
 type Meaning = Omit<OperationSpec, 'name' | 'weight'>;

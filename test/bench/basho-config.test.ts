@@ -102,6 +102,8 @@ t.test('settings that are not read are told, but where to find the target', (t) 
   t.match(about, /riakc_pb_r, in whose place the bucket's quorums hold/);
   t.match(about, /not read: pb_timeout_read, shutdown_on_error, rng_seed/);
   t.notMatch(about, /ips|code_paths|concurrent/);
+  const { buckets } = workloadOf('{riakclient_bucket, <<"bench">>}.', 'riakc_pb', 'riakclient');
+  t.match(buckets['record'], { type: 'default', bucket: 'bench' });
   t.end();
 });
 
