@@ -20,7 +20,7 @@ import {
   phaseRate,
   phaseUsage,
 } from './report/result.ts';
-import { writeReport } from './report/write-report.ts';
+import { makeReportFolder, writeReport } from './report/write-report.ts';
 import { findWorkload } from './workload/find-workload.ts';
 import type { RunArguments } from './run-command.ts';
 import type { PhaseResult, RunResult } from './report/result.ts';
@@ -75,18 +75,23 @@ export async function suiteCommand(options: SuiteArguments, entryPoint: string):
   if (parts.length === 0) {
     throw new Fault('config', `the parts are ${PARTS.map(({ name }) => name).join(', ')}`);
   }
+  makeReportFolder(resolve(options.out));
   const rows: string[][] = [];
-  for (const part of parts) {
-    console.log(`\n${part.name}`);
-    const chosen = argumentsOf(part, options);
-    const workload = overridden(findWorkload(part.workload), chosen);
-    const result = await runWorkload(workload, chosen, entryPoint);
-    writeReport(result, resolve(join(options.out, part.name)));
-    rows.push(...rowsOf(part.name, result));
-    if (!isSound(result)) process.exitCode = 1;
-    if (result.brokenOff !== undefined) break;
+  try {
+    for (const part of parts) {
+      console.log(`\n${part.name}`);
+      const chosen = argumentsOf(part, options);
+      const workload = overridden(findWorkload(part.workload), chosen);
+      const result = await runWorkload(workload, chosen, entryPoint);
+      rows.push(...rowsOf(part.name, result));
+      if (!isSound(result)) process.exitCode = 1;
+      writeReport(result, resolve(join(options.out, part.name)));
+      if (result.brokenOff !== undefined) break;
+    }
+  } finally {
+    // What was measured until then, where a part could not be done or its report not be written.
+    if (rows.length > 0) console.log(`\n${textTable(HEADING, rows)}`);
   }
-  console.log(`\n${textTable(HEADING, rows)}`);
 }
 
 function argumentsOf(part: Part, options: SuiteArguments): RunArguments {
