@@ -162,7 +162,10 @@ function load(
   { target, credentials, cluster, dataFolder, signal }: Place,
 ): Promise<RunResult> {
   const isAlone = target.kind === 'engine';
-  const processes = Math.max(1, options.processes ?? Math.floor(availableParallelism() / 4));
+  const processes = processesFor(workload, options.processes);
+  if (options.processes !== undefined && processes < options.processes) {
+    console.log(`${processes} worker processes: there are no more clients`);
+  }
   return runLoad({
     workload,
     target,
@@ -181,6 +184,14 @@ function load(
     statusNodes: statusNodesOf({ target, credentials, cluster }),
     watched: cluster === undefined ? listeners(target) : () => children(cluster),
   });
+}
+
+/** Each takes an even share of an open loop, so each must have a client. */
+export function processesFor(workload: Workload, asked: number | undefined): number {
+  const { measure, fault, recover, clients } = workload;
+  const steps = [...measure, ...(fault ? [fault] : []), ...(recover ? [recover] : [])];
+  const fewest = Math.min(clients, ...steps.map((step) => step.clients));
+  return Math.min(fewest, Math.max(1, asked ?? Math.floor(availableParallelism() / 4)));
 }
 
 /** With all that the command line asks for, which is judged here, before anything is started. */

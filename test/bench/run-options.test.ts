@@ -1,7 +1,7 @@
 /** What the command line asks for is judged before anything is started. */
 
 import t from 'tap';
-import { overridden } from '../../bench/run-command.ts';
+import { overridden, processesFor } from '../../bench/run-command.ts';
 import { parseWorkload } from '../../bench/workload/workload.ts';
 import { findWorkload } from '../../bench/workload/find-workload.ts';
 import { runProgram } from '../../src/cli/program.ts';
@@ -55,6 +55,16 @@ measure:
     code: 'config',
     message: /shares.yml, line 7: measure\[0\]\.rate needs a closed loop before it/,
   });
+  t.end();
+});
+
+t.test('no process is without a client, whose share of an open loop would never start', (t) => {
+  const few = overridden(findWorkload('node-loss'), { ...OPTIONS, clients: 2 });
+  t.equal(processesFor(few, 4), 2);
+  t.equal(processesFor(few, 1), 1);
+  const mixed = findWorkload('tail');
+  t.equal(processesFor(mixed, 100), 64, 'the least of all its loops');
+  t.equal(processesFor(mixed, undefined) >= 1, true);
   t.end();
 });
 
