@@ -144,7 +144,7 @@ function unknownKey(name: string, schema: SettingSchema): string {
 }
 
 function shown(value: unknown): string {
-  if (Array.isArray(value)) return 'a list';
+  if (Array.isArray(value)) return `a list of ${value.length}`;
   if (typeof value === 'object' && value !== null) return 'a group';
   return JSON.stringify(value)?.slice(0, 100) ?? 'nothing';
 }

@@ -152,6 +152,12 @@ t.test('the tail workload has the mix of general, and its faults', (t) => {
   t.end();
 });
 
+t.test('a list of the wrong length is not called none', (t) => {
+  const message = /measure must be a list that is not empty, not a list of 0/;
+  t.throws(() => parseWorkload('small.yml', `${SOUND}measure: []\n`), { message });
+  t.end();
+});
+
 t.test('the spine profiles have the weights and sizes of the driver', (t) => {
   const general = findWorkload('general');
   t.equal(
