@@ -7,7 +7,7 @@
  */
 
 import { Client } from 'undici';
-import { Fault } from '../../src/base/fault.ts';
+import { Fault, isFault } from '../../src/base/fault.ts';
 import type { Dispatcher, buildConnector } from 'undici';
 import type { Login } from '../../src/client/credentials.ts';
 import type { NodeAddress } from '../../src/client/client.ts';
@@ -35,13 +35,15 @@ export class HttpConnection {
   readonly #client: Client;
   /** With each request, as HTTP has it. */
   readonly #authorization: Readonly<Record<string, string>> | undefined;
+  readonly #timeoutMs: number;
 
-  /** `timeoutMs`, kept to within a second, is for connecting, and for each silence of the node. */
+  /** `timeoutMs`, kept to within a second, is for connecting, for each silence of the node, and for a body. */
   constructor(
     { host, port }: NodeAddress,
     { timeoutMs, login }: DriverOptions,
     answerSizeMaxBytes = ANSWER_SIZE_MAX_BYTES,
   ) {
+    this.#timeoutMs = timeoutMs;
     const scheme = login === undefined ? 'http' : 'https';
     this.#authorization = login && { authorization: login.basicAuthorization };
     this.#client = new Client(`${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`, {
@@ -65,7 +67,7 @@ export class HttpConnection {
     const sent =
       authorization === undefined ? ask : { ...ask, headers: { ...headers, ...authorization } };
     return new Promise((resolve, reject) => {
-      this.#client.dispatch(sent, new Awaited(resolve, reject));
+      this.#client.dispatch(sent, new Awaited(resolve, reject, this.#timeoutMs));
     });
   }
 
@@ -94,16 +96,25 @@ class Awaited implements Dispatcher.DispatchHandlers {
   readonly #resolve: (answer: Answer) => void;
   readonly #reject: (reason: Error) => void;
   readonly #pieces: Buffer[] = [];
+  readonly #endMs: number;
+  #abort: ((reason: Error) => void) | undefined;
   #status = 0;
   #headers: readonly Buffer[] = [];
 
-  constructor(resolve: (answer: Answer) => void, reject: (reason: Error) => void) {
+  constructor(
+    resolve: (answer: Answer) => void,
+    reject: (reason: Error) => void,
+    timeoutMs: number,
+  ) {
     this.#resolve = resolve;
     this.#reject = reject;
+    this.#endMs = performance.now() + timeoutMs;
   }
 
-  /** Told how to abort, which a time-out and the limit of size do by themselves. */
-  onConnect(): void {}
+  /** Silence and the limit of size abort by themselves. */
+  onConnect(abort: (reason?: Error) => void): void {
+    this.#abort = abort;
+  }
 
   onHeaders(status: number, headers: Buffer[]): boolean {
     this.#status = status;
@@ -113,6 +124,10 @@ class Awaited implements Dispatcher.DispatchHandlers {
 
   onData(piece: Buffer): boolean {
     this.#pieces.push(piece);
+    // One that is sent byte by byte is never silent.
+    if (performance.now() > this.#endMs) {
+      this.#abort?.(new Fault('timeout', 'no whole answer in time'));
+    }
     return true;
   }
 
@@ -133,6 +148,7 @@ const UNTRUSTED = /CERT|ERR_TLS|ERR_SSL|UNABLE_TO_/;
 
 /** What undici would not send is a bug here, and stays what it is. */
 function reasonOf(error: Error): Error {
+  if (isFault(error)) return error;
   const code = 'code' in error ? error.code : undefined;
   if (typeof code === 'string' && UNTRUSTED.test(code)) {
     return new Fault('peer-unreachable', `no TLS: ${error.message}`);

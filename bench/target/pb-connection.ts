@@ -18,6 +18,7 @@ import type { DriverOptions } from './session.ts';
 const REPLY_SIZE_MAX_BYTES = 256 * 1024 * 1024;
 
 interface Waiting {
+  readonly sinceMs: number;
   readonly resolve: (frame: Frame) => void;
   readonly reject: (fault: Fault) => void;
 }
@@ -25,11 +26,13 @@ interface Waiting {
 export class PbConnection {
   readonly #socket: Socket;
   readonly #decoder = new FrameDecoder(REPLY_SIZE_MAX_BYTES);
+  readonly #timeoutMs: number;
   #waiting: Waiting | undefined;
   #fault: Fault | undefined;
 
   private constructor(socket: Socket, timeoutMs: number) {
     this.#socket = socket;
+    this.#timeoutMs = timeoutMs;
     socket.on('data', (piece: Buffer) => this.#receive(piece));
     socket.on('error', (error) => this.#end('peer-closed', error.message));
     socket.on('close', () => this.#end('peer-closed', 'the connection was lost'));
@@ -64,7 +67,7 @@ export class PbConnection {
     assert(this.#waiting === undefined, 'a connection has one request under way');
     if (this.#fault !== undefined) return Promise.reject(this.#fault);
     return new Promise((resolve, reject) => {
-      this.#waiting = { resolve, reject };
+      this.#waiting = { sinceMs: performance.now(), resolve, reject };
       this.#socket.write(frame);
     });
   }
@@ -76,8 +79,13 @@ export class PbConnection {
   #receive(piece: Buffer): void {
     this.#decoder.push(piece);
     const outcome = this.#decoder.next();
-    if (outcome.kind === 'incomplete') return;
     const waiting = this.#waiting;
+    if (outcome.kind === 'incomplete') {
+      // One that is sent byte by byte is never idle.
+      const isLate = performance.now() - (waiting?.sinceMs ?? Infinity) > this.#timeoutMs;
+      if (isLate) this.#end('timeout', 'no whole answer in time');
+      return;
+    }
     if (outcome.kind !== 'frame' || waiting === undefined) {
       this.#end('peer-malformed', 'the node sent what was not asked for');
       return;

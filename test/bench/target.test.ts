@@ -294,6 +294,30 @@ t.test('a reply that nobody asked for is not taken for that of the next request'
   t.equal(connections, 3);
 });
 
+t.test('an answer that never ends is not waited for, over either protocol', async (t) => {
+  const begun = ['HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n', '\0\u000f\0\0\u000a'];
+  for (const [index, head] of begun.entries()) {
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => socket.write(Buffer.from(head, 'latin1')));
+      // Never silent for as long as a request may take.
+      const timer = setInterval(() => socket.write('x'), 5);
+      socket.on('close', () => clearInterval(timer));
+      t.teardown(() => socket.destroy());
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.teardown(() => server.close());
+    const address = { host: '127.0.0.1', port: (server.address() as AddressInfo).port };
+    const open = index === 0 ? httpDriver : pbDriver;
+    // undici rounds short times up to a second.
+    const session = open([address], { timeoutMs: 1_000, login: undefined }).open(0);
+    t.teardown(() => session.close());
+    const name = utf8ToByteString;
+    const key = { type: name('default'), bucket: name('b'), key: name('k') };
+    await t.rejects(session.get(key), { code: 'timeout' }, index === 0 ? 'HTTP' : 'PB');
+  }
+});
+
 t.test('a client leaves a node that is gone, and comes back', (t) => {
   const choice = new NodeChoice(1, 3);
   t.same(choice.candidates(0), [1, 2, 0]);
