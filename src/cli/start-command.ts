@@ -48,7 +48,7 @@ async function serve(options: StartOptions): Promise<void> {
   const metrics = new MetricsRegistry(clock);
   measureProcess(metrics, clock);
   const host = systemHost(log, metrics);
-  const stopAsked = waitForStop();
+  const stopAsked = isOrphan() ? Promise.resolve() : waitForStop();
   stopOnBug((error) => {
     log.error('node.bug', { error });
     console.error(`vertebra: ${self.name} met a bug and stops: ${describe(error)}`);
@@ -91,14 +91,17 @@ function selfIn(nodes: readonly NodeConfig[], options: StartOptions): NodeConfig
   return options.data === undefined ? self : { ...self, dataDir: resolve(options.data) };
 }
 
+/** Whether its parent has died while this was loaded; without one there never was a channel. */
+function isOrphan(): boolean {
+  const { connected } = process as { readonly connected?: boolean };
+  return connected === false;
+}
+
 function waitForStop(): Promise<void> {
   return new Promise((stop) => {
     process.once('SIGTERM', () => stop());
     process.once('SIGINT', () => stop());
     process.once('disconnect', () => stop());
-    // A parent may have died while this was loaded; without one there never was a channel.
-    const { connected } = process as { readonly connected?: boolean };
-    if (connected === false) stop();
   });
 }
 
