@@ -21,6 +21,7 @@ import type { NodeId, ObjectKey, Partition } from '../base/names.ts';
 import { decodeHead, recordCausalHash } from '../object/record.ts';
 import { isTombstone } from '../object/show.ts';
 import { Background } from './background.ts';
+import { compareKeys } from './differing-keys.ts';
 import { Halt } from './halt.ts';
 import { Lanes } from './lanes.ts';
 import type { RepairPorts } from './ports.ts';
@@ -75,6 +76,8 @@ export class Reaper {
   readonly #requests: RepairRequests;
   readonly #sweeps: Background;
   readonly #queue: ReapQueue;
+  /** The key that the last sweep had no room for. */
+  #sweepFrom: { readonly partition: Partition; readonly key: ObjectKey } | undefined;
   #inFlight = 0;
   #cancelTimer: (() => void) | undefined;
   #isStopped = false;
@@ -125,18 +128,40 @@ export class Reaper {
     return true;
   }
 
-  /** Takes in the tombstones that this node notes of the partitions it owns. */
+  /**
+   * Takes in the tombstones that this node notes of the partitions it owns, from where the queue was full
+   * the last time: those that must stay keep no others from being looked at.
+   */
   async sweep(halt: Halt = new Halt()): Promise<void> {
-    const { host, replica, self, view } = this.#ports;
+    const { host, replica } = this.#ports;
     host.metrics.gauge('reaper_members_awaited', this.awaited().length);
-    for (const partition of view.ring().partitionsOf(self)) {
+    for (const { partition, from } of this.#sweepOrder()) {
       // With a member away none of them can go.
       if (halt.isSet || !this.#isEveryoneUp()) return;
       for await (const keys of replica.tombstones(partition)) {
-        for (const key of keys) if (!this.#consider(key, false)) return;
+        for (const key of keys) {
+          if (from !== undefined && compareKeys(key, from) < 0) continue;
+          if (this.#consider(key, false)) continue;
+          this.#sweepFrom = { partition, key };
+          return;
+        }
         if (halt.isSet) return;
       }
     }
+    this.#sweepFrom = undefined;
+  }
+
+  #sweepOrder(): { readonly partition: Partition; readonly from: ObjectKey | undefined }[] {
+    const { self, view } = this.#ports;
+    const whole = view
+      .ring()
+      .partitionsOf(self)
+      .map((partition) => ({ partition, from: undefined }));
+    const first = whole.findIndex(({ partition }) => partition === this.#sweepFrom?.partition);
+    if (this.#sweepFrom === undefined || first < 0) return whole;
+    const { partition, key } = this.#sweepFrom;
+    const others = [...whole.slice(first + 1), ...whole.slice(0, first)];
+    return [{ partition, from: key }, ...others, { partition, from: undefined }];
   }
 
   /** Members that are away; while there are any no tombstone goes. */

@@ -5,6 +5,7 @@ import t from 'tap';
 import { Fault } from '../../src/base/fault.ts';
 import type { StoredObject } from '../../src/object/stored-object.ts';
 import { ANTI_ENTROPY_DEFAULTS, AntiEntropy } from '../../src/repair/anti-entropy.ts';
+import { compareKeys } from '../../src/repair/differing-keys.ts';
 import { HintedHandoff } from '../../src/repair/hinted-handoff.ts';
 import { Reaper, REAPER_DEFAULTS } from '../../src/repair/reaper.ts';
 import type { ReaperOptions } from '../../src/repair/reaper.ts';
@@ -237,6 +238,31 @@ t.test('sweeps find the tombstones that nobody asked about, each once', async (t
   t.ok((cluster.host.counters.get('reaper_refused') ?? 0) > 0, 'the queue was too short');
   await Promise.all(reapers.map((reaper) => reaper.stop()));
   t.equal(cluster.host.timerCount, 0);
+});
+
+t.test('those that must stay do not keep the others from being swept', async (t) => {
+  const cluster = await RepairCluster.open(4);
+  const sweeper = must(cluster.nodes[0]);
+  const owned = new Set(sweeper.ports.view.ring().partitionsOf(sweeper.id));
+  const keys = Array.from({ length: 200 }, (_, index) => objectKey(`key ${index}`))
+    .filter((key) => owned.has(partitionFor(key)))
+    .sort((left, right) => partitionFor(left) - partitionFor(right) || compareKeys(left, right));
+  const last = must(keys.at(-1));
+  for (const key of keys) {
+    const [first, ...others] = cluster.primaries(key);
+    const live = await must(first).write(key, 'v');
+    const dead = await must(first).write(key, TOMBSTONE, live.context);
+    // Of all but the last one replica has nothing yet.
+    const hasAll = key === last;
+    for (const node of hasAll ? others : others.slice(1)) await node.merge(key, dead);
+  }
+  const reaper = reaperOf(sweeper, { sweepRestMs: 1_000, queueMax: 5 });
+  reaper.start();
+  t.ok(keys.length > 20, `${keys.length} tombstones`);
+  await cluster.host.advance(1_000 * keys.length);
+  t.equal(await must(cluster.primaries(last)[0]).get(last), undefined);
+  t.equal(cluster.host.counters.get('reaper_reaped'), 1);
+  await reaper.stop();
 });
 
 t.test('a stopped reaper waits for what is under way and takes nothing more', async (t) => {
