@@ -5,7 +5,7 @@
  * silently over a damaged log; what it has dropped is read from its own account of it.
  */
 
-import { mkdir, open, readdir } from 'node:fs/promises';
+import { mkdir, open, readdir, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Level } from 'level';
@@ -47,6 +47,8 @@ const MIB = 1024 * 1024;
 /** The least that is drawn of a write buffer's size. */
 const WRITE_BUFFER_SHARE_MIN = 0.6;
 const OPEN_FILES_MAX_DEFAULT = 1_000;
+/** An empty file beside LevelDB's: its log was damaged, and the store does not say so yet. */
+const DROPPED_NAME = 'DROPPED';
 
 /** Rejects with `config` or `store-corrupt`, and a sentence for the operator. */
 export async function openLevelDbStore(
@@ -58,6 +60,7 @@ export async function openLevelDbStore(
     // The records of patients are nobody else's business.
     const firstMade = await mkdir(folder, { recursive: true, mode: 0o700 });
     await mustHaveManifest(folder);
+    await keepDropped(folder);
     const database = new Level<Buffer, Buffer>(folder, {
       keyEncoding: 'buffer',
       valueEncoding: 'buffer',
@@ -91,11 +94,12 @@ async function openOver(
   await syncFolders(folder, firstMade);
   const dropped = await droppedLine(join(folder, 'LOG'));
   if (dropped !== undefined) host.log.error('store.log_damaged', { folder, reason: dropped });
-  // The process may have died at the last opening before it had noted that.
-  const mayHaveForgotten =
-    dropped !== undefined || (await droppedLine(join(folder, 'LOG.old'))) !== undefined;
+  // Starts before this one may have ended before they could mark the store.
+  const isKept = (await readdir(folder)).includes(DROPPED_NAME);
+  const mayHaveForgotten = dropped !== undefined || isKept;
   // Any number of starts may come to nothing before one draws the consequences.
-  if (mayHaveForgotten) await database.put(copiedMarkKey(), Buffer.from('lost'), { sync: true });
+  if (mayHaveForgotten) await markLost(database);
+  if (isKept) await rm(join(folder, DROPPED_NAME));
   const tables = new LiveTables(folder);
   const ports = {
     // In Node, `Level` is classic-level's own class, which its published type leaves out.
@@ -150,14 +154,37 @@ async function mustHaveManifest(folder: string): Promise<void> {
 async function syncFolders(folder: string, firstMade: string | undefined): Promise<void> {
   const last = dirname(firstMade ?? folder);
   for (let current = folder; ; current = dirname(current)) {
-    const handle = await open(current, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    await syncFolder(current);
     if (current === last) return;
   }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A mark that is there, or cannot be read, says as much or more: the store was mended. */
+async function markLost(database: Level<Buffer, Buffer>): Promise<void> {
+  const isMarked = await database.get(copiedMarkKey()).then(
+    (mark) => mark !== undefined,
+    () => true,
+  );
+  if (!isMarked) await database.put(copiedMarkKey(), Buffer.from('lost'), { sync: true });
+}
+
+/**
+ * The opening before this one may have found the log damaged, and its process may have ended before it had
+ * marked the store, or found no room for that: LevelDB's account of it would be gone two openings later.
+ */
+async function keepDropped(folder: string): Promise<void> {
+  if ((await droppedLine(join(folder, 'LOG'))) === undefined) return;
+  await (await open(join(folder, DROPPED_NAME), 'w', 0o600)).close();
+  await syncFolder(folder);
 }
 
 /**

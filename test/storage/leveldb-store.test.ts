@@ -363,6 +363,30 @@ t.test('a damaged log is opened, and it is said that writes may be gone', async 
   t.equal(last.mayHaveForgotten, false);
 });
 
+t.test('that writes may be gone is known after any number of failed starts', async (t) => {
+  const folder = newFolder();
+  const { store } = await openStore(t, { folder });
+  for (let index = 0; index < 100; index += 1) await store.write([put(`k${index}`, 'value')]);
+  await store.close();
+  const log = readdirSync(folder).find((name) => name.endsWith('.log')) ?? '';
+  const bytes = readFileSync(join(folder, log));
+  bytes.writeUInt8(bytes.readUInt8(1000) ^ 1, 1000);
+  writeFileSync(join(folder, log), bytes);
+  // Each ends behind LevelDB's opening, before it can mark the store.
+  rmSync(join(folder, 'values'), { recursive: true });
+  writeFileSync(join(folder, 'values'), '');
+  for (let start = 0; start < 4; start += 1) {
+    await t.rejects(openLevelDbStore(recordingHost(), { folder }), { code: 'config' });
+  }
+  rmSync(join(folder, 'values'));
+  const { store: again } = await openStore(t, { folder });
+  t.equal(again.mayHaveForgotten, true);
+  await again.endCopy();
+  await again.close();
+  const { store: last } = await openStore(t, { folder });
+  t.equal(last.mayHaveForgotten, false);
+});
+
 interface WriterReport {
   /** Keys whose writes were acknowledged, in order. */
   readonly acknowledged: string[];

@@ -202,6 +202,28 @@ t.test('a mending that was cut off is done again, and keeps each table as it was
   t.equal(readFileSync(join(folder, 'lost', table), 'latin1'), 'of the first time');
 });
 
+t.test('a mended store stays one, though its log was damaged before that', async (t) => {
+  const folder = join(root, 'damaged before');
+  const first = await openLevelDbStore(recordingHost(), { folder });
+  for (let index = 0; index < 100; index += 1) await first.write([put(`k${index}`, 'value')]);
+  await first.close();
+  const log = readdirSync(folder).find((name) => name.endsWith('.log')) ?? '';
+  const bytes = readFileSync(join(folder, log));
+  bytes.writeUInt8(bytes.readUInt8(1_000) ^ 1, 1_000);
+  writeFileSync(join(folder, log), bytes);
+  // Two starts end before they can mark the store; then it is mended.
+  rmSync(join(folder, 'values'), { recursive: true });
+  writeFileSync(join(folder, 'values'), '');
+  for (let start = 0; start < 2; start += 1) {
+    await t.rejects(openLevelDbStore(recordingHost(), { folder }), { code: 'config' });
+  }
+  rmSync(join(folder, 'values'));
+  await mendLevelDb(folder);
+  const store = await openLevelDbStore(recordingHost(), { folder });
+  t.teardown(() => store.close());
+  t.same([store.mayHaveForgotten, store.isMended], [true, true]);
+});
+
 t.test('a store in use, and a folder that is none, are left alone', async (t) => {
   const folder = join(root, 'in use');
   const store = await openLevelDbStore(recordingHost(), { folder });
