@@ -8,6 +8,7 @@
 import { ERASING } from './erasure-mutants.ts';
 import { IDENTITY } from './identity-mutants.ts';
 import { LINKING } from './link-mutants.ts';
+import { LOGGING } from './log-mutants.ts';
 import { REPLICATING } from './replication-mutants.ts';
 
 export interface Mutant {
@@ -483,6 +484,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...MERGING,
   ...IDENTITY,
   ...LINKING,
+  ...LOGGING,
   ...STORING,
   ...REMEMBERING,
   ...MOVING,

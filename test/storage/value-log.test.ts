@@ -267,51 +267,55 @@ t.test('a file without an account is asked for its pointers, and goes', async (t
   t.same(host.logged, []);
 });
 
-t.test('no account outlives its segment, whatever is overwritten as that goes', async (t) => {
-  const { host, files, settle } = bench(t);
-  let mayWrite = Promise.resolve();
-  const power: FilesPass = {
-    isQuick: false,
-    pass: (kind) => (kind === 'write' ? mayWrite : Promise.resolve()),
-  };
-  const real = files.database(power);
-  /** Called when the collector has read what its slice is pointed to by. */
-  let onFound: (() => Promise<void>) | undefined;
-  const database: LevelDatabase = {
-    ...real,
-    async getMany(keys) {
-      const found = await real.getMany(keys);
-      if (keys.length === 9) await onFound?.();
-      return found;
-    },
-  };
-  const ports = { database, folder: files.folder(power), defer: soon, mayHaveForgotten: false };
-  const store = await LevelDbStore.open(host, ports, OPTIONS);
-  t.teardown(() => store.close());
-  const written: Promise<void>[] = [];
-  onFound = async () => {
-    onFound = undefined;
-    let go = (): void => {};
-    mayWrite = new Promise((resolve) => {
-      go = resolve;
-    });
-    // One batch is on its way, and the next takes in the last that pointed to the segment.
-    written.push(store.write([put('other', '')]));
-    await settled();
-    written.push(store.write([put('key 0', '')]));
-    void settled().then(go);
-  };
-  for (let index = 0; index < 12; index += 1)
-    await store.write([put(`key ${index}`, 'x'.repeat(80))]);
-  await store.write(Array.from({ length: 11 }, (_, index) => put(`key ${index + 1}`, '')));
-  await settle();
-  await Promise.all(written);
-  await settle();
-  t.equal(written.length, 2);
-  const accounts = files.entries().flatMap(([key]) => decodeLogSegmentKey(key) ?? []);
-  t.notOk(files.segmentSizes().has(1));
-  t.same(new Set(accounts), new Set(files.segmentSizes().keys()));
-});
+t.test(
+  'what is overwritten as its segment is collected stays so, and no account is left',
+  async (t) => {
+    const { host, files, settle } = bench(t);
+    let mayWrite = Promise.resolve();
+    const power: FilesPass = {
+      isQuick: false,
+      pass: (kind) => (kind === 'write' ? mayWrite : Promise.resolve()),
+    };
+    const real = files.database(power);
+    /** Called when the collector has read what its slice is pointed to by. */
+    let onFound: (() => Promise<void>) | undefined;
+    const database: LevelDatabase = {
+      ...real,
+      async getMany(keys) {
+        const found = await real.getMany(keys);
+        if (keys.length === 9) await onFound?.();
+        return found;
+      },
+    };
+    const ports = { database, folder: files.folder(power), defer: soon, mayHaveForgotten: false };
+    const store = await LevelDbStore.open(host, ports, OPTIONS);
+    t.teardown(() => store.close());
+    const written: Promise<void>[] = [];
+    onFound = async () => {
+      onFound = undefined;
+      let go = (): void => {};
+      mayWrite = new Promise((resolve) => {
+        go = resolve;
+      });
+      // One batch is on its way, and the next takes in the last that pointed to the segment.
+      written.push(store.write([put('other', '')]));
+      await settled();
+      written.push(store.write([put('key 0', '')]));
+      void settled().then(go);
+    };
+    for (let index = 0; index < 12; index += 1)
+      await store.write([put(`key ${index}`, 'x'.repeat(80))]);
+    await store.write(Array.from({ length: 11 }, (_, index) => put(`key ${index + 1}`, '')));
+    await settle();
+    await Promise.all(written);
+    await settle();
+    t.equal(written.length, 2);
+    t.equal(await get(store, 'key 0'), 'key 0:', 'what was written last');
+    const accounts = files.entries().flatMap(([key]) => decodeLogSegmentKey(key) ?? []);
+    t.notOk(files.segmentSizes().has(1));
+    t.same(new Set(accounts), new Set(files.segmentSizes().keys()));
+  },
+);
 
 t.test('a batch without large bodies does not wait for the log', async (t) => {
   const { host, files } = bench(t);
