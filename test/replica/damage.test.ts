@@ -49,6 +49,7 @@ for (const [what, fromEnd] of [
     t.equal(host.logged.filter((event) => event === 'replica.corrupt').length, 1);
     await replica.merge(KEY, placementOf(KEY), record(object), undefined);
     t.same(valuesOf(await replica.get(KEY, partition)), ['v']);
+    t.notOk(replica.isDamaged(KEY));
     t.ok(await replica.holdsAny(partition, 3), 'who looks for copies here finds it');
     await readTruth(store, propertiesOf);
   });

@@ -11,6 +11,13 @@ export const LOGGING: readonly Mutant[] = [
     by: 'storage/value-log.test',
   },
   {
+    name: 'a segment goes with what is on its way to it',
+    file: 'storage/log-collector',
+    from: 'await write([]);\n        const endBytes',
+    to: 'const endBytes',
+    by: 'storage/value-log.test',
+  },
+  {
     name: 'a segment goes while it is read',
     file: 'storage/log-collector',
     from: 'readers.whenLeft(() => void this.#remove(folder, segment));',

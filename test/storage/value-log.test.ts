@@ -317,6 +317,37 @@ t.test(
   },
 );
 
+t.test('what is still on its way to a segment that is collected is moved too', async (t) => {
+  const { host, files, settle } = bench(t);
+  let mayWrite = Promise.resolve();
+  const power: FilesPass = {
+    isQuick: false,
+    pass: (kind) => (kind === 'write' ? mayWrite : Promise.resolve()),
+  };
+  const [database, folder] = [files.database(power), files.folder(power)];
+  const store = await LevelDbStore.open(
+    host,
+    { database, folder, defer: soon, mayHaveForgotten: false },
+    OPTIONS,
+  );
+  t.teardown(() => store.close());
+  await store.write([put('first', 'x'.repeat(80))]);
+  let go = (): void => {};
+  mayWrite = new Promise((resolve) => {
+    go = resolve;
+  });
+  // When nothing in the segment is live any more, its end and the next segment's start are taken, but not there.
+  const written = [store.write([put('first', '')])];
+  await settled();
+  written.push(store.write([put('end', 'y'.repeat(800)), put('next', 'z'.repeat(200))]));
+  go();
+  await Promise.all(written);
+  await settle();
+  t.notOk(files.segmentSizes().has(1));
+  t.equal(await get(store, 'end'), `end:${'y'.repeat(800)}`);
+  t.equal(await get(store, 'next'), `next:${'z'.repeat(200)}`);
+});
+
 t.test('a batch without large bodies does not wait for the log', async (t) => {
   const { host, files } = bench(t);
   let syncCount = 0;
