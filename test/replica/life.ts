@@ -298,7 +298,11 @@ export class Life {
     const stopping = (async () => {
       await replica.close();
       // It may find no room for its note, and is then no clean one.
-      await identity.close().finally(() => store.close());
+      try {
+        await identity.close();
+      } finally {
+        await store.close();
+      }
     })();
     this.#launch('stop', stopping);
     await this.#ended();
