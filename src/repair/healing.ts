@@ -20,6 +20,7 @@ import type { Halt } from './halt.ts';
 import type { RepairPorts } from './ports.ts';
 import type { SharedTree } from './replica-sets.ts';
 import { isAboutObject, type RepairRequests } from './requests.ts';
+import { isStillHeld } from './still-held.ts';
 
 export interface HealingMeans {
   readonly requests: RepairRequests;
@@ -156,9 +157,17 @@ export class Healing {
 
   async #deliver(records: readonly KeyRecord[], sizeBytes: number): Promise<void> {
     const { halt, rateLimit, requests } = this.#means;
+    const { partition, peer } = this.#shared;
     if (!(await rateLimit.take(sizeBytes, halt))) return;
-    const refused = await requests.deliver(this.#shared.peer, records);
-    this.pushed += records.length - refused.size;
+    const areHeld = await Promise.all(
+      records.map(({ key, record }) => {
+        return isStillHeld(this.#ports.replica, { key, partition }, record);
+      }),
+    );
+    const held = records.filter((_, index) => areHeld[index] === true);
+    if (held.length === 0) return;
+    const refused = await requests.deliver(peer, held);
+    this.pushed += held.length - refused.size;
     if (refused.size > 0) this.#ports.host.metrics.count('anti_entropy_refused', refused.size);
   }
 }

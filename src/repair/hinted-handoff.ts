@@ -20,6 +20,7 @@ import { Lanes } from './lanes.ts';
 import type { RepairPorts } from './ports.ts';
 import { isReplicaNow, replicasOf } from './replica-sets.ts';
 import { isAboutObject, RepairRequests } from './requests.ts';
+import { isStillHeld } from './still-held.ts';
 
 export interface HandoffOptions {
   /** Between two looks for targets that are back, if nobody wakes it. */
@@ -169,6 +170,7 @@ export class HintedHandoff {
     for (const receiver of receivers) {
       if (receiver === self) continue;
       if (!(await this.rateLimit.take(record.length, halt))) return;
+      if (!(await isStillHeld(replica, hint, record))) return;
       if (!(await this.#give(receiver, hint, record))) return;
     }
     // What not every replica has is not dropped: leftovers gives it to all of them when they are back.

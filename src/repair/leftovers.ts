@@ -30,6 +30,7 @@ import type { TransferPorts } from './ports.ts';
 import type { Recounts } from './recounts.ts';
 import { foreignTrees, isReplicaNow, replicasOf, type TreeName } from './replica-sets.ts';
 import { isAboutObject, RepairRequests } from './requests.ts';
+import { isStillHeld } from './still-held.ts';
 import type { TransferNote, TransferProgress } from './transfer-progress.ts';
 
 export interface LeftoversOptions {
@@ -213,6 +214,7 @@ export class Leftovers {
     if (recordCausalHash(record)?.equals(recordCausalHash(head) ?? record) !== true)
       return 'refused';
     if (!(await this.#rateLimit.take(record.length, halt))) return 'refused';
+    if (!(await isStillHeld(replica, { key, partition: tree.partition }, record))) return 'refused';
     try {
       await this.#requests.merge(owner, key, record);
     } catch (error) {

@@ -4,7 +4,9 @@ import t from 'tap';
 import { Fault } from '../../src/base/fault.ts';
 import { HANDOFF_DEFAULTS, HintedHandoff } from '../../src/repair/hinted-handoff.ts';
 import type { HandoffOptions } from '../../src/repair/hinted-handoff.ts';
-import { objectKey, partitionFor, valuesOf } from '../replica/replica-world.ts';
+import { Reaper } from '../../src/repair/reaper.ts';
+import type { ObjectKey } from '../../src/base/names.ts';
+import { objectKey, partitionFor, TOMBSTONE, valuesOf } from '../replica/replica-world.ts';
 import { RepairCluster } from './repair-cluster.ts';
 import type { RepairNode } from './repair-cluster.ts';
 
@@ -29,6 +31,14 @@ async function clusterWithDebts(options: Partial<HandoffOptions> = {}) {
 function must<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('it is there');
   return value;
+}
+
+/** Whether a hint for it comes before one for the first of KEYS, from the same node to the same. */
+function isNeighbour(cluster: RepairCluster, key: ObjectKey): boolean {
+  const first = must(KEYS[0]);
+  const isSame = cluster.primaries(key)[1] === cluster.primaries(first)[1];
+  const isFrom = cluster.others(key)[0] === cluster.others(first)[0];
+  return isSame && isFrom && partitionFor(key) < partitionFor(first);
 }
 
 function hintCount(node: RepairNode): number {
@@ -62,6 +72,31 @@ t.test('a hint kept by a replica goes, and its copy stays', async (t) => {
   t.same(valuesOf(await must(second).get(key)), ['v']);
   t.same(await must(first).get(key), object);
   t.equal(hintCount(must(first)), 0);
+});
+
+t.test('what is deleted and reaped while it waits for its turn is not given away', async (t) => {
+  const cluster = await RepairCluster.open(4);
+  const [key, other] = [must(KEYS[0]), must(KEYS.find((each) => isNeighbour(cluster, each)))];
+  const [first, second, third] = cluster.primaries(key).map(must);
+  const fallback = must(cluster.others(key)[0]);
+  const live = await must(first).write(key, 'live');
+  for (const node of [must(second), must(third)]) await node.merge(key, live);
+  const large = await must(first).write(other, 'x'.repeat(5_000));
+  // The first in the order of hints goes at once, and the other has to wait until it is paid for.
+  await fallback.merge(other, large, must(second).id);
+  await fallback.merge(key, live, must(second).id);
+  const handoff = new HintedHandoff(fallback.ports, { ...HANDOFF_DEFAULTS, bytesPerSecond: 1 });
+  const drained = handoff.drain();
+  await cluster.host.advance(1_000);
+  t.equal(hintCount(fallback), 1);
+
+  const dead = await must(first).write(key, TOMBSTONE, live.context);
+  for (const node of [must(second), must(third), fallback]) await node.merge(key, dead);
+  t.ok(await new Reaper(must(first).ports).reap(key));
+  // So long that nobody remembers it.
+  for (let minute = 0; minute < 120; minute += 1) await cluster.host.advance(60_000);
+  await drained;
+  t.same(await Promise.all(cluster.nodes.map((node) => node.get(key))), Array(4).fill(undefined));
 });
 
 t.test('a target that is down is left in peace', async (t) => {
