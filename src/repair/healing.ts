@@ -107,9 +107,10 @@ export class Healing {
     for (let from = 0; from < keys.length && !halt.isSet;) {
       const asked = keys.slice(from);
       const copies = await requests.fetch(this.#shared.peer, asked, headsOnly);
-      if (!(await rateLimit.take(sizeOf(copies), halt))) return;
       const takes = copies.map((copy, index) => take(asked[index] as ObjectKey, copy));
       await allEnded(takes);
+      // Afterwards: by the end of a long wait what was fetched may have been deleted, and forgotten.
+      if (!(await rateLimit.take(sizeOf(copies), halt))) return;
       from += copies.length;
     }
   }

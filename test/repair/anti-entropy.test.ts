@@ -10,6 +10,7 @@ import type { StoredObject } from '../../src/object/stored-object.ts';
 import { ANTI_ENTROPY_DEFAULTS, AntiEntropy } from '../../src/repair/anti-entropy.ts';
 import type { AntiEntropyOptions } from '../../src/repair/anti-entropy.ts';
 import { Halt } from '../../src/repair/halt.ts';
+import { Reaper } from '../../src/repair/reaper.ts';
 import { encodeObjectKey } from '../../src/storage/keys.ts';
 import {
   objectKey,
@@ -271,4 +272,32 @@ t.test('a halt ends a round at its next step', async (t) => {
   await cluster.host.advance(2500);
   halt.set();
   t.match(await round, { exchanges: 3, isComplete: false });
+});
+
+t.test('what is deleted and reaped while fetched copies wait is not brought back', async (t) => {
+  const cluster = await RepairCluster.open(3);
+  const keys = Array.from({ length: 100 }, (_, index) => objectKey(`key ${index}`));
+  const partition = partitionFor(must(keys[0]));
+  const deleted = keys.filter((key) => partitionFor(key) === partition).slice(0, 4);
+  const [first, second, third] = cluster.primaries(must(deleted[0])).map(must);
+  const lives = new Map<ObjectKey, StoredObject>();
+  for (const key of deleted) {
+    const live = await must(second).write(key, 'x'.repeat(5_000));
+    await must(third).merge(key, live);
+    lives.set(key, live);
+  }
+  const antiEntropy = antiEntropyOf(must(first), { bytesPerSecond: 1, batchMax: 1 });
+  const round = antiEntropy.runRound(new Halt(), { partitions: new Set([partition]) });
+  await cluster.host.advance(1_000);
+  for (const key of deleted) {
+    const dead = await must(second).write(key, TOMBSTONE, lives.get(key)?.context);
+    for (const node of [must(first), must(third)]) await node.merge(key, dead);
+    t.ok(await new Reaper(must(second).ports).reap(key));
+  }
+  // So long that nobody remembers it.
+  for (let hour = 0; hour < 24; hour += 1) await cluster.host.advance(3_600_000);
+  await round;
+  for (const key of deleted) {
+    for (const node of cluster.nodes) t.equal(await node.get(key), undefined);
+  }
 });
