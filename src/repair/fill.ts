@@ -144,15 +144,17 @@ export class Fill {
     }
   }
 
-  /** Durable when it resolves; false: the fill is over. */
+  /**
+   * Durable when it resolves; false: the fill is over. Paid for afterwards: by the end of a long wait what
+   * came may have been deleted, and the deletion forgotten.
+   */
   async #mergeAll(tree: GainedTree, records: Records): Promise<boolean> {
     const { host } = this.#ports;
-    if (!this.#goesOn() || !(await this.#means.rateLimit.take(sizeOf(records), this.#halt)))
-      return false;
+    if (!this.#goesOn()) return false;
     await Promise.all(records.map(({ key, record }) => this.#merge(tree, key, record)));
     host.metrics.count('transfer_objects', records.length);
     host.metrics.count('transfer_bytes', sizeOf(records));
-    return true;
+    return this.#means.rateLimit.take(sizeOf(records), this.#halt);
   }
 
   async #merge({ partition }: GainedTree, key: ObjectKey, record: Buffer): Promise<void> {

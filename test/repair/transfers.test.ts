@@ -9,6 +9,7 @@ import { recordCausalHash } from '../../src/object/record.ts';
 import { openIdentity } from '../../src/replica/identity.ts';
 import { encodeMetaKey, encodeObjectKey } from '../../src/storage/keys.ts';
 import { STORE_REPLICA_DEFAULTS, StoreReplica } from '../../src/replica/store-replica.ts';
+import { Reaper } from '../../src/repair/reaper.ts';
 import { findRefill, refillNote } from '../../src/repair/refill.ts';
 import { TransferProgress } from '../../src/repair/transfer-progress.ts';
 import { TRANSFER_DEFAULTS, Transfers } from '../../src/repair/transfers.ts';
@@ -17,6 +18,7 @@ import {
   partitionFor,
   placementOf,
   record,
+  TOMBSTONE,
   valuesOf,
 } from '../replica/replica-world.ts';
 import { VirtualHost } from '../replica/virtual-host.ts';
@@ -126,6 +128,30 @@ t.test('nothing is given away while a step is open', async (t) => {
     );
   }
 });
+
+t.test(
+  'what is deleted and reaped while it waits to be taken in is not brought back',
+  async (t) => {
+    const cluster = await openFilled();
+    cluster.openStep([A, B, C, D]);
+    const options = { ...OPTIONS, bytesPerSecond: 0.01 };
+    const transfers = new Transfers(cluster.node(D).ports, options, undefined);
+    transfers.start();
+    await cluster.host.advance(5_000);
+    const reaper = new Reaper(cluster.node(A).ports);
+    for (const key of KEYS) {
+      const [first] = cluster.primaries(key);
+      const context = (await must(first).get(key))?.context;
+      const dead = await must(first).write(key, TOMBSTONE, context);
+      for (const node of cluster.nodes) await node.merge(key, dead);
+      t.ok(await reaper.reap(key));
+    }
+    // So long that nobody remembers it.
+    for (let hour = 0; hour < 48; hour += 1) await cluster.host.advance(3_600_000);
+    await transfers.stop();
+    for (const key of KEYS) t.same(await holdersOf(cluster, key), []);
+  },
+);
 
 t.test('a fold goes on from another source, and after a restart, where it stopped', async (t) => {
   const cluster = await openFilled();
