@@ -114,8 +114,11 @@ export async function write(
 }
 
 /** What another node would have made of the same key. */
-export async function foreignObject(value: string): Promise<StoredObject> {
+export async function foreignObject(
+  value: string,
+  indexes?: readonly IndexEntry[],
+): Promise<StoredObject> {
   const host = new VirtualHost(value.length * 7919 + value.charCodeAt(0));
   const { replica } = await openReplica(host, new ShakyStore(host.random));
-  return write(replica, KEY, { content: content(value) });
+  return write(replica, KEY, { content: content(value, indexes) });
 }

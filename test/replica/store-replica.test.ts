@@ -3,14 +3,16 @@
 import t from 'tap';
 import type { Partition } from '../../src/base/names.ts';
 import { EMPTY_VERSION_VECTOR } from '../../src/clock/version-vector.ts';
+import type { BucketProperties } from '../../src/object/bucket-properties.ts';
 import { causalHash } from '../../src/object/causality.ts';
 import { mergeObjects } from '../../src/object/reconcile.ts';
 import { decodeHead, decodeRecord } from '../../src/object/record.ts';
 import type { StoreReplica } from '../../src/replica/store-replica.ts';
 import { segmentOf } from '../../src/storage/hash-tree.ts';
-import { encodeObjectKey } from '../../src/storage/keys.ts';
+import { bucketIndexRange, decodeIndexKey, encodeObjectKey } from '../../src/storage/keys.ts';
 import {
   content,
+  DOTTED,
   foreignObject,
   KEY,
   NODE_B,
@@ -22,6 +24,7 @@ import {
   placementOf,
   propertiesOf,
   record,
+  SINGLE,
   text,
   TOMBSTONE,
   valuesOf,
@@ -80,9 +83,27 @@ t.test('a merge keeps what both have that neither supersedes', async (t) => {
   await readTruth(store, propertiesOf);
 });
 
+t.test('what a sibling that was not shown is filed under is there once it is shown', async (t) => {
+  const { replica, store } = await openWorld();
+  const take = async (value: string, properties: BucketProperties): Promise<string[]> => {
+    const entry = { field: text('name_bin'), term: text(value) };
+    const placement = { partition: partitionFor(KEY), properties };
+    await replica.merge(KEY, placement, record(await foreignObject(value, [entry])), undefined);
+    const terms: string[] = [];
+    for await (const batch of store.scan(bucketIndexRange(KEY))) {
+      for (const { key } of batch) terms.push(decodeIndexKey(key).entry.term);
+    }
+    return terms;
+  };
+  await take('a', SINGLE);
+  t.equal((await take('bb', SINGLE)).length, 1, 'one value, one term');
+  t.same(await take('ccc', DOTTED), ['a', 'bb', 'ccc']);
+  await readTruth(store, propertiesOf);
+});
+
 t.test('changes that come while a write is under way share the next one', async (t) => {
   const { replica, store } = await openWorld();
-  const others = await Promise.all(['a', 'bb', 'ccc', 'dddd'].map(foreignObject));
+  const others = await Promise.all(['a', 'bb', 'ccc', 'dddd'].map((value) => foreignObject(value)));
   const before = store.writeCount;
   await Promise.all(
     others.map((other) => replica.merge(KEY, placementOf(KEY), record(other), undefined)),
@@ -206,7 +227,7 @@ t.test('a write past a limit is refused and changes nothing', async (t) => {
 
 t.test('merges may pass the limits, and a write that leaves fewer siblings is taken', async (t) => {
   const { replica } = await openWorld({ siblingsMax: 1 });
-  const others = await Promise.all(['a', 'bb', 'ccc'].map(foreignObject));
+  const others = await Promise.all(['a', 'bb', 'ccc'].map((value) => foreignObject(value)));
   for (const other of others) {
     await replica.merge(KEY, placementOf(KEY), record(other), undefined);
   }

@@ -7,6 +7,7 @@
 
 import { ERASING } from './erasure-mutants.ts';
 import { IDENTITY } from './identity-mutants.ts';
+import { INDEXING } from './index-mutants.ts';
 import { LINKING } from './link-mutants.ts';
 import { LOGGING } from './log-mutants.ts';
 import { REPLICATING } from './replication-mutants.ts';
@@ -83,18 +84,6 @@ const STORING: readonly Mutant[] = [
     file: 'replica/write-path',
     from: 'this.#store.write(this.#ports.operations(slot, changes)).then(',
     to: 'Promise.race([this.#store.write(this.#ports.operations(slot, changes)), 0]).then(',
-  },
-  {
-    name: 'index entries of what was overwritten stay',
-    file: 'replica/copy-operations',
-    from: 'if (newNames.has(entryName(entry)))',
-    to: 'if (true)',
-  },
-  {
-    name: 'index entries are not written',
-    file: 'replica/copy-operations',
-    from: 'if (kept.has(entryName(entry)))',
-    to: 'if (true)',
   },
   {
     name: 'hash trees miss a change',
@@ -207,20 +196,6 @@ const REMEMBERING: readonly Mutant[] = [
     from: 'this.#forget(keyToString(key));',
     to: '',
     by: 'repair/scrub.test',
-  },
-  {
-    name: 'a mended store is not looked through for index entries',
-    file: 'node/node-parts',
-    from: 'options.isMended === true ?',
-    to: 'options.isMended === undefined ?',
-    by: 'node/operations.test',
-  },
-  {
-    name: 'an index repair forgets how far it was',
-    file: 'repair/index-repair',
-    from: 'if (this.#debt === debt && halt.isSet)',
-    to: 'if (this.#debt !== debt)',
-    by: 'repair/index-repair.test',
   },
   {
     name: 'a refusal over HTTP asks for the next',
@@ -484,6 +459,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...MERGING,
   ...IDENTITY,
   ...LINKING,
+  ...INDEXING,
   ...LOGGING,
   ...STORING,
   ...REMEMBERING,
