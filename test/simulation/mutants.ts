@@ -124,7 +124,7 @@ const REMEMBERING: readonly Mutant[] = [
     name: 'a node starts on the store of another',
     file: 'node/store-owner',
     from: 'if (owner !== undefined)',
-    to: 'if (false) {',
+    to: 'if (false)',
     by: 'node/store-owner.test',
   },
   {
