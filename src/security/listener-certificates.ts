@@ -9,8 +9,8 @@ export interface ListenerPems {
   readonly key: Buffer;
   /** Authorities that vouch for clients; undefined: no client can prove itself by a certificate. */
   readonly ca: Buffer | undefined;
-  /** What these have revoked; undefined: nothing counts as revoked. */
-  readonly crl: Buffer | undefined;
+  /** What these have revoked, a list of each; undefined: nothing counts as revoked. */
+  readonly crl: Buffer[] | undefined;
   /** In OpenSSL's words; undefined: Node's own list. */
   readonly ciphers: string | undefined;
 }

@@ -10,6 +10,7 @@ import { readFileSync } from 'node:fs';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { Fault, isFault } from '../base/fault.ts';
 import { reasonOf } from './handshake.ts';
+import { certificatesIn, revocationListsIn } from './pem-blocks.ts';
 import { firstExpiryMs } from './revocation-list.ts';
 import type { Host } from '../base/host.ts';
 
@@ -29,8 +30,8 @@ export interface Pems {
   readonly ca: Buffer | undefined;
   readonly cert: Buffer;
   readonly key: Buffer;
-  /** As `ca`. */
-  readonly crl: Buffer | undefined;
+  /** As `ca`; each list by itself. */
+  readonly crl: Buffer[] | undefined;
   /** As configured: of the files nothing. */
   readonly ciphers: string | undefined;
 }
@@ -119,19 +120,36 @@ export class CertificateFiles {
     const { cert, crl } = this.#pems;
     const { validTo } = new X509Certificate(cert);
     metrics.gauge(this.#names.expiry, Math.floor(Date.parse(validTo) / 1_000));
-    const crlEndMs = crl && firstExpiryMs(crl);
+    const crlEndMs = crl && firstExpiryMs(Buffer.concat(crl));
     if (crlEndMs !== undefined) metrics.gauge(this.#names.crlExpiry, Math.floor(crlEndMs / 1_000));
   }
 }
 
 function readPems({ caFile, certFile, keyFile, crlFile, ciphers }: CertificatePaths): Pems {
   const ca = caFile === undefined ? undefined : readPem(caFile);
-  const crl = crlFile === undefined ? undefined : readPem(crlFile);
+  const crl = crlFile === undefined ? undefined : readRevocationLists(crlFile);
   const pems = { ca, cert: readPem(certFile), key: readPem(keyFile), crl, ciphers };
+  if (ca !== undefined) mustBeAuthorities(ca, `${caFile} is no list of authorities to be used`);
   mustBeUsable({ ciphers }, `tls.client.ciphers names no ciphers that can be used: ${ciphers}`);
   mustBeUsable({ crl }, `${crlFile} is no list of revoked certificates that can be used`);
   mustBeUsable(pems, `${certFile} and ${keyFile} are no certificate and key that can be used`);
   return pems;
+}
+
+function readRevocationLists(path: string): Buffer[] {
+  const lists = revocationListsIn(readPem(path));
+  if (lists !== undefined) return lists;
+  throw new Fault('config', `${path} is no list of revoked certificates that can be used`);
+}
+
+/** OpenSSL would trust those before the first that it cannot read, and be silent about it. */
+function mustBeAuthorities(pem: Buffer, told: string): void {
+  try {
+    const authorities = certificatesIn(pem)?.map((block) => new X509Certificate(block));
+    if (authorities === undefined) throw new Error('there is none, or one is cut off');
+  } catch (cause) {
+    throw new Fault('config', `${told}: ${reasonOf(cause)}`, { cause });
+  }
 }
 
 function mustBeUsable(options: SecureContextOptions, told: string): void {
@@ -151,8 +169,11 @@ function readPem(path: string): Buffer {
 }
 
 function areEqual(left: Pems, right: Pems): boolean {
-  return (['ca', 'cert', 'key', 'crl'] as const).every((name) => {
-    const [one, other] = [left[name], right[name]];
-    return one === undefined || other === undefined ? one === other : one.equals(other);
-  });
+  const [one, other] = [filesOf(left), filesOf(right)];
+  return one.length === other.length && one.every((pem, index) => other[index]?.equals(pem));
+}
+
+/** Which of them there are does not change while the node runs. */
+function filesOf({ ca, cert, key, crl = [] }: Pems): readonly Buffer[] {
+  return [...(ca === undefined ? [] : [ca]), cert, key, Buffer.concat(crl)];
 }

@@ -129,6 +129,68 @@ t.test('a node whose certificate is revoked is let in no more, and lets nobody i
   t.match(await refusal({ askerTls, answererTls }), /^peer-unreachable: /);
 });
 
+t.test('of several lists of revoked certificates, one behind the other, each counts', async (t) => {
+  const folder = t.testdir();
+  const first = new Authority('first');
+  const between = first.intermediate('between');
+  const lists = [join(folder, 'first.crl'), join(folder, 'between.crl')] as const;
+  const crlFile = join(folder, 'all.crl');
+  const list = (revoked: readonly string[], order: readonly string[]): void => {
+    first.revoke(lists[0], []);
+    between.revoke(lists[1], revoked);
+    writeFileSync(crlFile, order.map((file) => readFileSync(file, 'utf8')).join('\n'));
+  };
+  list([], lists);
+  const askerTls = { ...between.issue(folder, 'asker'), crlFile };
+  const answererTls = { ...first.issue(folder, 'answerer'), crlFile };
+  const pair = await dialled({ askerTls, answererTls });
+  t.teardown(() => pair.close());
+  await pair.isLinked();
+  for (const order of [lists, lists.toReversed()]) {
+    list([askerTls.certFile], order);
+    pair.answererCertificates.reload();
+    pair.redial();
+    await pair.until(() => !/^$|not tried/.test(pair.peer.links()[0]?.reason ?? ''));
+    t.match(pair.peer.links()[0], { isOpen: false, reason: /UNAVAILABLE/ });
+    list([], order);
+    pair.answererCertificates.reload();
+    pair.redial();
+    await pair.isLinked();
+  }
+});
+
+t.test('a file of authorities or lists of which not all can be read is not used', async (t) => {
+  const folder = t.testdir();
+  const authority = new Authority('cluster');
+  const crlFile = join(folder, 'cluster.crl');
+  authority.revoke(crlFile, []);
+  const files = { ...authority.issue(folder, 'node'), crlFile };
+  const { host } = new End(ANSWERER);
+  for (const name of ['caFile', 'crlFile'] as const) {
+    const whole = readFileSync(files[name], 'utf8');
+    const [head, ...rest] = whole.split('\n');
+    for (const [what, damaged] of [
+      ['nothing', ''],
+      ['text', 'no PEM'],
+      ['half of one', whole.slice(0, whole.length / 2)],
+      ['one and half of another', whole + whole.slice(0, whole.length / 2)],
+      ['one whose end is that of another', whole + whole.slice(0, 100) + whole],
+      ['one that is none', [head, 'AAAA', rest.at(-2), ''].join('\n')],
+    ] as const) {
+      const file = join(folder, `damaged ${name}`);
+      writeFileSync(file, damaged);
+      const told = { code: 'config', message: new RegExp(`damaged ${name} `) };
+      t.throws(() => new PeerCertificates(host, { ...files, [name]: file }), told, what);
+    }
+    const commented = join(folder, `commented ${name}`);
+    writeFileSync(commented, `of 2026\n${whole}and of 2025\r\n${whole.replaceAll('\n', '\r\n')}`);
+    t.doesNotThrow(
+      () => new PeerCertificates(host, { ...files, [name]: commented }),
+      'text between',
+    );
+  }
+});
+
 t.test('what is wrong with a certificate or its key is said', (t) => {
   const folder = t.testdir();
   const files = new Authority('cluster').issue(folder, 'node');
