@@ -25,18 +25,29 @@ export class GrpcCarrier implements Carrier {
 
   dial(address: PeerAddress, use: 'link' | 'bulk'): Connection {
     const { credentials, keepaliveMs = 10_000 } = this.#options;
-    const client = dial(address, { credentials: credentials(), keepaliveMs, use });
-    return new GrpcConnection(client, address);
+    return new GrpcConnection(address, credentials, (shown) => {
+      return dial(address, { credentials: shown, keepaliveMs, use });
+    });
   }
 }
 
 class GrpcConnection implements Connection {
-  readonly #client: Client;
   readonly #address: PeerAddress;
+  readonly #credentials: () => ChannelCredentials;
+  readonly #connect: (credentials: ChannelCredentials) => Client;
+  #shown: ChannelCredentials;
+  #client: Client;
 
-  constructor(client: Client, address: PeerAddress) {
-    this.#client = client;
+  constructor(
+    address: PeerAddress,
+    credentials: () => ChannelCredentials,
+    connect: (credentials: ChannelCredentials) => Client,
+  ) {
     this.#address = address;
+    this.#credentials = credentials;
+    this.#connect = connect;
+    this.#shown = credentials();
+    this.#client = connect(this.#shown);
   }
 
   openLink(): LinkCall {
@@ -44,6 +55,7 @@ class GrpcConnection implements Connection {
   }
 
   openStream(question: Buffer): StreamCall {
+    this.#showNewest();
     return this.#client.makeServerStreamRequest<Buffer, Buffer>(
       STREAM_PATH,
       sameBytes,
@@ -72,6 +84,18 @@ class GrpcConnection implements Connection {
 
   close(): void {
     this.#client.close();
+  }
+
+  /**
+   * gRPC connects again by itself after a rest, with the credentials that it was given, and these may have
+   * ended by then. What is under way goes on where it is.
+   */
+  #showNewest(): void {
+    const newest = this.#credentials();
+    if (newest === this.#shown) return;
+    this.#client.close();
+    this.#shown = newest;
+    this.#client = this.#connect(newest);
   }
 }
 

@@ -1,8 +1,8 @@
 /**
  * The certificates of the links between nodes, read anew when they change (`certificate-files.ts`).
  *
- * Links that are opened after a change use the new files, whichever side opens them; open ones stay as
- * they are. To change the authority, first put the old and the new one into every node's file, then the
+ * Links and streams that are opened after a change use the new files, whichever side opens them; open ones
+ * stay as they are. To change the authority, first put the old and the new one into every node's file, then the
  * certificates, then take the old one out.
  */
 

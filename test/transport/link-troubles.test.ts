@@ -1,8 +1,5 @@
 /** What happens to requests when peers die, lie, hang or are not who they should be. */
 
-import { createServer } from 'node:net';
-import type { Server as NetServer, Socket } from 'node:net';
-import { connect } from 'node:net';
 import t from 'tap';
 import type { Test } from 'tap';
 import type { ByteString } from '../../src/base/bytes.ts';
@@ -21,6 +18,7 @@ import {
 import type { Introduction } from '../../src/transport/handshake.ts';
 import { ANSWERER, ASKER, Pair } from './peer-pair.ts';
 import type { PairOptions } from './peer-pair.ts';
+import { Relay } from './relay.ts';
 
 const NEVER = (): Promise<never> => new Promise(() => {});
 
@@ -258,46 +256,6 @@ t.test('a message that no frame could hold is refused by itself', async (t) => {
   t.same(await next, pong(ping(1)));
   t.ok(pair.peer.isLinked(ANSWERER));
 });
-
-/** A TCP relay that can stop to pass anything on, without closing; without a port it never does. */
-class Relay {
-  readonly #sockets: Socket[] = [];
-  #server: NetServer | undefined;
-
-  open(port?: number): Promise<number> {
-    this.#server = createServer((near) => {
-      this.#keep(near);
-      if (port === undefined) return;
-      const far = connect(port, '127.0.0.1');
-      this.#keep(far);
-      near.pipe(far);
-      far.pipe(near);
-    });
-    return new Promise((resolve) => {
-      this.#server?.listen(0, '127.0.0.1', () => {
-        const address = this.#server?.address();
-        resolve(typeof address === 'object' && address !== null ? address.port : 0);
-      });
-    });
-  }
-
-  #keep(socket: Socket): void {
-    socket.on('error', () => {});
-    this.#sockets.push(socket);
-  }
-
-  freeze(): void {
-    for (const socket of this.#sockets) {
-      socket.unpipe();
-      socket.pause();
-    }
-  }
-
-  close(): void {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#server?.close();
-  }
-}
 
 t.test('a connection that has gone silent is noticed, and its requests are given up', async (t) => {
   const relay = new Relay();

@@ -9,6 +9,7 @@ import type { NodeId } from '../../src/base/names.ts';
 import { Authority } from './certificates.ts';
 import { ANSWERER, ASKER, End, Pair } from './peer-pair.ts';
 import type { PairOptions } from './peer-pair.ts';
+import { Relay } from './relay.ts';
 
 const handler = handlerOf({
   async *handleStream() {
@@ -281,4 +282,73 @@ t.test('certificates and their authority change while the nodes run', async (t) 
   renew();
   await pair.until(() => !['not tried yet', ''].includes(pair.peer.links()[0]?.reason ?? ''));
   t.equal(pair.peer.isLinked(ANSWERER), false, 'the old authority vouches for nobody any more');
+});
+
+t.test('streams of a link that stays open use the newest certificates, too', async (t) => {
+  const folder = t.testdir();
+  const [old, fresh] = [new Authority('old'), new Authority('new')];
+  const tls = { asker: old.issue(folder, 'asker'), answerer: old.issue(folder, 'answerer') };
+  const next = fresh.issue(folder, 'next');
+  const relay = new Relay();
+  const pair = await dialled({
+    askerTls: tls.asker,
+    answererTls: tls.answerer,
+    via: (port) => relay.open(port),
+  });
+  t.teardown(() => {
+    pair.close();
+    relay.close();
+  });
+  await pair.isLinked();
+  const list = (): Promise<unknown> => pair.peer.stream(ANSWERER, LIST_BUCKETS, 5_000).next();
+  t.match(await list(), { done: false });
+
+  copyFileSync(next.certFile, tls.asker.certFile);
+  copyFileSync(next.keyFile, tls.asker.keyFile);
+  copyFileSync(next.caFile, tls.answerer.caFile);
+  pair.askerCertificates.reload();
+  pair.answererCertificates.reload();
+  // As the server does where a connection has been at rest for five minutes.
+  relay.cutAllButFirst();
+  let isListed = false;
+  await pair.until(() => {
+    if (!isListed)
+      void list().then(
+        () => (isListed = true),
+        () => {},
+      );
+    return isListed;
+  });
+  t.equal(pair.asker.counted('peer_links_lost'), 0, 'the link has stayed');
+});
+
+t.test('a stream that is under way goes on when certificates change', async (t) => {
+  const folder = t.testdir();
+  const authority = new Authority('cluster');
+  const askerTls = authority.issue(folder, 'asker');
+  const answererTls = authority.issue(folder, 'answerer');
+  let go = (): void => {};
+  const gone = new Promise<void>((resolve) => (go = resolve));
+  let count = 0;
+  const slow = handlerOf({
+    async *handleStream() {
+      count += 1;
+      yield names(1);
+      if (count === 1) await gone;
+      yield names(2);
+    },
+  });
+  const pair = await new Pair(slow, { askerTls, answererTls }).start();
+  t.teardown(() => pair.close());
+  await pair.isLinked();
+  const first = pair.peer.stream(ANSWERER, LIST_BUCKETS, 60_000);
+  t.same(await first.next(), { done: false, value: names(1) });
+  authority.issue(folder, 'asker');
+  pair.askerCertificates.reload();
+  t.equal(pair.asker.counted('tls_renewals_total'), 1);
+  const second = pair.peer.stream(ANSWERER, LIST_BUCKETS, 60_000);
+  t.same(await second.next(), { done: false, value: names(1) });
+  go();
+  t.same(await first.next(), { done: false, value: names(2) });
+  t.match(await first.next(), { done: true });
 });
