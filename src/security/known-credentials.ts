@@ -4,7 +4,9 @@
  *
  * Kept is a digest, under a salt of this process, of all that an admission depends on: user, password,
  * address and certificate. What is kept holds for one epoch of the cluster state: any change of it, of
- * users, sources or whatever else, is judged afresh. Refusals are not kept.
+ * users, sources or whatever else, is judged afresh. Refusals are not kept. Whoever comes with the same
+ * while it is judged hears what comes of that: after a change all connections of a user come at once, and
+ * fewer may wait for a password to be stretched.
  */
 
 import { createHmac } from 'node:crypto';
@@ -23,6 +25,8 @@ export class RememberingGatekeeper implements Gatekeeper {
   readonly #salt: Buffer;
   /** In the order in which they were admitted. */
   readonly #known = new Set<string>();
+  /** What is being judged by the state of `#knownEpoch`. */
+  readonly #underWay = new Map<string, Promise<boolean>>();
   /** Undefined: nothing is known yet. */
   #knownEpoch: number | undefined;
 
@@ -39,16 +43,28 @@ export class RememberingGatekeeper implements Gatekeeper {
   }
 
   async authenticate(credentials: Credentials): Promise<boolean> {
+    const { metrics } = this.#host;
     const epoch = this.#forgetOutdated();
     const digest = this.#digest(credentials);
-    if (this.#known.has(digest)) {
-      this.#host.metrics.count('security_admissions_remembered_total');
-      return true;
-    }
-    const isAdmitted = await this.#gatekeeper.authenticate(credentials);
-    // What was judged by an older state says nothing of this one.
-    if (isAdmitted && this.#forgetOutdated() === epoch) this.#remember(digest);
+    const underWay = this.#known.has(digest) ? true : this.#underWay.get(digest);
+    if (underWay === undefined) return this.#judge(credentials, digest, epoch);
+    const isAdmitted = await underWay;
+    metrics.count(isAdmitted ? 'security_admissions_remembered_total' : 'security_refused_total');
     return isAdmitted;
+  }
+
+  async #judge(credentials: Credentials, digest: string, epoch: number): Promise<boolean> {
+    const judgement = this.#gatekeeper.authenticate(credentials);
+    this.#underWay.set(digest, judgement);
+    try {
+      const isAdmitted = await judgement;
+      // What was judged by an older state says nothing of this one.
+      if (isAdmitted && this.#forgetOutdated() === epoch) this.#remember(digest);
+      return isAdmitted;
+    } finally {
+      // After a change it may be that of another.
+      if (this.#underWay.get(digest) === judgement) this.#underWay.delete(digest);
+    }
   }
 
   denial(client: Client, permission: Permission, target: Target | undefined): string | undefined {
@@ -60,6 +76,7 @@ export class RememberingGatekeeper implements Gatekeeper {
     if (epoch !== this.#knownEpoch) {
       this.#knownEpoch = epoch;
       this.#known.clear();
+      this.#underWay.clear();
     }
     return epoch;
   }

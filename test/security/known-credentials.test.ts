@@ -1,13 +1,18 @@
 /** What was admitted is remembered: for one epoch, for exactly these credentials, and not for ever. */
 
 import t from 'tap';
+import { utf8ToByteString } from '../../src/base/bytes.ts';
+import { Fault } from '../../src/base/fault.ts';
 import { RememberingGatekeeper } from '../../src/security/known-credentials.ts';
 import type { Host } from '../../src/base/host.ts';
 import type { Client, Credentials } from '../../src/security/gatekeeper.ts';
+import { PasswordHasher, SALT_BYTES } from '../../src/security/password-hasher.ts';
 
 const ANN: Credentials = { user: 'ann', password: 'right', address: '10.0.0.1' };
 
-function remembering(delayed: Promise<void> = Promise.resolve()) {
+function remembering(
+  judge = ({ password }: Credentials): Promise<boolean> => Promise.resolve(password === 'right'),
+) {
   const asked: Credentials[] = [];
   const counts = new Map<string, number>();
   const state = { epoch: 1 };
@@ -17,10 +22,9 @@ function remembering(delayed: Promise<void> = Promise.resolve()) {
   } as unknown as Host;
   const inner = {
     isEnabled: () => true,
-    authenticate: async (credentials: Credentials) => {
+    authenticate: (credentials: Credentials) => {
       asked.push(credentials);
-      await delayed;
-      return credentials.password === 'right';
+      return judge(credentials);
     },
     denial: ({ user }: Client) => `denied: ${user}`,
   };
@@ -57,14 +61,14 @@ t.test('whatever differs is judged by itself, and refusals every time', async (t
 });
 
 t.test('what an older state admitted is not remembered in a newer one', async (t) => {
-  let proceed = (): void => {};
-  const delayed = new Promise<void>((resolve) => {
+  let proceed = (_isAdmitted: boolean): void => {};
+  const delayed = new Promise<boolean>((resolve) => {
     proceed = resolve;
   });
-  const { gatekeeper, asked, state } = remembering(delayed);
+  const { gatekeeper, asked, state } = remembering(() => delayed);
   const answer = gatekeeper.authenticate(ANN);
   state.epoch = 2;
-  proceed();
+  proceed(true);
   t.equal(await answer, true);
   await gatekeeper.authenticate(ANN);
   t.equal(asked.length, 2);
@@ -79,4 +83,64 @@ t.test('of too many the oldest is forgotten', async (t) => {
   t.equal(asked.length, 4_097);
   await gatekeeper.authenticate({ ...ANN, address: '0' });
   t.equal(asked.length, 4_098);
+});
+
+t.test('all who come at once with the same credentials are judged as one', async (t) => {
+  const counts = new Map<string, number>();
+  const metrics = {
+    count: (name: string) => void counts.set(name, (counts.get(name) ?? 0) + 1),
+    gauge() {},
+    observe() {},
+  };
+  const host = { random: { bytes: (size: number) => Buffer.alloc(size, 1) }, metrics };
+  const passwords = new PasswordHasher(metrics);
+  const right = await passwords.hash(utf8ToByteString('right'), Buffer.alloc(SALT_BYTES));
+  const state = { epoch: 1 };
+  const inner = {
+    isEnabled: () => true,
+    authenticate: ({ password }: Credentials) => passwords.matches(password, right),
+    denial: () => undefined,
+  };
+  const gatekeeper = new RememberingGatekeeper(host as unknown as Host, inner, () => state.epoch);
+  const all = (credentials: Credentials): Promise<readonly unknown[]> => {
+    const asked = Array.from({ length: 500 }, () => gatekeeper.authenticate(credentials));
+    return Promise.all(asked.map((answer) => answer.catch((error: unknown) => String(error))));
+  };
+  // More than may wait for their turn: a change of whatever in the cluster has them all come at once.
+  for (state.epoch of [1, 2]) t.strictSame([...new Set(await all(ANN))], [true]);
+  t.strictSame([...new Set(await all({ ...ANN, password: 'wrong' }))], [false]);
+  t.equal(counts.get('security_hashes_refused_total'), undefined);
+  t.equal(counts.get('security_admissions_remembered_total'), 2 * 499);
+});
+
+t.test('who comes after a change is not judged with those of before', async (t) => {
+  const answers: ((isAdmitted: boolean) => void)[] = [];
+  const { gatekeeper, state } = remembering(
+    () => new Promise<boolean>((resolve) => answers.push(resolve)),
+  );
+  const before = [gatekeeper.authenticate(ANN), gatekeeper.authenticate(ANN)];
+  state.epoch = 2;
+  const after = [gatekeeper.authenticate(ANN), gatekeeper.authenticate(ANN)];
+  t.equal(answers.length, 2);
+  answers[1]?.(false);
+  t.same(await Promise.all(after), [false, false]);
+  // The first ones end later, and nobody may go on with their answer.
+  answers[0]?.(true);
+  t.same(await Promise.all(before), [true, true]);
+  const last = gatekeeper.authenticate(ANN);
+  t.equal(answers.length, 3);
+  answers[2]?.(false);
+  t.equal(await last, false);
+});
+
+t.test('a judgement that fails is made anew', async (t) => {
+  let isFull = true;
+  const { gatekeeper, asked } = remembering(() => {
+    return isFull ? Promise.reject(new Fault('overload', 'too many')) : Promise.resolve(true);
+  });
+  const both = [gatekeeper.authenticate(ANN), gatekeeper.authenticate(ANN)];
+  for (const answer of both) await t.rejects(answer, { code: 'overload' });
+  t.equal(asked.length, 1);
+  isFull = false;
+  t.equal(await gatekeeper.authenticate(ANN), true);
 });
