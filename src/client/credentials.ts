@@ -56,6 +56,8 @@ export class Login {
       host,
       secureContext: this.#context,
       minVersion: TLS_VERSION_MIN,
+      // Else a variable of the environment could switch both checks off.
+      rejectUnauthorized: true,
       // An address cannot be asked for by name.
       ...(asked !== undefined && { servername: asked }),
       checkServerIdentity: (_host, certificate) => {

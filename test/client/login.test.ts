@@ -113,6 +113,25 @@ t.test('a node that is not the one it should be is told no password', async (t) 
   t.ok(port > 0);
 });
 
+t.test(
+  'no variable of the environment makes a client believe whom nobody vouches for',
+  async (t) => {
+    const { bob, clientOf, counts } = await guarded(t);
+    const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
+    t.teardown(() => {
+      if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
+      else process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = before;
+    });
+    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
+    const { caFile } = new Authority('clients').issue(t.testdir(), 'other');
+    for (const doubted of [{ ca: readFileSync(caFile) }, { serverNames: ['riak.example'] }]) {
+      const untrusted = { code: 'peer-unreachable', message: /: no TLS: / };
+      await t.rejects(clientOf({ ...bob, ...doubted }).get(KEY), untrusted);
+    }
+    t.equal(counts.get('pbc_tls_handshakes_total') ?? 0, 0);
+  },
+);
+
 t.test('what comes in clear behind STARTTLS ends the connection', async (t) => {
   const { bob } = await guarded(t);
   const sockets = new Set<Socket>();
