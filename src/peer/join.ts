@@ -101,7 +101,7 @@ export function tupleToJoinRequest(tuple: unknown): JoinRequest {
     ringSize: reader.count(),
     newcomer: {
       id: readNodeId(reader),
-      host: readName(reader),
+      host: readHost(reader),
       peerPort: reader.integer(0, PORT_MAX),
       httpPort: reader.integer(0, PORT_MAX),
       pbcPort: reader.integer(0, PORT_MAX),
@@ -141,6 +141,13 @@ function readName(reader: TupleReader): string {
   const text = readText(reader);
   if (text === '') throw malformed('no name');
   return text;
+}
+
+/** All members dial it from then on. */
+function readHost(reader: TupleReader): string {
+  const host = readName(reader);
+  if (/[\s\p{Cc}]/u.test(host)) throw malformed('no host');
+  return host;
 }
 
 function readText(reader: TupleReader): string {

@@ -26,7 +26,7 @@ export interface DialOptions {
 }
 
 export function dial(address: PeerAddress, options: DialOptions): Client {
-  return new Client(addressToText(address), options.credentials, {
+  return new Client(addressToTarget(address), options.credentials, {
     ...commonOptions(options.keepaliveMs),
     // A connection of its own for each client, so that its fate is its own.
     'grpc.use_local_subchannel_pool': 1,
@@ -54,6 +54,11 @@ export function serverOptions(keepaliveMs: number): ChannelOptions {
 export function addressToText(address: PeerAddress): string {
   const host = address.host.includes(':') ? `[${address.host}]` : address.host;
   return `${host}:${address.port}`;
+}
+
+/** Of a host that is called `unix` or `dns`, too: without the scheme gRPC takes such a name for one. */
+export function addressToTarget(address: PeerAddress): string {
+  return `dns:${addressToText(address)}`;
 }
 
 function commonOptions(keepaliveMs: number): ChannelOptions {

@@ -12,7 +12,7 @@ import { Fault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import type { NodeId } from '../base/names.ts';
 import type { PeerHandler } from '../peer/peer.ts';
-import { addressToText, serverOptions } from './channel.ts';
+import { addressToTarget, addressToText, serverOptions } from './channel.ts';
 import type { PeerAddress } from './channel.ts';
 import { PeerCalls, type PeerCallsOptions } from './peer-calls.ts';
 import type { PeerGate } from './peer-gate.ts';
@@ -49,8 +49,8 @@ export class PeerServer {
   /** Port 0 takes a free one. Resolves with the port; rejects with a `config` fault. */
   listen(address: PeerAddress): Promise<number> {
     return new Promise((resolve, reject) => {
-      const text = addressToText(address);
-      this.#server.bindAsync(text, this.#options.credentials, (cause, port) => {
+      const [text, target] = [addressToText(address), addressToTarget(address)];
+      this.#server.bindAsync(target, this.#options.credentials, (cause, port) => {
         if (cause === null) resolve(port);
         else reject(new Fault('config', `cannot listen for peers on ${text}`, { cause }));
       });

@@ -40,3 +40,14 @@ t.test('who gave up on a peer that was away does not connect when it is back', a
   await sleep(TRIES_AGAIN_MS);
   t.equal(connections, 0);
 });
+
+t.test('a host is a host, whatever gRPC calls so', (t) => {
+  const options = { credentials: credentials.createInsecure(), keepaliveMs: 10_000 };
+  for (const host of ['example.org', 'dns', 'unix', 'ipv4', '10.0.0.1', '::1']) {
+    const client = dial({ host, port: 8099 }, { ...options, use: 'link' });
+    const text = host.includes(':') ? `[${host}]` : host;
+    t.equal(client.getChannel().getTarget(), `dns:${text}:8099`);
+    client.close();
+  }
+  t.end();
+});

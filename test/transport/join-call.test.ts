@@ -4,6 +4,7 @@ import { credentials } from '@grpc/grpc-js';
 import t, { type Test } from 'tap';
 import { Fault, isFault } from '../../src/base/fault.ts';
 import type { NodeId } from '../../src/base/names.ts';
+import { joinRequestToTuple } from '../../src/peer/join.ts';
 import type { JoinHandler, JoinReply, JoinRequest } from '../../src/peer/join.ts';
 import { dial } from '../../src/transport/channel.ts';
 import { PeerCertificates } from '../../src/transport/peer-certificates.ts';
@@ -135,4 +136,9 @@ t.test('anything else is refused, and another version in words', async (t) => {
   t.match(await send(encodeFrame(['join', 1, 1, ['x']], 10)), /malformed/);
   t.match(await send(encodeFrame(['join', 2, 2, ['x']], 10)), /protocol 2 to 2, the cluster 1 to/);
   t.match(await send(encodeFrame(['join', 7, 9, ['x']], 10)), /protocol 7 to 9/);
+  // All members would dial it, and none could start over an address that is none.
+  for (const host of ['a\nb', 'a b', '\u2028', 'a\0']) {
+    const tuple = joinRequestToTuple({ ...REQUEST, newcomer: { ...REQUEST.newcomer, host } });
+    t.match(await send(encodeFrame(['join', 1, 1, tuple], 10)), /malformed: no host/);
+  }
 });
