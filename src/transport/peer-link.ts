@@ -4,7 +4,8 @@
  * While it is not open, requests fail at once with `peer-unreachable`; nothing is ever kept for
  * later, because the coordinator has a better use for the time: another replica. The pause before the
  * next attempt grows, with jitter, so that a node that comes back is not met by all of its peers in
- * one moment; when it calls us first, it is called back at once.
+ * one moment; when it calls us first, it is called back at once. A peer calls with each stream: a dial that
+ * came to nothing is not followed by another before the first pause is over, whoever calls.
  */
 
 import { Fault } from '../base/fault.ts';
@@ -56,6 +57,8 @@ export class PeerLink {
   #isClosed = false;
   #isUp = false;
   #openedAtMs = 0;
+  /** When a dial last came to nothing. */
+  #failedAtMs = Number.NEGATIVE_INFINITY;
   /** Two that do not understand each other introduce themselves and part at once, for ever. */
   #brokeEarlyWith: number | undefined;
   #failures = 0;
@@ -118,8 +121,7 @@ export class PeerLink {
     if (this.#session === undefined) {
       if (this.#brokeEarlyWith === incarnation) return;
       this.#failures = 0;
-      this.#cancelDial();
-      this.#dial();
+      this.#callBack();
     } else if (this.#session.isOpen && this.#session.peerIncarnation < incarnation) {
       this.#session.close('the peer has been restarted');
     }
@@ -131,6 +133,15 @@ export class PeerLink {
     this.#cancelDial();
     this.#session?.close('closed');
     this.#closeConnections();
+  }
+
+  #callBack(): void {
+    const { clock } = this.#host;
+    const firstPauseMs = this.#options.reconnectDelayMaxMs * FIRST_DELAY_FRACTION;
+    const waitMs = this.#failedAtMs + firstPauseMs - clock.monotonicMs();
+    this.#cancelDial();
+    if (waitMs <= 0) this.#dial();
+    else this.#cancelDial = clock.after(waitMs, () => this.#dial());
   }
 
   #dial(): void {
@@ -160,7 +171,9 @@ export class PeerLink {
     this.#isUp = false;
     this.#session = undefined;
     this.#reason = reason;
-    const livedMs = this.#host.clock.monotonicMs() - this.#openedAtMs;
+    const nowMs = this.#host.clock.monotonicMs();
+    if (!wasUp) this.#failedAtMs = nowMs;
+    const livedMs = nowMs - this.#openedAtMs;
     const brokeEarly = wasUp && livedMs < this.#options.reconnectDelayMaxMs;
     this.#brokeEarlyWith = brokeEarly ? session?.peerIncarnation : undefined;
     if (wasUp && !brokeEarly) this.#failures = 0;
