@@ -47,11 +47,12 @@ export class PeerCalls {
     this.#joins = new JoinCalls(ports, options.joins);
   }
 
-  /** Ends the links of nodes that are no members any more. */
+  /** Ends the links and streams of nodes that are no members any more. */
   dropStrangers(isMember: (node: NodeId) => boolean): void {
     for (const [node, link] of this.#linkByPeer) {
       if (!isMember(node)) link.close();
     }
+    for (const stream of this.#streams) stream.dropStranger(isMember);
   }
 
   /** Ends all links and streams. Idempotent. */

@@ -57,7 +57,7 @@ export class PeerServer {
     });
   }
 
-  /** Ends the links of nodes that are no members any more. */
+  /** Ends the links and streams of nodes that are no members any more. */
   dropStrangers(isMember: (node: NodeId) => boolean): void {
     this.#calls.dropStrangers(isMember);
   }

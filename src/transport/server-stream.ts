@@ -8,6 +8,7 @@
 
 import { status } from '@grpc/grpc-js';
 import { AssertionError, Fault, isFault } from '../base/fault.ts';
+import type { NodeId } from '../base/names.ts';
 import type { PeerStreamItem, PeerStreamRequest } from '../peer/messages.ts';
 import { malformed, TupleReader } from '../peer/tuple-reader.ts';
 import type { WireTuple } from '../peer/tuple-reader.ts';
@@ -34,6 +35,7 @@ export class ServerStream {
   readonly #ports: ServerPorts;
   readonly #call: ServedStream;
   readonly #stallTimeoutMs: number;
+  #peer: NodeId | undefined;
   #items: AsyncIterableIterator<PeerStreamItem> | undefined;
   #entries: WireTuple[] = [];
   #entriesBytes = 0;
@@ -56,8 +58,10 @@ export class ServerStream {
   async serve(): Promise<void> {
     const question = this.#readQuestion();
     if (question === undefined) return;
+    const { hello, request } = question;
+    this.#peer = hello.node;
     try {
-      this.#items = this.#ports.handler.handleStream(question.hello.node, question.request);
+      this.#items = this.#ports.handler.handleStream(hello.node, request);
       await this.#pump(this.#items);
     } catch (error) {
       this.#endItems();
@@ -71,6 +75,12 @@ export class ServerStream {
   /** Ends the call and the handler's work. Idempotent. */
   close(): void {
     if (!this.#isLeft) this.#fail(status.UNAVAILABLE, 'the node stops');
+  }
+
+  /** `close`, unless the one who asked is a member. */
+  dropStranger(isMember: (node: NodeId) => boolean): void {
+    if (this.#isLeft || this.#peer === undefined || isMember(this.#peer)) return;
+    this.#fail(status.PERMISSION_DENIED, `${this.#peer} is no member any more`);
   }
 
   /** Nobody wants the rest: ends the handler's work. */

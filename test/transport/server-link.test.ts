@@ -12,7 +12,15 @@ import { encodeFrame } from '../../src/transport/frame.ts';
 import { helloToTuple } from '../../src/transport/handshake.ts';
 import type { Introduction } from '../../src/transport/handshake.ts';
 import type { PeerServerOptions } from '../../src/transport/peer-server.ts';
-import { handlerOf, KEY, LIST_BUCKETS, ping, pong } from '../peer/peer-compliance.ts';
+import {
+  codeOf,
+  handlerOf,
+  KEY,
+  LIST_BUCKETS,
+  names,
+  ping,
+  pong,
+} from '../peer/peer-compliance.ts';
 import { ANSWERER, ASKER, Pair } from './peer-pair.ts';
 import { damagedFrame, RawClient } from './raw-link.ts';
 
@@ -258,4 +266,34 @@ t.test('streams are bounded in number, and one that nobody takes is ended', asyn
   };
   await t.rejects(takeAll(), { code: 'peer-closed' });
   t.ok(taken > 0, 'what had arrived is not lost');
+});
+
+t.test('who is no member any more gets nothing more of its streams', async (t) => {
+  let isEnded = false;
+  let goOn = (): void => {};
+  const paused = new Promise<void>((resolve) => (goOn = resolve));
+  const handler = handlerOf({
+    async *handleStream() {
+      try {
+        yield names(1);
+        await paused;
+        yield names(2);
+      } finally {
+        isEnded = true;
+      }
+    },
+  });
+  const pair = await new Pair(handler).start();
+  t.teardown(() => pair.close());
+  await pair.isLinked();
+  const [stays, goes] = [1, 2].map(() => pair.peer.stream(ANSWERER, LIST_BUCKETS, 60_000));
+  t.same(await stays?.next(), { done: false, value: names(1) });
+  pair.server.dropStrangers((node) => node === ASKER);
+  t.ok(pair.peer.isLinked(ANSWERER));
+  t.same(await goes?.next(), { done: false, value: names(1) });
+  pair.server.dropStrangers(() => false);
+  const rest = [stays, goes].map((stream) => codeOf(stream?.next() ?? Promise.resolve()));
+  goOn();
+  t.same(await Promise.all(rest), ['peer-closed', 'peer-closed']);
+  await pair.until(() => isEnded);
 });
