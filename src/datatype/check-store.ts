@@ -27,10 +27,36 @@ interface Range {
   readonly end: number;
 }
 
-export interface CheckScope {
+/** What dots are checked against. */
+export class CheckScope {
   readonly bytes: Buffer;
   /** By position: the counter up to which the state's context covers dots. */
-  readonly counters: readonly number[];
+  readonly #counters: readonly number[];
+  /** By position: the last list in which it had a dot. */
+  readonly #lastList: number[] = [];
+  #list = 0;
+
+  constructor(bytes: Buffer, counters: readonly number[]) {
+    this.bytes = bytes;
+    this.#counters = counters;
+  }
+
+  /** Passes over the count of a list of dots; undefined: none, for an actor has one dot in it at most. */
+  beginList(reader: PackedReader): number | undefined {
+    this.#list += 1;
+    const count = reader.varint();
+    return count <= this.#counters.length ? count : undefined;
+  }
+
+  /** Passes over a dot of the list. */
+  skipsDot(reader: PackedReader): boolean {
+    const position = reader.varint();
+    const counter = reader.varint();
+    const highest = this.#counters[position];
+    if (highest === undefined || this.#lastList[position] === this.#list) return false;
+    this.#lastList[position] = this.#list;
+    return counter > 0 && counter <= highest;
+  }
 }
 
 /** Whether the range of the scope's bytes is a store of this kind, and ends where it should. */
@@ -47,10 +73,11 @@ export function* isSoundStore(
 
 function isSoundLeaf(kind: LeafKind, { start, end }: Range, scope: CheckScope): boolean {
   const reader = new PackedReader(scope.bytes, start);
-  if (kind === 'flag') return skipsDots(reader, scope.counters) && reader.at === end;
-  let left = reader.varint();
+  if (kind === 'flag') return skipsDots(reader, scope) && reader.at === end;
+  let left = scope.beginList(reader);
+  if (left === undefined) return false;
   for (; left > 0 && reader.at < end; left -= 1) {
-    if (!skipsDot(reader, scope.counters)) return false;
+    if (!scope.skipsDot(reader)) return false;
     if (kind === 'register' && !(reader.varint() >= 0)) return false;
     const size = reader.varint();
     if (!(reader.at + size <= end)) return false;
@@ -73,7 +100,7 @@ function* isSoundCollection(
   depth: number,
 ): Sliced<boolean> {
   if (start + COUNT_SIZE_BYTES > end || depth > NESTING_MAX) return false;
-  const { bytes, counters } = scope;
+  const { bytes } = scope;
   const reader = new PackedReader(bytes, start + COUNT_SIZE_BYTES);
   const slice = new SliceBudget();
   let previousStart = 0;
@@ -89,7 +116,7 @@ function* isSoundCollection(
       return false;
     }
     reader.at = nameEnd;
-    if (kind !== 'gset' && !(skipsDots(reader, counters) && reader.at <= end)) return false;
+    if (kind !== 'gset' && !(skipsDots(reader, scope) && reader.at <= end)) return false;
     if (kind === 'map') {
       const content = fieldKindAt(bytes, nameStart, nameEnd);
       const contentSize = reader.varint();
@@ -109,18 +136,11 @@ function* isSoundCollection(
 }
 
 /** Passes over a count and its dots. */
-function skipsDots(reader: PackedReader, counters: readonly number[]): boolean {
-  const count = reader.varint();
-  // Each actor has one dot at most.
-  if (!(count <= counters.length)) return false;
-  for (let left = count; left > 0; left -= 1) if (!skipsDot(reader, counters)) return false;
+function skipsDots(reader: PackedReader, scope: CheckScope): boolean {
+  const count = scope.beginList(reader);
+  if (count === undefined) return false;
+  for (let left = count; left > 0; left -= 1) if (!scope.skipsDot(reader)) return false;
   return true;
-}
-
-function skipsDot(reader: PackedReader, counters: readonly number[]): boolean {
-  const highest = counters[reader.varint()];
-  const counter = reader.varint();
-  return highest !== undefined && counter > 0 && counter <= highest;
 }
 
 function isAscending(

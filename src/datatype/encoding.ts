@@ -12,16 +12,17 @@
  * | hll | precision u8, 0 and all registers, or 1, count and (index, rank) pairs of those not 0 |
  *
  * Stores are in packed form (`packed.ts`). Counts are varints, names have their length before them.
- * Decoding checks everything: any client may have stored anything where a data type is looked for.
+ * Decoding checks everything: any client may have stored anything where a data type is looked for. What
+ * is taken apart here is bounded and read in slices, for in memory it is many times as large.
  */
 
 import { ByteReader } from '../base/byte-reader.ts';
 import { ByteWriter } from '../base/byte-writer.ts';
 import type { ByteString } from '../base/bytes.ts';
-import type { Sliced } from '../base/sliced.ts';
+import { SliceBudget, type Sliced } from '../base/sliced.ts';
 import { ACTOR_SIZE_BYTES } from '../clock/actor.ts';
 import type { Actor, VersionVector } from '../clock/version-vector.ts';
-import { isSoundStore } from './check-store.ts';
+import { CheckScope, isSoundStore, NESTING_MAX } from './check-store.ts';
 import {
   emptyRegisters,
   HLL_PRECISION_MAX,
@@ -31,11 +32,21 @@ import {
 } from './hyperloglog.ts';
 import type { DatatypeName } from './operation.ts';
 import { readName, writeName } from './packed.ts';
-import { DEFERRED_MAX, datatypeNameOf, type CausalName, type DatatypeState } from './state.ts';
+import {
+  DEFERRED_MAX,
+  DEFERRED_PIECES_MAX,
+  datatypeNameOf,
+  type CausalName,
+  type DatatypeState,
+} from './state.ts';
 import type { DeferredRemoval } from './removal.ts';
 
 const VERSION = 1;
 const NAMES = ['counter', 'set', 'map', 'gset', 'hll'] as const satisfies readonly DatatypeName[];
+/** In a context, and in those of all deferred removals; a few are usual, thousands a lot. */
+const ACTORS_MAX = 65_536;
+/** An actor or a name takes as long to read as walking over so much. */
+const ITEM_COST_BYTES = 64;
 
 export function encodeState(state: DatatypeState): Buffer {
   const writer = new ByteWriter(sizeHint(state));
@@ -65,7 +76,7 @@ export function* decodeState(bytes: Buffer): Sliced<DatatypeState | undefined> {
   if (name === 'hll') return readRegisters(reader);
   if (name !== 'gset') return yield* readCausal(name, bytes, reader);
   const start = bytes.length - reader.remaining;
-  const scope = { bytes, counters: [] };
+  const scope = new CheckScope(bytes, []);
   const isSound = yield* isSoundStore('gset', { start, end: bytes.length }, scope, 0);
   return isSound ? { kind: 'gset', elements: bytes.subarray(start) } : undefined;
 }
@@ -75,23 +86,17 @@ function* readCausal(
   bytes: Buffer,
   reader: ByteReader,
 ): Sliced<DatatypeState | undefined> {
-  const context = readContext(reader);
-  const deferred = readList(reader, (): DeferredRemoval => ({
-    context: readContext(reader) ?? NO_CONTEXT,
-    path: readList(reader, () => readName(reader)),
-    pieces: readList(reader, () => readName(reader)),
-  }));
-  if (!reader.isSound || context === undefined || deferred.length > DEFERRED_MAX) return undefined;
-  // An empty context would defer nothing, so none is ever written.
-  if (deferred.some((removal) => removal.context.size === 0)) return undefined;
+  const slice = new SliceBudget();
+  const context = yield* readContext(reader, ACTORS_MAX, slice);
+  if (context === undefined) return undefined;
+  const deferred = yield* readDeferred(reader, slice);
+  if (deferred === undefined) return undefined;
   const start = bytes.length - reader.remaining;
-  const scope = { bytes, counters: [...context.values()] };
+  const scope = new CheckScope(bytes, [...context.values()]);
   const isSound = yield* isSoundStore(kind, { start, end: bytes.length }, scope, 0);
   if (!isSound) return undefined;
   return { kind: 'causal', store: { kind, bytes: bytes.subarray(start) }, context, deferred };
 }
-
-const NO_CONTEXT: VersionVector = new Map();
 
 function sizeHint(state: DatatypeState): number {
   if (state.kind === 'gset') return 2 + state.elements.length;
@@ -107,17 +112,46 @@ function writeContext(writer: ByteWriter, context: VersionVector): void {
   }
 }
 
-/** Undefined for an actor twice, or a counter of 0. */
-function readContext(reader: ByteReader): VersionVector | undefined {
+/** Undefined for an actor twice, a counter of 0, or too many of them. */
+function* readContext(
+  reader: ByteReader,
+  most: number,
+  slice: SliceBudget,
+): Sliced<VersionVector | undefined> {
   const context = new Map<Actor, number>();
   const count = reader.varint();
+  if (count > most) return undefined;
   for (let index = 0; index < count; index += 1) {
     const actor = reader.byteString(ACTOR_SIZE_BYTES) as string as Actor;
     const counter = reader.varint();
     if (!reader.isSound || counter === 0 || context.has(actor)) return undefined;
     context.set(actor, counter);
+    if (slice.spend(ITEM_COST_BYTES)) yield;
   }
-  return context;
+  return reader.isSound ? context : undefined;
+}
+
+function* readDeferred(
+  reader: ByteReader,
+  slice: SliceBudget,
+): Sliced<readonly DeferredRemoval[] | undefined> {
+  const deferred: DeferredRemoval[] = [];
+  const count = reader.varint();
+  if (count > DEFERRED_MAX) return undefined;
+  let actorsLeft = ACTORS_MAX;
+  let piecesLeft = DEFERRED_PIECES_MAX;
+  for (let index = 0; index < count; index += 1) {
+    const context = yield* readContext(reader, actorsLeft, slice);
+    // An empty context would defer nothing, so none is ever written.
+    if (context === undefined || context.size === 0) return undefined;
+    const path = yield* readNames(reader, NESTING_MAX, slice);
+    const pieces = yield* readNames(reader, piecesLeft, slice);
+    if (path === undefined || pieces === undefined) return undefined;
+    actorsLeft -= context.size;
+    piecesLeft -= pieces.length;
+    deferred.push({ context, path, pieces });
+  }
+  return reader.isSound ? deferred : undefined;
 }
 
 function writeRegisters(writer: ByteWriter, registers: Registers): void {
@@ -147,9 +181,12 @@ function readRegisters(reader: ByteReader): DatatypeState | undefined {
     const all = reader.view(registers.length);
     if (reader.isSound) registers.set(all);
   } else {
-    for (const [index, rank] of readList(reader, () => [reader.varint(), reader.u8()] as const)) {
+    const count = reader.varint();
+    if (count > registers.length) return undefined;
+    for (let read = 0; read < count; read += 1) {
+      const index = reader.varint();
       if (index >= registers.length) return undefined;
-      registers[index] = rank;
+      registers[index] = reader.u8();
     }
   }
   const isSound = reader.isSound && reader.remaining === 0;
@@ -163,10 +200,19 @@ function writeNames(writer: ByteWriter, names: readonly ByteString[]): void {
   for (const name of names) writeName(writer, name);
 }
 
-/** Stops at the first unsound read, so a wild count costs no more than the bytes there are. */
-function readList<T>(reader: ByteReader, readOne: () => T): T[] {
+/** Undefined for too many of them, or for what goes past the end. */
+function* readNames(
+  reader: ByteReader,
+  most: number,
+  slice: SliceBudget,
+): Sliced<readonly ByteString[] | undefined> {
+  const names: ByteString[] = [];
   const count = reader.varint();
-  const list: T[] = [];
-  for (let index = 0; index < count && reader.isSound; index += 1) list.push(readOne());
-  return list;
+  if (count > most) return undefined;
+  for (let index = 0; index < count && reader.isSound; index += 1) {
+    const name = readName(reader);
+    names.push(name);
+    if (slice.spend(ITEM_COST_BYTES + name.length)) yield;
+  }
+  return reader.isSound ? names : undefined;
 }
