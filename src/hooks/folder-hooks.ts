@@ -17,6 +17,7 @@ import { Fault } from '../base/fault.ts';
 import type { Clock, Log, Metrics } from '../base/host.ts';
 import type { CommitHooks, HookVerdict, HookedWrite } from '../coordinator/commit-hooks.ts';
 import type { CommitHook } from '../object/bucket-properties.ts';
+import type { NewContent } from '../object/requests.ts';
 import { contentOf, hookedObjectOf, type HookedObject } from './hooked-object.ts';
 
 export interface HookOptions {
@@ -35,6 +36,13 @@ interface HookHost {
 }
 
 type Hook = (object: HookedObject) => unknown;
+
+interface HookRun<T> {
+  readonly write: HookedWrite;
+  readonly timeoutMs: number;
+  readonly read: (value: unknown) => T;
+}
+
 type HookModule = Readonly<Record<string, unknown>>;
 
 const MODULE_FILE = /^([A-Za-z_][\w-]*)\.m?js$/;
@@ -105,23 +113,16 @@ export class FolderHooks implements CommitHooks {
   async #check(named: CommitHook, write: HookedWrite, timeoutMs: number): Promise<HookVerdict> {
     const hook = this.#find(named);
     if (hook === undefined || timeoutMs <= 0) return FAILED;
-    const result = await this.#run(hook, named, { write, timeoutMs });
-    if (result === undefined || typeof result.value !== 'object' || result.value === null) {
-      return FAILED;
-    }
-    const { value } = result;
-    if ('fail' in value) {
-      return { kind: 'failed', reason: typeof value.fail === 'string' ? value.fail : undefined };
-    }
-    const content = contentOf(value, write.content);
-    return content === undefined ? FAILED : { kind: 'passed', content };
+    const read = (value: unknown): HookVerdict => verdictOf(value, write.content);
+    return (await this.#run(hook, named, { write, timeoutMs, read })) ?? FAILED;
   }
 
   async #tell(named: CommitHook, write: HookedWrite): Promise<void> {
     const hook = this.#find(named);
     const { timeoutMs } = this.#options;
-    const result = hook && (await this.#run(hook, named, { write, timeoutMs }));
-    if (result === undefined) this.#host.metrics.count('postcommit_fail');
+    const read = (): true => true;
+    const isDone = hook && (await this.#run(hook, named, { write, timeoutMs, read }));
+    if (isDone === undefined) this.#host.metrics.count('postcommit_fail');
   }
 
   #find(named: CommitHook): Hook | undefined {
@@ -134,12 +135,12 @@ export class FolderHooks implements CommitHooks {
     return undefined;
   }
 
-  /** What it came to; undefined: it failed. */
-  async #run(
+  /** What `read` makes of its result; undefined: it failed. */
+  async #run<T>(
     hook: Hook,
     named: CommitHook,
-    { write, timeoutMs }: { readonly write: HookedWrite; readonly timeoutMs: number },
-  ): Promise<{ readonly value: unknown } | undefined> {
+    { write, timeoutMs, read }: HookRun<T>,
+  ): Promise<T | undefined> {
     const { clock, log, metrics } = this.#host;
     if (this.#runningCount >= this.#options.runningMax) {
       metrics.count('hooks_refused_total');
@@ -152,13 +153,17 @@ export class FolderHooks implements CommitHooks {
       cancel = clock.after(timeoutMs, () => resolve(LATE));
     });
     // One that is late still counts as running until it ends.
-    const running = (async () => hook(hookedObjectOf(write)))().finally(() => {
+    const running = (async () => {
+      const given = hook(hookedObjectOf(write));
+      // At once, where it need not be waited for: the hook may use it again for the next write.
+      return read(isThenable(given) ? await given : given);
+    })().finally(() => {
       this.#runningCount -= 1;
       metrics.gauge('hooks_running', this.#runningCount);
     });
     try {
       const value = await Promise.race([running, late]);
-      if (value !== LATE) return { value };
+      if (value !== LATE) return value;
       log.warn('hook-late', { hook: nameOf(named), timeoutMs });
     } catch (error) {
       // Its message may quote the value.
@@ -171,6 +176,20 @@ export class FolderHooks implements CommitHooks {
     metrics.count('hooks_failed_total');
     return undefined;
   }
+}
+
+function verdictOf(value: unknown, before: NewContent): HookVerdict {
+  if (typeof value !== 'object' || value === null) return FAILED;
+  if ('fail' in value) {
+    const { fail } = value;
+    return { kind: 'failed', reason: typeof fail === 'string' ? fail : undefined };
+  }
+  const content = contentOf(value, before);
+  return content === undefined ? FAILED : { kind: 'passed', content };
+}
+
+function isThenable(given: unknown): given is PromiseLike<unknown> {
+  return typeof (given as Partial<PromiseLike<unknown>> | undefined | null)?.then === 'function';
 }
 
 function nameOf(named: CommitHook): string {

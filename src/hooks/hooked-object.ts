@@ -1,5 +1,6 @@
 /**
- * A write as a commit hook sees it, and as it gives it back.
+ * A write as a commit hook sees it, and as it gives it back: both are copies, for a hook may change in place
+ * what it was given, and use again what it gave.
  *
  * Names are byte strings, one character a byte. A hook may change value, content type, user metadata
  * and index entries; the key, and whether it is a delete, are not its to change.
@@ -27,11 +28,10 @@ export function hookedObjectOf({ key, content }: HookedWrite): HookedObject {
   return {
     ...key,
     isDelete: isTombstone,
-    // A copy: what a hook does to its bytes must not reach the write behind its back.
     value: Buffer.from(value),
     contentType: metadata.contentType,
-    userMetadata: metadata.userMetadata ?? [],
-    indexes: metadata.indexes ?? [],
+    userMetadata: metadata.userMetadata?.map(([name, text]) => [name, text]) ?? [],
+    indexes: metadata.indexes?.map(({ field, term }) => ({ field, term })) ?? [],
   };
 }
 
@@ -50,15 +50,17 @@ export function contentOf(given: object, before: NewContent): NewContent | undef
     ...(pairs.length === 0 ? {} : { userMetadata: pairs }),
     ...(entries.length === 0 ? {} : { indexes: entries }),
   };
-  return { value, metadata, isTombstone: false };
+  return { value: Buffer.from(value), metadata, isTombstone: false };
 }
 
 function pairsOf(given: unknown): Metadata['userMetadata'] {
   if (!Array.isArray(given)) return undefined;
-  const isRight = given.every(
-    (pair) => Array.isArray(pair) && pair.length === 2 && pair.every(isBytes),
-  );
-  return isRight ? (given as [ByteString, ByteString][]) : undefined;
+  const pairs: [ByteString, ByteString][] = [];
+  for (const pair of given as unknown[]) {
+    if (!Array.isArray(pair) || pair.length !== 2 || !pair.every(isBytes)) return undefined;
+    pairs.push([pair[0] as ByteString, pair[1] as ByteString]);
+  }
+  return pairs;
 }
 
 /** Checked like a client's, sorted, and without duplicates. */

@@ -9,6 +9,7 @@ import { FolderHooks } from '../../src/hooks/folder-hooks.ts';
 import { systemHost } from '../../src/telemetry/system-host.ts';
 import type { HookedWrite } from '../../src/coordinator/commit-hooks.ts';
 import type { CommitHook } from '../../src/object/bucket-properties.ts';
+import type { Metadata } from '../../src/object/stored-object.ts';
 
 const counts = new Map<string, number>();
 const silent = (): void => {};
@@ -53,6 +54,20 @@ writeFileSync(
     object.value.fill(0);
     return { ...object, value: Buffer.from('x') };
   };
+  const scratch = Buffer.alloc(8);
+  const pairs = [];
+  export const reuse = (object) => {
+    const size = object.value.copy(scratch);
+    pairs.splice(0, 1, ['seen', object.key]);
+    return { ...object, value: scratch.subarray(0, size), userMetadata: pairs };
+  };
+  export const empty = (object) => {
+    for (const list of [object.userMetadata, object.indexes]) {
+      for (const item of list) for (const name of Object.keys(item)) item[name] = 'other';
+      list.length = 0;
+    }
+  };
+  export const trap = () => ({ get value() { throw new Error('broken'); } });
   export const told = [];
   export const tell = (object) => { told.push(object.key); };
   export default (object) => object;`,
@@ -87,7 +102,7 @@ t.test('hooks pass, change and refuse, one after the other', async (t) => {
 });
 
 t.test('what crashes, says nothing or is late refuses the write', async (t) => {
-  for (const fun of ['crash', 'nothing', 'never', 'misindex', 'told']) {
+  for (const fun of ['crash', 'nothing', 'never', 'misindex', 'trap', 'told']) {
     t.equal(await check(records(fun)), 'failed', fun);
   }
 });
@@ -112,6 +127,35 @@ t.test('what comes back is checked and is the hook’s own', async (t) => {
   const tombstone = { ...write.content, value: Buffer.alloc(0), isTombstone: true };
   const deleted = await hooks.before([records('shout')], { ...write, content: tombstone }, 1_000);
   t.same(deleted, { kind: 'passed', content: tombstone }, 'a delete stays one');
+});
+
+t.test('what a hook uses again for the next write stays with the write before', async (t) => {
+  const hooks = await loading;
+  const verdicts = await Promise.all(
+    ['first', 'second'].map((text) => {
+      const content = { ...write.content, value: Buffer.from(text) };
+      const key = { ...write.key, key: utf8ToByteString(text) };
+      return hooks.before([records('reuse')], { key, content }, 1_000);
+    }),
+  );
+  for (const [index, text] of ['first', 'second'].entries()) {
+    const metadata = { userMetadata: [['seen', text]] };
+    t.match(verdicts[index], { kind: 'passed', content: { value: Buffer.from(text), metadata } });
+  }
+});
+
+t.test('what a hook changes in place is not the write', async (t) => {
+  const metadata = {
+    userMetadata: [['k', 'v']],
+    indexes: [{ field: 'n_int', term: '7' }],
+  } as unknown as Metadata;
+  const written = { ...write, content: { ...write.content, metadata } };
+  const before = structuredClone(metadata);
+  const hooks = await loading;
+  hooks.after([records('empty')], written);
+  t.same(metadata, before, 'after it');
+  await hooks.before([records('empty')], written, 1_000);
+  t.same(metadata, before, 'before it');
 });
 
 t.test('post-commit hooks are told, and their failures are counted', async (t) => {
