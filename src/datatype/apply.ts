@@ -11,6 +11,7 @@ import type { ByteString } from '../base/bytes.ts';
 import { assert } from '../base/fault.ts';
 import { SliceBudget, type Sliced } from '../base/sliced.ts';
 import {
+  covers,
   descends,
   withDot,
   type Actor,
@@ -136,12 +137,15 @@ class Edit {
 
   *finish(bytes: Buffer): Sliced<CausalState> {
     const { context, store, deferred } = this.#state;
-    return yield* carryOutDeferred({
+    const { dot } = this.#application;
+    const edited: CausalState = {
       kind: 'causal',
       store: { kind: store.kind, bytes },
-      context: this.#hasOwnDot(store.kind) ? withDot(context, this.#application.dot) : context,
+      context: this.#hasOwnDot(store.kind) ? withDot(context, dot) : context,
       deferred: yield* joinDeferred(deferred, this.#deferred),
-    });
+    };
+    // All have been carried out on what was here before, and nothing but this dot has come.
+    return yield* carryOutDeferred(edited, (removal) => covers(removal.context, dot));
   }
 
   /** As with Riak any update of a map is an event, of a set only one that adds. */

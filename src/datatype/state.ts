@@ -83,13 +83,20 @@ export function* joinStates(
 
 const NO_DOTS: JoinScope = { rightPositions: undefined, leftSeen: [], rightSeen: [] };
 
-/** Applies the deferred removals to what is here, and forgets those that have all they waited for. */
-export function* carryOutDeferred(state: CausalState): Sliced<CausalState> {
+/**
+ * Applies the deferred removals to what is here, each by a walk over the store, and forgets those that have
+ * all they waited for. `isConcerned`: whether one may find something that it has not met yet.
+ */
+export function* carryOutDeferred(
+  state: CausalState,
+  isConcerned: (removal: DeferredRemoval) => boolean = () => true,
+): Sliced<CausalState> {
   if (state.deferred.length === 0) return state;
   const { kind } = state.store;
   let { bytes } = state.store;
   const slice = new SliceBudget();
   for (const removal of state.deferred) {
+    if (!isConcerned(removal)) continue;
     const seen = seenAt(state.context.keys(), removal.context);
     bytes = yield* removeAlong(kind, bytes, { ...removal, seen });
     if (slice.spend(bytes.length + sizeOfDeferred(removal))) yield;

@@ -25,6 +25,7 @@ import {
   type CausalState,
   type DatatypeState,
 } from '../../src/datatype/state.ts';
+import { applyOperation } from '../../src/datatype/apply.ts';
 import { contextOf } from '../../src/datatype/value.ts';
 import { actorOf, apply, bs, decode, mustJoin, valueNow } from './replicas.ts';
 
@@ -335,5 +336,29 @@ t.test('what waits is bounded in bytes too, and gone through in turns', (t) => {
   const context = contextBy(1_000_000);
   const one = applied(empty('map'), { kind: 'map', removes: [], updates }, { context });
   t.ok(one.kind === 'causal' && one.deferred.length <= most, 'of one operation');
+  return t.end();
+});
+
+t.test('what waits is not gone through again by an update that it does not concern', (t) => {
+  const elements = Array.from({ length: 20_000 }, (_, index) => `element-${index}`);
+  const state = applied(empty('set'), set(elements));
+  if (state.kind !== 'causal') return t.fail(state.kind);
+  const waiting = (counter: number): VersionVector => new Map([[actorOf(7), counter]]);
+  const deferred = Array.from({ length: DEFERRED_MAX }, (_, index) => {
+    return { context: waiting(index + 1), path: [], pieces: [bs(`element-${index}`)] };
+  });
+  const slices = (base: DatatypeState, actor: number): number => {
+    const dot = { actor: actorOf(actor), counter: (counter += 1) };
+    const work = applyOperation(base, set(['new']), { dot, context: undefined, nowMicros: 1 });
+    let count = 1;
+    while (work.next().done !== true) count += 1;
+    return count;
+  };
+  t.ok(slices({ ...state, deferred }, 0) < slices(state, 0) + 3, 'few slices more');
+
+  // A context that a client made up may have seen the very dot of an update.
+  const claimed = { context: waiting(counter + 10), path: [], pieces: [bs('new')] };
+  const claimedState = applied({ ...state, deferred: [claimed] }, set(['new']), { actor: 7 });
+  t.notOk((elementsOf(claimedState) as string[]).includes('new'));
   return t.end();
 });
