@@ -153,7 +153,9 @@ export class ReadTally {
   /** Whether a stand-in for `participant` could still save what is lost without it. */
   needs(participant: Participant): boolean {
     const { r, nodeConfirms } = this.#required;
-    return this.#verdict === PENDING && this.#count.needs(participant, r, nodeConfirms);
+    return (
+      this.#verdict === PENDING && this.#count.needs(participant, Math.max(1, r), nodeConfirms)
+    );
   }
 
   /** `standIn` was asked in place of `failed`, whose reply does not count. */

@@ -408,5 +408,11 @@ t.test('a stand-in keeps the sloppy quorum open and closes the strict one', (t) 
   t.equal(sloppy.acknowledge(F).kind, 'met');
   const strict = new WriteTally({ ...WRITE, pw: 3 }, [A, B, C]);
   t.same(strict.replace(C, F), { kind: 'unsatisfied', quorum: 'pw', needed: 3, got: 0 });
+  // Even r = 0 takes one reply to answer with.
+  const least = new ReadTally({ ...READ, r: 0 }, [A, B, C]);
+  least.reply(A, 'failed');
+  t.notOk(least.needs(B));
+  least.reply(B, 'failed');
+  t.ok(least.needs(C));
   t.end();
 });
