@@ -42,7 +42,7 @@ const UINT32_MAX = 2 ** 32 - 1;
 /** Not held against n_val: one that cannot be met is refused when it is asked for, as in Riak. */
 const QUORUM_MAX = UINT32_MAX;
 const NAME_LENGTH_MAX = 255;
-/** Of an unknown property's value, as JSON text. */
+/** Of a value as JSON text: all of them are in the state that every member keeps, and hooks run at each write. */
 const VALUE_LENGTH_MAX = 16_384;
 const HLL_PRECISION_MIN = 4;
 const HLL_PRECISION_MAX = 16;
@@ -300,14 +300,14 @@ function syncOnWrite(value: unknown): Checked {
 
 function hooks(value: unknown): Checked {
   return Array.isArray(value) && value.every(isHook)
-    ? { value }
+    ? withinLength(value)
     : { reason: 'not a list of {"mod","fun"} or {"name"} objects' };
 }
 
 /** A function that is not there would place keys as if nothing had been set. */
 function keyFunction(value: unknown): Checked {
   return isModuleFunction(value) && value.mod === 'riak_core_util' && KEY_FUNCTIONS.has(value.fun)
-    ? { value }
+    ? withinLength(value)
     : { reason: 'not riak_core_util:chash_std_keyfun or riak_core_util:chash_bucketonly_keyfun' };
 }
 
@@ -345,13 +345,17 @@ function unknownProperty(property: string): Check {
     if (property === '' || property === '__proto__' || property.length > NAME_LENGTH_MAX) {
       return { reason: 'not a property name' };
     }
-    // What JSON has no word for has no text either.
-    const text: string | undefined = JSON.stringify(value);
-    if (text === undefined) return { reason: 'not a JSON value' };
-    return text.length <= VALUE_LENGTH_MAX
-      ? { value: value as PropertyValue }
-      : { reason: `longer than ${VALUE_LENGTH_MAX} characters` };
+    return withinLength(value);
   };
+}
+
+function withinLength(value: unknown): Checked {
+  // What JSON has no word for has no text either.
+  const text: string | undefined = JSON.stringify(value);
+  if (text === undefined) return { reason: 'not a JSON value' };
+  return text.length <= VALUE_LENGTH_MAX
+    ? { value: value as PropertyValue }
+    : { reason: `longer than ${VALUE_LENGTH_MAX} characters` };
 }
 
 function isIntegerWithin(value: unknown, least: number, most: number): value is number {

@@ -265,7 +265,17 @@ t.test('what was read can be written back', (t) => {
 
 t.test('names and values without bounds are refused', (t) => {
   const deep = JSON.parse('{"__proto__": {"n_val": 1}}') as Changes;
-  for (const changes of [{ big: 'x'.repeat(20_000) }, { ['n'.repeat(300)]: 1 }, deep]) {
+  const long = 'x'.repeat(20_000);
+  const keyFunction = { mod: 'riak_core_util', fun: 'chash_std_keyfun' };
+  const refused: readonly Changes[] = [
+    { big: long },
+    { ['n'.repeat(300)]: 1 },
+    deep,
+    { precommit: Array.from({ length: 2_000 }, () => ({ mod: 'm', fun: 'f' })) },
+    { postcommit: [{ name: long }] },
+    { chash_keyfun: { ...keyFunction, more: long } },
+  ];
+  for (const changes of refused) {
     t.match(outcomeOf('bucket', UNTYPED, changes), { kind: 'invalid' });
   }
   t.end();
