@@ -30,7 +30,7 @@ export interface Origin {
 
 export interface CarrierOptions {
   readonly pass: number;
-  /** Whether what is gone from the source may go from the target that still has it as copied. */
+  /** Whether one more that is gone from the source may go from the target; asked once for an object. */
   readonly mayDelete: () => boolean;
   /** What to do where both changed: leave the target as it is, or take the source's. */
   readonly onConflict: 'keep' | 'replace';
@@ -42,6 +42,8 @@ export interface Errand {
   readonly key: ObjectKey;
   /** Of the ledger; kept up to date while the object is carried. */
   entry: Entry | undefined;
+  /** It was allowed to go, and stays so however often that is tried. */
+  mayBeDeleted?: boolean;
   readonly origin: Origin;
   readonly sourcePlace: Place;
   readonly targetPlace: Place;
@@ -114,12 +116,12 @@ export class ObjectCarrier {
         if (source.carried?.kind === 'sketch') return this.#grow(step, source.carried);
         return this.#complete(step);
       case 'delete':
-        return this.#options.mayDelete() ? this.#delete(step) : plain('left');
+        return this.#delete(step);
       case 'conflict':
       case 'deleted-at-target':
         if (this.#options.onConflict === 'keep') return plain(verdict);
         if (source.carried !== undefined) return this.#write(step);
-        return this.#options.mayDelete() ? this.#delete(step) : plain('left');
+        return this.#delete(step);
     }
   }
 
@@ -244,6 +246,8 @@ export class ObjectCarrier {
   }
 
   async #delete({ errand, target }: Step): Promise<Done | 'changed'> {
+    errand.mayBeDeleted ||= this.#options.mayDelete();
+    if (!errand.mayBeDeleted) return plain('left');
     const { key, origin, sourcePlace } = errand;
     const certain = await origin.read(sourcePlace, key, true);
     if (certain.carried !== undefined) return 'changed';

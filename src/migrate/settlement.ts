@@ -64,6 +64,8 @@ export class Settlement {
   readonly #tally: Tally;
   readonly #carrier: ObjectCarrier;
   readonly #rateLimit: ObjectRateLimit;
+  /** Deletions that were allowed, those under way too. */
+  #deletions = 0;
   /** Objects of the pass that have to be looked at. */
   unsettled: number;
 
@@ -82,7 +84,11 @@ export class Settlement {
     const { carriesDeletes, deletesMax, onConflict } = options;
     this.#carrier = new ObjectCarrier(target, {
       pass: ledger?.pass ?? 0,
-      mayDelete: () => carriesDeletes && tally.count('deleted') < deletesMax,
+      mayDelete: () => {
+        const isAllowed = carriesDeletes && this.#deletions < deletesMax;
+        if (isAllowed) this.#deletions += 1;
+        return isAllowed;
+      },
       onConflict,
       note: async (key, entry) => ledger?.put(key, entry),
     });

@@ -112,6 +112,18 @@ t.test('a source that has lost its data does not empty the target', async (t) =>
   t.equal(kept.filter(([value]) => value === 'v').length, 25);
 });
 
+t.test('no more are deleted than may be, however many are under way at a time', async (t) => {
+  const { source, target, ledger } = await twoEnds(t);
+  const texts = Array.from({ length: 30 }, (_, index) => `k${index}`);
+  for (const text of texts) await change(source, text, 'v');
+  await copyOnce(source, target, { ledger });
+  const run = { ledger, carriesDeletes: true, deletesMax: 5, concurrency: 16 };
+  const summary = await copyOnce(await serveEnd(t), target, run);
+  t.match(summary, { isWhole: false, outcomes: { deleted: 5, left: Number } });
+  const kept = await Promise.all(texts.map((text) => valuesOf(target, text)));
+  t.equal(kept.filter(([value]) => value === 'v').length, 25);
+});
+
 t.test('a folder that holds something else is no ledger', async (t) => {
   const { source, target, ledger } = await twoEnds(t);
   const other = new Level(ledger);
