@@ -12,6 +12,7 @@ import { link, lstat, realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../base/fault.ts';
 import type { SegmentExtent } from '../storage/store-snapshot.ts';
+import { codeOf } from './backup-files.ts';
 import { MANIFEST_NAME, readManifest } from './backup-manifest.ts';
 import type { BackupFile, BackupManifest, BackupOrigin, BaseNote } from './backup-manifest.ts';
 
@@ -105,10 +106,6 @@ export class BackupBase {
     const what = found.isFile() ? `has ${found.size} bytes` : 'is no file';
     return { kind: 'refused', reason: `it ${what} instead of ${file.sizeBytes}` };
   }
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
 function messageOf(error: unknown): string {

@@ -102,11 +102,15 @@ export async function filesBelow(folder: string, below = ''): Promise<string[]> 
 
 /** The fault that the disk's or LevelDB's refusal is; other errors are bugs and stay what they are. */
 export function diskFault(error: unknown): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = codeOf(error);
   if (isFault(error) || !(error instanceof Error) || typeof code !== 'string') return error;
   const isOfDisk = /^E[A-Z0-9]+$/.test(code) || /^LEVEL_(IO_ERROR|CORRUPTION|LOCKED)/.test(code);
   const isOpening = code === 'LEVEL_DATABASE_NOT_OPEN' && error.cause !== undefined;
   if (!isOfDisk && !isOpening) return error;
   const reason = isOpening && error.cause instanceof Error ? error.cause.message : error.message;
   return new Fault(code === 'ENOSPC' ? 'disk-full' : 'config', reason, { cause: error });
+}
+
+export function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

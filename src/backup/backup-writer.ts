@@ -10,7 +10,7 @@
  * was cut off never has the name of a whole one. The pace bounds what it reads and writes.
  */
 
-import { mkdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import { mkdir, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Level } from 'level';
 import { Fault } from '../base/fault.ts';
@@ -26,6 +26,7 @@ import type { Passed } from './backup-files.ts';
 import { encodeManifest, MANIFEST_NAME } from './backup-manifest.ts';
 import type { BackupFile, BackupManifest, BackupOrigin } from './backup-manifest.ts';
 import { BackupSegments } from './backup-segments.ts';
+import { PartialFolder } from './partial-folder.ts';
 
 export interface BackupRequest {
   /** Absolute; must not be there, but its parent must. */
@@ -76,9 +77,10 @@ export async function writeBackup(
     // How much of the value log is in the base is known when all entries have been read.
     const baseBytes = base === undefined ? 0 : snapshot.logSizeBytes;
     await mustHaveRoom(request.folder, (await snapshot.approximateSizeBytes()) - baseBytes);
-    await writeWhole(host, request.folder, async (partial) => {
+    const partial = await PartialFolder.claim(request.folder, origin);
+    await writeWhole(host, partial, async () => {
       // Whoever cancels it at the last moment is told that there is none.
-      return (await writer.writeTo(partial, base)) && !work.halt.isSet;
+      return (await writer.writeTo(partial.path, base)) && !work.halt.isSet;
     });
   } catch (error) {
     throw diskFault(error);
@@ -90,18 +92,15 @@ export async function writeBackup(
 /** What `write` makes has the folder's name when it is whole; false, or a fault: nothing is left. */
 async function writeWhole(
   host: Host,
-  folder: string,
-  write: (partial: string) => Promise<boolean>,
+  partial: PartialFolder,
+  write: () => Promise<boolean>,
 ): Promise<void> {
-  const partial = `${folder}.partial`;
-  // One that was cut off; nobody else has a use for the name.
-  await rm(partial, { recursive: true, force: true });
   try {
-    if (await write(partial)) await keep(partial, folder);
-    else await rm(partial, { recursive: true, force: true });
+    if (await write()) await partial.keep();
+    else await partial.discard();
   } catch (error) {
-    await rm(partial, { recursive: true, force: true }).catch((reason: unknown) => {
-      host.log.warn('backup.partial_left', { folder: partial, reason: String(reason) });
+    await partial.discard().catch((reason: unknown) => {
+      host.log.warn('backup.partial_left', { folder: partial.path, reason: String(reason) });
     });
     throw error;
   }
@@ -185,7 +184,7 @@ class BackupWriter {
     for (const name of ['LOCK', 'LOG', 'LOG.old'])
       await rm(join(folder, 'store', name), { force: true });
     const passed: Passed = (sizeBytes) => this.#rateLimit.take(sizeBytes, this.#work.halt);
-    for (const path of await filesBelow(folder)) {
+    for (const path of await filesBelow(folder, 'store')) {
       const file = await checksumFile(folder, path, { isSynced: true, passed });
       if (file === undefined) return undefined;
       files.push(file);
@@ -284,12 +283,6 @@ async function mustHaveRoom(folder: string, expectedBytes: number): Promise<void
   if (blocks === 0 || freeBytes > expectedBytes) return;
   const [needed, free] = [expectedBytes, freeBytes].map((bytes) => Math.ceil(bytes / MIB));
   throw new Fault('disk-full', `${folder} needs about ${needed} MiB, and ${free} MiB are free`);
-}
-
-/** From here on it is a backup. */
-async function keep(partial: string, folder: string): Promise<void> {
-  await rename(partial, folder);
-  await syncFolder(dirname(folder));
 }
 
 function now(host: Host): string {

@@ -15,12 +15,13 @@ import { cpSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { Backups } from '../../src/backup/backups.ts';
 import { writeBackup } from '../../src/backup/backup-writer.ts';
 import { verifyBackup } from '../../src/backup/verify-backup.ts';
 import { Halt } from '../../src/repair/halt.ts';
 import { openIdentity } from '../../src/replica/identity.ts';
 import { putParts, scanTexts } from '../storage/store-compliance.ts';
-import { ALL, ended, FAST, fill, openBackedUp, ORIGIN } from './backed-up-store.ts';
+import { ALL, ended, FAST, fill, openBackedUp, ORIGIN, until } from './backed-up-store.ts';
 import type { BackedUpStore } from './backed-up-store.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'vertebra-backup-'));
@@ -98,6 +99,41 @@ t.test('what is cut off is never taken for a backup', async (t) => {
   await t.rejects(verifyBackup(`${folder}.partial`), /is no whole backup/);
   backups.create({ folder, bytesPerSecond: FAST });
   t.equal((await ended(backups)).state, 'done');
+  t.equal(existsSync(`${folder}.partial`), false);
+});
+
+t.test('of two nodes that are given one folder the second is refused', async (t) => {
+  const [one, other] = [
+    await openStore(t, join(root, 'one')),
+    await openStore(t, join(root, 'other')),
+  ];
+  await fill(one.store, 1);
+  await fill(other.store, 2);
+  const folder = join(root, 'shared');
+  const others = new Backups(other.host, {
+    snapshot: () => other.store.snapshot(),
+    origin: () => ({ ...ORIGIN, node: 'c@d' }),
+    notePath: join(root, 'other.last-backup'),
+  });
+  const begun: Promise<ReturnType<Backups['status']>>[] = [];
+  const snapshot = one.store.snapshot();
+  const readSegment = snapshot.readSegment.bind(snapshot);
+  // The first has written its entries when the second begins, and goes on while that has not ended.
+  snapshot.readSegment = async (...place) => {
+    if (begun.length === 0) {
+      others.create({ folder, bytesPerSecond: 10_000 });
+      await until(
+        () => others.status().progress !== undefined || others.status().state !== 'running',
+      );
+      begun.push(ended(others));
+    }
+    return readSegment(...place);
+  };
+  const work = { origin: ORIGIN, snapshot, halt: new Halt(), report: () => undefined };
+  await writeBackup(one.host, { folder, bytesPerSecond: FAST }, work);
+  t.match(await verifyBackup(folder), { isSound: true, manifest: { node: 'a@b' }, problems: [] });
+  const reason = /shared\.partial is of a@b in test, which makes a backup there, or was ended/;
+  t.match(await Promise.all(begun), [{ state: 'failed', reason }]);
   t.equal(existsSync(`${folder}.partial`), false);
 });
 
