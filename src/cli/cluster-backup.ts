@@ -49,11 +49,13 @@ export async function backUpCluster(
   if (base !== undefined) await mustBeOf(cluster, base);
   await begin(cluster, folder);
   const backups = new Map<string, NodeBackup>();
-  for (const { name } of nodes) {
-    const isThere = existsSync(join(folder, name, MANIFEST_NAME));
-    if (isThere) backups.set(name, await outcomeOf(folder, name));
-  }
   const note = async (): Promise<ClusterManifest> => {
+    for (const { name } of nodes) {
+      // Of an earlier run, or made meanwhile by one on another machine.
+      const isNew = backups.get(name)?.outcome !== 'done';
+      const isThere = isNew && existsSync(join(folder, name, MANIFEST_NAME));
+      if (isThere) backups.set(name, await outcomeOf(folder, name));
+    }
     const manifest = {
       cluster,
       startedAt,

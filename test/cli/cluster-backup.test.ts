@@ -10,7 +10,7 @@ import { verifyClusterBackup } from '../../src/backup/verify-cluster-backup.ts';
 import { clusterBackupText, clusterVerdictText } from '../../src/cli/backup-text.ts';
 import { backUpCluster, type ClusterBackupPorts } from '../../src/cli/cluster-backup.ts';
 import type { NodeConfig } from '../../src/config/cluster-config.ts';
-import { fill, made, openBackedUp, type BackedUpStore } from '../backup/backed-up-store.ts';
+import { fill, made, openBackedUp, until, type BackedUpStore } from '../backup/backed-up-store.ts';
 
 const NAMES = ['a@h', 'b@h', 'far@i'];
 
@@ -88,6 +88,41 @@ t.test('what fails does not keep the others, and is made by the same command aga
   t.match(told.at(-1), 'b@h: done; all is copied, because the base has no backup of it');
   rmSync(first, { recursive: true });
   t.match(await verifyClusterBackup(second), { isSound: true });
+});
+
+t.test('two machines may be at one folder at the same time', async (t) => {
+  const { ports, folder } = await bench(t);
+  const far = await openBackedUp(join(folder, 'data', 'far@i'), 'far@i');
+  t.teardown(() => far.store.close());
+  const request = { folder: join(folder, 'shared'), base: undefined };
+  const isThere = (name: string): boolean => name === 'far@i';
+  const dataOf = (isHere: boolean, name: string): string =>
+    join(folder, isHere ? 'data' : '-', name);
+  const nodesOf = (isHere: (name: string) => boolean): NodeConfig[] =>
+    NAMES.map((name) => ({ name, dataDir: dataOf(isHere(name), name) })) as NodeConfig[];
+  let toldThere = 0;
+  let there: Promise<unknown> | undefined;
+  const here = backUpCluster(request, {
+    ...ports,
+    nodes: nodesOf((name) => !isThere(name)),
+    backUp: async (node, own) => {
+      there ??= backUpCluster(request, {
+        ...ports,
+        nodes: nodesOf(isThere),
+        tell: () => void (toldThere += 1),
+        backUp: async (_, { folder: place }) => {
+          await here;
+          await made(far.backups, { folder: place });
+        },
+      });
+      // The other has looked what there is, and begun its own.
+      await until(() => toldThere === 2);
+      await ports.backUp(node, own);
+    },
+  });
+  t.match((await here).nodes, [{ outcome: 'done' }, { outcome: 'done' }, { outcome: 'failed' }]);
+  t.match(await there, { nodes: NAMES.map((node) => ({ node, outcome: 'done' })) });
+  t.match(await verifyClusterBackup(request.folder), { isSound: true, problems: [] });
 });
 
 t.test(
