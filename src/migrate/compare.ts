@@ -139,8 +139,11 @@ class Comparison {
       for await (const keys of union(mine, theirs)) await this.#each(places, keys);
       return;
     }
+    // Nobody takes them for as long as the first list lasts, and a listing does not wait for that.
+    await theirs.close();
     for await (const keys of mine.batches()) await this.#each(places, keys);
-    for await (const keys of theirs.batches()) await this.#each(places, keys, 'extra');
+    const anew = new KeyList(walk(target, scope));
+    for await (const keys of anew.batches()) await this.#each(places, keys, 'extra');
   }
 
   /** `only`: other findings have been counted before. */
@@ -230,6 +233,11 @@ class KeyList {
 
   take(): void {
     this.#index += 1;
+  }
+
+  /** Its rest is not asked for any more. */
+  async close(): Promise<void> {
+    await this.#pages.return(undefined);
   }
 
   async *batches(): AsyncGenerator<readonly ByteString[]> {
