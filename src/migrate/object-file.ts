@@ -86,6 +86,14 @@ export class ObjectFileWriter {
       },
     );
     const writer = new ObjectFileWriter(path, file, progress, scope);
+    // What is missing would be filled with zeros.
+    if ((await file.stat()).size < writer.#sizeBytes) {
+      await file.close();
+      throw new Fault(
+        'config',
+        `${path} is shorter than it was; remove ${progressPath(path)} and it, to begin anew`,
+      );
+    }
     await file.truncate(writer.#sizeBytes);
     if (progress === undefined) {
       writer.#push(HEADER_LINE);

@@ -84,6 +84,16 @@ t.test('an export that was broken off goes on behind what is on disk', async (t)
   }
 });
 
+t.test('an export does not go on with a file that is shorter than it was', async (t) => {
+  const source = await serveEnd(t);
+  await change(source, 'a', 'a');
+  const file = join(newFolder(t), 'objects.ndjson');
+  const broken = await ObjectFileWriter.open(file, scopeText(SCOPE));
+  await broken.close();
+  truncateSync(file, 3);
+  await t.rejects(exportOnce(source, file), { code: 'config', message: /is shorter than it was/ });
+});
+
 t.test('what an export could not read before it was broken off is told by its end', async (t) => {
   const source = await serveEnd(t);
   for (const text of ['a', 'b']) await change(source, text, text);
