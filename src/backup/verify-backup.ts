@@ -4,6 +4,8 @@
  * Needs no node. A file too many is told too: a backup that a node was started on is no backup any more.
  */
 
+import { lstat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { checksumFile, diskFault, filesBelow } from './backup-files.ts';
 import { MANIFEST_NAME, readManifest } from './backup-manifest.ts';
 import type { BackupFile, BackupManifest } from './backup-manifest.ts';
@@ -38,6 +40,8 @@ async function problemOf(folder: string, file: BackupFile): Promise<string | und
   const { path, sizeBytes, sha256 } = file;
   let found: BackupFile | undefined;
   try {
+    // The name of something elsewhere is no copy of it, and a pipe would never end.
+    if (!(await lstat(join(folder, path))).isFile()) return `${path} is no file`;
     found = await checksumFile(folder, path, { isSynced: false, passed: async () => true });
   } catch (error) {
     const fault = diskFault(error);

@@ -11,7 +11,7 @@ import {
   readFileSync,
   rmSync,
 } from 'node:fs';
-import { cpSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, renameSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -179,6 +179,7 @@ t.test(
 t.test('verifying names every file that is damaged, short, missing or too many', async (t) => {
   const { store, backups } = await openStore(t, join(root, 'sound'));
   await fill(store, 1);
+  await store.write(['x', 'y'].map((key) => putParts(key, key.repeat(9000))));
   const folder = join(root, 'verified');
   backups.create({ folder, bytesPerSecond: FAST });
   await ended(backups);
@@ -186,13 +187,15 @@ t.test('verifying names every file that is damaged, short, missing or too many',
   const segments = readdirSync(values)
     .sort()
     .map((name) => join(values, name));
-  t.ok(segments.length > 2);
-  const [flipped = '', short = '', gone = ''] = segments;
+  t.ok(segments.length > 3);
+  const [flipped = '', short = '', gone = '', linked = ''] = segments;
   const bytes = readFileSync(flipped);
   bytes[100] = (bytes[100] ?? 0) ^ 1;
   writeFileSync(flipped, bytes);
   truncateSync(short, 10);
   rmSync(gone);
+  renameSync(linked, join(root, 'elsewhere'));
+  symlinkSync(join(root, 'elsewhere'), linked);
   writeFileSync(join(values, 'more'), '');
   const verdict = await verifyBackup(folder);
   t.equal(verdict.isSound, false);
@@ -200,6 +203,7 @@ t.test('verifying names every file that is damaged, short, missing or too many',
     /00000001.vlog is damaged: its checksum is wrong/,
     /00000002.vlog has 10 bytes instead of \d+/,
     /00000003.vlog cannot be read: ENOENT/,
+    /00000004.vlog is no file/,
     /values\/more does not belong to it/,
   ]);
   appendFileSync(join(folder, 'backup.json'), 'x');
