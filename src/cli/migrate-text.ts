@@ -16,6 +16,10 @@ import { textTable } from './text-table.ts';
 const GOES_ON = 'the same command goes on with it';
 const GIVEN_UP = `given up, because too many failed or would have been deleted; ${GOES_ON}`;
 
+/** Who takes it for the last pass before a cut would leave writes behind. */
+const BEHIND =
+  'it went on where it was broken off: what the source has changed behind it since is carried by the next pass';
+
 const MEANINGS: Readonly<Record<Outcome, string>> = {
   copied: 'written to the target',
   completed: 'siblings added that a broken-off copy had left out',
@@ -33,10 +37,14 @@ const MEANINGS: Readonly<Record<Outcome, string>> = {
 
 export function copyText(summary: CopySummary): string {
   const { pass, isResumed, unsettledBefore } = summary;
-  const text = settledText(`pass ${pass}${isResumed ? ', gone on with' : ''}: `, summary);
-  if (unsettledBefore === 0) return text;
   const before = `${unsettledBefore} objects that the pass met before it was broken off`;
-  return `${text}\n${before} have to be looked at too; the next pass meets them again`;
+  return [
+    settledText(`pass ${pass}${isResumed ? ', gone on with' : ''}: `, summary),
+    ...(unsettledBefore > 0
+      ? [`${before} have to be looked at too; the next pass meets them again`]
+      : []),
+    ...(isResumed && summary.isWhole ? [BEHIND] : []),
+  ].join('\n');
 }
 
 export function importText(summary: ImportSummary): string {

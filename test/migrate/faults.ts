@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { Fault } from '../../src/base/fault.ts';
+import { copyText } from '../../src/cli/migrate-text.ts';
 import { name, serve } from '../api/pbc/served.ts';
 import { scopeOf } from '../../src/migrate/walk.ts';
 import { BUCKET, TYPE, change, copyOnce, endAt, keyOf, newFolder, serveEnd } from './two-ends.ts';
@@ -68,6 +69,10 @@ t.test('a pass that was broken off goes on where it was', async (t) => {
   const rest = await copyOnce(source, end, { ledger });
   t.match(rest, { pass: 1, isResumed: true, isSettled: true });
   t.match(rest.outcomes, { copied: 30, 'done-before': 10 });
+  t.match(copyText(rest), /changed behind it since is carried by the next pass$/m);
+  const next = await copyOnce(source, end, { ledger });
+  t.match(next, { pass: 2, isResumed: false });
+  t.notMatch(copyText(next), 'the next pass');
 });
 
 t.test(
