@@ -7,7 +7,7 @@
  * The nodes' backups show different moments; there is no moment that a cluster without a master is at.
  */
 
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../base/fault.ts';
@@ -39,8 +39,14 @@ export interface ClusterManifest {
 export const CLUSTER_MANIFEST_NAME = 'cluster-backup.json';
 
 const FORMAT = 'vertebra-cluster-backup-1';
+const UNFINISHED = /^cluster-backup\.json\.[0-9a-f]{8}\.new$/;
 /** As `cluster.yml` has it: no way out of the folder. */
 const NODE = /^[A-Za-z0-9_.-]+@[A-Za-z0-9_.:-]+$/;
+
+/** What one who was killed while he wrote a manifest has left: it is nothing, and does no harm. */
+export function isUnfinishedManifest(name: string): boolean {
+  return UNFINISHED.test(name);
+}
 
 /** Rejects with a fault where there is none. */
 export async function readClusterManifest(folder: string): Promise<ClusterManifest> {
@@ -61,10 +67,15 @@ export async function writeClusterManifest(
   manifest: ClusterManifest,
 ): Promise<void> {
   const path = join(folder, CLUSTER_MANIFEST_NAME);
-  const unfinished = `${path}.new`;
-  await rm(unfinished, { force: true });
-  await writeSynced(unfinished, sealed(FORMAT, manifest));
-  await rename(unfinished, path);
+  // Other machines may be writing theirs.
+  const unfinished = `${path}.${randomBytes(4).toString('hex')}.new`;
+  try {
+    await writeSynced(unfinished, sealed(FORMAT, manifest));
+    await rename(unfinished, path);
+  } catch (error) {
+    await rm(unfinished, { force: true });
+    throw error;
+  }
   await syncFolder(folder);
 }
 

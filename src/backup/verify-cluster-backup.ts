@@ -7,7 +7,12 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isFault } from '../base/fault.ts';
-import { CLUSTER_MANIFEST_NAME, findNodeBackup, readClusterManifest } from './cluster-manifest.ts';
+import {
+  CLUSTER_MANIFEST_NAME,
+  findNodeBackup,
+  isUnfinishedManifest,
+  readClusterManifest,
+} from './cluster-manifest.ts';
 import type { ClusterManifest, NodeBackup } from './cluster-manifest.ts';
 import { verifyBackup } from './verify-backup.ts';
 
@@ -30,7 +35,9 @@ export interface ClusterVerdict {
 export async function verifyClusterBackup(folder: string): Promise<ClusterVerdict> {
   const manifest = await readClusterManifest(folder);
   const expected = new Set([CLUSTER_MANIFEST_NAME, ...manifest.nodes.map(({ node }) => node)]);
-  const strangers = (await readdir(folder)).filter((name) => !expected.has(name));
+  const strangers = (await readdir(folder)).filter((name) => {
+    return !expected.has(name) && !isUnfinishedManifest(name);
+  });
   const problems = strangers.map((name) => `${name} does not belong to it`);
   const nodes: NodeVerdict[] = [];
   for (const each of manifest.nodes) nodes.push(await verdictOf(folder, each));

@@ -9,8 +9,10 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { codeOf } from '../backup/backup-files.ts';
 import {
   findNodeBackup,
+  isUnfinishedManifest,
   readClusterManifest,
   writeClusterManifest,
 } from '../backup/cluster-manifest.ts';
@@ -113,17 +115,25 @@ async function mustBeOf(cluster: string, folder: string): Promise<void> {
   if (found !== cluster) throw new Error(`${folder} is a backup of ${found}, not of ${cluster}`);
 }
 
-/** A new folder, an empty one, or one that an earlier run has begun. */
+/** A new folder, an empty one, or one that another run has begun, here or on another machine. */
 async function begin(cluster: string, folder: string): Promise<void> {
-  if (!existsSync(folder)) {
-    await mkdir(folder, { mode: 0o700 });
-    return;
-  }
-  if ((await readdir(folder)).length === 0) return;
+  if (await isMade(folder)) return;
+  if ((await readdir(folder)).every(isUnfinishedManifest)) return;
   try {
     await mustBeOf(cluster, folder);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`${folder} is there already, and takes no backup: ${reason}`, { cause: error });
+  }
+}
+
+/** False: it is there already. */
+async function isMade(folder: string): Promise<boolean> {
+  try {
+    await mkdir(folder, { mode: 0o700 });
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
   }
 }

@@ -6,6 +6,7 @@
 import { existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import type { ClusterManifest } from '../../src/backup/cluster-manifest.ts';
 import { verifyClusterBackup } from '../../src/backup/verify-cluster-backup.ts';
 import { clusterBackupText, clusterVerdictText } from '../../src/cli/backup-text.ts';
 import { backUpCluster, type ClusterBackupPorts } from '../../src/cli/cluster-backup.ts';
@@ -122,6 +123,35 @@ t.test('two machines may be at one folder at the same time', async (t) => {
   });
   t.match((await here).nodes, [{ outcome: 'done' }, { outcome: 'done' }, { outcome: 'failed' }]);
   t.match(await there, { nodes: NAMES.map((node) => ({ node, outcome: 'done' })) });
+  t.match(await verifyClusterBackup(request.folder), { isSound: true, problems: [] });
+});
+
+t.test('machines whose timers go off together do not keep each other', async (t) => {
+  const folder = t.testdir();
+  const names = ['a@h', 'b@i', 'c@j', 'd@k', 'e@l'];
+  const request = { folder: join(folder, 'shared'), base: undefined };
+  const machine = async (own: string): Promise<() => Promise<ClusterManifest>> => {
+    const opened = await openBackedUp(join(folder, 'data', own), own);
+    t.teardown(() => opened.store.close());
+    const dataOf = (name: string): string => join(folder, name === own ? 'data' : '-', name);
+    return () =>
+      backUpCluster(request, {
+        cluster: 'test',
+        nodes: names.map((name) => ({ name, dataDir: dataOf(name) })) as NodeConfig[],
+        backUp: async (_, { folder: place }) =>
+          void (await made(opened.backups, { folder: place })),
+        tell: () => undefined,
+      });
+  };
+  const machines = await Promise.all(names.map(machine));
+  const manifests = await Promise.all(machines.map((begin) => begin()));
+  const ownOf = (manifest: ClusterManifest, index: number) => manifest.nodes[index]?.outcome;
+  t.same(
+    manifests.map(ownOf),
+    names.map(() => 'done'),
+  );
+  writeFileSync(join(request.folder, 'cluster-backup.json.0badcafe.new'), 'of one that was killed');
+  t.match(await machines[0]?.(), { nodes: names.map(() => ({ outcome: 'done' })) });
   t.match(await verifyClusterBackup(request.folder), { isSound: true, problems: [] });
 });
 
