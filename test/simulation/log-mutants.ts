@@ -32,6 +32,13 @@ export const LOGGING: readonly Mutant[] = [
     by: 'replica/lives.test',
   },
   {
+    name: 'segments whose accounts cannot be read count as orphans',
+    file: 'storage/log-recovery',
+    from: 'if (areAccountsKnown)',
+    to: 'if (true)',
+    by: 'storage/value-log.test',
+  },
+  {
     name: 'a scan of keys keeps what is collected',
     file: 'storage/entry-reader',
     from: 'return keysOnly !== true && headsOnly !== true;',

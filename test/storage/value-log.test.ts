@@ -5,7 +5,11 @@
 
 import t from 'tap';
 import type { Test } from 'tap';
-import { decodeLogSegmentKey, encodeLogSegmentKey } from '../../src/storage/keys.ts';
+import {
+  decodeLogSegmentKey,
+  encodeLogSegmentKey,
+  logSegmentsRange,
+} from '../../src/storage/keys.ts';
 import { LevelDbStore } from '../../src/storage/leveldb-store.ts';
 import type { LevelDbStoreOptions } from '../../src/storage/leveldb-store.ts';
 import type { WriteOperation } from '../../src/storage/store.ts';
@@ -265,6 +269,38 @@ t.test('a file without an account is asked for its pointers, and goes', async (t
     t.equal(await get(store, `key ${index}`), `key ${index}:${'x'.repeat(80)}`);
   }
   t.same(host.logged, []);
+});
+
+t.test('where accounts cannot be read, none of their segments counts as an orphan', async (t) => {
+  const { host, files, open, settle } = bench(t);
+  const first = await open();
+  await fill(first);
+  await first.close();
+  // Of an orphan all that lies behind damage would go; here it is pointed to.
+  files.damageSegment(1, 3);
+  const power = new Power(host, Infinity);
+  const real = files.database(power);
+  const { from } = logSegmentsRange();
+  const database: LevelDatabase = {
+    ...real,
+    iterator: (range) => {
+      const iterator = real.iterator(range);
+      if (!range.gte.equals(from)) return iterator;
+      return { ...iterator, nextv: () => Promise.reject(new Error('a damaged table')) };
+    },
+  };
+  const ports = { database, folder: files.folder(power), defer: soon, mayHaveForgotten: false };
+  const store = await LevelDbStore.open(host, ports, OPTIONS);
+  t.teardown(() => store.close());
+  t.ok(host.logged.includes('store.segment_accounts_unreadable'));
+  for (let index = 1; index < 40; index += 1) await store.write([put(`key ${index}`, '')]);
+  await settle();
+  t.ok(
+    (host.counters.get('store_log_segments_collected_total') ?? 0) > 0,
+    'the others are collected',
+  );
+  t.ok(files.segmentSizes().has(1));
+  t.equal(await get(store, 'key 0'), `key 0:${'x'.repeat(80)}`);
 });
 
 t.test(
