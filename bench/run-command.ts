@@ -6,15 +6,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Fault } from '../src/base/fault.ts';
-import { DevCluster } from '../src/cli/dev-cluster.ts';
-import { devNodes, writeDevConfig } from '../src/cli/dev-command.ts';
 import { credentialsOf } from '../src/cli/login-options.ts';
 import { Login } from '../src/client/credentials.ts';
 import { parseDurationMs } from '../src/config/units.ts';
 import { reportIntervalMs } from './load/report-interval.ts';
 import { findListener } from './load/process-usage.ts';
 import { StopAsked, unlessStopped } from './load/stop-asked.ts';
+import { faultEvents } from './load/phases.ts';
 import { runLoad } from './load/run.ts';
+import { runInNamespace } from './machine/user-namespace.ts';
+import { OwnCluster, needsRights } from './own-cluster.ts';
 import { eventLoopTable, steadyText, summaryTable, verdictText } from './report/terminal.ts';
 import { isSound } from './report/result.ts';
 import { makeReportFolder, writeReport } from './report/write-report.ts';
@@ -26,6 +27,7 @@ import type { StatusNode } from './load/event-loop-watch.ts';
 import type { WatchedProcess } from './load/process-usage.ts';
 import type { RunResult } from './report/result.ts';
 import type { LoginArguments } from '../src/cli/login-options.ts';
+import type { DevCluster } from '../src/cli/dev-cluster.ts';
 import type { Credentials } from '../src/client/credentials.ts';
 import type { Target } from './target/target.ts';
 import type { Workload } from './workload/workload.ts';
@@ -69,6 +71,13 @@ export async function runCommand(
   entryPoint: string,
 ): Promise<void> {
   const workload = overridden(findWorkload(name), options);
+  const command = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  const isForOwn = options.start !== undefined && needsRights(faultEvents(workload));
+  const exitCode = await runInNamespace(isForOwn, command);
+  if (exitCode !== undefined) {
+    process.exitCode = exitCode;
+    return;
+  }
   const startedAt = new Date().toISOString().replace(/\D/g, '').slice(0, 14);
   const credentials = await credentialsOf(options);
   const folder = resolve(options.out ?? join('data', 'bench', `${workload.name}-${startedAt}`));
@@ -108,8 +117,8 @@ export async function runWorkload(
   if (options.start === undefined) {
     const target = parseTarget(options.target ?? 'pb://127.0.0.1:10017', options.queryNodes);
     mustFitLogin(target, credentials !== undefined);
-    const cluster = undefined;
-    return load(workload, options, { target, credentials, cluster, dataFolder: process.cwd() });
+    const own = undefined;
+    return load(workload, options, { target, credentials, own, dataFolder: process.cwd() });
   }
   if (credentials !== undefined) {
     throw new Fault('config', 'nodes that the run starts itself have no users');
@@ -128,22 +137,23 @@ async function runOnOwnNodes(
   { entryPoint, data }: { readonly entryPoint: string; readonly data: string },
 ): Promise<RunResult> {
   const { basePort, start: nodes = 1 } = options;
-  const configPath = writeDevConfig({ nodes, basePort, data });
-  const cluster = new DevCluster({ configPath, nodes: devNodes(configPath), entryPoint });
+  const events = faultEvents(workload);
+  const own = new OwnCluster({ nodes, basePort, data, entryPoint, events });
+  const { cluster } = own;
   const stopAsked = new StopAsked();
   const { signal } = stopAsked;
-  const started = cluster.start();
+  const started = own.start();
   try {
     await unlessStopped(signal, started);
     await unlessStopped(signal, cluster.ensureBucketTypes(typesOf(workload)));
     const target = targetOf(cluster, options);
-    const place = { target, credentials: undefined, cluster, dataFolder: data, signal };
+    const place = { target, credentials: undefined, own, dataFolder: data, signal };
     return await load(workload, options, place);
   } finally {
     await cluster.stop();
     // Where it was stopped while it started, that goes on to its end.
     await started.catch(() => undefined);
-    await cluster.stop();
+    await own.stop();
     stopAsked.close();
   }
 }
@@ -151,7 +161,7 @@ async function runOnOwnNodes(
 interface Place {
   readonly target: Target;
   readonly credentials: Credentials | undefined;
-  readonly cluster: DevCluster | undefined;
+  readonly own: OwnCluster | undefined;
   readonly dataFolder: string;
   readonly signal?: AbortSignal;
 }
@@ -159,7 +169,7 @@ interface Place {
 function load(
   workload: Workload,
   options: RunArguments,
-  { target, credentials, cluster, dataFolder, signal }: Place,
+  { target, credentials, own, dataFolder, signal }: Place,
 ): Promise<RunResult> {
   const isAlone = target.kind === 'engine';
   const processes = processesFor(workload, options.processes);
@@ -170,7 +180,8 @@ function load(
     workload,
     target,
     credentials,
-    cluster,
+    cluster: own?.cluster,
+    means: own,
     dataFolder,
     signal,
     scale: options.scale,
@@ -181,8 +192,8 @@ function load(
     isLoaded: !options.load,
     verifyKeysMax: options.verify ? options.verifyKeys : 0,
     patienceMs: mustDuration('patience', options.patience),
-    statusNodes: statusNodesOf({ target, credentials, cluster }),
-    watched: cluster === undefined ? listeners(target) : () => children(cluster),
+    statusNodes: statusNodesOf({ target, credentials, own }),
+    watched: own === undefined ? listeners(target) : () => own.processes(),
   });
 }
 
@@ -232,21 +243,14 @@ function targetOf(cluster: DevCluster, options: RunArguments): Target {
   return { kind: 'pb', nodes, httpNodes };
 }
 
-function children(cluster: DevCluster): WatchedProcess[] {
-  return cluster.nodes.flatMap(({ name }) => {
-    const { pid } = cluster.mustChild(name);
-    return pid === undefined ? [] : [{ name, pid }];
-  });
-}
-
 /** Those whose HTTP API is known. */
 function statusNodesOf({
   target,
   credentials,
-  cluster,
+  own,
 }: Omit<Place, 'dataFolder' | 'signal'>): StatusNode[] {
-  if (cluster !== undefined) {
-    return cluster.nodes.map(({ name, host, httpPort: port }) => {
+  if (own !== undefined) {
+    return own.nodes.map(({ name, host, httpPort: port }) => {
       return { name, address: { host, port } };
     });
   }

@@ -4,7 +4,7 @@
  *
  * Three nodes, n=3 r=2 w=2, 1 KiB, GETs and PUTs at a steady rate through the first and the third;
  * the second is stopped (SIGSTOP) for a while again and again, as by a collector's pause or a busy
- * host, and then its disk is throttled, where the system lets us (`disk-throttle.ts`). Latencies count
+ * host, and then its disk is throttled, where the system lets us (`machine/disk-throttle.ts`). Latencies count
  * from when a request was due. Rows without faults stand before and after.
  */
 
@@ -18,7 +18,7 @@ import { DevCluster, type DevNode } from '../src/cli/dev-cluster.ts';
 import { devNodes, writeDevConfig } from '../src/cli/dev-command.ts';
 import { textTable } from '../src/cli/text-table.ts';
 import { VertebraClient } from '../src/client/client.ts';
-import { DiskThrottle } from './disk-throttle.ts';
+import { DiskThrottle } from './machine/disk-throttle.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -125,7 +125,7 @@ const nodes = devNodes(configPath);
 const [first, second, third] = nodes as [DevNode, DevNode, DevNode];
 const entryPoint = resolve(import.meta.dirname, '../src/main.js');
 const cluster = new DevCluster({ configPath, nodes, entryPoint });
-const throttle = DiskThrottle.open(data);
+const throttle = DiskThrottle.open(data, 'slow-peer');
 await cluster.start();
 const client = new VertebraClient({
   nodes: [first, third].map(({ host, pbcPort }) => ({ host, port: pbcPort })),

@@ -6,12 +6,10 @@
  */
 
 import { setTimeout as pause } from 'node:timers/promises';
-import { askNode } from '../../src/admin/admin-client.ts';
-import { adminSocketPath } from '../../src/admin/admin-socket.ts';
+import { askMember } from './ask-member.ts';
 import type { ClusterReport } from '../../src/admin/cluster-status.ts';
 import type { DevCluster, DevNode } from '../../src/cli/dev-cluster.ts';
 
-const ASK_TIMEOUT_MS = 30_000;
 const POLL_MS = 250;
 
 export interface Departure {
@@ -22,35 +20,18 @@ export interface Departure {
 
 /** Resolves when the node has left, or the signal has come; rejects where it is refused. */
 export async function leave(departure: Departure, onMark: (label: string) => void): Promise<void> {
-  const { node, signal } = departure;
-  await ask(departure, 'leave', { node: node.name });
-  await ask(departure, 'commit', { isSure: true });
+  const { cluster, node, signal } = departure;
+  const ask = (verb: string, options = {}): Promise<unknown> =>
+    askMember(cluster, { verb, options, except: node });
+  await ask('leave', { node: node.name });
+  await ask('commit', { isSure: true });
   onMark(`${node.name} hands over`);
   while (!signal.aborted) {
-    const { members } = (await ask(departure, 'status', {})) as ClusterReport;
+    const { members } = (await ask('status')) as ClusterReport;
     if (members.every(({ node: name }) => name !== node.name)) {
       onMark(`${node.name} has left`);
       return;
     }
     await pause(POLL_MS, undefined, { signal }).catch(() => undefined);
   }
-}
-
-/** Of the first other member that answers: one may just have been killed. */
-async function ask(
-  { cluster, node }: Departure,
-  verb: string,
-  options: Readonly<Record<string, unknown>>,
-): Promise<unknown> {
-  let last: unknown;
-  for (const { name, dataFolder } of cluster.nodes) {
-    if (name === node.name) continue;
-    try {
-      const request = { command: `cluster ${verb}`, arguments: options };
-      return await askNode(adminSocketPath(dataFolder), request, ASK_TIMEOUT_MS);
-    } catch (error) {
-      last = error;
-    }
-  }
-  throw last;
 }

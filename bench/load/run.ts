@@ -12,7 +12,7 @@ import { describeMachine } from '../report/machine.ts';
 import { RESULT_FORMAT, phaseRate } from '../report/result.ts';
 import { TerminalView, phaseLine, steadyText } from '../report/terminal.ts';
 import { EventLoopWatch } from './event-loop-watch.ts';
-import { FaultTimeline, requireFaultsPossible, type Links } from './faults.ts';
+import { FaultTimeline, requireFaultsPossible } from './faults.ts';
 import { faultEvents, orderOf, plannedLoops, startOf } from './phases.ts';
 import { UsageWatch } from './process-usage.ts';
 import { StopAsked, interrupted, unlessStopped } from './stop-asked.ts';
@@ -28,6 +28,7 @@ import type { Credentials } from '../../src/client/credentials.ts';
 import type { Target } from '../target/target.ts';
 import type { Workload } from '../workload/workload.ts';
 import type { StatusNode } from './event-loop-watch.ts';
+import type { FaultMeans, Links } from './faults.ts';
 import type { LoopOrder, Preparation, Report } from './messages.ts';
 import type { PlannedLoop } from './phases.ts';
 import type { WatchedProcess } from './process-usage.ts';
@@ -52,6 +53,8 @@ export interface RunOptions {
   readonly cluster: DevCluster | undefined;
   /** Between this site and another, for faults. */
   readonly links?: Links | undefined;
+  /** What can be done to its nodes for faults. */
+  readonly means?: FaultMeans | undefined;
   /** Awaited before each loop after the load, and before what was written is looked for. */
   readonly beforePhase?: ((role: PhaseRole) => Promise<void>) | undefined;
   /** Asked for each sample, because nodes come and go. */
@@ -115,7 +118,7 @@ class Run {
     this.#eventLoops = new EventLoopWatch(options.statusNodes);
     this.#series = seriesOf(options.workload.operations);
     this.#measurements = new Measurements(this.#series, options.intervalMs);
-    this.#faults = new FaultTimeline(options.cluster, (label) => this.#mark(label), options.links);
+    this.#faults = new FaultTimeline(options, (label) => this.#mark(label));
     this.#pool = new WorkerPool(options.processes, (worker, report) => {
       this.#progress[worker] = report.progress;
       this.#measurements.add(report, this.#nowMs());

@@ -209,16 +209,38 @@ const STEP = {
   arrivals: choice(['even', 'poisson'], 'Evenly spaced, or by chance.'),
 };
 
+const FAULTS = [
+  'kill',
+  'pause',
+  'leave',
+  'command',
+  'cut',
+  'join',
+  'partition',
+  'full_disk',
+  'slow_disk',
+] as const;
+export type FaultName = (typeof FAULTS)[number];
+
 const event: SettingSchema = group(
   {
     at: duration({ from: '0s', to: '30d' }, 'After the start of the phase.'),
     do: choice(
-      ['kill', 'pause', 'leave', 'command', 'cut'],
-      'SIGKILL, SIGSTOP, handing over all it owns and going, a command of the shell, or no link between two sites.',
+      FAULTS,
+      'SIGKILL, SIGSTOP, handing over all it owns and going, a command of the shell, no link between two sites, ' +
+        'one more node, no link to the other nodes, no room on its disk, or a disk of `disk_rate`.',
     ),
     node: count({ from: 1, to: 1_000, default: 1 }, 'Which node, from 1.'),
     for: duration({ from: '0s', to: '30d', default: '10s' }, 'Until it is started again.'),
     command: text('For `command`.'),
+    disk_rate: size(
+      { from: '1KiB', to: '10GiB', default: '256KiB' },
+      'What a slow disk takes in a second.',
+    ),
+    disk_size: size(
+      { from: '64MiB', to: '1024GiB', default: '512MiB' },
+      'Of the file system in memory that is to fill up.',
+    ),
   },
   ['at'],
 );

@@ -18,7 +18,7 @@ import { VALUE_SCHEMAS, WORKLOAD_SCHEMA } from './schema.ts';
 import type { Problem } from '../../src/config/document-check.ts';
 import type { SettingSchema } from '../../src/config/setting.ts';
 import type { QueryDocument } from './query-documents.ts';
-import type { ChooserName, NameForm, QueryName, TermsName } from './schema.ts';
+import type { ChooserName, FaultName, NameForm, QueryName, TermsName } from './schema.ts';
 
 export interface BucketSpec {
   readonly type: string;
@@ -81,11 +81,15 @@ export interface OperationSpec {
 
 export interface FaultEvent {
   readonly atMs: number;
-  readonly action: 'kill' | 'pause' | 'leave' | 'command' | 'cut';
+  readonly action: FaultName;
   /** From 1. */
   readonly node: number;
   readonly forMs: number;
   readonly command?: string;
+  /** Bytes a second of a slow disk. */
+  readonly diskRate?: number;
+  /** Bytes of a disk that fills up. */
+  readonly diskSize?: number;
 }
 
 /** A rate as it is written: so many a second, or a share of the best closed loop. */
@@ -307,25 +311,25 @@ function toWorkload(document: WorkloadDocument): Workload {
 }
 
 function toValue(entry: Entry): ValueSpec {
-  const bytes = (name: string): number => parseSizeBytes(String(entry[name] ?? '0B')) ?? 0;
+  const bytesOf = (name: string): number => bytes(entry[name]);
   const kind = entry['kind'] as ValueSpec['kind'];
   const shape = { kind, largeFactor: 1, largeShare: 0, spanBytes: 0 };
   const content = (entry['content'] ?? 'semi_compressible') as ValueContent;
   switch (kind) {
     case 'fixed':
-      return { ...shape, content, minBytes: bytes('size') };
+      return { ...shape, content, minBytes: bytesOf('size') };
     case 'uniform': {
-      const minBytes = bytes('from');
-      return { ...shape, content, minBytes, spanBytes: Math.max(0, bytes('to') - minBytes) };
+      const minBytes = bytesOf('from');
+      return { ...shape, content, minBytes, spanBytes: Math.max(0, bytesOf('to') - minBytes) };
     }
     case 'exponential':
-      return { ...shape, content, minBytes: bytes('min'), spanBytes: bytes('mean') };
+      return { ...shape, content, minBytes: bytesOf('min'), spanBytes: bytesOf('mean') };
     case 'semi_compressible':
       return {
         kind,
         content,
-        minBytes: bytes('min'),
-        spanBytes: bytes('mean'),
+        minBytes: bytesOf('min'),
+        spanBytes: bytesOf('mean'),
         largeFactor: Number(entry['large_factor']),
         largeShare: Number(entry['large_share']),
       };
@@ -347,6 +351,8 @@ function toStep(entry: Entry, clients: number): StepSpec {
       action: event['do'] as FaultEvent['action'],
       node: Number(event['node']),
       forMs: milliseconds(event['for']),
+      diskRate: bytes(event['disk_rate']),
+      diskSize: bytes(event['disk_size']),
       ...(event['command'] === undefined ? {} : { command: String(event['command']) }),
     })),
   };
@@ -360,4 +366,8 @@ export function parseRate(text: string): Rate {
 
 function milliseconds(text: Entry[string]): number {
   return parseDurationMs(String(text)) ?? 0;
+}
+
+function bytes(text: Entry[string]): number {
+  return parseSizeBytes(String(text ?? '0B')) ?? 0;
 }

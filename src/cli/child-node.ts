@@ -19,6 +19,8 @@ export interface ChildNodeOptions {
   /** The compiled entry point, `main.js`. */
   readonly entryPoint: string;
   readonly logPath: string;
+  /** The command that the node is run by, where it is not to be run here. */
+  readonly prefix?: readonly string[];
 }
 
 export class ChildNode {
@@ -33,11 +35,16 @@ export class ChildNode {
     this.name = options.name;
     this.logPath = options.logPath;
     const log = openSync(options.logPath, 'a');
+    const [command, ...before] = [...(options.prefix ?? []), process.execPath];
     this.#process = fork(
       options.entryPoint,
       ['start', '--config', options.configPath, '--node', options.name],
       // A process group of its own: Ctrl-C reaches the parent alone, which stops all in order.
-      { stdio: ['ignore', log, log, 'ipc'], detached: true },
+      {
+        stdio: ['ignore', log, log, 'ipc'],
+        detached: true,
+        ...(before.length > 0 && { execPath: command, execArgv: before }),
+      },
     );
     closeSync(log);
     this.#exited = new Promise((resolve) => {

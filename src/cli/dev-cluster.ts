@@ -27,6 +27,8 @@ export interface DevClusterOptions {
   readonly entryPoint: string;
   /** Default 60,000. */
   readonly readyTimeoutMs?: number;
+  /** The command that runs another one on a node's host, where that is not this machine. */
+  readonly prefixOf?: (node: DevNode) => readonly string[];
 }
 
 const STOP_TIMEOUT_MS = 30_000;
@@ -42,12 +44,23 @@ export class DevCluster {
     this.#options = options;
   }
 
+  /** Those that have been started, the last process of each. */
+  get children(): readonly ChildNode[] {
+    return [...this.#children.values()];
+  }
+
   /** Rejects with one sentence that names the port or folder that is in the way. */
-  async start(): Promise<void> {
+  async requireRoom(): Promise<void> {
     for (const node of this.nodes) {
       makeFolder(node.dataFolder);
-      await requireFreePorts(node);
+      // Those of another host cannot be tried from here.
+      if (this.#options.prefixOf === undefined) await requireFreePorts(node);
     }
+  }
+
+  /** Rejects as `requireRoom` does, or where a node does not become ready. */
+  async start(): Promise<void> {
+    await this.requireRoom();
     for (const node of this.nodes) this.launch(node);
     const timeoutMs = this.#options.readyTimeoutMs ?? 60_000;
     try {
@@ -68,6 +81,7 @@ export class DevCluster {
       configPath: this.#options.configPath,
       entryPoint: this.#options.entryPoint,
       logPath: join(node.dataFolder, 'node.log'),
+      prefix: this.#options.prefixOf?.(node) ?? [],
     });
     this.#children.set(node.name, child);
     return child;

@@ -9,13 +9,15 @@ import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
+import { Hosts } from '../../../bench/machine/hosts.ts';
+import { SmallDisk } from '../../../bench/machine/small-disk.ts';
 import { VertebraClient } from '../../../src/client/client.ts';
 import { devNodes, writeDevConfig } from '../../../src/cli/dev-command.ts';
 import type { LocatedKey } from '../../../src/admin/key-commands.ts';
 import { LoopDisk } from '../../storage/loop-disk.ts';
 import { runCommand } from '../command-line.ts';
 import { freeBasePort } from '../local-cluster.ts';
-import { Hosts, SmallDisk } from './machine.ts';
+
 import { NodeProcess } from './node-process.ts';
 import { makeRunFolder, removeDeadRuns } from './run-folder.ts';
 import { keyNamed, Recorder, valueNamed } from './recorder.ts';

@@ -1,23 +1,24 @@
 /**
- * What a chaos run takes from the machine: hosts with links of their own, and a disk that is small.
+ * Hosts on this machine, with links of their own.
  *
- * Each node lives in a network namespace on a bridge of the run's own making, so that a link can really
- * go down; each data folder that must fill up is a tmpfs. Both need the right to make them. Where the
- * machine does not allow it the run says so, and goes on without that fault.
+ * Each is a network namespace on a bridge of the run's own making, so that a link can really go down and
+ * packets between two hosts really be lost. Needs the right to make them; where the machine does not give it,
+ * who asks is told why.
  */
 
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 
 export class Hosts {
   readonly addresses: readonly string[];
   readonly #tag: string;
+  /** Of this machine, on either bridge. */
+  readonly #gateway: string;
 
-  private constructor(tag: string, addresses: readonly string[]) {
+  private constructor(tag: string, network: string, count: number) {
     this.#tag = tag;
-    this.addresses = addresses;
+    this.#gateway = `${network}.254`;
+    this.addresses = Array.from({ length: count }, (_, index) => `${network}.${index + 1}`);
   }
 
   /** Namespaces with one link each; or why there are none. */
@@ -26,13 +27,14 @@ export class Hosts {
     // Of this run alone: other runs on the machine have other networks.
     const [second, third] = randomBytes(2);
     const network = `10.${64 + ((second ?? 0) % 128)}.${third}`;
-    const addresses = Array.from({ length: count }, (_, index) => `${network}.${index + 1}`);
-    const hosts = new Hosts(tag, addresses);
+    const hosts = new Hosts(tag, network, count);
     try {
-      ip('link', 'add', `${tag}b`, 'type', 'bridge');
-      ip('addr', 'add', `${network}.254/24`, 'dev', `${tag}b`);
-      ip('link', 'set', `${tag}b`, 'up');
-      for (const [index, address] of addresses.entries()) hosts.#add(index, address);
+      for (const bridge of [`${tag}b`, `${tag}a`]) {
+        ip('link', 'add', bridge, 'type', 'bridge');
+        ip('link', 'set', bridge, 'up');
+      }
+      ip('addr', 'add', `${hosts.#gateway}/24`, 'dev', `${tag}b`);
+      for (const [index, address] of hosts.addresses.entries()) hosts.#add(index, address);
       return hosts;
     } catch (error) {
       hosts.close();
@@ -44,7 +46,7 @@ export class Hosts {
 
   /** What a command is preceded by, so that it runs on that host. */
   prefix(index: number): readonly string[] {
-    return ['ip', 'netns', 'exec', this.#name(index)];
+    return ['nsenter', `--net=/run/netns/${this.#name(index)}`];
   }
 
   /** Takes the host's link down, or brings it up again. */
@@ -52,10 +54,23 @@ export class Hosts {
     ip('link', 'set', `${this.#tag}h${index}`, isUp ? 'up' : 'down');
   }
 
+  /**
+   * Puts a host on the other bridge, where it reaches only this machine and who is there too, or takes it
+   * back. Packets to the others are lost without a word.
+   */
+  setApart(index: number, isApart: boolean): void {
+    const [own, home, away] = [`${this.#tag}h${index}`, `${this.#tag}b`, `${this.#tag}a`];
+    const route = `${this.addresses[index] ?? ''}/32`;
+    ip('link', 'set', own, 'master', isApart ? away : home);
+    // From here it is reached wherever it is.
+    if (isApart) ip('route', 'replace', route, 'dev', away, 'src', this.#gateway);
+    else ip('route', 'del', route);
+  }
+
   /** Idempotent; the processes on the hosts must have ended. */
   close(): void {
     for (const index of this.addresses.keys()) attempt('netns', 'del', this.#name(index));
-    attempt('link', 'del', `${this.#tag}b`);
+    for (const bridge of [`${this.#tag}b`, `${this.#tag}a`]) attempt('link', 'del', bridge);
   }
 
   #add(index: number, address: string): void {
@@ -73,46 +88,6 @@ export class Hosts {
 
   #name(index: number): string {
     return `${this.#tag}n${index}`;
-  }
-}
-
-/** A file system of its own in a folder, which a ballast file can fill. */
-export class SmallDisk {
-  readonly #folder: string;
-
-  private constructor(folder: string) {
-    this.#folder = folder;
-  }
-
-  /** Undefined: the machine does not allow it. */
-  static mount(folder: string, sizeMib: number): SmallDisk | undefined {
-    mkdirSync(folder, { recursive: true });
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeMib}m`, 'tmpfs', folder], {
-        stdio: 'pipe',
-      });
-      return new SmallDisk(folder);
-    } catch {
-      return undefined;
-    }
-  }
-
-  /** Leaves only so much room. */
-  fill(leftBytes: number): void {
-    const { bavail, bsize } = statfsSync(this.#folder);
-    writeFileSync(this.#ballast(), Buffer.alloc(Math.max(0, bavail * bsize - leftBytes)));
-  }
-
-  free(): void {
-    rmSync(this.#ballast(), { force: true });
-  }
-
-  unmount(): void {
-    execFileSync('umount', ['--lazy', this.#folder], { stdio: 'pipe' });
-  }
-
-  #ballast(): string {
-    return join(this.#folder, 'ballast');
   }
 }
 

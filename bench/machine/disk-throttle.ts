@@ -10,6 +10,7 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync
 import { join } from 'node:path';
 
 const ROOT = '/sys/fs/cgroup';
+const PROBE_BYTES_PER_SECOND = 1_000_000_000;
 
 export class DiskThrottle {
   readonly #group: string;
@@ -22,15 +23,27 @@ export class DiskThrottle {
     this.#device = device;
   }
 
-  /** For processes that write to the disk of `folder`; undefined where the system has no such limit. */
-  static open(folder: string): DiskThrottle | undefined {
+  /**
+   * For processes that write to the disk of `folder`; undefined where the system has no such limit, or the
+   * folder is on no disk of its own, as a tmpfs or an overlay.
+   */
+  static open(folder: string, name: string): DiskThrottle | undefined {
     const home = [join(ROOT, 'blkio'), ROOT].find((path) => isBlockController(path));
     if (home === undefined) return undefined;
-    const group = join(home, `vertebra-bench-${process.pid}`);
+    const group = join(home, `vertebra-bench-${process.pid}-${name}`);
     try {
       mkdirSync(group);
-      return new DiskThrottle(group, home, diskOf(folder));
     } catch {
+      return undefined;
+    }
+    try {
+      const throttle = new DiskThrottle(group, home, diskOf(folder));
+      // What the kernel does not know as a disk it says now, and not under the load.
+      throttle.limit(PROBE_BYTES_PER_SECOND);
+      throttle.limit(undefined);
+      return throttle;
+    } catch {
+      rmdirSync(group);
       return undefined;
     }
   }
