@@ -12,13 +12,13 @@ import { parseDurationMs } from '../src/config/units.ts';
 import { reportIntervalMs } from './load/report-interval.ts';
 import { findListener } from './load/process-usage.ts';
 import { StopAsked, unlessStopped } from './load/stop-asked.ts';
+import { parseBegin, parseGenerator } from './load/generators.ts';
 import { faultEvents } from './load/phases.ts';
 import { runLoad } from './load/run.ts';
 import { runInNamespace } from './machine/user-namespace.ts';
 import { OwnCluster, needsRights } from './own-cluster.ts';
-import { eventLoopTable, steadyText, summaryTable, verdictText } from './report/terminal.ts';
-import { isSound } from './report/result.ts';
-import { makeReportFolder, writeReport } from './report/write-report.ts';
+import { makeReportFolder } from './report/write-report.ts';
+import { showResult } from './show-result.ts';
 import { addressText, mustFitLogin, parseTarget } from './target/target.ts';
 import { findWorkload } from './workload/find-workload.ts';
 import { withOverrides } from './workload/scaled.ts';
@@ -48,6 +48,10 @@ export interface RunArguments extends LoginArguments {
   /** Longest wait for a steady rate. */
   readonly steady?: string;
   readonly processes?: number;
+  /** Which of several that load one cluster together, as `2/3`. */
+  readonly generator?: string;
+  /** When the loops after the load begin. */
+  readonly begin?: string;
   readonly seed: number;
   readonly timeout: string;
   readonly interval?: string;
@@ -61,8 +65,6 @@ export interface RunArguments extends LoginArguments {
   readonly repeat: number;
   readonly out?: string;
 }
-
-const ERRORS_SHOWN_MAX = 10;
 
 /** Ends with exit code 1 where an acknowledged write or delete is lost, or the run was broken off. */
 export async function runCommand(
@@ -85,26 +87,9 @@ export async function runCommand(
   if (name.endsWith('.config')) console.log(workload.about);
   for (let number = 1; number <= options.repeat; number += 1) {
     const result = await runWorkload(workload, { ...options, credentials }, entryPoint);
-    report(result, options.repeat === 1 ? folder : join(folder, String(number)));
+    showResult(result, options.repeat === 1 ? folder : join(folder, String(number)));
     if (result.brokenOff !== undefined) return;
   }
-}
-
-/** What was measured is shown first: where its report cannot be written any more it is not lost. */
-function report(result: RunResult, folder: string): void {
-  console.log(`\n${summaryTable(result)}\n`);
-  for (const phase of result.phases) {
-    if (phase.steady?.isReached === false) console.log(`${steadyText(phase)}\n`);
-  }
-  const eventLoops = eventLoopTable(result);
-  if (eventLoops !== '') console.log(`how late the nodes' event loops were:\n${eventLoops}\n`);
-  for (const { series, reason, count } of result.errors.slice(0, ERRORS_SHOWN_MAX)) {
-    console.log(`${count} errors of ${series}: ${reason}`);
-  }
-  console.log(verdictText(result));
-  writeReport(result, folder);
-  console.log(`report: ${join(folder, 'report.html')}`);
-  if (!isSound(result)) process.exitCode = 1;
 }
 
 /** Runs it, on nodes of its own where the options say so. */
@@ -172,7 +157,8 @@ function load(
   { target, credentials, own, dataFolder, signal }: Place,
 ): Promise<RunResult> {
   const isAlone = target.kind === 'engine';
-  const processes = processesFor(workload, options.processes);
+  const generator = options.generator === undefined ? undefined : parseGenerator(options.generator);
+  const processes = processesFor(workload, options.processes, generator?.of);
   if (options.processes !== undefined && processes < options.processes) {
     console.log(`${processes} worker processes: there are no more clients`);
   }
@@ -186,6 +172,8 @@ function load(
     signal,
     scale: options.scale,
     processes: isAlone ? 1 : processes,
+    generator,
+    beginAtMs: options.begin === undefined ? undefined : parseBegin(options.begin, Date.now()),
     seed: options.seed,
     timeoutMs: mustDuration('timeout', options.timeout),
     intervalMs: reportIntervalMs(workload, options.interval),
@@ -198,11 +186,21 @@ function load(
 }
 
 /** Each takes an even share of an open loop, so each must have a client. */
-export function processesFor(workload: Workload, asked: number | undefined): number {
+export function processesFor(
+  workload: Workload,
+  asked: number | undefined,
+  generators = 1,
+): number {
   const { measure, fault, recover, clients } = workload;
   const steps = [...measure, ...(fault ? [fault] : []), ...(recover ? [recover] : [])];
   const fewest = Math.min(clients, ...steps.map((step) => step.clients));
-  return Math.min(fewest, Math.max(1, asked ?? Math.floor(availableParallelism() / 4)));
+  if (fewest < generators) {
+    throw new Fault('config', `${fewest} clients are too few for ${generators} generators`);
+  }
+  return Math.min(
+    Math.floor(fewest / generators),
+    Math.max(1, asked ?? Math.floor(availableParallelism() / 4)),
+  );
 }
 
 /** With all that the command line asks for, which is judged here, before anything is started. */
@@ -216,6 +214,16 @@ export function overridden(workload: Workload, options: RunArguments): Workload 
   }
   mustDuration('timeout', options.timeout);
   mustDuration('patience', options.patience);
+  const { generator, begin, start, repeat } = options;
+  if (begin !== undefined) parseBegin(begin, Date.now());
+  if (begin !== undefined && repeat > 1) throw new Fault('config', '--begin is of one run');
+  if (generator !== undefined && start !== undefined) {
+    throw new Fault(
+      'config',
+      '--generator is for a cluster that others load too, and not for --start',
+    );
+  }
+  if (generator !== undefined) parseGenerator(generator);
   return withOverrides(workload, {
     scale: options.scale,
     durationMs:

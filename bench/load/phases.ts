@@ -76,10 +76,17 @@ function stepLabel({ loop, rate, to }: StepSpec): string {
   return `open ${rate.value}${rate.unit}${end}`;
 }
 
-/** `bestPerSecond`: of the closed loops so far, for rates that are a share of it. */
-export function startOf(planned: PlannedLoop, bestPerSecond: number): PhaseStart {
+/** What the rates of this generator are taken from. */
+export interface RateBasis {
+  /** Of its closed loops so far. */
+  readonly bestPerSecond: number;
+  /** That share what is so many operations a second in all. */
+  readonly generators: number;
+}
+
+export function startOf(planned: PlannedLoop, basis: RateBasis): PhaseStart {
   const { name, role, step } = planned;
-  const { from, to } = ratesOf(step, bestPerSecond);
+  const { from, to } = ratesOf(step, basis);
   return {
     name,
     role,
@@ -91,7 +98,7 @@ export function startOf(planned: PlannedLoop, bestPerSecond: number): PhaseStart
 
 export function orderOf(
   { step, operationsMax }: PlannedLoop,
-  bestPerSecond: number,
+  basis: RateBasis,
   processes: number,
 ): LoopOrder {
   const { clients, durationMs } = step;
@@ -100,23 +107,20 @@ export function orderOf(
       operationsMax === undefined ? {} : { operationsMax: Math.ceil(operationsMax / processes) };
     return { loop: 'closed', clients, durationMs, ...own };
   }
-  const { from, to } = ratesOf(step, bestPerSecond);
+  const { from, to } = ratesOf(step, basis);
   const rates = { fromPerSecond: from / processes, toPerSecond: to / processes };
   const pieces = ratePieces(rates, step.steps, durationMs);
   return { loop: 'open', clients, durationMs, pieces, arrivals: step.arrivals };
 }
 
-function ratesOf(
-  step: StepSpec,
-  bestPerSecond: number,
-): { readonly from: number; readonly to: number } {
+function ratesOf(step: StepSpec, basis: RateBasis): { readonly from: number; readonly to: number } {
   if (step.loop === 'closed' || step.rate === undefined) return { from: 0, to: 0 };
-  const from = perSecond(step.rate, bestPerSecond);
-  return { from, to: step.to === undefined ? from : perSecond(step.to, bestPerSecond) };
+  const from = perSecond(step.rate, basis);
+  return { from, to: step.to === undefined ? from : perSecond(step.to, basis) };
 }
 
-function perSecond({ value, unit }: Rate, bestPerSecond: number): number {
-  if (unit === '/s') return Math.max(0.001, value);
+function perSecond({ value, unit }: Rate, { bestPerSecond, generators }: RateBasis): number {
+  if (unit === '/s') return Math.max(0.001, value / generators);
   if (bestPerSecond === 0) {
     throw new Fault('config', `a rate of ${value}% needs a closed loop before it that succeeded`);
   }

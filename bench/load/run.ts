@@ -11,6 +11,7 @@ import { Measurements } from '../report/measurements.ts';
 import { describeMachine } from '../report/machine.ts';
 import { RESULT_FORMAT, phaseRate } from '../report/result.ts';
 import { TerminalView, phaseLine, steadyText } from '../report/terminal.ts';
+import { awaitBegin } from './generators.ts';
 import { EventLoopWatch } from './event-loop-watch.ts';
 import { FaultTimeline, requireFaultsPossible } from './faults.ts';
 import { faultEvents, orderOf, plannedLoops, startOf } from './phases.ts';
@@ -23,7 +24,14 @@ import { WorkerPool } from './worker-pool.ts';
 import { describeTarget } from '../target/target.ts';
 import type { DevCluster } from '../../src/cli/dev-cluster.ts';
 import type { PhaseStart } from '../report/measurements.ts';
-import type { Mark, PhaseResult, PhaseRole, ResourceSample, RunResult } from '../report/result.ts';
+import type {
+  GeneratorShare,
+  Mark,
+  PhaseResult,
+  PhaseRole,
+  ResourceSample,
+  RunResult,
+} from '../report/result.ts';
 import type { Credentials } from '../../src/client/credentials.ts';
 import type { Target } from '../target/target.ts';
 import type { Workload } from '../workload/workload.ts';
@@ -41,6 +49,10 @@ export interface RunOptions {
   readonly credentials?: Credentials | undefined;
   readonly scale: number;
   readonly processes: number;
+  /** Where others load the same cluster; each has as many processes. */
+  readonly generator?: GeneratorShare | undefined;
+  /** Milliseconds since 1970, when the loops begin. */
+  readonly beginAtMs?: number | undefined;
   readonly seed: number;
   readonly timeoutMs: number;
   readonly intervalMs: number;
@@ -72,6 +84,7 @@ const TICK_MS = 250;
 const SAMPLES_USUAL = 20_000;
 /** In a shorter time the kernel has not counted enough to say anything. */
 const BORDER_SPACING_MS = 100;
+const ALONE: GeneratorShare = { number: 1, of: 1 };
 /** Of a core, for each worker process. */
 const SATURATED_SHARE = 0.9;
 
@@ -145,6 +158,7 @@ class Run {
     let brokenOff: string | undefined;
     try {
       if (workload.load.fill && !isLoaded) await this.#load();
+      await this.#awaitOthers();
       for (const planned of plannedLoops(workload)) await this.#loop(planned);
       this.#faults.markUnfinished();
       if (isVerifiable && this.#options.verifyKeysMax > 0) verdict = await this.#verify();
@@ -164,6 +178,7 @@ class Run {
       scale: this.#options.scale,
       processes: this.#options.processes,
       machine,
+      ...(this.#options.generator && { generator: this.#options.generator }),
       phases: this.#measurements.phases.map((phase) => phase.result(this.#series, this.#nodes)),
       intervalMs: this.#options.intervalMs,
       timeline: this.#measurements.timeline,
@@ -197,7 +212,8 @@ class Run {
   #preparation(index: number, keepsSiblings: readonly boolean[] | undefined): Preparation {
     const { workload, target, credentials, processes, seed, timeoutMs, verifyKeysMax, isLoaded } =
       this.#options;
-    const share = { index, count: processes };
+    const { number, of } = this.#options.generator ?? ALONE;
+    const share = { index: (number - 1) * processes + index, count: of * processes };
     const run = this.#run;
     return {
       kind: 'prepare',
@@ -214,10 +230,28 @@ class Run {
     };
   }
 
+  async #awaitOthers(): Promise<void> {
+    const { beginAtMs } = this.#options;
+    if (beginAtMs === undefined) return;
+    const say = (line: string): void => this.#view.say(line);
+    await awaitBegin(beginAtMs, { signal: this.#signal, say });
+  }
+
+  /** Of so many of all generators. */
+  #ownClients(clients: number): number {
+    const { number, of } = this.#options.generator ?? ALONE;
+    const { processes } = this.#options;
+    const shares = Array.from({ length: processes }, (_, index) =>
+      Math.ceil((clients - (number - 1) * processes - index) / (of * processes)),
+    );
+    return shares.reduce((sum, share) => sum + Math.max(0, share), 0);
+  }
+
   async #load(): Promise<void> {
     const { load, settleMs } = this.#options.workload;
     const { clients } = load;
-    const start = { name: 'load', role: 'load', loop: 'closed', clients } as const;
+    const own = this.#ownClients(clients);
+    const start = { name: 'load', role: 'load', loop: 'closed', clients: own } as const;
     await this.#phase({ ...start, offeredPerSecond: undefined }, undefined, (phase) =>
       this.#pool.order(() => ({ kind: 'load', phase, clients })),
     );
@@ -228,8 +262,11 @@ class Run {
 
   async #loop(planned: PlannedLoop): Promise<void> {
     await this.#options.beforePhase?.(planned.role);
-    const start = startOf(planned, this.#bestPerSecond);
-    const order = orderOf(planned, this.#bestPerSecond, this.#options.processes);
+    const { of: generators } = this.#options.generator ?? ALONE;
+    const basis = { bestPerSecond: this.#bestPerSecond, generators };
+    const whole = startOf(planned, basis);
+    const start = { ...whole, clients: this.#ownClients(whole.clients) };
+    const order = orderOf(planned, basis, this.#options.processes);
     const { durationMs, events } = planned.step;
     if (planned.role === 'steady') {
       await this.#awaitSteadyRate(start, order);

@@ -42,7 +42,7 @@ ${resourceCharts(result).join('\n') || '<p>none was seen</p>'}
 <h2>Event loops of the nodes</h2>${eventLoopSection(result)}
 <h2>Errors</h2>${errorTable(result)}
 <h2>The generator</h2>${generatorTable(result)}
-<h2>The machine</h2>${machineTable(result)}
+<h2>The machine</h2>${machineTables(result)}
 </body></html>
 `;
 }
@@ -261,6 +261,15 @@ function generatorTable(result: RunResult): string {
   ]);
   const heading = ['phase', 'loop', 'clients', 'ok/s', 'offered/s', 'never started'];
   return table([...heading, 'cores: load + gathering', 'event loop late by, ms'], rows);
+}
+
+/** Of each generator. */
+function machineTables(result: RunResult): string {
+  const { generators = [] } = result;
+  if (generators.length === 0) return machineTable(result);
+  return generators
+    .map((one) => `<p>${escapeHtml(one.name)}</p>${machineTable({ ...result, ...one })}`)
+    .join('\n');
 }
 
 function machineTable({ machine, ...result }: RunResult): string {

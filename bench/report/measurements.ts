@@ -8,14 +8,14 @@
 
 import { BATCH_INTERVAL_MS } from '../load/messages.ts';
 import { samplesOf } from '../load/recorder.ts';
-import { encodeHistogram, isCounted, newHistogram } from './result.ts';
+import { encodeHistogram, isCounted, newHistogram, summarize } from './result.ts';
 import type { Histogram } from 'hdr-histogram-js';
 import type { OwnCost } from '../load/messages.ts';
 import type { Batch, Sample } from '../load/recorder.ts';
 import type { SteadyState } from '../load/steady-state.ts';
 import type { Series } from '../load/series.ts';
 import type { EventLoopDelays } from './event-loops.ts';
-import type { Interval, IntervalSeries, PhaseResult, PhaseRole, SeriesResult } from './result.ts';
+import type { Interval, PhaseResult, PhaseRole, SeriesResult } from './result.ts';
 
 interface Tally {
   readonly intended: Histogram;
@@ -280,27 +280,6 @@ function addToInterval({ bySeries }: OpenInterval, sample: Sample): void {
     own.ok += 1;
     own.histogram.recordValue(sample.intendedMicros);
   }
-}
-
-function summarize(
-  series: string,
-  histogram: Histogram,
-  counts: { readonly ok: number; readonly errors: number },
-): IntervalSeries {
-  const isEmpty = histogram.totalCount === 0;
-  const at = (percentile: number): number =>
-    isEmpty ? 0 : histogram.getValueAtPercentile(percentile);
-  return {
-    series,
-    ...counts,
-    min: at(0),
-    mean: isEmpty ? 0 : histogram.mean,
-    p50: at(50),
-    p95: at(95),
-    p99: at(99),
-    p999: at(99.9),
-    max: isEmpty ? 0 : histogram.maxValue,
-  };
 }
 
 function seriesResult(

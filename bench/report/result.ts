@@ -68,6 +68,8 @@ export interface IntervalSeries {
   readonly p99: number;
   readonly p999: number;
   readonly max: number;
+  /** Of two digits, compressed, base64; older results have none. */
+  readonly histogram?: string;
 }
 
 export interface Interval {
@@ -95,6 +97,21 @@ export interface Mark {
   readonly label: string;
 }
 
+/** One of several generators that loaded a cluster together. */
+export interface GeneratorShare {
+  /** From 1. */
+  readonly number: number;
+  readonly of: number;
+}
+
+/** Of a result that several were merged into. */
+export interface MergedGenerator {
+  readonly name: string;
+  readonly startedAt: string;
+  readonly machine: Machine;
+  readonly processes: number;
+}
+
 export interface RunResult {
   readonly format: typeof RESULT_FORMAT;
   readonly workload: string;
@@ -105,6 +122,9 @@ export interface RunResult {
   readonly scale: number;
   readonly processes: number;
   readonly machine: Machine;
+  /** Where there are others. */
+  readonly generator?: GeneratorShare;
+  readonly generators?: readonly MergedGenerator[];
   readonly phases: readonly PhaseResult[];
   readonly intervalMs: number;
   readonly timeline: readonly Interval[];
@@ -155,6 +175,29 @@ export function mergeHistograms(parts: readonly string[]): Histogram {
   const merged = newHistogram();
   for (const part of parts) merged.add(decodeHistogram(part));
   return merged;
+}
+
+/** What is kept of an interval. */
+export function summarize(
+  series: string,
+  histogram: Histogram,
+  counts: { readonly ok: number; readonly errors: number },
+): IntervalSeries {
+  const isEmpty = histogram.totalCount === 0;
+  const at = (percentile: number): number =>
+    isEmpty ? 0 : histogram.getValueAtPercentile(percentile);
+  return {
+    series,
+    ...counts,
+    min: at(0),
+    mean: isEmpty ? 0 : histogram.mean,
+    p50: at(50),
+    p95: at(95),
+    p99: at(99),
+    p999: at(99.9),
+    max: isEmpty ? 0 : histogram.maxValue,
+    histogram: encodeHistogram(histogram),
+  };
 }
 
 const COUNTED: ReadonlySet<PhaseRole> = new Set(['measure', 'fault', 'recover']);

@@ -37,6 +37,15 @@ export function addBenchCommands(program: Command, entryPoint: string): void {
       compareCommand(before, after, failWorse);
     });
   bench
+    .command('merge')
+    .description('results of generators that loaded one cluster at once, as one report')
+    .argument('<result...>', 'results, or their folders')
+    .requiredOption('--out <folder>', 'where the report goes')
+    .action(async (results: string[], { out }: { out: string }) => {
+      const { mergeCommand } = await import('../../bench/merge-command.ts');
+      mergeCommand(results, out);
+    });
+  bench
     .command('suite')
     .description('every figure of the baseline in ten minutes, on nodes of its own')
     .option('--base-port <port>', 'as for dev', wholeNumber, 24_000)
@@ -69,6 +78,8 @@ function addRun(bench: Command, entryPoint: string): void {
     .option('--steady <time>', 'longest wait for a rate that has come to rest; 0s: none')
     .option('--without <operations>', 'operations of the workload to leave out, with commas')
     .option('--processes <count>', 'worker processes', positive)
+    .option('--generator <k/n>', 'the k-th of n that load one cluster together; see merge')
+    .option('--begin <time>', 'when the loops after the load begin, as 2026-11-24T12:00:00Z')
     .option('--seed <number>', 'what keys and values are drawn from', wholeNumber, 1)
     .option('--timeout <time>', 'of one request', '10s')
     .option('--interval <time>', 'of the reports over time; 1s, or 10s for long runs')
