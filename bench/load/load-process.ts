@@ -41,6 +41,8 @@ export class LoadProcess {
   readonly #recorder: Recorder;
   readonly #operations: Operations;
   readonly #clients = new Map<number, LoadClient>();
+  /** Of the clients; they are closed at the end. */
+  readonly #sessions: Session[] = [];
   readonly #keepsSiblings: readonly boolean[];
   readonly #lag = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
   readonly #timer: NodeJS.Timeout;
@@ -87,6 +89,11 @@ export class LoadProcess {
         'config',
         `${workload.name} has queries (${asks.name}), which ${target.kind} cannot answer`,
       );
+    }
+    const watched = workload.operations.find(({ op }) => op === 'put_visible');
+    if (watched !== undefined && driver.nodes.length < 2) {
+      const text = `${watched.name} asks another node whether it shows what was written: the target has only one`;
+      throw new Fault('config', text);
     }
     const session = driver.open(share.index);
     const posted = workload.operations.filter(({ op }) => op === 'query_api');
@@ -195,10 +202,18 @@ export class LoadProcess {
     if (known !== undefined) return known;
     const { share, seed } = this.#preparation;
     const id = share.index + index * share.count;
-    const session: Session = this.#driver.open(id);
-    const client = { id, session, random: clientRandom(seed, id) };
+    const session = this.#open(id);
+    const watchers: Session[] = [];
+    const watcher = (number: 0 | 1): Session => (watchers[number] ??= this.#open(id + 1));
+    const client = { id, session, watcher, random: clientRandom(seed, id) };
     this.#clients.set(index, client);
     return client;
+  }
+
+  #open(preferred: number): Session {
+    const session = this.#driver.open(preferred);
+    this.#sessions.push(session);
+    return session;
   }
 
   #keeps(ledgerNumber: number): boolean {
@@ -223,7 +238,7 @@ export class LoadProcess {
   async #close(): Promise<void> {
     clearInterval(this.#timer);
     this.#lag.disable();
-    for (const { session } of this.#clients.values()) session.close();
+    for (const session of this.#sessions) session.close();
     await this.#driver.close();
   }
 }

@@ -9,9 +9,11 @@
 import { isFault } from '../../src/base/fault.ts';
 import { SeededRandom } from '../../src/cli/demo/patient-records.ts';
 import { utf8ToByteString } from '../../src/base/bytes.ts';
+import { parseDurationMs } from '../../src/config/units.ts';
 import { fillQuery } from '../workload/query-documents.ts';
 import { makeRange, makeTerms } from '../workload/index-terms.ts';
 import { numberSeries } from './series.ts';
+import { awaitSeen, lookForTerm, lookForValue } from './visibility.ts';
 import { stampsOf } from './stamp.ts';
 import type { ByteString } from '../../src/base/bytes.ts';
 import type { QueryRequest, ReadAnswer, Session, WriteContent } from '../target/session.ts';
@@ -21,7 +23,8 @@ import type { LoadClock } from './clock.ts';
 import type { KeySet, ProcessKeys } from './process-keys.ts';
 import type { OutcomeName, Recorder } from './recorder.ts';
 import type { SeriesOfOperation } from './series.ts';
-import type { TrackedKey, TrackedWrites } from './tracked-writes.ts';
+import type { Watched } from './visibility.ts';
+import type { KeyWatch, TrackedKey, TrackedWrites } from './tracked-writes.ts';
 
 export interface OperationParts {
   readonly clock: LoadClock;
@@ -37,6 +40,8 @@ export interface LoadClient {
   /** Of all processes. */
   readonly id: number;
   readonly session: Session;
+  /** To other nodes than `session`'s, one request each at a time; opened when they are first asked. */
+  readonly watcher: (number: 0 | 1) => Session;
   readonly random: SeededRandom;
 }
 
@@ -53,6 +58,11 @@ interface Step {
 }
 
 const SWEEP_MAX = 100;
+/** Of answers of requests that are no plain success. */
+const PART_OUTCOMES: ReadonlyMap<unknown, Outcome> = new Map([
+  ['conflict', 'conflict'],
+  ['superseded', 'silent'],
+]);
 
 export class Operations {
   readonly #workload: Workload;
@@ -133,6 +143,8 @@ export class Operations {
         return this.#query(step);
       case 'query_api':
         return this.#queryApi(step);
+      case 'put_visible':
+        return this.#putVisible(step);
       case 'sweep':
         return this.#sweep(step);
     }
@@ -162,17 +174,70 @@ export class Operations {
     return 'ok';
   }
 
-  async #insert({ client, set, spec }: Step): Promise<Outcome> {
+  /** Writes, and waits until another node shows it; the time of each is a part of its own. */
+  async #putVisible(step: Step): Promise<Outcome> {
+    const { client, set } = step;
     const { keys, writes } = this.#parts;
-    const queue = keys.queueOf(set, client.id);
-    const owned = keys.ownedBy(set, client.id);
-    const number = queue?.next() ?? owned?.next() ?? set.shared?.add() ?? 0;
-    const content = this.#content(client, spec);
+    const own = set.shared?.own(client.random);
+    const number = own ?? this.#newNumber(client, set);
+    const content = this.#content(client, step.spec);
     const tracked = keys.tracked(set, number);
-    await writes.put(client.session, tracked, { ...content, basis: undefined });
-    queue?.confirm();
+    const watch = writes.watch(tracked.number);
+    try {
+      await this.#timed(step, 'put', () =>
+        writes.put(client.session, tracked, { ...content, watch, basis: undefined }),
+      );
+      if (own === undefined) this.#confirm(client, set);
+      await this.#awaitVisible(step, { content, key: tracked.key, run: this.#parts.run }, watch);
+    } finally {
+      writes.unwatch(tracked.number, watch);
+    }
+    return 'ok';
+  }
+
+  async #awaitVisible(step: Step, watched: Watched, key: KeyWatch): Promise<void> {
+    const { client, spec } = step;
+    const { clock } = this.#parts;
+    const endMs = clock.nowMs() + (parseDurationMs(spec.within ?? '') ?? 0);
+    const writtenAt = client.session.node;
+    const parts = [
+      ['visible', lookForValue(watched)],
+      ['indexed', lookForTerm(watched)],
+    ] as const;
+    const waits = parts.flatMap(([part, look], index) => {
+      if (look === undefined) return [];
+      const watcher = client.watcher(index as 0 | 1);
+      return this.#timed(step, part, async () => {
+        const seen = await awaitSeen(look, { clock, watcher, writtenAt, endMs, key });
+        if (seen === 'late') throw new Failure(`not ${part} within ${spec.within}`);
+        return seen;
+      });
+    });
+    // Both have ended before the client's next operation: a session does one thing at a time.
+    const ends = await Promise.allSettled(waits);
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
+  }
+
+  #newNumber({ id }: LoadClient, set: KeySet): number {
+    const { keys } = this.#parts;
+    return keys.queueOf(set, id)?.next() ?? keys.ownedBy(set, id)?.next() ?? set.shared?.add() ?? 0;
+  }
+
+  /** What was written under a new number is there. */
+  #confirm({ id }: LoadClient, set: KeySet): void {
+    const { keys } = this.#parts;
+    keys.queueOf(set, id)?.confirm();
     set.shared?.confirm();
+    const owned = keys.ownedBy(set, id);
     if (owned !== undefined) owned.count += 1;
+  }
+
+  async #insert({ client, set, spec }: Step): Promise<Outcome> {
+    const number = this.#newNumber(client, set);
+    const content = this.#content(client, spec);
+    const tracked = this.#parts.keys.tracked(set, number);
+    await this.#parts.writes.put(client.session, tracked, { ...content, basis: undefined });
+    this.#confirm(client, set);
     return 'ok';
   }
 
@@ -265,13 +330,15 @@ export class Operations {
   async #timed<T>(step: Step, part: string, ask: () => Promise<T>): Promise<T> {
     const startMs = this.#parts.clock.nowMs();
     const series = step.series.parts[part] as number;
-    let outcome: OutcomeName = 'error';
+    let outcome: Outcome = 'error';
     try {
       const answer = await ask();
-      outcome = (answer as unknown) === 'conflict' ? 'conflict' : 'ok';
+      outcome = PART_OUTCOMES.get(answer) ?? 'ok';
       return answer;
     } finally {
-      this.#record(step.client, { series, outcome }, { dueMs: startMs, startMs });
+      if (outcome !== 'silent') {
+        this.#record(step.client, { series, outcome }, { dueMs: startMs, startMs });
+      }
     }
   }
 

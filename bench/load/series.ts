@@ -7,10 +7,12 @@
 
 import type { OperationSpec } from '../workload/workload.ts';
 
-const PARTS: Readonly<Partial<Record<OperationSpec['op'], readonly string[]>>> = {
-  update: ['get', 'put'],
-  sweep: ['query', 'delete'],
-};
+function partsOf({ op, terms = 'none' }: OperationSpec): readonly string[] {
+  if (op === 'update') return ['get', 'put'];
+  if (op === 'sweep') return ['query', 'delete'];
+  if (op === 'put_visible') return ['put', 'visible', ...(terms === 'none' ? [] : ['indexed'])];
+  return [];
+}
 
 export interface Series {
   readonly name: string;
@@ -25,18 +27,18 @@ export interface SeriesOfOperation {
 }
 
 export function seriesOf(operations: readonly OperationSpec[]): readonly Series[] {
-  return operations.flatMap(({ name, op }) => [
-    { name, isPart: false },
-    ...(PARTS[op] ?? []).map((part) => ({ name: `${name}.${part}`, isPart: true })),
+  return operations.flatMap((operation) => [
+    { name: operation.name, isPart: false },
+    ...partsOf(operation).map((part) => ({ name: `${operation.name}.${part}`, isPart: true })),
   ]);
 }
 
 /** The numbers of each operation's series. */
 export function numberSeries(operations: readonly OperationSpec[]): readonly SeriesOfOperation[] {
   let next = 0;
-  return operations.map(({ op }) => {
+  return operations.map((operation) => {
     const whole = next++;
-    const parts = Object.fromEntries((PARTS[op] ?? []).map((part) => [part, next++]));
+    const parts = Object.fromEntries(partsOf(operation).map((part) => [part, next++]));
     return { whole, parts };
   });
 }

@@ -14,6 +14,12 @@ export interface TrackedKey {
   readonly key: ObjectKey;
 }
 
+/** Of one key, from before a write to it until somebody has seen it. */
+export interface KeyWatch {
+  /** Another write was under way, or has begun since: what this one wrote may never be seen. */
+  isSuperseded: boolean;
+}
+
 export interface WriterOptions {
   /** This process's number. */
   readonly writer: number;
@@ -21,9 +27,18 @@ export interface WriterOptions {
   readonly run: number;
 }
 
+type TrackedContent = WriteContent & {
+  readonly basis: readonly number[] | undefined;
+  /** That this write is watched by. */
+  readonly watch?: KeyWatch | undefined;
+};
+
 export class TrackedWrites {
   readonly #ledger: Ledger;
   readonly #options: WriterOptions;
+  /** Writes under way, by key. */
+  readonly #underWay = new Map<number, number>();
+  readonly #watches = new Map<number, Set<KeyWatch>>();
   #sequence = 0;
 
   constructor(ledger: Ledger, options: WriterOptions) {
@@ -31,12 +46,27 @@ export class TrackedWrites {
     this.#options = options;
   }
 
+  /** To be ended; a write of one's own is put under it. */
+  watch(number: number): KeyWatch {
+    const watch = { isSuperseded: (this.#underWay.get(number) ?? 0) > 0 };
+    const others = this.#watches.get(number) ?? new Set();
+    this.#watches.set(number, others.add(watch));
+    return watch;
+  }
+
+  unwatch(number: number, watch: KeyWatch): void {
+    const watches = this.#watches.get(number);
+    watches?.delete(watch);
+    if (watches?.size === 0) this.#watches.delete(number);
+  }
+
   /** `basis`: stamps that the context covers. The value is stamped in place. */
   async put(
     session: Session,
     { number, key }: TrackedKey,
-    { basis, ...content }: WriteContent & { readonly basis: readonly number[] | undefined },
+    { basis, watch, ...content }: TrackedContent,
   ): Promise<'stored' | 'modified'> {
+    this.#begin(number, watch);
     const stamp = this.#nextStamp();
     writeStamp(content.value, this.#options.run, stamp);
     const write = { stamp, startMs: performance.now(), isDelete: false, basis };
@@ -47,10 +77,13 @@ export class TrackedWrites {
     } catch (error) {
       this.#failed(number, write, error);
       throw error;
+    } finally {
+      this.#end(number);
     }
   }
 
   async delete(session: Session, { number, key }: TrackedKey): Promise<void> {
+    this.#begin(number, undefined);
     const stamp = this.#nextStamp();
     const write = { stamp, startMs: performance.now(), isDelete: true, basis: undefined };
     try {
@@ -59,7 +92,22 @@ export class TrackedWrites {
     } catch (error) {
       this.#failed(number, write, error);
       throw error;
+    } finally {
+      this.#end(number);
     }
+  }
+
+  #begin(number: number, own: KeyWatch | undefined): void {
+    this.#underWay.set(number, (this.#underWay.get(number) ?? 0) + 1);
+    for (const watch of this.#watches.get(number) ?? []) {
+      if (watch !== own) watch.isSuperseded = true;
+    }
+  }
+
+  #end(number: number): void {
+    const left = (this.#underWay.get(number) ?? 1) - 1;
+    if (left === 0) this.#underWay.delete(number);
+    else this.#underWay.set(number, left);
   }
 
   #nextStamp(): number {

@@ -45,7 +45,7 @@ export function withQueriesOver(objects: Driver, queries: Driver): Driver {
         get node() {
           return session.node;
         },
-        get: (key) => session.get(key),
+        get: (key, r) => session.get(key, r),
         put: (key, content) => session.put(key, content),
         delete: (key, context) => session.delete(key, context),
         query: (query) => asking.query(query),
@@ -82,9 +82,10 @@ class HttpSession implements Session {
     return this.#choice.node;
   }
 
-  async get(key: ObjectKey): Promise<ReadAnswer> {
+  async get(key: ObjectKey, r?: number): Promise<ReadAnswer> {
+    const path = `${objectPath(key)}${r === undefined ? '' : `?r=${r}`}`;
     const headers = { accept: 'multipart/mixed, */*;q=0.9' };
-    const answer = await this.#ask({ method: 'GET', path: objectPath(key), headers });
+    const answer = await this.#ask({ method: 'GET', path, headers });
     const context = contextOf(answer);
     if (answer.status === 404) return { values: [], context };
     if (answer.status === 200) return { values: [answer.body], context };

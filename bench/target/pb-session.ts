@@ -73,10 +73,10 @@ class PbSession implements Session {
     return this.#choice.node;
   }
 
-  async get(key: ObjectKey): Promise<ReadAnswer> {
+  async get(key: ObjectKey, r?: number): Promise<ReadAnswer> {
     const { content, vclock } = await this.#ask({
       request: RpbGetReq,
-      value: getFields(key, {}),
+      value: getFields(key, r === undefined ? {} : { r }),
       reply: RpbGetResp,
     });
     return { values: content.map(({ value }) => value), context: vclock };

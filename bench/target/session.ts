@@ -45,7 +45,8 @@ export interface BucketName {
 export interface Session {
   /** Index of the node that the last request went to. */
   readonly node: number;
-  get(key: ObjectKey): Promise<ReadAnswer>;
+  /** `r`: replicas that must answer; else what the bucket has. */
+  get(key: ObjectKey, r?: number): Promise<ReadAnswer>;
   /** `modified`: the condition was not met, nothing is stored. */
   put(key: ObjectKey, content: WriteContent): Promise<'stored' | 'modified'>;
   delete(key: ObjectKey, context?: Buffer): Promise<void>;

@@ -190,6 +190,21 @@ export const OPERATION_SCHEMAS: Readonly<Record<string, SettingSchema>> = {
     },
     ['op', 'keys', 'request'],
   ),
+  put_visible: group(
+    {
+      op,
+      keys,
+      value,
+      weight,
+      terms,
+      postcodes,
+      within: duration(
+        { from: '1ms', to: '1h', default: '10s' },
+        'After which what another node still does not show is an error.',
+      ),
+    },
+    ['op', 'keys', 'value'],
+  ),
   sweep: group({ op, keys, weight, query, max_results: maxResults }, ['op', 'keys', 'query']),
 };
 

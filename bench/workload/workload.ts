@@ -65,7 +65,16 @@ export interface ValueSpec {
 
 export interface OperationSpec {
   readonly name: string;
-  readonly op: 'get' | 'put' | 'insert' | 'update' | 'delete' | 'query' | 'query_api' | 'sweep';
+  readonly op:
+    | 'get'
+    | 'put'
+    | 'insert'
+    | 'update'
+    | 'delete'
+    | 'query'
+    | 'query_api'
+    | 'put_visible'
+    | 'sweep';
   readonly keys: string;
   readonly weight: number;
   readonly value?: string;
@@ -73,6 +82,8 @@ export interface OperationSpec {
   readonly postcodes?: number;
   readonly not_found?: 'fine' | 'error';
   readonly conditional?: boolean;
+  /** Of `put_visible`: a time. */
+  readonly within?: string;
   readonly query?: QueryName;
   readonly max_results?: number;
   /** Of `query_api`. */
