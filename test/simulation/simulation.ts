@@ -179,10 +179,10 @@ class Run {
     await world.drive(this.#access.end(), HEAL_LIMIT_MS);
     await world.drive(this.#buckets.end(), HEAL_LIMIT_MS);
     const { nodes, departed } = this.#cluster;
-    this.#hadDamage = [...nodes, ...departed].some(
-      ({ hasDamage, hasForgotten }) => hasDamage || hasForgotten,
-    );
-    this.#wasSetBack = nodes.some(({ wasSetBack }) => wasSetBack);
+    const all = [...nodes, ...departed];
+    this.#hadDamage = all.some(({ hasDamage, hasForgotten }) => hasDamage || hasForgotten);
+    // Who has been removed hands over what it has when it runs again, from an older disk too.
+    this.#wasSetBack = all.some(({ wasSetBack }) => wasSetBack);
     if (nodes.some(({ hasDamage }) => hasDamage)) {
       // When everyone is seen to be up again, the scrub finds what nobody reads.
       await world.runUntil(() => false, world.nowMs + SETTLE_MS);
