@@ -37,7 +37,7 @@ const SHARING_MAX_BYTES = SLAB_SIZE_BYTES / 4;
 export const FRAME_MAX_BYTES = 128 * 1024 * 1024;
 
 /** The largest message: alone in a frame it still fits, whatever the estimate missed. */
-export const MESSAGE_MAX_BYTES = 120 * 1024 * 1024;
+const MESSAGE_MAX_BYTES = 120 * 1024 * 1024;
 
 const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
@@ -74,7 +74,7 @@ export function decodeFrame(frame: Buffer): readonly unknown[] {
   return messages;
 }
 
-/** About how many bytes a value takes in a frame. */
+/** About how many bytes a value takes in a frame; names of bytes that are no ASCII take up to twice as many. */
 export function wireSize(value: WireValue): number {
   if (typeof value === 'string') return value.length + 5;
   if (typeof value !== 'object' || value === null) return 9;
@@ -82,6 +82,20 @@ export function wireSize(value: WireValue): number {
   let sizeBytes = 5;
   for (const element of value) sizeBytes += wireSize(element);
   return sizeBytes;
+}
+
+/** Whether no frame could hold `message`, whose `wireSize` is `sizeBytes`. */
+export function isTooLarge(message: WireValue, sizeBytes: number): boolean {
+  if (sizeBytes <= MESSAGE_MAX_BYTES / 2) return false;
+  return sizeBytes + bytesBeyondAscii(message) > MESSAGE_MAX_BYTES;
+}
+
+function bytesBeyondAscii(value: WireValue): number {
+  if (typeof value === 'string') return Buffer.byteLength(value) - value.length;
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return 0;
+  let count = 0;
+  for (const element of value) count += bytesBeyondAscii(element);
+  return count;
 }
 
 /** What is told instead of a message that no frame could hold. */

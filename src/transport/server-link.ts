@@ -16,7 +16,7 @@ import type { PeerHandler } from '../peer/peer.ts';
 import type { WireTuple } from '../peer/tuple-reader.ts';
 import { replyToTuple, tupleToRequest } from '../peer/wire.ts';
 import type { Defer, ServedLink } from './carrier.ts';
-import { decodeFrame, encodeFrame, MESSAGE_MAX_BYTES, tooLarge, wireSize } from './frame.ts';
+import { decodeFrame, encodeFrame, isTooLarge, tooLarge, wireSize } from './frame.ts';
 import { FrameWriter } from './frame-writer.ts';
 import type { Outgoing } from './frame-writer.ts';
 import { reasonOf, refusalToTuple, tupleToOpening } from './handshake.ts';
@@ -215,7 +215,7 @@ class Reply implements Outgoing {
 
   constructor(id: number, deadlineMs: number, fields: WireTuple) {
     const sizeBytes = wireSize(fields);
-    const isSendable = sizeBytes <= MESSAGE_MAX_BYTES;
+    const isSendable = !isTooLarge(fields, sizeBytes);
     this.#message = [id, ...(isSendable ? fields : faultFields(tooLarge(sizeBytes)))];
     this.#deadlineMs = deadlineMs;
     this.sizeBytes = isSendable ? sizeBytes : 100;

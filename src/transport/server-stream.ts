@@ -14,7 +14,7 @@ import { malformed, TupleReader } from '../peer/tuple-reader.ts';
 import type { WireTuple } from '../peer/tuple-reader.ts';
 import { streamItemToTuple, tupleToStreamRequest } from '../peer/wire.ts';
 import type { ServedStream } from './carrier.ts';
-import { decodeFrame, encodeFrame, MESSAGE_MAX_BYTES, tooLarge, wireSize } from './frame.ts';
+import { decodeFrame, encodeFrame, isTooLarge, tooLarge, wireSize } from './frame.ts';
 import { reasonOf, tupleToOpening } from './handshake.ts';
 import type { Hello } from './handshake.ts';
 import { faultFields } from './link-message.ts';
@@ -139,7 +139,7 @@ export class ServerStream {
 
   #push(entry: WireTuple): void {
     const sizeBytes = wireSize(entry);
-    if (sizeBytes > MESSAGE_MAX_BYTES) throw tooLarge(sizeBytes);
+    if (isTooLarge(entry, sizeBytes)) throw tooLarge(sizeBytes);
     this.#entries.push(entry);
     this.#entriesBytes += sizeBytes;
     if (this.#entriesBytes >= FRAME_SIZE_BYTES) {

@@ -257,6 +257,25 @@ t.test('a message that no frame could hold is refused by itself', async (t) => {
   t.ok(pair.peer.isLinked(ANSWERER));
 });
 
+t.test('names of bytes that are no ASCII count as the frame has them', async (t) => {
+  // 70 MiB here, and twice that in a frame.
+  const names = ['\xe9'.repeat(70 * 1024 * 1024) as ByteString];
+  const handler = handlerOf({
+    async *handleStream() {
+      yield { kind: 'names', names };
+    },
+  });
+  const pair = await linked(t, handler);
+  const operation = { kind: 'gset', adds: names } as const;
+  const request = { key: KEY, operation, returning: 'nothing' } as const;
+  const next = pair.peer.request(ANSWERER, ping(1), 60_000);
+  const update = pair.peer.request(ANSWERER, { verb: 'update', request }, 60_000);
+  t.equal(await codeOf(update), 'malformed');
+  t.equal(await codeOf(pair.peer.stream(ANSWERER, LIST_BUCKETS, 60_000).next()), 'malformed');
+  t.same(await next, pong(ping(1)));
+  t.equal(pair.asker.counted('peer_links_lost'), 0);
+});
+
 t.test('a connection that has gone silent is noticed, and its requests are given up', async (t) => {
   const relay = new Relay();
   t.teardown(() => relay.close());
