@@ -1,4 +1,4 @@
-/** Mutants of the links between nodes: what is said on them, and to whom. */
+/** Mutants of the links between nodes and of logins: what is said, and to whom. */
 
 import type { Mutant } from './mutants.ts';
 
@@ -46,6 +46,34 @@ export const LINKING: readonly Mutant[] = [
     file: 'cli/node-links',
     from: 'node().succession()?.refusedBy(id, remembered)',
     to: 'undefined',
+  },
+  {
+    name: 'streams show the certificates of when their link was opened',
+    file: 'transport/grpc-carrier',
+    from: 'if (newest === this.#shown)',
+    to: 'if (true)',
+    by: 'transport/tls.test',
+  },
+  {
+    name: 'of several lists of revoked certificates the first alone counts',
+    file: 'transport/pem-blocks',
+    from: 'return whole.map((block)',
+    to: 'return whole.slice(0, 1).map((block)',
+    by: 'transport/tls.test',
+  },
+  {
+    name: 'each call of a peer that refuses this node has it dialled',
+    file: 'transport/peer-link',
+    from: 'if (waitMs <= 0)',
+    to: 'if (true)',
+    by: 'transport/peer-link.test',
+  },
+  {
+    name: 'who is judged by an older state is judged for those who come after it',
+    file: 'security/known-credentials',
+    from: 'this.#underWay.clear();',
+    to: '',
+    by: 'security/known-credentials.test',
   },
   {
     name: 'a new kind of failure comes before those that have their numbers on the wire',
