@@ -11,6 +11,7 @@ import { checkServerIdentity, createSecureContext } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
 import type { ByteString } from '../base/bytes.ts';
 import { Fault } from '../base/fault.ts';
+import { certificatesIn } from '../base/pem-blocks.ts';
 
 export interface Credentials {
   readonly user: ByteString;
@@ -41,6 +42,8 @@ export class Login {
     this.password = password;
     this.#serverNames = serverNames;
     try {
+      // Of a list that is cut off TLS would take a part, and say nothing.
+      if (ca !== undefined) certificatesIn(ca);
       this.#context = createSecureContext({ minVersion: TLS_VERSION_MIN, ca, cert, key });
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);

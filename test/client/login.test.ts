@@ -78,6 +78,13 @@ t.test('a certificate is as good as a password', async (t) => {
     code: 'config',
     message: /certificates cannot be used/,
   });
+  const ca = bob.ca?.toString() ?? '';
+  for (const part of ['', 'no PEM', ca.slice(0, 200), ca + ca.slice(0, 200)]) {
+    t.throws(() => clientOf({ ...bob, ca: Buffer.from(part) }), {
+      code: 'config',
+      message: /certificates cannot be used/,
+    });
+  }
 });
 
 t.test('who is not let in is told so, and does not try again and again', async (t) => {

@@ -56,7 +56,7 @@ export const LINKING: readonly Mutant[] = [
   },
   {
     name: 'of several lists of revoked certificates the first alone counts',
-    file: 'transport/pem-blocks',
+    file: 'base/pem-blocks',
     from: 'return whole.map((block)',
     to: 'return whole.slice(0, 1).map((block)',
     by: 'transport/tls.test',

@@ -5,15 +5,19 @@
  * of what was revoked. So a file is taken apart, and used as a whole or not at all. Source: RFC 7468.
  */
 
+import { X509Certificate } from 'node:crypto';
+
 const CERTIFICATE = '(?:X509 |TRUSTED )?CERTIFICATE';
 const REVOCATION_LIST = 'X509 CRL';
 
-/** Undefined where there is none, or one is cut off. */
-export function certificatesIn(pem: Buffer): Buffer[] | undefined {
-  return blocksIn(pem, CERTIFICATE);
+/** One at least. Throws an error where there is none, or one cannot be read. */
+export function certificatesIn(pem: Buffer): readonly X509Certificate[] {
+  const blocks = blocksIn(pem, CERTIFICATE);
+  if (blocks === undefined) throw new Error('of the authorities there is none, or one is cut off');
+  return blocks.map((block) => new X509Certificate(block));
 }
 
-/** As `certificatesIn`. */
+/** Each by itself; undefined where there is none, or one is cut off. */
 export function revocationListsIn(pem: Buffer): Buffer[] | undefined {
   return blocksIn(pem, REVOCATION_LIST);
 }
