@@ -151,7 +151,7 @@ export class KeySlot {
 
   /** Removes a tombstone that all replicas have confirmed. */
   reap(): void {
-    this.#grave = this.#copy && withoutValues(this.#copy.head);
+    this.#grave = this.#copy && emptied(this.#copy.head);
     this.remove();
   }
 
@@ -235,6 +235,12 @@ export class KeySlot {
     assert(hint !== undefined, 'a change names the hints that it looks at');
     return hint;
   }
+}
+
+/** As it may be stored again: a client may have marked one as deleted that has a value. */
+function emptied(tombstone: ObjectHead): StoredObject {
+  const { context, siblings } = withoutValues(tombstone);
+  return { context, siblings: siblings.map((each) => ({ ...each, valueSizeBytes: 0 })) };
 }
 
 export interface SlotChanges {

@@ -3,6 +3,7 @@
 import t from 'tap';
 import { causalHash } from '../../src/object/causality.ts';
 import { mergeObjects } from '../../src/object/reconcile.ts';
+import { isTombstone } from '../../src/object/show.ts';
 import {
   content,
   foreignObject,
@@ -75,6 +76,22 @@ t.test('what a reaped tombstone had superseded stays dead, however late it comes
   await host.advance(1000);
   await replica.merge(KEY, place, record(theirs), undefined);
   t.same(valuesOf(await replica.get(KEY, place.partition)), ['theirs'], 'the grave is forgotten');
+});
+
+t.test('a tombstone that was stored with a value is raised without it', async (t) => {
+  const { replica, store } = await openWorld();
+  const place = placementOf(KEY);
+  const theirs = await foreignObject('theirs');
+  await replica.merge(KEY, place, record(theirs), undefined);
+  const marked = { ...content('as a client may mark it'), isTombstone: true };
+  const dead = await write(replica, KEY, { content: marked, context: theirs.context });
+  t.equal(await replica.reap(KEY, place, causalHash(dead)), true);
+
+  await replica.merge(KEY, place, record(theirs), undefined);
+  const raised = await replica.get(KEY, place.partition);
+  t.ok(raised && isTombstone(raised) && causalHash(raised).equals(causalHash(dead)));
+  t.equal(await replica.reap(KEY, place, causalHash(dead)), true);
+  await readTruth(store, propertiesOf);
 });
 
 t.test(
