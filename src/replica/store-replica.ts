@@ -18,7 +18,7 @@ import type { BucketProperties } from '../object/bucket-properties.ts';
 import type { DatatypeUpdate } from '../object/datatype-update.ts';
 import type { IndexMatch } from '../object/index-entries.ts';
 import { decodeRecord, recordCausalHash } from '../object/record.ts';
-import { isTombstone } from '../object/show.ts';
+import type { NewContent } from '../object/requests.ts';
 import type { StoredObject } from '../object/stored-object.ts';
 import type { FoldPiece, FoldScan } from '../peer/folds.ts';
 import type {
@@ -215,7 +215,7 @@ export class StoreReplica implements Replica {
     placement: Placement,
     write: CoordinatedWrite,
   ): Promise<CoordinatedOutcome> {
-    if (this.#isDiskFull() && !write.content.isTombstone) return this.#refuseData();
+    if (this.#isDiskFull() && !takesNoRoom([write.content])) return this.#refuseData();
     return this.#write(key, placement, new ContentWrite(write, placement.properties));
   }
 
@@ -252,7 +252,7 @@ export class StoreReplica implements Replica {
       this.#host.metrics.count('replica_malformed');
       return Promise.reject(new Fault('malformed', 'a record to be merged is not sound'));
     }
-    if (this.#isDiskFull() && !isTombstone(object)) return this.#refuseData();
+    if (this.#isDiskFull() && !takesNoRoom(object.siblings)) return this.#refuseData();
     return new Promise((resolve, reject) => {
       const { metrics } = this.#host;
       const settlement = { resolve, reject };
@@ -433,4 +433,11 @@ export class StoreReplica implements Replica {
     this.#writePath.forgetHead(id);
     this.#recent.forget(id);
   }
+}
+
+/** Nothing but tombstones as deletes make them; a client may mark as deleted what has a value. */
+function takesNoRoom(contents: readonly NewContent[]): boolean {
+  return contents.every(({ isTombstone, value, metadata }) => {
+    return isTombstone && value.length === 0 && Object.keys(metadata).length === 0;
+  });
 }
