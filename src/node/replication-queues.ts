@@ -15,7 +15,8 @@ import type { ByteString } from '../base/bytes.ts';
 import { Fault } from '../base/fault.ts';
 import { keyFromString, keyToString } from '../base/names.ts';
 import type { ObjectKey } from '../base/names.ts';
-import { encodeRecord, joinRecord, withValue } from '../object/record.ts';
+import { encodeRecord, joinRecord } from '../object/record.ts';
+import { emptied } from '../object/show.ts';
 import type { Failure, GetOutcome, GetRequest } from '../object/requests.ts';
 import type { StoredObject } from '../object/stored-object.ts';
 import type { OutKey } from './key-queue.ts';
@@ -76,8 +77,6 @@ const READ_TIMEOUT_MS = 5_000;
 /** How long a key rests that could not be read, or not from a majority of primaries. */
 const REST_MS = 500;
 const CONSUMERS_MAX = 256;
-
-const NO_VALUE = Buffer.alloc(0);
 
 /** By what a write certainly did nothing. */
 const DID_NOTHING: ReadonlySet<Failure['kind'] | 'not-found'> = new Set([
@@ -374,6 +373,5 @@ function objectIn(outcome: GetOutcome): Read['object'] {
   if (outcome.kind !== 'not-found') return 'unread';
   const { tombstone } = outcome;
   if (tombstone === undefined) return 'gone';
-  const siblings = tombstone.siblings.map((head) => withValue(head, NO_VALUE));
-  return { context: tombstone.context, siblings };
+  return emptied(tombstone);
 }

@@ -60,3 +60,14 @@ export function withoutValues(head: ObjectHead): StoredObject {
     siblings: head.siblings.map((sibling) => withValue(sibling, NO_VALUE)),
   };
 }
+
+/**
+ * A tombstone's head as a tombstone that can be stored: a client may have marked as deleted what has a value,
+ * and that is left behind.
+ */
+export function emptied({ context, siblings }: ObjectHead): StoredObject {
+  return {
+    context,
+    siblings: siblings.map((head) => withValue({ ...head, valueSizeBytes: 0 }, NO_VALUE)),
+  };
+}

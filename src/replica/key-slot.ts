@@ -11,7 +11,7 @@ import { byteStringToBytes, type ByteString } from '../base/bytes.ts';
 import { assert } from '../base/fault.ts';
 import type { NodeId, ObjectKey } from '../base/names.ts';
 import type { BucketProperties } from '../object/bucket-properties.ts';
-import { withoutValues } from '../object/show.ts';
+import { emptied } from '../object/show.ts';
 import type { ObjectHead, StoredObject } from '../object/stored-object.ts';
 import type { HashTree } from '../storage/hash-tree.ts';
 import type { IndexTerm } from '../storage/keys.ts';
@@ -235,12 +235,6 @@ export class KeySlot {
     assert(hint !== undefined, 'a change names the hints that it looks at');
     return hint;
   }
-}
-
-/** As it may be stored again: a client may have marked one as deleted that has a value. */
-function emptied(tombstone: ObjectHead): StoredObject {
-  const { context, siblings } = withoutValues(tombstone);
-  return { context, siblings: siblings.map((each) => ({ ...each, valueSizeBytes: 0 })) };
 }
 
 export interface SlotChanges {

@@ -136,6 +136,14 @@ t.test('a lot has objects as they are stored, tombstones too, and how old they a
   t.same(decodeRecord(items[1]?.record as Buffer), objectOf(Buffer.alloc(0), true));
 });
 
+t.test('what a client has marked as deleted goes without the value that it has', async (t) => {
+  const { queues, found, write } = world();
+  found.set('marked', { kind: 'not-found', tombstone: objectOf(Buffer.from('a value'), true) });
+  write('marked');
+  const [item] = await queues.consumer().fetch(Q);
+  t.same(decodeRecord(item?.record as Buffer), objectOf(Buffer.alloc(0), true));
+});
+
 t.test('what a connection has is out until it asks again, or ends', async (t) => {
   const { host, queues, write } = world();
   write('a', 'b');
