@@ -81,7 +81,7 @@ export function foldRegisters(registers: Registers, precision: number): Register
   return folded;
 }
 
-/** The estimated count, rounded. */
+/** The estimated count, rounded; a safe integer, also of registers that no elements could make. */
 export function estimate(registers: Registers): number {
   const count = registers.length;
   const rankMax = 64 - precisionOf(registers);
@@ -90,7 +90,8 @@ export function estimate(registers: Registers): number {
   let sum = count * tau(1 - (histogram[rankMax + 1] as number) / count);
   for (let rank = rankMax; rank >= 1; rank -= 1) sum = 0.5 * (sum + (histogram[rank] as number));
   sum += count * sigma((histogram[0] as number) / count);
-  return Math.round((count * count) / (2 * Math.LN2 * sum));
+  const estimated = Math.round((count * count) / (2 * Math.LN2 * sum));
+  return Math.min(estimated, Number.MAX_SAFE_INTEGER);
 }
 
 /** Position of the first one bit in `high` (its top `highBits` bits) and then `low`, from 1. */

@@ -57,3 +57,13 @@ t.test('folding to a lower precision gives what that precision would have made',
   }
   t.end();
 });
+
+t.test('registers that no elements could make count as many as can be told', (t) => {
+  for (const precision of [4, 14, 16]) {
+    for (const rank of [65 - precision, 64 - precision]) {
+      const full = emptyRegisters(precision).fill(rank);
+      t.equal(estimate(full), Number.MAX_SAFE_INTEGER);
+    }
+  }
+  t.end();
+});
