@@ -6,6 +6,7 @@
  */
 
 import { htmlAnswer, textAnswer, typedAnswer } from './answer.ts';
+import { utf8ToByteString } from '../../base/bytes.ts';
 import { DEFAULT_BUCKET_TYPE } from '../../base/names.ts';
 import { notPresentTerm } from '../../object/erlang-text.ts';
 import type { Answer } from './answer.ts';
@@ -39,7 +40,10 @@ export function failureToAnswer(
     case 'unavailable':
       return textAnswer(503, `Service unavailable: ${failure.reason}\n`);
     case 'precommit-failed':
-      return textAnswer(403, failure.reason ?? `${method} aborted by pre-commit hook.`);
+      return textAnswer(
+        403,
+        utf8ToByteString(failure.reason ?? `${method} aborted by pre-commit hook.`),
+      );
     case 'match-found':
       return htmlAnswer(412);
     case 'modified':

@@ -82,6 +82,7 @@ t.test('each failure has its status and its words', async (t) => {
     [{ kind: 'too-many-siblings', count: 101 }, 500, 'Error:\n{too_many_siblings,101}\n'],
     [{ kind: 'precommit-failed', reason: undefined }, 403, 'PUT aborted by pre-commit hook.'],
     [{ kind: 'precommit-failed', reason: 'no' }, 403, 'no'],
+    [{ kind: 'precommit-failed', reason: 'zu groß – 5 €' }, 403, 'zu groß – 5 €'],
   ];
   for (const [failure, status, text] of cases) {
     node.put = async () => failure;
