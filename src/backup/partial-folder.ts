@@ -35,10 +35,14 @@ export class PartialFolder {
     await rm(partial.path, { recursive: true, force: true });
     try {
       await mkdir(partial.path, { mode: 0o700 });
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error;
+      throw partial.#isOf((await partial.#readMaker()) ?? 'another');
+    }
+    try {
       await writeSynced(partial.#notePath, partial.#maker);
     } catch (error) {
-      if (codeOf(error) === 'EEXIST')
-        throw partial.#isOf((await partial.#readMaker()) ?? 'another');
+      await partial.discard();
       throw error;
     }
     return partial;
@@ -65,10 +69,10 @@ export class PartialFolder {
     return join(this.path, NOTE_NAME);
   }
 
-  /** Undefined: it is nobody's. */
+  /** Undefined: it is nobody's, or of one who was ended before it could say. */
   async #readMaker(): Promise<string | undefined> {
     try {
-      return await readFile(this.#notePath, 'utf8');
+      return (await readFile(this.#notePath, 'utf8')) || undefined;
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return undefined;
       throw error;

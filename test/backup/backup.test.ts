@@ -90,6 +90,7 @@ t.test('what is cut off is never taken for a backup', async (t) => {
   const folder = join(root, 'cut-off');
   // What a process that was killed left.
   mkdirSync(`${folder}.partial/store`, { recursive: true });
+  writeFileSync(`${folder}.partial/made-by`, '');
   backups.create({ folder, bytesPerSecond: 1000 });
   await backups.cancel();
   t.equal(backups.status().state, 'cancelled');
