@@ -11,10 +11,12 @@ import { nameToJson } from './object-line.ts';
 
 export class KeyFile {
   readonly #file: FileHandle | undefined;
+  readonly #isFile: boolean;
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(file: FileHandle | undefined) {
+  private constructor(file: FileHandle | undefined, isFile = false) {
     this.#file = file;
+    this.#isFile = isFile;
   }
 
   /** Added to if it is there; without a path nothing is written. */
@@ -23,14 +25,16 @@ export class KeyFile {
     const file = await open(path, 'a', 0o600).catch((error: NodeJS.ErrnoException) => {
       throw new Fault('config', `${path} cannot be written: ${error.code}`);
     });
+    // A terminal, a pipe or /dev/null stays as it is, for others too.
+    const isFile = (await file.stat()).isFile();
     // It may have been there, for all to read.
-    await file.chmod(0o600);
-    return new KeyFile(file);
+    if (isFile) await file.chmod(0o600);
+    return new KeyFile(file, isFile);
   }
 
   /** Begun anew. */
   async clear(): Promise<void> {
-    await this.#file?.truncate();
+    if (this.#isFile) await this.#file?.truncate();
   }
 
   async add({ type, bucket, key }: ObjectKey, outcome: string, reason?: string): Promise<void> {

@@ -12,7 +12,7 @@
  * much, and these keys count as never copied. The ledger holds keys: patient data.
  */
 
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod, mkdir, readdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Level } from 'level';
 import { byteStringToBytes } from '../base/bytes.ts';
@@ -82,6 +82,9 @@ export class Ledger {
   static async open({ folder, from, to, isReverse }: LedgerOptions): Promise<Ledger> {
     const place = resolve(folder);
     await mkdir(place, { recursive: true, mode: 0o700 });
+    const names = await readdir(place);
+    // Somebody may name a folder of the system's.
+    if (!names.includes('CURRENT') && !names.every(isOfLevelDb)) throw somethingElse(folder);
     await chmod(place, 0o700);
     const database = new Level<Buffer, Buffer>(place, {
       keyEncoding: 'buffer',
@@ -97,7 +100,7 @@ export class Ledger {
     try {
       const bytes = await database.get(NOTES_KEY);
       if (bytes === undefined && !(await isEmpty(database))) {
-        throw new Fault('config', `${folder} holds something else than a ledger`);
+        throw somethingElse(folder);
       }
       const ends = isReverse ? { first: to, second: from } : { first: from, second: to };
       const notes: Notes =
@@ -212,6 +215,15 @@ export class Ledger {
     await this.#database.batch([{ type: 'put', key: NOTES_KEY, value }], { sync: true });
     this.#notes = notes;
   }
+}
+
+/** Also what an opening leaves that was ended before there was a database. */
+function isOfLevelDb(name: string): boolean {
+  return /^(LOCK|LOG|LOG\.old|MANIFEST-\d+|\d+\.(log|dbtmp))$/.test(name);
+}
+
+function somethingElse(folder: string): Fault {
+  return new Fault('config', `${folder} holds something else than a ledger`);
 }
 
 /** Somebody may name the store of a node. */

@@ -1,6 +1,8 @@
 /** Copies between two clusters: what is carried, and what is left alone. */
 
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Level } from 'level';
 import t from 'tap';
@@ -132,6 +134,31 @@ t.test('a folder that holds something else is no ledger', async (t) => {
   await t.rejects(copyOnce(source, target, { ledger }), {
     message: /something else than a ledger/,
   });
+});
+
+t.test('a folder of somebody else is left as it is', async (t) => {
+  const folder = newFolder(t);
+  writeFileSync(join(folder, 'file'), '');
+  chmodSync(folder, 0o755);
+  const opened = Ledger.open({ folder, from: ['a:1'], to: ['b:1'], isReverse: false });
+  await t.rejects(opened, { code: 'config', message: /something else than a ledger/ });
+  t.same(readdirSync(folder), ['file']);
+  t.equal(statSync(folder).mode & 0o777, 0o755);
+  // One that was ended at its first opening goes on.
+  renameSync(join(folder, 'file'), join(folder, 'LOCK'));
+  await (await Ledger.open({ folder, from: ['a:1'], to: ['b:1'], isReverse: false })).close();
+  t.equal(statSync(folder).mode & 0o777, 0o700);
+});
+
+t.test('keys may be named to what is no file, and nothing of that is changed', async (t) => {
+  const { source, target, ledger } = await twoEnds(t);
+  await change(source, 'k', 'v');
+  const pipe = join(newFolder(t), 'pipe');
+  execFileSync('mkfifo', ['-m', '644', pipe]);
+  const reader = await open(pipe, 'r+');
+  t.teardown(() => reader.close());
+  t.match(await copyOnce(source, target, { ledger, keysTo: pipe }), { isSettled: true });
+  t.equal(statSync(pipe).mode & 0o777, 0o644);
 });
 
 t.test('a ledger is of both its ends', async (t) => {
