@@ -78,9 +78,8 @@ async function create(
   folder: string,
   options: CreateOptions,
 ): Promise<void> {
-  const parameters = parametersOf(folder, options);
-  if (options.detach === true) return ask('backup create', parameters);
-  await backUp(query, parameters);
+  if (options.detach === true) return ask('backup create', parametersOf(folder, options));
+  await backUp(query, folder, options);
   return ask('backup status', {}, backupStatusText);
 }
 
@@ -102,7 +101,7 @@ async function createAll(
       backUp: (node, { folder, base }) => {
         const { base: _, ...rest } = options;
         const own = base === undefined ? rest : { ...rest, base };
-        return backUp(queryOf(node), parametersOf(folder, own));
+        return backUp(queryOf(node), folder, own);
       },
       tell: (line) => {
         console.error(line);
@@ -149,17 +148,23 @@ function parametersOf(
 }
 
 /** Resolves when the backup is whole. */
-async function backUp(query: Query, parameters: Record<string, unknown>): Promise<void> {
-  await query('backup create', parameters);
-  const status = await ended(query);
+async function backUp(query: Query, folder: string, options: CreateOptions): Promise<void> {
+  await query('backup create', parametersOf(folder, options));
+  const status = await ended(query, folder);
   if (status.state !== 'done') throw new Error(`no backup was made: ${backupReason(status)}`);
 }
 
 /** Waits for the end of the backup under way, and tells on stderr how far it is. */
-async function ended(query: Query): Promise<BackupStatus> {
+async function ended(query: Query, own: string): Promise<BackupStatus> {
   let toldMs = performance.now();
   for (;;) {
     const status = (await query('backup status')) as BackupStatus;
+    // A node tells of the last one only.
+    const folder = status.progress?.folder ?? own;
+    if (folder !== own) {
+      const since = `another backup, to ${folder}, has begun since`;
+      throw new Error(`what became of ${own} is not known: ${since}`);
+    }
     if (status.state !== 'running') return status;
     if (performance.now() - toldMs >= TELL_MS) {
       toldMs = performance.now();
