@@ -111,7 +111,7 @@ export class BackupSegments {
       if (!isFault(error, 'store-corrupt')) throw error;
       const name = segmentFileName(extent.segment);
       const reason = `${name} of the base is damaged, and the node has collected it since: begin again`;
-      throw new Fault('store-corrupt', reason, { cause: error });
+      throw new Fault('config', reason, { cause: error });
     }
   }
 

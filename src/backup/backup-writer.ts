@@ -13,7 +13,7 @@
 import { mkdir, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Level } from 'level';
-import { Fault } from '../base/fault.ts';
+import { Fault, isFault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import { ByteRateLimit } from '../repair/byte-rate-limit.ts';
 import type { Halt } from '../repair/halt.ts';
@@ -83,7 +83,7 @@ export async function writeBackup(
       return (await writer.writeTo(partial.path, base)) && !work.halt.isSet;
     });
   } catch (error) {
-    throw diskFault(error);
+    throw withRemedy(diskFault(error));
   } finally {
     await snapshot.close();
   }
@@ -264,6 +264,16 @@ class BackupWriter {
       baseDamaged: this.#baseDamaged,
     });
   }
+}
+
+/** What is damaged in the node's store fails the backup: it would carry that on, and lack what is gone. */
+function withRemedy(error: unknown): unknown {
+  if (!isFault(error, 'store-corrupt')) return error;
+  const remedy =
+    '`vertebra admin repair scrub` finds all of it, and mends what it can from other replicas';
+  return new Fault(error.code, `the store is damaged: ${error.message}; ${remedy}`, {
+    cause: error,
+  });
 }
 
 async function mustBeFree(folder: string): Promise<void> {

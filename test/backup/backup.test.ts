@@ -225,7 +225,10 @@ t.test(
     truncateSync(needed, 100);
     const folder = join(root, 'of-robbed');
     backups.create({ folder, bytesPerSecond: FAST });
-    t.match(await ended(backups), { state: 'failed', reason: /cut short/ });
+    t.match(await ended(backups), {
+      state: 'failed',
+      reason: /cut short.*`vertebra admin repair scrub`/,
+    });
     t.equal(existsSync(folder), false);
     writeFileSync(needed, bytes);
     backups.create({ folder, bytesPerSecond: FAST });
