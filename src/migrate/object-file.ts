@@ -7,6 +7,7 @@
  * are nobody else's business: files are made for their owner alone.
  */
 
+import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import type { ReadStream } from 'node:fs';
@@ -27,6 +28,8 @@ const LINE_SIZE_MAX_BYTES = 256 * 1024 * 1024;
 
 interface Progress {
   readonly format: 1;
+  /** Which opening of the file writes to it; each draws its own. */
+  readonly writer?: string;
   readonly scope: string;
   readonly sizeBytes: number;
   readonly objects: number;
@@ -39,6 +42,7 @@ export class ObjectFileWriter {
   readonly #path: string;
   readonly #scope: string;
   readonly #file: FileHandle;
+  readonly #id = randomUUID();
   #sizeBytes: number;
   #lines: string[] = [];
   #linesSize = 0;
@@ -95,10 +99,9 @@ export class ObjectFileWriter {
       );
     }
     await file.truncate(writer.#sizeBytes);
-    if (progress === undefined) {
-      writer.#push(HEADER_LINE);
-      await writer.checkpoint(undefined);
-    }
+    if (progress === undefined) writer.#push(HEADER_LINE);
+    await writer.#flush();
+    await writer.#note(writer.cursor);
     return writer;
   }
 
@@ -109,12 +112,38 @@ export class ObjectFileWriter {
     if (this.#linesSize >= PIECE_SIZE_BYTES) await this.#flush();
   }
 
-  /** What was added is on disk, and an export that is broken off goes on at the cursor. */
+  /**
+   * What was added is on disk, and an export that is broken off goes on at the cursor. Rejects with `config` if another
+   * export has gone on with the file.
+   */
   async checkpoint(cursor: Cursor | undefined): Promise<void> {
+    await this.#mustBeOurs();
     await this.#flush();
+    await this.#note(cursor);
+  }
+
+  /** The file is whole; resolves with its size in bytes. Rejects as `checkpoint`. */
+  async finish(): Promise<number> {
+    this.#push(encodeEndLine(this.objects));
+    await this.#mustBeOurs();
+    await this.#flush();
+    // Another one's writes may lie behind it.
+    await this.#file.truncate(this.#sizeBytes);
+    await this.#file.sync();
+    await rm(progressPath(this.#path), { force: true });
+    return this.#sizeBytes;
+  }
+
+  async close(): Promise<void> {
+    await this.#last.catch(() => undefined);
+    await this.#file.close();
+  }
+
+  async #note(cursor: Cursor | undefined): Promise<void> {
     await this.#file.sync();
     const progress: Progress = {
       format: 1,
+      writer: this.#id,
       scope: this.#scope,
       sizeBytes: this.#sizeBytes,
       objects: this.objects,
@@ -126,18 +155,9 @@ export class ObjectFileWriter {
     await rename(`${path}.new`, path);
   }
 
-  /** The file is whole; resolves with its size in bytes. */
-  async finish(): Promise<number> {
-    this.#push(encodeEndLine(this.objects));
-    await this.#flush();
-    await this.#file.sync();
-    await rm(progressPath(this.#path), { force: true });
-    return this.#sizeBytes;
-  }
-
-  async close(): Promise<void> {
-    await this.#last.catch(() => undefined);
-    await this.#file.close();
+  async #mustBeOurs(): Promise<void> {
+    if ((await readProgress(this.#path))?.writer === this.#id) return;
+    throw new Fault('config', `another export goes on with ${this.#path}, or has ended it`);
   }
 
   #push(line: string): void {

@@ -94,6 +94,22 @@ t.test('an export does not go on with a file that is shorter than it was', async
   await t.rejects(exportOnce(source, file), { code: 'config', message: /is shorter than it was/ });
 });
 
+t.test('an export that another goes on with ends, and leaves that one whole', async (t) => {
+  const source = await serveEnd(t);
+  await change(source, 'a', 'a');
+  const file = join(newFolder(t), 'objects.ndjson');
+  const first = await ObjectFileWriter.open(file, scopeText(SCOPE));
+  const second = await ObjectFileWriter.open(file, scopeText(SCOPE));
+  // More than is gathered, so it is written at once.
+  await first.add('x'.repeat(5 * 1024 * 1024));
+  await t.rejects(first.checkpoint(undefined), { code: 'config', message: /another export/ });
+  await t.rejects(first.finish(), { code: 'config', message: /another export/ });
+  await first.close();
+  await second.close();
+  t.match(await exportOnce(source, file), { isResumed: true, isWhole: true, objects: 1 });
+  t.match(await importOnce(source, file), { isSettled: true, damage: undefined, objects: 1 });
+});
+
 t.test('what an export could not read before it was broken off is told by its end', async (t) => {
   const source = await serveEnd(t);
   for (const text of ['a', 'b']) await change(source, text, text);
