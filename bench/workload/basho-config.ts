@@ -24,6 +24,8 @@ const QUORUMS = /^riakc(?:_pb|lient)_(?:replies|r|w|dw|rw|pr|pw)$/;
 const OF_TARGET =
   /^(?:riakc_pb|http_raw|pb|http|replpb)_(?:ips|ports?)$|^riakclient_(?:nodes|cookie|mynode)$/;
 const OF_RUN = new Set(['code_paths', 'log_level', 'report_interval', 'test_dir']);
+/** Of a duration: until somebody stops it. */
+const ENDLESS = 'infinity';
 /** As basho_bench has them. */
 const DEFAULTS = `{mode, {rate, 5}}. {duration, 5}. {concurrent, 3}.
   {driver, basho_bench_driver_http_raw}. {operations, [{get, 4}, {put, 4}, {delete, 1}]}.
@@ -97,6 +99,9 @@ class BashoFile {
     const quorums = names.filter((key) => QUORUMS.test(key));
     const others = names.filter((key) => !isKnown(key));
     let about = `read from ${this.#name}`;
+    if (termText(this.#setting('duration')) === ENDLESS) {
+      about += `; duration ${ENDLESS}: --duration is needed`;
+    }
     if (quorums.length > 0) {
       about += `; left out: ${quorums.join(', ')}, in whose place the bucket's quorums hold`;
     }
@@ -106,9 +111,9 @@ class BashoFile {
 
   #step(clients: number): StepSpec {
     const mode = this.#setting('mode');
-    const minutes = this.#number('duration') ?? 0;
+    const given = termText(this.#setting('duration'));
+    const minutes = given === ENDLESS ? Infinity : (this.#number('duration') ?? 0);
     if (minutes <= 0) {
-      const given = termText(this.#settings.get('duration'));
       throw this.#fault(`the duration ${given} has no counterpart: give minutes`);
     }
     const durationMs = MINUTE_MS * minutes;

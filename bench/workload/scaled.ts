@@ -46,6 +46,9 @@ export function withOverrides(workload: Workload, overrides: Overrides): Workloa
     fault: workload.fault === undefined ? undefined : change(workload.fault),
     recover: workload.recover === undefined ? undefined : change(workload.recover),
   };
+  if (changed.measure.some(({ durationMs }) => durationMs === Infinity)) {
+    throw new Fault('config', `${workload.name} has no end of its own: --duration says how long`);
+  }
   const unknown = findUnknownShare(changed);
   if (unknown !== undefined) {
     const { value, unit } = unknown.rate;

@@ -5,6 +5,7 @@
 import t from 'tap';
 import { parseBashoConfig } from '../../bench/workload/basho-config.ts';
 import { SharedKeys } from '../../bench/workload/key-sets.ts';
+import { withOverrides } from '../../bench/workload/scaled.ts';
 import { SeededRandom } from '../../src/cli/demo/patient-records.ts';
 import type { KeySetSpec } from '../../bench/workload/workload.ts';
 
@@ -143,5 +144,22 @@ t.test('what cannot be read is refused in words', (t) => {
   for (const [from, to, message] of refused) {
     t.throws(() => workloadOf('', from, to), { code: 'config', message }, to);
   }
+  t.end();
+});
+
+t.test('a file without an end runs for as long as the command line says', (t) => {
+  const endless = workloadOf('', '{duration, 1}', '{duration, infinity}');
+  const overrides = {
+    scale: 1,
+    clients: undefined,
+    rate: undefined,
+    warmUpOperations: undefined,
+  };
+  const { measure } = withOverrides(endless, { ...overrides, durationMs: 60_000 });
+  t.match(measure, [{ durationMs: 60_000 }]);
+  const endlessly = () => withOverrides(endless, { ...overrides, durationMs: undefined });
+  const message = /has no end of its own: --duration says how long$/;
+  t.throws(endlessly, { code: 'config', message });
+  t.match(endless.about, /duration infinity: --duration is needed/);
   t.end();
 });

@@ -269,7 +269,7 @@ t.test('what has no counterpart in basho_bench files is refused by name', (t) =>
     ],
     ['semi_compressible', 'own_function', /the value generator {own_function,10000/],
     ['{mode, max}.', '{mode, fun() -> 1 end}.', /line 3/],
-    ['{duration, 1920}', '{duration, infinity}', /the duration infinity .*: give minutes/],
+    ['{duration, 1920}', '{duration, forever}', /the duration forever .*: give minutes/],
   ];
   for (const [from, to, message] of refused) {
     t.throws(() => parseBashoConfig('odd.config', BASHO.replace(from, to)), {
