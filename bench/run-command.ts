@@ -15,6 +15,7 @@ import { StopAsked, unlessStopped } from './load/stop-asked.ts';
 import { parseBegin, parseGenerator } from './load/generators.ts';
 import { faultEvents } from './load/phases.ts';
 import { runLoad } from './load/run.ts';
+import { makeFolders } from './make-folders.ts';
 import { runInNamespace } from './machine/user-namespace.ts';
 import { OwnCluster, needsRights } from './own-cluster.ts';
 import { makeReportFolder } from './report/write-report.ts';
@@ -108,11 +109,21 @@ export async function runWorkload(
   if (credentials !== undefined) {
     throw new Fault('config', 'nodes that the run starts itself have no users');
   }
+  if (options.data !== undefined) makeDataFolder(options.data);
   const data = options.data ?? mkdtempSync(join(tmpdir(), 'vertebra-bench-'));
   try {
     return await runOnOwnNodes(workload, options, { entryPoint, data });
   } finally {
     if (options.data === undefined) rmSync(data, { recursive: true, force: true });
+  }
+}
+
+function makeDataFolder(folder: string): void {
+  try {
+    makeFolders(folder);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Fault('config', `the data folder ${folder} cannot be used: ${why}`, { cause });
   }
 }
 

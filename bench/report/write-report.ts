@@ -2,10 +2,11 @@
  * The files of a run: `report.html`, `result.json`, the HDR log, and basho_bench's.
  */
 
-import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { HistogramLogWriter } from 'hdr-histogram-js';
 import { Fault } from '../../src/base/fault.ts';
+import { makeFolders } from '../make-folders.ts';
 import { bashoFiles } from './basho-csv.ts';
 import { htmlReport } from './html.ts';
 import { RESULT_FORMAT, decodeHistogram } from './result.ts';
@@ -16,7 +17,7 @@ const RESULT_FILE = 'result.json';
 /** Before a run of hours, and not after it, it is found out whether there is a place for its report. */
 export function makeReportFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolders(folder);
     accessSync(folder, constants.W_OK);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);

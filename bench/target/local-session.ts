@@ -8,6 +8,7 @@ import { byteStringToBytes } from '../../src/base/bytes.ts';
 import { keyToString } from '../../src/base/names.ts';
 import { openLevelDbStore } from '../../src/storage/open-leveldb.ts';
 import { SystemClock, SystemRandom } from '../../src/telemetry/system-host.ts';
+import { makeFolders } from '../make-folders.ts';
 import type { Host } from '../../src/base/host.ts';
 import type { ByteString } from '../../src/base/bytes.ts';
 import type { ObjectKey } from '../../src/base/names.ts';
@@ -45,6 +46,13 @@ function nextTurn<T>(answer: T): Promise<T> {
 
 /** One store for all sessions; it keeps the last value of a key and knows no contexts. */
 export async function engineDriver(folder: string): Promise<Driver> {
+  try {
+    // As the store would have it, if it could not wait for ever below `/proc`.
+    makeFolders(folder, 0o700);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Fault('config', `the store ${folder} cannot be opened: ${why}`, { cause });
+  }
   const store = await openLevelDbStore(quietHost(), { folder });
   const session = new EngineSession(store);
   return {

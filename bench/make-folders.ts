@@ -1,0 +1,25 @@
+/**
+ * Folders, with those above them.
+ *
+ * One step for each folder of the path, where that of Node tries again without end while the system says that a folder
+ * cannot be made because another is missing, as it does below `/proc`.
+ */
+
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+
+/** Throws what the system says; those that are there stay as they are. */
+export function makeFolders(folder: string, mode = 0o777): void {
+  const missing: string[] = [];
+  for (let path = resolve(folder); !existsSync(path); path = dirname(path)) missing.push(path);
+  for (const path of missing.reverse()) makeFolder(path, mode);
+}
+
+function makeFolder(path: string, mode: number): void {
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    // Another process may have been here.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
