@@ -16,11 +16,23 @@ import { htmlReport } from '../../bench/report/html.ts';
 import { lineChart } from '../../bench/report/line-chart.ts';
 import { Measurements } from '../../bench/report/measurements.ts';
 import { compareMeans, isSignificant } from '../../bench/report/statistics.ts';
-import { decodeHistogram, memoryText, percentileMs } from '../../bench/report/result.ts';
-import { isSound, phaseRate, phaseUsage } from '../../bench/report/result.ts';
+import {
+  decodeHistogram,
+  encodeHistogram,
+  memoryText,
+  percentileMs,
+} from '../../bench/report/result.ts';
+import {
+  isSound,
+  mergeHistograms,
+  newHistogram,
+  phaseRate,
+  phaseUsage,
+} from '../../bench/report/result.ts';
 import { phaseTotals, seriesTotals } from '../../bench/report/result.ts';
 import { summaryTable, verdictText } from '../../bench/report/terminal.ts';
 import { readResult, writeReport } from '../../bench/report/write-report.ts';
+import type { Histogram } from 'hdr-histogram-js';
 import type { Batch } from '../../bench/load/recorder.ts';
 import type { RunResult } from '../../bench/report/result.ts';
 
@@ -464,5 +476,24 @@ t.test('how late event loops were in a phase is the difference of two readings',
   const again = parseReading(LATER.replace('seconds 100', 'seconds 160'))!;
   t.match(delaysBetween('one', before, again), { isRestarted: true, counts: [[0, 3_000]] });
   t.equal(parseReading('<html>not found</html>'), undefined);
+  t.end();
+});
+
+t.test('a latency that was met more than 2^32 times is counted', (t) => {
+  for (const digits of [2, 3] as const) {
+    const near = (histogram: Histogram, percentile: number): boolean =>
+      Math.abs(histogram.getValueAtPercentile(percentile) / 1_000 - 1) < 0.01;
+    const histogram = newHistogram(digits);
+    histogram.recordValueWithCount(1_000, 2 ** 32 - 1);
+    histogram.recordValue(1_000);
+    histogram.recordValue(5);
+    t.ok(near(histogram, 50), 'it has not become none');
+    t.equal(histogram.totalCount, 2 ** 32 + 1);
+    const read = decodeHistogram(encodeHistogram(histogram));
+    t.ok(near(read, 50), 'nor when it is read');
+    const merged = mergeHistograms([encodeHistogram(read), encodeHistogram(read)]);
+    t.ok(near(merged, 1), 'nor by adding');
+    t.equal(merged.totalCount, 2 ** 33 + 2);
+  }
   t.end();
 });
