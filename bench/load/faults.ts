@@ -9,7 +9,9 @@
 import { spawn } from 'node:child_process';
 import { Fault } from '../../src/base/fault.ts';
 import { leave } from './departure.ts';
+import { callAfter } from './long-timer.ts';
 import type { DevCluster, DevNode } from '../../src/cli/dev-cluster.ts';
+import type { LongTimer } from './long-timer.ts';
 import type { FaultEvent } from '../workload/workload.ts';
 
 /** Between the sites of a run of two. */
@@ -93,7 +95,7 @@ interface Spell {
 export class FaultTimeline {
   readonly #place: FaultPlace;
   readonly #onMark: OnMark;
-  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #timers: LongTimer[] = [];
   /** Ways back that are still owed. */
   readonly #repairs = new Set<() => Promise<void>>();
   readonly #closing = new AbortController();
@@ -108,13 +110,13 @@ export class FaultTimeline {
 
   begin(events: readonly FaultEvent[]): void {
     for (const event of events) {
-      this.#timers.push(setTimeout(() => this.#strike(event), event.atMs));
+      this.#timers.push(callAfter(event.atMs, () => this.#strike(event)));
     }
   }
 
   /** Undoes what is not undone yet; a node that leaves or joins goes on with it. */
   async end(): Promise<void> {
-    for (const timer of this.#timers.splice(0)) clearTimeout(timer);
+    for (const timer of this.#timers.splice(0)) timer.cancel();
     await Promise.all([...this.#repairs].map((repair) => repair()));
   }
 
@@ -173,7 +175,7 @@ export class FaultTimeline {
       }
     };
     this.#repairs.add(repair);
-    this.#timers.push(setTimeout(() => void repair(), forMs));
+    this.#timers.push(callAfter(forMs, () => void repair()));
   }
 
   #cut(): Spell {

@@ -165,3 +165,27 @@ t.test('what cannot be done to the nodes there are is refused before the run', a
   }
   requireFaultsPossible([{ action: 'join', node: 2, atMs: 0, forMs: 0 }], { cluster, means });
 });
+
+t.test('an event that is due after weeks is not due now', async (t) => {
+  const marks: string[] = [];
+  const faults = new FaultTimeline({ cluster: undefined }, (label) => marks.push(label));
+  const event = { action: 'command', node: 1, forMs: 0 } as const;
+  const day = 86_400_000;
+  faults.begin([
+    { ...event, command: 'exit 0 # later', atMs: 25 * day },
+    { ...event, command: 'exit 0', atMs: 50 },
+  ]);
+  await until(() => marks.length > 0);
+  await faults.close();
+  t.same(marks, ['exit 0']);
+  const over: string[] = [];
+  const links = { cut: () => undefined, mend: () => over.push('mend') };
+  const cut = new FaultTimeline({ cluster: undefined, links }, (label) => over.push(label));
+  cut.begin([
+    { action: 'cut', node: 1, atMs: 0, forMs: 29 * day },
+    { ...event, command: 'exit 0', atMs: 50 },
+  ]);
+  await until(() => over.includes('exit 0'));
+  t.same(over, ['the links between the sites are cut', 'exit 0'], 'and what lasts so long lasts');
+  await cut.close();
+});
