@@ -24,6 +24,7 @@ import { verify } from './verify.ts';
 import type { Driver, Session } from '../target/session.ts';
 import type { Target } from '../target/target.ts';
 import type { OperationSpec, Workload } from '../workload/workload.ts';
+import type { Operate } from './loops.ts';
 import type { Order, OwnCost, Preparation, Report } from './messages.ts';
 import type { LoadClient } from './operations.ts';
 
@@ -154,8 +155,7 @@ export class LoadProcess {
   }
 
   async #loop({ order }: Extract<Order, { kind: 'loop' }>): Promise<number> {
-    const operate = (index: number, dueMs: number): Promise<boolean> =>
-      this.#operations.runOne(this.#client(index), dueMs);
+    const operate: Operate = (index, dueMs) => this.#operations.runOne(this.#client(index), dueMs);
     const clients = this.#shareOf(order.clients);
     const startMs = REAL_CLOCK.nowMs();
     const endMs = startMs + order.durationMs;

@@ -11,12 +11,19 @@
 import type { Arrivals } from './arrivals.ts';
 import type { LoadClock } from './clock.ts';
 
-/** A client does one operation, due at `dueMs` of the clock; false: there was nothing to do. Never rejects. */
-export type Operate = (client: number, dueMs: number) => Promise<boolean>;
+/** `idle`: there was nothing to do. */
+export type OperationEnd = 'done' | 'failed' | 'idle';
+
+/** A client does one operation, due at `dueMs` of the clock. Never rejects. */
+export type Operate = (client: number, dueMs: number) => Promise<OperationEnd>;
 
 /** Operations in a row with nothing to do before a client rests: fewer are chance, and cost no time. */
 const IDLE_MAX = 8;
 const IDLE_REST_MS = 10;
+/** Failures in a row before a client of a closed loop rests after each, longer each time. */
+const FAILED_MAX = 8;
+const FAILED_REST_MS = 10;
+const FAILED_REST_MAX_MS = 200;
 
 export interface ClosedLoopOptions {
   readonly clients: number;
@@ -34,13 +41,22 @@ export async function runClosedLoop(
   let begun = 0;
   const client = async (index: number): Promise<void> => {
     let idle = 0;
+    let failed = 0;
     for (;;) {
       const nowMs = clock.nowMs();
       if (nowMs >= options.endMs || begun >= operationsMax) return;
       begun += 1;
-      idle = (await operate(index, nowMs)) ? 0 : idle + 1;
+      const end = await operate(index, nowMs);
+      idle = end === 'idle' ? idle + 1 : 0;
+      // A target that is gone refuses at once: asking it without end would take a processor, and tell nothing.
+      failed = end === 'failed' ? failed + 1 : end === 'done' ? 0 : failed;
+      const leftMs = options.endMs - clock.nowMs();
       // Without a wait no reply to another client, and no order to stop, would ever be read.
       if (idle > 0 && idle % IDLE_MAX === 0) await clock.wait(IDLE_REST_MS);
+      else if (end === 'failed' && failed > FAILED_MAX && leftMs > 0) {
+        const restMs = FAILED_REST_MS * 2 ** Math.min(failed - FAILED_MAX - 1, 8);
+        await clock.wait(Math.min(restMs, FAILED_REST_MAX_MS, leftMs));
+      }
     }
   };
   await Promise.all(Array.from({ length: options.clients }, (_, index) => client(index)));

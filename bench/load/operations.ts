@@ -20,6 +20,7 @@ import type { QueryRequest, ReadAnswer, Session, WriteContent } from '../target/
 import type { ValueSource } from '../workload/values.ts';
 import type { OperationSpec, Workload } from '../workload/workload.ts';
 import type { LoadClock } from './clock.ts';
+import type { OperationEnd } from './loops.ts';
 import type { KeySet, ProcessKeys } from './process-keys.ts';
 import type { OutcomeName, Recorder } from './recorder.ts';
 import type { SeriesOfOperation } from './series.ts';
@@ -79,8 +80,8 @@ export class Operations {
     this.#totalWeight = workload.operations.reduce((sum, { weight }) => sum + weight, 0);
   }
 
-  /** One operation, drawn by weight; false: there was nothing to do. Never rejects. */
-  async runOne(client: LoadClient, dueMs: number): Promise<boolean> {
+  /** One operation, drawn by weight. Never rejects. */
+  async runOne(client: LoadClient, dueMs: number): Promise<OperationEnd> {
     const index = this.#draw(client.random);
     const step: Step = {
       client,
@@ -98,9 +99,9 @@ export class Operations {
       outcome = 'error';
       this.#parts.recorder.countError(series, reasonOf(error));
     }
-    if (outcome === 'silent') return false;
+    if (outcome === 'silent') return 'idle';
     this.#record(client, { series, outcome }, { dueMs, startMs });
-    return true;
+    return outcome === 'error' ? 'failed' : 'done';
   }
 
   /** Writes a key of the load phase, with what the workload's operations give such a key. */

@@ -119,12 +119,12 @@ t.test('arrivals by chance have the rate and the spread of Poisson', (t) => {
 t.test('in an open loop a latency counts from when the operation was due', async (t) => {
   const clock = new VirtualClock();
   const seen: { readonly due: number; readonly started: number; readonly ended: number }[] = [];
-  const operate = async (_client: number, dueMs: number): Promise<boolean> => {
+  const operate = async (_client: number, dueMs: number): Promise<'done'> => {
     const started = clock.nowMs();
     // The first one stalls; the others take a millisecond.
     await clock.wait(dueMs === 0 ? 100 : 1);
     seen.push({ due: dueMs, started, ended: clock.nowMs() });
-    return true;
+    return 'done';
   };
   const unstarted = await clock.drive(
     runOpenLoop(clock, operate, {
@@ -147,7 +147,7 @@ t.test('in an open loop a latency counts from when the operation was due', async
 t.test('operations that found no client before the end are counted', async (t) => {
   const clock = new VirtualClock();
   const unstarted = await clock.drive(
-    runOpenLoop(clock, () => clock.wait(50).then(() => true), {
+    runOpenLoop(clock, () => clock.wait(50).then(() => 'done' as const), {
       arrivals: arrivalsOf(100, 1_000),
       clients: 1,
       startMs: 0,
@@ -160,10 +160,10 @@ t.test('operations that found no client before the end are counted', async (t) =
 t.test('a closed loop keeps each client busy, and stops after so many', async (t) => {
   const clock = new VirtualClock();
   let count = 0;
-  const operate = async (): Promise<boolean> => {
+  const operate = async (): Promise<'done' | 'idle'> => {
     await clock.wait(10);
     count += 1;
-    return true;
+    return 'done';
   };
   await clock.drive(runClosedLoop(clock, operate, { clients: 3, endMs: 100 }));
   t.equal(count, 30);
@@ -176,14 +176,14 @@ t.test('clients of a closed loop that find nothing to do leave others their turn
   const clock = new VirtualClock();
   let idleCount = 0;
   let busyCount = 0;
-  const operate = async (client: number): Promise<boolean> => {
+  const operate = async (client: number): Promise<'done' | 'idle'> => {
     if (client === 0) {
       await clock.wait(1);
       busyCount += 1;
-      return true;
+      return 'done';
     }
     idleCount += 1;
-    return false;
+    return 'idle';
   };
   const options = { clients: 3, endMs: 100, operationsMax: 100_000 };
   await clock.drive(runClosedLoop(clock, operate, options));
@@ -194,12 +194,48 @@ t.test('clients of a closed loop that find nothing to do leave others their turn
 t.test('who finds nothing to do now and then does not rest', async (t) => {
   const clock = new VirtualClock();
   let count = 0;
-  const operate = async (): Promise<boolean> => {
+  const operate = async (): Promise<'done' | 'idle'> => {
     count += 1;
-    if (count % 8 !== 0) return false;
+    if (count % 8 !== 0) return 'idle';
     await clock.wait(1);
-    return true;
+    return 'done';
   };
   await clock.drive(runClosedLoop(clock, operate, { clients: 1, endMs: 100, operationsMax: 1e6 }));
+  t.equal(count, 800);
+});
+
+t.test(
+  'clients whose operations fail again and again rest, and soon see that it is over',
+  async (t) => {
+    const clock = new VirtualClock();
+    let failedCount = 0;
+    let doneCount = 0;
+    const operate = async (): Promise<'done' | 'failed'> => {
+      if (clock.nowMs() < 60_000) {
+        failedCount += 1;
+        return 'failed';
+      }
+      await clock.wait(1);
+      doneCount += 1;
+      return 'done';
+    };
+    const options = { clients: 2, endMs: 61_000, operationsMax: 1_000_000 };
+    await clock.drive(runClosedLoop(clock, operate, options));
+    t.ok(failedCount > 500 && failedCount < 2_000, `${failedCount} tries in a minute`);
+    t.ok(doneCount > 1_500, `${doneCount} of 2,000 when it was over`);
+  },
+);
+
+t.test('an error now and then costs no time', async (t) => {
+  const clock = new VirtualClock();
+  let count = 0;
+  const operate = async (): Promise<'done' | 'failed'> => {
+    count += 1;
+    if (count % 8 !== 0) return 'failed';
+    await clock.wait(1);
+    return 'done';
+  };
+  const options = { clients: 1, endMs: 100, operationsMax: 1e6 };
+  await clock.drive(runClosedLoop(clock, operate, options));
   t.equal(count, 800);
 });

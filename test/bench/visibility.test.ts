@@ -178,7 +178,7 @@ t.test('the write, its value and its index are each a series of the operation', 
   const store = new LateStore(30);
   const { run, recorder, names } = loaded(store, '1s');
   t.same(names, ['write', 'write.put', 'write.visible', 'write.indexed']);
-  t.equal(await run(), true);
+  t.equal(await run(), 'done');
   const samples = [...samplesOf(recorder.takeBatch())];
   const told = new Map(samples.map((one) => [names[one.series], one]));
   t.same(new Set(told.keys()), new Set(names));
@@ -194,7 +194,7 @@ t.test('the write, its value and its index are each a series of the operation', 
 
 t.test('what is not shown in time is an error of the operation', async (t) => {
   const { run, recorder, names } = loaded(new LateStore(Infinity), '50ms');
-  await run();
+  t.equal(await run(), 'failed');
   const batch = recorder.takeBatch();
   const failed = [...samplesOf(batch)].filter(({ outcome }) => outcome === 'error');
   t.same(
