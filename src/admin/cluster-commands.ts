@@ -153,6 +153,8 @@ const PLAN_REFUSALS: Readonly<Record<PlanRefusal, string>> = {
   'nothing-staged': 'There are no staged changes',
   turning: 'The transfers before are about to end: try again in a moment',
   'no-nodes': 'Cannot plan: no node would be left to own the partitions',
+  'no-voters':
+    'Cannot plan: only nodes marked as down would be left, and they could agree on nothing',
   'more-nodes-than-partitions':
     'Cannot plan: there would be more nodes than partitions, and one could not own any',
   'stale-plan':

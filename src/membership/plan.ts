@@ -33,6 +33,8 @@ export type PlanRefusal =
   | 'turning'
   /** Nobody would be left to own the partitions. */
   | 'no-nodes'
+  /** Only members marked as down would be left: nothing could be agreed on, not even their return. */
+  | 'no-voters'
   /** Some node could not own a single partition. */
   | 'more-nodes-than-partitions'
   /** The plan has changed since it was shown. */
@@ -62,6 +64,7 @@ export function planChanges(state: ClusterState): PlanOutcome {
     targetN: Math.max(...replicaCountsInUse(state)),
   });
   if (ring.kind !== 'claimed') return refused(ring.kind);
+  if (!members.some(({ status }) => status === 'valid')) return refused('no-voters');
   const { owners: nextOwners, warnings } = ring;
   const hash = hashPlan(state, members, nextOwners);
   const changes = state.staged;

@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { Epoch, NodeId } from '../../src/base/names.ts';
+import { votersOf } from '../../src/membership/agreement.ts';
 import type { ClusterState, Member } from '../../src/membership/cluster-state.ts';
 import { succeeds } from '../../src/membership/lineage.ts';
 import { effectOf } from '../../src/membership/plan-effect.ts';
@@ -136,6 +137,10 @@ t.test('what cannot be is refused by name', (t) => {
   let all = stateOf(3);
   for (const index of [0, 1, 2]) all = done(stageLeave(all, nodeOf(index)));
   t.same(planChanges(all), { kind: 'not-planned', reason: 'no-nodes' });
+  for (const stage of [stageLeave, stageForceRemove]) {
+    const last = done(stage(done(markDown(stateOf(2), nodeOf(1))), nodeOf(0)));
+    t.same(planChanges(last), { kind: 'not-planned', reason: 'no-voters' });
+  }
   let crowd = stateOf(7, 8);
   for (const index of [7, 8]) crowd = done(stageJoin(crowd, newcomer(index)));
   t.same(planChanges(crowd), { kind: 'not-planned', reason: 'more-nodes-than-partitions' });
@@ -254,6 +259,7 @@ t.test(
             if (outcome.state === undefined) continue;
             if (!succeeds(outcome.state, state)) return false;
             state = decodeState(Buffer.from(encodeState(outcome.state)));
+            if (votersOf(state).length === 0) return false;
             const named = state.members.map(({ id }) => id);
             const stagedNodes = state.staged.map(({ node }) => node);
             if (!stagedNodes.every((node) => named.includes(node))) return false;
