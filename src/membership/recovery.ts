@@ -14,7 +14,7 @@
 
 import type { Epoch, NodeId } from '../base/names.ts';
 import { majorityOf, votersOf, type AgreementRecord } from './agreement.ts';
-import type { ClusterState } from './cluster-state.ts';
+import type { ClusterState, Member } from './cluster-state.ts';
 import { commitPlan, type PlanRefusal } from './plan.ts';
 import { closeStep } from './ring-steps.ts';
 import { findMember } from './staging.ts';
@@ -57,12 +57,17 @@ export function recover(record: AgreementRecord, request: RecoveryRequest): Reco
   const lost = newest.members.map(({ id }) => id).filter((id) => !survivors.includes(id));
   const outcome = commitPlan(withoutLost(newest, lost, request.lineage), undefined);
   if (outcome.kind === 'not-planned') return outcome;
+  const { state } = outcome;
+  // Who was about to join is a member already: it cannot ask again, and waits for the next plan.
+  const staged = state.members
+    .filter(({ status }) => status === 'joining')
+    .map(({ id: node }) => ({ kind: 'join', node }) as const);
   return {
     kind: 'recovered',
     lost,
     record: {
       ...record,
-      state: outcome.state,
+      state: { ...state, staged },
       promised: undefined,
       accepted: undefined,
       // Nobody has voted in a lineage that has just begun.
@@ -76,11 +81,13 @@ function withoutLost(newest: ClusterState, lost: readonly NodeId[], lineage: str
   const epoch = (newest.epoch + EPOCH_LEAP) as Epoch;
   const closed = newest.step && closeStep(newest, { since: newest.step.since });
   const settled = closed?.kind === 'changed' ? closed.state : newest;
-  const members = settled.members.map((member) =>
-    member.status === 'down' && !lost.includes(member.id)
-      ? ({ ...member, status: 'valid' } as const)
-      : member,
-  );
+  const surviving = settled.members.filter(({ id }) => !lost.includes(id));
+  const isAnyStaying = surviving.some(({ status }) => status === 'valid' || status === 'down');
+  const members = settled.members.map((member): Member => {
+    // Those who were about to leave stay if nobody else is left to give anything to.
+    const stays = member.status === 'down' || (member.status === 'leaving' && !isAnyStaying);
+    return stays && surviving.includes(member) ? { ...member, status: 'valid' } : member;
+  });
   return {
     ...settled,
     epoch,

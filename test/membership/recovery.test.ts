@@ -6,7 +6,7 @@ import { answer, votersOf, type AgreementRecord } from '../../src/membership/agr
 import { decodeRecord, encodeRecord } from '../../src/membership/agreement-codec.ts';
 import type { ClusterState } from '../../src/membership/cluster-state.ts';
 import { successorOf } from '../../src/membership/lineage.ts';
-import { commitPlan } from '../../src/membership/plan.ts';
+import { commitPlan, planChanges } from '../../src/membership/plan.ts';
 import { recover } from '../../src/membership/recovery.ts';
 import {
   closeStep,
@@ -14,8 +14,8 @@ import {
   reportFilled,
   targetOwnersOf,
 } from '../../src/membership/ring-steps.ts';
-import { findMember, stageLeave } from '../../src/membership/staging.ts';
-import { nodeOf, stateOf } from './states.ts';
+import { findMember, stageJoin, stageLeave, type Newcomer } from '../../src/membership/staging.ts';
+import { clusterOf, nodeOf, stateOf } from './states.ts';
 
 const LINEAGE = 'c0'.repeat(16);
 const SURVIVORS = [nodeOf(0), nodeOf(3)];
@@ -102,6 +102,33 @@ t.test('a step that was open is ended, one way or the other', (t) => {
   const closed = closeStep(turning, { since });
   if (closed.kind !== 'changed') throw new Error(closed.kind);
   t.same(ownersOf(recovered(recordOf(turning)).state), ownersOf(closed.state));
+  t.end();
+});
+
+t.test('a survivor that was about to join still is, by the next plan', (t) => {
+  const newcomer = clusterOf(6).members[5] as Newcomer;
+  const joining = stageJoin(stateOf(5), newcomer);
+  if (joining.kind !== 'changed') throw new Error(joining.kind);
+  const { state } = recovered(recordOf(joining.state), [...SURVIVORS, newcomer.id]);
+  t.equal(findMember(state, newcomer.id)?.status, 'joining');
+  t.same(state.staged, [{ kind: 'join', node: newcomer.id }]);
+  const plan = planChanges(state);
+  t.ok(plan.kind === 'planned' && plan.plan.nextOwners.includes(newcomer.id));
+  const alone = recovered(recordOf(joining.state)).state;
+  t.same(alone.staged, [], 'one that is lost is not waited for');
+  t.end();
+});
+
+t.test('survivors that were all about to leave stay', (t) => {
+  const staged = stageLeave(stateOf(5), nodeOf(0));
+  if (staged.kind !== 'changed') throw new Error(staged.kind);
+  const leaving = commitPlan(staged.state, undefined);
+  if (leaving.kind !== 'changed') throw new Error(leaving.kind);
+  const { state } = recovered(recordOf(leaving.state), [nodeOf(0)]);
+  t.same(votersOf(state), [nodeOf(0)]);
+  t.equal(findMember(state, nodeOf(0))?.status, 'valid');
+  const both = recovered(recordOf(leaving.state), [nodeOf(0), nodeOf(1)]).state;
+  t.equal(findMember(both, nodeOf(0))?.status, 'leaving', 'one goes on leaving if others stay');
   t.end();
 });
 
