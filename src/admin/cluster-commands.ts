@@ -181,6 +181,8 @@ function stagingFailure(reason: StagingRefusal, node: string, successor: string)
       return `Failed: '${node}' is joining or leaving`;
     case 'too-many-members':
       return 'Failed: the cluster has as many members as it can';
+    case 'location-too-long':
+      return 'Failed: a location has 1024 characters at most';
   }
 }
 

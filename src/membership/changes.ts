@@ -53,6 +53,12 @@ export interface BucketName {
   readonly bucket: ByteString;
 }
 
+/**
+ * Kept free of properties and security, so that members can join and leave and the ring can move, however
+ * full a document is: about a kilobyte for each member there can be.
+ */
+const LAYOUT_ROOM_BYTES = 1024 * 1024;
+
 /** Riak keeps this name for its grants. */
 const RESERVED_TYPE = 'any';
 
@@ -165,7 +171,10 @@ function nextState(state: ClusterState, parts: StateParts): ChangeOutcome {
   // Compared without the epoch, so that asking for what is so already costs no agreement.
   if (encodeState({ ...state, ...parts }).equals(encodeState(state))) return { kind: 'unchanged' };
   const next = successorOf(state, parts);
-  if (encodeState(next).length > STATE_SIZE_MAX_BYTES) {
+  const sizeBytes = encodeState(next).length;
+  // What makes an overfull document smaller is always taken.
+  const isGrowing = sizeBytes > encodeState(state).length;
+  if (isGrowing && sizeBytes > STATE_SIZE_MAX_BYTES - LAYOUT_ROOM_BYTES) {
     return {
       kind: 'refused',
       refusals: [{ property: 'props', reason: 'the cluster state has no room for more' }],

@@ -7,7 +7,8 @@ import type { ByteString } from '../base/bytes.ts';
 import { Fault } from '../base/fault.ts';
 import type { Epoch } from '../base/names.ts';
 
-const NAME_LENGTH_MAX = 1024;
+/** Of names of nodes, hosts and locations, in characters. */
+export const NAME_LENGTH_MAX = 1024;
 
 export function asObject(value: unknown, what: string): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {

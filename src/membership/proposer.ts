@@ -18,7 +18,7 @@ import type { AgreementRequest, Ballot } from './agreement.ts';
 import { BallotRound, type RoundStep } from './ballot-round.ts';
 import type { ClusterState } from './cluster-state.ts';
 import { descent, succeeds } from './lineage.ts';
-import { hashState } from './state-document.ts';
+import { hashState, mustBeReadable } from './state-document.ts';
 import type { StateKeeper } from './state-keeper.ts';
 
 export interface Changed {
@@ -78,7 +78,10 @@ export class Proposer {
     this.#backoffMaxMs = options.backoffMaxMs ?? 1_000;
   }
 
-  /** Rejects with `overload` when too many wait, or with the store's fault. */
+  /**
+   * Rejects with `overload` when too many wait, with the store's fault, or with `malformed`, nothing being put
+   * to the vote, when the change makes what no document can hold.
+   */
   async propose<Refusal extends { readonly kind: string }>(
     change: StateChange<Refusal>,
     timeoutMs: number,
@@ -122,6 +125,7 @@ export class Proposer {
         const outcome = change(newest);
         if (isChanged(outcome)) {
           assert(succeeds(outcome.state, newest), 'a change makes the successor of its state');
+          mustBeReadable(outcome.state);
           attempt = { base: newest, state: outcome.state, mayTakeEffect: false };
         } else if (outcome.kind !== 'unchanged' || newest === newestOfAll) return outcome;
       }

@@ -8,6 +8,7 @@
 
 import type { NodeId } from '../base/names.ts';
 import type { ClusterState, Member, StagedChange } from './cluster-state.ts';
+import { NAME_LENGTH_MAX } from './document-values.ts';
 import { MEMBERS_MAX } from './layout-document.ts';
 import { successorOf } from './lineage.ts';
 import { nodesOf, withMembers } from './ring-steps.ts';
@@ -26,7 +27,8 @@ export type StagingRefusal =
   | 'is-down'
   /** Only a valid member can be marked as down. */
   | 'not-valid'
-  | 'too-many-members';
+  | 'too-many-members'
+  | 'location-too-long';
 
 export type StagingOutcome =
   | { readonly kind: 'changed'; readonly state: ClusterState }
@@ -87,6 +89,7 @@ export function stageLocation(
 ): StagingOutcome {
   const member = findMember(state, node);
   if (member === undefined) return refused('not-member');
+  if (location.length > NAME_LENGTH_MAX) return refused('location-too-long');
   const others = state.staged.filter((each) => each.kind !== 'location' || each.node !== node);
   const staged =
     member.location === location

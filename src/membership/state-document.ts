@@ -73,6 +73,14 @@ export function decodeState(bytes: Buffer): ClusterState {
   return state;
 }
 
+/**
+ * Throws the fault `malformed` for a state that could not be read again: who had voted on it could not start,
+ * for its record holds it.
+ */
+export function mustBeReadable(state: ClusterState): void {
+  decodeState(encodeState(state));
+}
+
 /** SHA-256 of the document, 32 bytes: equal for equal states, different for different ones. */
 export function hashState(state: ClusterState): Buffer {
   let hash = hashByState.get(state);

@@ -138,8 +138,9 @@ export class ClusterChanges {
     } catch (error) {
       if (!isFault(error)) throw error;
       // The proposal broke off in the middle, because this node's store failed or was overloaded: whether
-      // the others agreed on it all the same is not known.
-      return { kind: 'timeout', mayTakeEffect: true, because: error.message };
+      // the others agreed on it all the same is not known. What no document can hold nobody was asked about.
+      const mayTakeEffect = error.code !== 'malformed';
+      return { kind: 'timeout', mayTakeEffect, because: error.message };
     }
   }
 

@@ -17,8 +17,10 @@ import {
   effectiveBucketProperties,
   effectiveTypeProperties,
 } from '../../src/membership/effective-properties.ts';
-import { decodeState, encodeState } from '../../src/membership/state-document.ts';
-import { stateOf } from './states.ts';
+import { commitPlan } from '../../src/membership/plan.ts';
+import { stageJoin, type Newcomer } from '../../src/membership/staging.ts';
+import { decodeState, encodeState, mustBeReadable } from '../../src/membership/state-document.ts';
+import { clusterOf, stateOf } from './states.ts';
 
 const accept: PropertyCheck = (changes) => ({ kind: 'accepted', properties: changes });
 const [MAPS, PATIENTS] = [utf8ToByteString('maps'), utf8ToByteString('patients')];
@@ -144,6 +146,30 @@ t.test('what a document cannot hold is refused', (t) => {
   t.match(setBucketProperties(stateOf(1), { ...PLAIN, changes: large }, accept), {
     kind: 'refused',
   });
+  t.end();
+});
+
+t.test('a document full of properties leaves room for members and the ring', (t) => {
+  let full = stateOf(1, 1024);
+  const fill = (bytes: number) =>
+    setBucketProperties(full, { ...PLAIN, changes: { note: 'x'.repeat(bytes) } }, accept);
+  let bytes = 14 * 2 ** 20;
+  for (let step = 2 ** 20; step >= 1_024; step /= 2) {
+    if (fill(bytes + step).kind === 'changed') bytes += step;
+  }
+  full = changed(fill(bytes));
+  for (let index = 1; index < 8; index += 1) {
+    const newcomer = clusterOf(index + 1).members[index] as Newcomer;
+    const joining = stageJoin(full, newcomer);
+    if (joining.kind !== 'changed') throw new Error(joining.kind);
+    full = joining.state;
+  }
+  const filling = commitPlan(full, undefined);
+  if (filling.kind !== 'changed') throw new Error(filling.kind);
+  t.equal(filling.state.step?.unfilled.length, 7);
+  t.doesNotThrow(() => mustBeReadable(filling.state));
+  const overfull = { ...full, defaultProperties: { note: 'x'.repeat(2 ** 24) } };
+  t.equal(resetBucketProperties(overfull, PLAIN).kind, 'changed', 'it can be made smaller');
   t.end();
 });
 

@@ -134,6 +134,8 @@ t.test('what cannot be is refused by name', (t) => {
   t.equal(reasonOf(stageLeave(leaving, nodeOf(1))), 'already-leaving');
   const down = done(markDown(stateOf(3), nodeOf(1)));
   t.equal(reasonOf(stageLeave(down, nodeOf(1))), 'is-down');
+  const far = { node: nodeOf(1), location: 'x'.repeat(1_025) };
+  t.equal(reasonOf(stageLocation(stateOf(3), far)), 'location-too-long');
   let all = stateOf(3);
   for (const index of [0, 1, 2]) all = done(stageLeave(all, nodeOf(index)));
   t.same(planChanges(all), { kind: 'not-planned', reason: 'no-nodes' });

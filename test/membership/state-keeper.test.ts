@@ -268,3 +268,19 @@ t.test('more proposals than can wait are turned away', async (t) => {
   t.equal(keeper.state().epoch, 65);
   await keeper.close();
 });
+
+t.test('nothing is voted on that could not be read again', async (t) => {
+  const log = new OneFile();
+  const keeper = await openAlone(log);
+  const long = 'x'.repeat(2_000);
+  const relocate = (state: ClusterState) => {
+    const members = state.members.map((member) => ({ ...member, location: long }));
+    return { kind: 'changed', state: successorOf(state, { members }) } as const;
+  };
+  await t.rejects(new Proposer(stillHost(), keeper).propose(relocate, 100), { code: 'malformed' });
+  t.equal(keeper.state().epoch, 1);
+  await keeper.close();
+  const again = await open(log, ALONE);
+  t.equal(again.state().epoch, 1, 'the node starts again');
+  await again.close();
+});

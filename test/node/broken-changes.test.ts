@@ -13,6 +13,9 @@ t.test('overload is told as what it is', async (t) => {
   const told = { kind: 'timeout', mayTakeEffect: true, because };
   const cluster = new ClusterChanges(ports as never, options);
   t.same(await cluster.commit(undefined), told);
+  const unreadable = Promise.reject(new Fault('malformed', 'a location is no name'));
+  const unvoted = new ClusterChanges({ proposer: { propose: () => unreadable } } as never, options);
+  t.match(await unvoted.commit(undefined), { kind: 'timeout', mayTakeEffect: false });
   const security = new SecurityChanges(ports as never, options);
   t.same(await security.change('security enable', () => ({}) as never), told);
 });
