@@ -55,6 +55,8 @@ export class FullSync {
   readonly #source: Source;
   readonly #halt: Halt;
   readonly #remote: Remote;
+  /** Of one node, while it is asked for its mark. */
+  #asked: SourceQueue | undefined;
   #progress: FullSyncProgress = { buckets: 0, bucketsCompared: 0, bucketsUnknown: 0, keys: 0 };
 
   /** `remote`: default: that of the source. */
@@ -76,6 +78,7 @@ export class FullSync {
   /** What is asked of the source fails at once; `halt` has been set. */
   end(): void {
     this.#remote.close();
+    this.#asked?.close();
   }
 
   /** Throws bugs only. */
@@ -144,15 +147,18 @@ export class FullSync {
     address: NodeAddress,
     ask: (node: SourceQueue) => Promise<T>,
   ): Promise<T | undefined> {
+    if (this.#halt.isSet) throw new Fault('closed', 'the full-sync was ended');
     const login = new CurrentLogin(this.#source).get();
     const { queue } = this.#source;
     const node = new SourceQueue(this.#ports.dialler, { address, queue, login });
+    this.#asked = node;
     try {
       return await ask(node);
     } catch (error) {
       if (!isFault(error)) throw error;
       return undefined;
     } finally {
+      this.#asked = undefined;
       node.close();
     }
   }

@@ -6,10 +6,10 @@
  * its beginning; two at once, while they do not agree who is up, cost time and nothing else.
  */
 
-import type { Host } from '../base/host.ts';
+import { sleep, type Host } from '../base/host.ts';
 import { Halt } from '../repair/halt.ts';
 import { FullSync, type FullSyncProgress, type FullSyncResult } from './full-sync.ts';
-import { jittered, type ReplicationPorts, type Source } from './ports.ts';
+import { jittered, STOP_TIMEOUT_MS, type ReplicationPorts, type Source } from './ports.ts';
 
 export interface FullSyncStatus {
   /** 0: only when an operator asks. */
@@ -58,7 +58,8 @@ export class FullSyncs {
   async stop(): Promise<void> {
     this.#halt.set();
     this.#current?.end();
-    await this.#running;
+    // A fold here may wait for a member that is silent.
+    await Promise.race([this.#running, sleep(this.#host.clock, STOP_TIMEOUT_MS)]);
   }
 
   setPaused(isPaused: boolean): void {

@@ -37,6 +37,9 @@ export interface ReplicationPorts {
   readonly dialler: Dialler;
 }
 
+/** What is under way at a stop is waited for so long. */
+export const STOP_TIMEOUT_MS = 5_000;
+
 /** `delayMs`, give or take a fifth, so that those who began together do not go on together. */
 export function jittered({ random }: Pick<Host, 'random'>, delayMs: number): number {
   return delayMs * (0.8 + random.integer(401) / 1_000);

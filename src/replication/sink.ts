@@ -12,7 +12,7 @@ import { sleep } from '../base/host.ts';
 import { Halt } from '../repair/halt.ts';
 import { CurrentLogin } from './current-login.ts';
 import { Lot, SINK_TIMINGS, type SinkTimings } from './lot.ts';
-import { jittered, type ReplicationPorts, type Source } from './ports.ts';
+import { jittered, STOP_TIMEOUT_MS, type ReplicationPorts, type Source } from './ports.ts';
 import { SourceFigures, type SourceCounts } from './source-figures.ts';
 import { SourceNode, type SourceNodeStatus } from './source-node.ts';
 import { SourceQueue } from './source-queue.ts';
@@ -29,8 +29,6 @@ export interface SinkStatus extends SourceCounts {
 const LOTS_AT_ONCE = 16;
 const REST_FIRST_MS = 50;
 const REST_MAX_MS = 1_000;
-/** What is being absorbed at a stop is waited for so long. */
-const STOP_TIMEOUT_MS = 5_000;
 
 export class Sink {
   readonly figures: SourceFigures;
