@@ -7,6 +7,7 @@
 import { addressesOf } from './address.ts';
 import { NO_TYPE_FAILURE } from './phase-input.ts';
 import { termSizeBytes } from './term.ts';
+import { Fault } from '../base/fault.ts';
 import type { ByteString } from '../base/bytes.ts';
 import type { Metrics } from '../base/host.ts';
 import type { Turns } from '../base/turns.ts';
@@ -25,8 +26,11 @@ export interface SourceOptions {
   readonly timeoutMs: number;
   readonly turns: Turns;
   readonly metrics: Metrics;
+  /** Whether someone still waits: where no result comes, nothing else tells that the client has gone. */
+  readonly isWanted: () => boolean;
 }
 
+/** Throws `closed` once nobody waits for the job. */
 export async function* readInputs(
   inputs: JobInputs,
   ports: JobPorts,
@@ -36,6 +40,7 @@ export async function* readInputs(
   if (inputs.kind === 'addresses') {
     const { addresses } = inputs;
     for (let start = 0; start < addresses.length; start += BATCH_COUNT) {
+      mustBeWanted(options);
       const results = addresses.slice(start, start + BATCH_COUNT);
       if (turns.spend(termSizeBytes(results))) await turns.pass();
       yield batch(results);
@@ -50,6 +55,7 @@ export async function* readInputs(
   if (inputs.kind === 'bucket') {
     const { filter } = inputs;
     for await (const keys of ports.listKeys(type, bucket, { timeoutMs })) {
+      mustBeWanted(options);
       const passing = filter === undefined ? keys : await filterKeys(keys, filter, options);
       if (passing.length > 0) yield batch(addressesOf(inputs, passing));
     }
@@ -58,9 +64,14 @@ export async function* readInputs(
   const { field, from, to } = inputs;
   const range = { type, bucket, field, from, to, after: undefined, limit: undefined };
   for await (const entries of ports.index(range, { timeoutMs })) {
+    mustBeWanted(options);
     const keys = entries.map(([, key]: readonly [ByteString, ByteString]) => key);
     yield batch(addressesOf(inputs, keys));
   }
+}
+
+function mustBeWanted({ isWanted }: SourceOptions): void {
+  if (!isWanted()) throw new Fault('closed', 'nobody waits for the job');
 }
 
 async function filterKeys(

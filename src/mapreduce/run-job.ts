@@ -22,23 +22,27 @@ export interface JobHost {
   readonly scripts: ScriptEngine | undefined;
   /** Whether objects of a bucket may be mapped; undefined: all may. */
   readonly mayMap: MayMap | undefined;
+  /** Whether someone still waits for results. */
+  readonly isWanted: () => boolean;
 }
 
 /**
  * The job's results in the order in which they come, phases mixed; a failure is the last event. Throws
- * the faults of its ports but for `timeout`, which is a failure. Ends its reads when it is returned.
+ * the faults of its ports but for `timeout`, which is a failure, and `closed` once nobody waits. Ends its
+ * reads when it is returned.
  */
 export async function* runJob(job: Job, ports: JobPorts, host: JobHost): AsyncGenerator<JobEvent> {
   host.metrics.count('mapreduce_jobs_total');
   host.metrics.count('pipeline_create');
   const deadline = new Deadline(host.clock, job.timeoutMs);
-  const { scripts, mayMap } = host;
+  const { scripts, mayMap, metrics, isWanted } = host;
   const events = connectStages(job, ports, {
     deadline,
     turns: new Turns(host.clock),
     scripts,
     mayMap,
-    metrics: host.metrics,
+    metrics,
+    isWanted,
   });
   const last = job.phases.length - 1;
   try {
@@ -68,14 +72,16 @@ function connectStages(
   {
     deadline,
     metrics,
+    isWanted,
     ...rights
-  }: { readonly deadline: Deadline } & Pick<JobHost, 'metrics'> &
+  }: { readonly deadline: Deadline } & Pick<JobHost, 'metrics' | 'isWanted'> &
     Pick<Stage, 'turns' | 'scripts' | 'mayMap'>,
 ): AsyncGenerator<JobEvent> {
   let events = readInputs(job.inputs, ports, {
     timeoutMs: Math.max(job.timeoutMs, 1),
     turns: rights.turns,
     metrics,
+    isWanted,
   });
   for (const [index, phase] of job.phases.entries()) {
     const keepsInputs = job.phases[index - 1]?.isKept === true;

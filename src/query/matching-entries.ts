@@ -5,21 +5,28 @@
  * many terms.
  */
 
+import { Fault } from '../base/fault.ts';
 import { Allowance, Turns } from '../base/turns.ts';
 import type { Host } from '../base/host.ts';
 import type { IndexMatch } from '../object/index-entries.ts';
 import type { TermRegex } from './term-regex.ts';
 
-/** Without an expression all of them. */
+export interface MatchingOptions extends Pick<Host, 'clock' | 'metrics'> {
+  /** Whether someone still waits: where nothing matches, nothing else tells that the client has gone. */
+  readonly isWanted: () => boolean;
+}
+
+/** Without an expression all of them. Throws `closed` once nobody waits. */
 export async function* matchingEntries(
   batches: AsyncIterable<readonly IndexMatch[]>,
   regex: TermRegex | undefined,
-  { clock, metrics }: Pick<Host, 'clock' | 'metrics'>,
+  { clock, metrics, isWanted }: MatchingOptions,
 ): AsyncGenerator<readonly IndexMatch[]> {
   if (regex === undefined) return yield* batches;
   const turns = new Turns(clock);
   const allowance = new Allowance();
   for await (const batch of batches) {
+    if (!isWanted()) throw new Fault('closed', 'nobody waits for the query');
     const matching: IndexMatch[] = [];
     for (const entry of batch) {
       allowance.renew();

@@ -114,7 +114,12 @@ const realHost = systemHost(
   },
 );
 
-export const host: JobHost = { ...realHost, scripts: undefined, mayMap: undefined };
+export const host: JobHost = {
+  ...realHost,
+  scripts: undefined,
+  mayMap: undefined,
+  isWanted: () => true,
+};
 
 export function erlangPhase(kind: 'map' | 'reduce', name: string, rest: object = {}): object {
   return { [kind]: { language: 'erlang', module: 'riak_kv_mapreduce', function: name, ...rest } };

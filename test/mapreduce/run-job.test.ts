@@ -8,6 +8,7 @@ import { CountingClock } from '../counting-clock.ts';
 import { phaseFailureJson } from '../../src/mapreduce/failure-text.ts';
 import { runJob } from '../../src/mapreduce/run-job.ts';
 
+import type { ByteString } from '../../src/base/bytes.ts';
 import type { Job } from '../../src/mapreduce/job.ts';
 import type { Contents } from './job-world.ts';
 
@@ -255,6 +256,23 @@ t.test('nothing is read ahead of who takes the results', async (t) => {
     setImmediate(resolve);
   });
   t.equal(slow.readCount, readCount);
+});
+
+t.test('a job that nobody waits for ends, though no result of it comes', async (t) => {
+  for (const query of [[], [erlangPhase('reduce', 'reduce_count_inputs')]]) {
+    let readCount = 0;
+    const endless = world();
+    endless.listKeys = async function* () {
+      for (; readCount < 1_000; readCount += 1) yield ['k' as ByteString];
+    };
+    const isPassing = query.length > 0;
+    const filter = [isPassing ? 'eq' : 'neq', 'k'];
+    const job = jsonJob({ bucket: 'b', key_filters: [filter] }, query);
+    const isWanted = (): boolean => readCount < 3;
+    const events = runJob(job, endless, { ...host, isWanted });
+    await t.rejects(events.next(), { code: 'closed' });
+    t.equal(readCount, 3);
+  }
 });
 
 t.test('keys that a filter takes too long over are left out, and counted', async (t) => {

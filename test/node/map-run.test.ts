@@ -49,7 +49,7 @@ async function resultsAt(
   const metrics = { count: () => undefined, gauge: () => undefined, observe: () => undefined };
   const all = async (): Promise<TermList | object> => {
     const results: Term[] = [];
-    const host = { clock, metrics, scripts, mayMap: undefined };
+    const host = { clock, metrics, scripts, mayMap: undefined, isWanted: () => true };
     for await (const event of runJob(job, cluster.node(at), host)) {
       if (event.kind === 'failed') return event.failure;
       results.push(...event.results);

@@ -38,7 +38,8 @@ async function matching(expression: string, batch: readonly IndexMatch[]) {
     gauge() {},
     observe() {},
   };
-  for await (const some of matchingEntries(batchesOf(batch), compiled.regex, { clock, metrics })) {
+  const options = { clock, metrics, isWanted: () => true };
+  for await (const some of matchingEntries(batchesOf(batch), compiled.regex, options)) {
     count += some.length;
   }
   return { count, turnCount: clock.turnCount, overruns };
@@ -56,22 +57,42 @@ t.test('a term that an expression would take too long over does not match', asyn
   t.equal((await matching('b$', entries(LONG, 1))).count, 1);
 });
 
+const MESSAGE = {
+  bucket: 'b' as ByteString,
+  index: 'f_bin' as ByteString,
+  qtype: 'range',
+  range_min: 'a' as ByteString,
+  range_max: 'z' as ByteString,
+  term_regex: 'b$' as ByteString,
+} as Parameters<typeof queryIndex>[0];
+
+function sessionOf(node: object, clock: CountingClock, isWanted: () => boolean): Session {
+  const metrics = { count() {} };
+  const disabledJobs = new Set();
+  const session = { node, clock, metrics, disabledJobs, isWanted, replySizeMaxBytes: 1e9 };
+  return session as unknown as Session;
+}
+
 t.test('a query over Protocol Buffers gives way between long terms', async (t) => {
   const clock = new CountingClock();
   const node = {
     bucketTypeProperties: () => ({}),
     index: () => batchesOf(entries(LONG, 20)),
   };
-  const metrics = { count() {} };
-  const session = { node, clock, metrics, disabledJobs: new Set(), replySizeMaxBytes: 1e9 };
-  const message = {
-    bucket: 'b' as ByteString,
-    index: 'f_bin' as ByteString,
-    qtype: 'range',
-    range_min: 'a' as ByteString,
-    range_max: 'z' as ByteString,
-    term_regex: 'b$' as ByteString,
-  };
-  await queryIndex(message as Parameters<typeof queryIndex>[0], session as unknown as Session);
+  const session = sessionOf(node, clock, () => true);
+  await queryIndex(MESSAGE, session);
   t.equal(clock.turnCount, 20);
+});
+
+t.test('a query that nobody waits for ends, though nothing matches', async (t) => {
+  let readCount = 0;
+  const node = {
+    bucketTypeProperties: () => ({}),
+    index: async function* () {
+      for (; readCount < 1_000; readCount += 1) yield entries('a', 1);
+    },
+  };
+  const session = sessionOf(node, new CountingClock(), () => readCount < 3);
+  await t.rejects(queryIndex(MESSAGE, session) as Promise<unknown>, { code: 'closed' });
+  t.equal(readCount, 3);
 });

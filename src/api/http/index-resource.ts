@@ -104,9 +104,11 @@ export class IndexResource implements Resource {
     // What a filter will leave is not known beforehand.
     const limit = regex === undefined ? maxResults : undefined;
     const scan = { type, bucket, field, from, to, after, limit };
-    const { service, host } = this.#exchange.context;
-    const batches = service.index(scan, { timeoutMs: query.timeoutMs });
-    for await (const matching of matchingEntries(batches, regex, host)) {
+    const { context, response } = this.#exchange;
+    const { clock, metrics } = context.host;
+    const options = { clock, metrics, isWanted: () => !response.closed };
+    const batches = context.service.index(scan, { timeoutMs: query.timeoutMs });
+    for await (const matching of matchingEntries(batches, regex, options)) {
       const pairs = this.#take(matching, query);
       if (pairs.length > 0) yield joinItems(pairs.map((pair) => pairJson(pair, query)));
       if (this.#resultCount === maxResults) return;

@@ -83,10 +83,13 @@ export class MapReduceResource implements Resource {
   act(): Answer | Promise<Answer> {
     const job = this.#job as JobOutcome;
     if (isRefusal(job)) return this.#refuseScript(job) ?? this.#answerRefusal(job);
-    const { service, host, options } = this.#exchange.context;
-    const { clock, metrics } = host;
+    const { response, context } = this.#exchange;
+    const { service, options } = context;
+    const { clock, metrics } = context.host;
     const mayMap = mayMapOf(service.gatekeeper, this.#exchange);
-    const events = runJob(job, service, { clock, metrics, scripts: options.scripts, mayMap });
+    const isWanted = (): boolean => !response.closed;
+    const { scripts } = options;
+    const events = runJob(job, service, { clock, metrics, scripts, mayMap, isWanted });
     if (!this.#isChunked) return wholeAnswer(job, events);
     const boundary = newBoundary(this.#exchange);
     return partsAnswer(parts(events, boundary), boundary);

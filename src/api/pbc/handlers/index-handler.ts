@@ -69,11 +69,11 @@ class Page {
     this.#left = query.maxResults ?? Infinity;
   }
 
-  async *read({ node, clock, metrics }: Session): AsyncGenerator<readonly IndexMatch[]> {
+  async *read(session: Session): AsyncGenerator<readonly IndexMatch[]> {
     if (this.#left === 0) return;
     const { scan, regex, timeoutMs } = this.#query;
-    const batches = node.index(scan, { timeoutMs });
-    for await (const matching of matchingEntries(batches, regex, { clock, metrics })) {
+    const batches = session.node.index(scan, { timeoutMs });
+    for await (const matching of matchingEntries(batches, regex, session)) {
       const page = matching.length <= this.#left ? matching : matching.slice(0, this.#left);
       this.#left -= page.length;
       this.#last = page.at(-1) ?? this.#last;

@@ -59,8 +59,9 @@ function answer(job: JobOutcome, encode: Encode, session: Session): Answer {
 }
 
 async function* replies(job: Job, encode: Encode, session: Session): AsyncGenerator<Reply> {
-  const { clock, metrics, scripts, node } = session;
-  const host = { clock, metrics, scripts, mayMap: mayMapOf(node.gatekeeper, session) };
+  const { clock, metrics, scripts, isWanted, node } = session;
+  const mayMap = mayMapOf(node.gatekeeper, session);
+  const host = { clock, metrics, scripts, mayMap, isWanted };
   for await (const event of runJob(job, node, host)) {
     if (event.kind === 'failed') return yield errorReply(failureText(event.failure));
     const response = encode(event.results);
