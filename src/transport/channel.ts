@@ -22,6 +22,8 @@ const FLOW_CONTROL_WINDOW_BYTES = { link: 4 * 1024 * 1024, bulk: 1024 * 1024 } a
 export interface DialOptions {
   readonly credentials: ChannelCredentials;
   readonly keepaliveMs: number;
+  /** Longest pause before it is tried again to connect. Default 2,000. */
+  readonly reconnectDelayMaxMs?: number | undefined;
   readonly use: keyof typeof FLOW_CONTROL_WINDOW_BYTES;
 }
 
@@ -36,6 +38,8 @@ export function dial(address: PeerAddress, options: DialOptions): Client {
     // Whoever is closed after it failed tries once more, after this: late, that would find the peer back again,
     // and keep a connection that nobody uses.
     'grpc.initial_reconnect_backoff_ms': 1,
+    // What streams use is not given up while there is a link: it must not be missing for minutes after an hour.
+    'grpc.max_reconnect_backoff_ms': options.reconnectDelayMaxMs ?? 2_000,
     'grpc.keepalive_permit_without_calls': 1,
     'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES[options.use],
   });

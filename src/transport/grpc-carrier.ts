@@ -13,6 +13,8 @@ export interface GrpcCarrierOptions {
   readonly credentials: () => ChannelCredentials;
   /** Silence after which a connection is probed; half of it again, and it is closed. Default 10,000. */
   readonly keepaliveMs?: number;
+  /** Longest pause before streams try again to connect. Default 2,000. */
+  readonly reconnectDelayMaxMs?: number;
 }
 
 export class GrpcCarrier implements Carrier {
@@ -24,9 +26,9 @@ export class GrpcCarrier implements Carrier {
   }
 
   dial(address: PeerAddress, use: 'link' | 'bulk'): Connection {
-    const { credentials, keepaliveMs = 10_000 } = this.#options;
+    const { credentials, keepaliveMs = 10_000, reconnectDelayMaxMs } = this.#options;
     return new GrpcConnection(address, credentials, (shown) => {
-      return dial(address, { credentials: shown, keepaliveMs, use });
+      return dial(address, { credentials: shown, keepaliveMs, reconnectDelayMaxMs, use });
     });
   }
 }

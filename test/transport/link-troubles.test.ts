@@ -287,6 +287,41 @@ t.test('a connection that has gone silent is noticed, and its requests are given
   t.equal(await codeOf(pair.peer.request(ANSWERER, ping(1), 60_000)), 'peer-closed');
 });
 
+t.test(
+  'streams that find no connection beside the link find one as soon as there is',
+  async (t) => {
+    const relay = new Relay();
+    t.teardown(() => relay.close());
+    const handler = handlerOf({
+      async *handleStream() {
+        yield names(1);
+      },
+    });
+    const pair = await linked(t, handler, { via: (port) => relay.open(port) });
+    let isListed = false;
+    const list = (): void => {
+      const listing = pair.peer.stream(ANSWERER, LIST_BUCKETS, 5_000).next();
+      listing.then(
+        () => (isListed = true),
+        () => {},
+      );
+    };
+    relay.refuse(true);
+    // With pauses that only grow that many tries would take half a minute, and the next one as long again.
+    await pair.until(() => {
+      list();
+      return relay.refused >= 20;
+    });
+    t.equal(isListed, false);
+    relay.refuse(false);
+    await pair.until(() => {
+      list();
+      return isListed;
+    });
+    t.equal(pair.asker.counted('peer_links_lost'), 0, 'the link has stayed');
+  },
+);
+
 t.test('who accepts a connection and never says a word is given up', async (t) => {
   const mute = new Relay();
   const pair = await new Pair(answering, {

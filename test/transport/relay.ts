@@ -6,10 +6,18 @@ import type { Server as NetServer, Socket } from 'node:net';
 export class Relay {
   readonly #sockets: Socket[] = [];
   #server: NetServer | undefined;
+  #isRefusing = false;
+  /** Connections that came and were not taken. */
+  refused = 0;
 
   open(port?: number): Promise<number> {
     this.#server = createServer((near) => {
       this.#keep(near);
+      if (this.#isRefusing) {
+        this.refused += 1;
+        near.destroy();
+        return;
+      }
       if (port === undefined) return;
       const far = connect(port, '127.0.0.1');
       this.#keep(far);
@@ -34,6 +42,11 @@ export class Relay {
       socket.unpipe();
       socket.pause();
     }
+  }
+
+  /** Whether connections are taken from now on; those that are open stay. */
+  refuse(isRefusing: boolean): void {
+    this.#isRefusing = isRefusing;
   }
 
   /** The connections from the second on are cut. */
