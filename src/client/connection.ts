@@ -25,6 +25,8 @@ export interface NodeAddress {
 export interface Exchange {
   /** By the clock of `performance.now()`. */
   readonly deadlineMs: number;
+  /** Whether nothing else may be asked on its connection. */
+  readonly isAlone: boolean;
   /** Takes a reply; true when it was the last. */
   take(frame: Frame): boolean;
   lose(fault: Fault): void;
@@ -84,9 +86,9 @@ export class Connection implements Flushable {
     this.#watch();
   }
 
-  /** Exchanges under way. */
+  /** Exchanges under way; more than any limit, where one of them must be alone. */
   get load(): number {
-    return this.#exchanges.length;
+    return this.#exchanges[0]?.isAlone === true ? Infinity : this.#exchanges.length;
   }
 
   /** `frame` in pieces. */

@@ -20,6 +20,7 @@ export function ask(
   return new Promise((resolve, reject) => {
     connection.start(request, {
       deadlineMs,
+      isAlone: false,
       take: (frame) => {
         resolve(frame);
         return true;
@@ -42,6 +43,7 @@ export interface StreamOptions<T> {
 
 /** The replies of one request. */
 export class ReplyStream<T> implements Exchange {
+  readonly isAlone = true;
   readonly #connection: Connection;
   readonly #options: StreamOptions<T>;
   readonly #replies: T[] = [];

@@ -229,6 +229,24 @@ t.test('a connection whose stream came faster than it was taken goes on to serve
   t.equal(answered, 2, 'asked once');
 });
 
+t.test('a stream has its connection to itself, however many requests may share one', async (t) => {
+  const batch = Buffer.from('00000004120a0161', 'hex');
+  const stored = Buffer.from('000000010c', 'hex');
+  let answered = 0;
+  const node = await oddNode(t, (socket) => {
+    answered += 1;
+    socket.write(answered === 1 ? batch : stored);
+  });
+  const client = clientOf(t, [node.address], { connectionsPerNode: 1, depth: 8 });
+  const listing = client.listKeys(KEY.type, KEY.bucket);
+  t.match(await listing.next(), { done: false });
+  const put = client.put(KEY, CONTENT);
+  // Whoever leaves a stream gives its connection up.
+  await listing.return(undefined);
+  t.match(await put, { kind: 'stored' });
+  t.equal(answered, 2);
+});
+
 t.test('closing ends what is under way, and may be done twice', async (t) => {
   const hanging = await oddNode(t, () => undefined);
   const client = clientOf(t, [hanging.address], { connectionsPerNode: 1 });
