@@ -10,7 +10,7 @@
  * was cut off never has the name of a whole one. The pace bounds what it reads and writes.
  */
 
-import { mkdir, rm, stat, statfs } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Level } from 'level';
 import { Fault, isFault } from '../base/fault.ts';
@@ -25,6 +25,8 @@ import { checksumFile, diskFault, filesBelow, syncFolder, writeSynced } from './
 import type { Passed } from './backup-files.ts';
 import { encodeManifest, MANIFEST_NAME } from './backup-manifest.ts';
 import type { BackupFile, BackupManifest, BackupOrigin } from './backup-manifest.ts';
+import { BackupRoom } from './backup-room.ts';
+import type { ReserveAt } from './backup-room.ts';
 import { BackupSegments } from './backup-segments.ts';
 import { PartialFolder } from './partial-folder.ts';
 
@@ -57,6 +59,8 @@ export interface BackupWork {
   readonly snapshot: StoreSnapshot;
   readonly halt: Halt;
   readonly report: (progress: BackupProgress) => void;
+  /** Default: nothing. */
+  readonly reserveAt?: ReserveAt;
 }
 
 const MIB = 1024 * 1024;
@@ -76,7 +80,7 @@ export async function writeBackup(
     const base = request.base && (await BackupBase.open(request.base, origin));
     // How much of the value log is in the base is known when all entries have been read.
     const baseBytes = base === undefined ? 0 : snapshot.logSizeBytes;
-    await mustHaveRoom(request.folder, (await snapshot.approximateSizeBytes()) - baseBytes);
+    await writer.room.mustHold((await snapshot.approximateSizeBytes()) - baseBytes);
     const partial = await PartialFolder.claim(request.folder, origin);
     await writeWhole(host, partial, async () => {
       // Whoever cancels it at the last moment is told that there is none.
@@ -107,6 +111,7 @@ async function writeWhole(
 }
 
 class BackupWriter {
+  readonly room: BackupRoom;
   readonly #host: Host;
   readonly #request: BackupRequest;
   readonly #work: BackupWork;
@@ -126,6 +131,8 @@ class BackupWriter {
     this.#work = work;
     this.#rateLimit = new ByteRateLimit(host.clock, request.bytesPerSecond);
     this.#takenAt = now(host);
+    const { reserveAt = async () => 0 } = work;
+    this.room = new BackupRoom(dirname(request.folder), reserveAt);
   }
 
   /** False: halted. */
@@ -208,7 +215,7 @@ class BackupWriter {
       refused: () => (this.#baseDamaged += 1),
     });
     this.#bytesExpected = this.#bytes + segments.freshBytes;
-    await mustHaveRoom(this.#request.folder, segments.freshBytes);
+    await this.room.mustHold(segments.freshBytes);
     if (!(await segments.write())) return undefined;
     await snapshot.close();
     if (base !== undefined && !base.isTrusted) {
@@ -235,8 +242,9 @@ class BackupWriter {
     };
   }
 
-  #copied(sizeBytes: number): Promise<boolean> {
+  async #copied(sizeBytes: number): Promise<boolean> {
     this.#bytes += sizeBytes;
+    await this.room.taken(sizeBytes);
     this.#host.metrics.count('backup_bytes_total', sizeBytes);
     this.#report();
     return this.#rateLimit.take(sizeBytes, this.#work.halt);
@@ -284,15 +292,6 @@ async function mustBeFree(folder: string): Promise<void> {
   if ((await stat(folder).catch(() => undefined)) !== undefined) {
     throw new Fault('config', `${folder} is there already`);
   }
-}
-
-async function mustHaveRoom(folder: string, expectedBytes: number): Promise<void> {
-  const { bavail, bsize, blocks } = await statfs(dirname(folder));
-  const freeBytes = bavail * bsize;
-  // Some file systems do not say how large they are.
-  if (blocks === 0 || freeBytes > expectedBytes) return;
-  const [needed, free] = [expectedBytes, freeBytes].map((bytes) => Math.ceil(bytes / MIB));
-  throw new Fault('disk-full', `${folder} needs about ${needed} MiB, and ${free} MiB are free`);
 }
 
 function now(host: Host): string {

@@ -10,6 +10,7 @@ import type { JobStatus } from '../repair/job.ts';
 import type { StoreSnapshot } from '../storage/store-snapshot.ts';
 import type { BackupOrigin } from './backup-manifest.ts';
 import { readLastBackup, writeLastBackup } from './last-backup.ts';
+import type { ReserveAt } from './backup-room.ts';
 import { writeBackup } from './backup-writer.ts';
 import type { BackupProgress, BackupRequest } from './backup-writer.ts';
 
@@ -19,6 +20,8 @@ export interface BackupsPorts {
   readonly origin: () => BackupOrigin;
   /** Where it is noted when the last one was whole. */
   readonly notePath: string;
+  /** Default: nothing. */
+  readonly reserveAt?: ReserveAt;
 }
 
 const LAST_SUCCESS = 'backup_last_success_timestamp_seconds';
@@ -44,7 +47,9 @@ export class Backups {
   create(request: BackupRequest): boolean {
     const { metrics, clock } = this.#host;
     return this.#job.start(async (halt, report) => {
-      const work = { origin: this.#ports.origin(), snapshot: this.#ports.snapshot(), halt, report };
+      const { origin, snapshot, reserveAt } = this.#ports;
+      const room = reserveAt && { reserveAt };
+      const work = { origin: origin(), snapshot: snapshot(), halt, report, ...room };
       try {
         await writeBackup(this.#host, request, work);
       } catch (error) {

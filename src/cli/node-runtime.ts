@@ -49,7 +49,7 @@ import { PeerCertificates } from '../transport/peer-certificates.ts';
 import { PROTOCOL_FROM, PROTOCOL_TO } from '../transport/handshake.ts';
 import { PeerServer } from '../transport/peer-server.ts';
 import { WorkerScripts } from '../script/worker-scripts.ts';
-import { diskSpaceOf } from './disk-space.ts';
+import { diskSpaceOf, reserveAt } from './disk-space.ts';
 import { NodeAudit } from './node-audit.ts';
 import { showNode } from './node-gauges.ts';
 import { NodeGrowth } from './node-growth.ts';
@@ -357,8 +357,12 @@ export class NodeRuntime {
       return { node: this.#options.self.name, cluster: clusterName, epoch };
     };
     const snapshot = (): StoreSnapshot => this.#store.snapshot();
-    const notePath = join(this.#options.self.dataDir, 'last-backup');
-    return new Backups(this.#options.host, { snapshot, origin, notePath });
+    const { host, config, self } = this.#options;
+    const { dataDir } = self;
+    const notePath = join(dataDir, 'last-backup');
+    const reserve = (folder: string): Promise<number> =>
+      reserveAt(folder, { dataDir, ...config.disk });
+    return new Backups(host, { snapshot, origin, notePath, reserveAt: reserve });
   }
 
   #peerReports(): PeerReport[] {

@@ -77,7 +77,7 @@ export class DiskGuard {
 
   #judge({ freeBytes, totalBytes }: DiskSpace): void {
     const { metrics, log } = this.#host;
-    const reserveBytes = Math.min(this.#options.reserveBytes, totalBytes * RESERVE_PART_MAX);
+    const reserveBytes = reserveOf(totalBytes, this.#options);
     const before = this.#state;
     const resumeBytes = reserveBytes * (before === 'full' ? RESUME_FACTOR : 1);
     if (freeBytes < resumeBytes) this.#state = 'full';
@@ -93,4 +93,12 @@ export class DiskGuard {
     else if (this.#state === 'low') log.warn('disk.low', fields);
     else log.info('disk.ample', fields);
   }
+}
+
+/** What stays free of a disk of this size. */
+export function reserveOf(
+  totalBytes: number,
+  { reserveBytes }: Pick<DiskGuardOptions, 'reserveBytes'>,
+): number {
+  return Math.min(reserveBytes, totalBytes * RESERVE_PART_MAX);
 }

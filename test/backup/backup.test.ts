@@ -177,6 +177,36 @@ t.test(
   },
 );
 
+t.test(
+  'a backup takes nothing of what the node keeps free, before and while it is made',
+  async (t) => {
+    const { store, host } = await openStore(t, join(root, 'reserved'));
+    const large = Array.from({ length: 40 }, (_, index) =>
+      putParts(`${index}`, 'x'.repeat(1 << 20)),
+    );
+    await store.write(large);
+    const folder = join(root, 'of-reserved');
+    for (const looksMax of [0, 1, 2, 3]) {
+      let looks = 0;
+      const backups = new Backups(host, {
+        snapshot: () => store.snapshot(),
+        origin: () => ORIGIN,
+        notePath: join(root, 'note'),
+        reserveAt: async (place) => {
+          t.equal(place, root);
+          looks += 1;
+          return looks > looksMax ? 2 ** 60 : 0;
+        },
+      });
+      backups.create({ folder, bytesPerSecond: FAST });
+      const reason =
+        /MiB more, and \d+ MiB are free, of which \d+ stay for the node \(disk.reserve\)/;
+      t.match(await ended(backups), { state: 'failed', reason });
+      t.equal(existsSync(folder) || existsSync(`${folder}.partial`), false);
+    }
+  },
+);
+
 t.test('verifying names every file that is damaged, short, missing or too many', async (t) => {
   const { store, backups } = await openStore(t, join(root, 'sound'));
   await fill(store, 1);
