@@ -65,12 +65,18 @@ export class Joining implements JoinHandler {
   readonly #options: JoiningOptions;
   #inquiredAtMs = Number.NEGATIVE_INFINITY;
   #isJoining = false;
+  #givenBack: (move: () => Promise<void>) => Promise<void> = (move) => move();
   /** Nodes that are being taken in here. */
   #takingIn = 0;
 
   constructor(ports: JoiningPorts, options: JoiningOptions) {
     this.#ports = ports;
     this.#options = options;
+  }
+
+  /** What is done when this node gets back a place that it had, and with it what it has lost; `move` takes it. */
+  onGivenBack(around: (move: () => Promise<void>) => Promise<void>): void {
+    this.#givenBack = around;
   }
 
   /** Has this node taken into the cluster of the node at `address`. */
@@ -92,7 +98,8 @@ export class Joining implements JoinHandler {
       if (findMember(state, self.id) === undefined) {
         return { kind: 'refused', text: 'the state that came back does not name this node' };
       }
-      await keeper.moveTo(state, reply.isNew);
+      const move = () => keeper.moveTo(state, reply.isNew);
+      await (reply.isNew ? move() : this.#givenBack(move));
       return { kind: 'joined' };
     } catch (error) {
       if (!isFault(error)) throw error;

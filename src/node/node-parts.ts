@@ -138,6 +138,7 @@ export async function openParts(given: NodePorts): Promise<NodeParts> {
   const coordinators = makeCoordinators(ports, { topology, replica, repair });
   const { keeper, catchUp, heartbeats } = membership;
   heartbeats.onReturned((node) => repair.nodeReturned(node));
+  membership.joining.onGivenBack((move) => repair.refillAfter(move));
   topology.onAdopted((state) => repair.stateAdopted(state));
   const requests = new PeerRequests({
     host,

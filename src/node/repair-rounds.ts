@@ -154,6 +154,13 @@ export class RepairRounds {
     this.#handoff.nodeReturned(node);
   }
 
+  /** As `Refill.runAfter`; until it is through, lists and queries go round this node. */
+  async refillAfter(move: () => Promise<void>): Promise<void> {
+    this.#isRefilled = false;
+    this.#tellFilled();
+    await this.#transfers.refillAfter(move);
+  }
+
   /** The node acts on `state` from now on. */
   stateAdopted(state: ClusterState): void {
     this.#transfers.stateAdopted(state);

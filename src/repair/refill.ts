@@ -4,7 +4,8 @@
  * Whoever makes a new identity, because its store holds none or was restored, notes in the same batch
  * that it is to be refilled. Until all that it should hold has been filled and exchanged
  * it is left out of lists and index queries where others can answer. A new node of a new cluster does
- * the same and is through as soon as it has met the others.
+ * the same and is through as soon as it has met the others. So is one that is alone by its configuration:
+ * when it is given back the place that it had in a cluster, it begins anew.
  *
  *   meta 'refill' → | number u32 | 1: the disk was empty, 2: it holds an older state |
  */
@@ -32,9 +33,17 @@ const NOTE_SIZE_BYTES = 5;
 
 /** To be stored with a new identity; `isEmpty`: the disk held none before. */
 export function refillNote(host: Host, isEmpty: boolean): WriteOperation {
+  return putNote(newNote(host, isEmpty ? 'empty' : 'older'));
+}
+
+function newNote(host: Host, lost: RefillNote['lost']): RefillNote {
+  return { fill: host.random.integer(2 ** 32), lost };
+}
+
+function putNote({ fill, lost }: RefillNote): WriteOperation {
   const bytes = Buffer.alloc(NOTE_SIZE_BYTES);
-  bytes.writeUInt32BE(host.random.integer(2 ** 32), 0);
-  bytes.writeUInt8(isEmpty ? 1 : 2, NOTE_SIZE_BYTES - 1);
+  bytes.writeUInt32BE(fill, 0);
+  bytes.writeUInt8(lost === 'empty' ? 1 : 2, NOTE_SIZE_BYTES - 1);
   return { kind: 'put', key: NOTE_KEY, head: bytes };
 }
 
@@ -77,6 +86,24 @@ export class Refill {
     return this.#background.stop();
   }
 
+  /**
+   * Fills the replicas that this node comes to have by `move` without holding any. Noted before, lest a
+   * crash leave it with its place and nothing in it; begun after, for alone it would be through at once.
+   */
+  async runAfter(move: () => Promise<void>): Promise<void> {
+    const { host, store } = this.#ports;
+    const note = newNote(host, 'empty');
+    // A round under way must not take the note that follows for its own.
+    this.#note = undefined;
+    try {
+      await store.write([putNote(note)]);
+      await move();
+    } finally {
+      this.#note = note;
+      this.#background.wake();
+    }
+  }
+
   async round(halt: Halt): Promise<void> {
     const note = this.#note;
     if (note === undefined) return;
@@ -98,7 +125,9 @@ export class Refill {
     standstills.begin('refill', '', [...new Set(trees.flatMap(({ sources }) => sources))]);
     if (!(await fill.run(trees))) return;
     standstills.end('refill');
+    if (this.#note !== note) return;
     await store.write([{ kind: 'remove', key: NOTE_KEY }]);
+    if (this.#note !== note) return;
     this.#note = undefined;
     this.#ports.filled();
     host.log.info('repair.refilled', { trees: trees.length });

@@ -95,6 +95,11 @@ export class Transfers {
     this.#counts.stateAdopted(state);
   }
 
+  /** As `Refill.runAfter`. */
+  refillAfter(move: () => Promise<void>): Promise<void> {
+    return this.#refill.runAfter(move);
+  }
+
   start(): void {
     this.#step.start();
     this.#refill.start();
