@@ -107,7 +107,9 @@ export class Sink {
       }
       const node = this.#nodes[turn % this.#nodes.length] as SourceNode;
       turn += 1;
-      const hasFetched = !node.isPaused && (await this.#visit(node, queues));
+      const leave = node.enter();
+      const hasFetched = leave !== undefined && (await this.#visit(node, queues));
+      leave?.();
       idle = hasFetched ? 0 : idle + 1;
       if (hasFetched) restMs = REST_FIRST_MS;
       if (idle < this.#nodes.length) continue;

@@ -1,8 +1,8 @@
 /**
  * One node of a source, and how it has answered.
  *
- * A node that cannot be asked is left alone for a pause that doubles; the workers of a source share what
- * they know, so that a node that is down costs one attempt at a time.
+ * A node that cannot be asked is left alone for a pause that doubles, and then one worker tries it while
+ * the others pass it by: a node that is down, or holds its connections and is silent, costs one attempt at a time.
  */
 
 import type { Clock } from '../base/host.ts';
@@ -26,6 +26,8 @@ export class SourceNode {
   #pauseMs = 0;
   #pausedUntilMs = 0;
   #trouble: string | undefined;
+  /** A worker looks whether it can be asked again. */
+  #isTried = false;
 
   constructor(address: NodeAddress, clock: Clock) {
     this.address = address;
@@ -38,8 +40,19 @@ export class SourceNode {
     return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
   }
 
-  get isPaused(): boolean {
+  get #isPaused(): boolean {
     return this.#clock.monotonicMs() < this.#pausedUntilMs;
+  }
+
+  /** To be called when it has been asked; undefined: it is not to be asked now. */
+  enter(): (() => void) | undefined {
+    if (this.#isPaused) return undefined;
+    if (this.#trouble === undefined) return () => undefined;
+    if (this.#isTried) return undefined;
+    this.#isTried = true;
+    return () => {
+      this.#isTried = false;
+    };
   }
 
   /** Why it could not be asked last. */
@@ -62,7 +75,7 @@ export class SourceNode {
   /** Those that fail together are one failure. */
   noteFailure(trouble: string): void {
     this.#trouble = trouble;
-    if (this.isPaused) return;
+    if (this.#isPaused) return;
     this.#pauseMs = Math.min(PAUSE_MAX_MS, Math.max(PAUSE_FIRST_MS, 2 * this.#pauseMs));
     this.#pausedUntilMs = this.#clock.monotonicMs() + this.#pauseMs;
   }
