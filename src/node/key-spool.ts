@@ -15,15 +15,17 @@ import { assert, isFault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import { sizeOf } from './key-queue.ts';
 import type { KeyOverflow, KeyPriority, KeyQueue, Offer, QueuedKey } from './key-queue.ts';
-import { decodeBlocks, encodeBlock, spooledBytes } from './spool-block.ts';
-import type { SpoolContents, SpooledKey } from './spool-block.ts';
+import { encodeBlock, spooledBytes } from './spool-block.ts';
+import type { SpooledKey } from './spool-block.ts';
 import { isSparse, segmentNameOf, sparseCountOf, SpoolLine, type Segment } from './spool-line.ts';
+import { SpoolReader } from './spool-reader.ts';
 
 /** A folder of small files. All of it rejects with a fault where the disk does not do it. */
 export interface SpoolFolder {
   /** Nothing, if the folder is not there. */
   list(): Promise<readonly { readonly name: string; readonly sizeBytes: number }[]>;
-  read(name: string): Promise<Buffer>;
+  /** Undefined: the file is not there. */
+  read(name: string): Promise<Buffer | undefined>;
   /** What was in the file from there on is cut off; a file that is not there is made. */
   write(at: { readonly name: string; readonly position: number }, bytes: Buffer): Promise<void>;
   /** A file that is not there is removed already. */
@@ -69,6 +71,7 @@ export class KeySpool implements KeyOverflow {
   readonly #options: KeySpoolOptions;
   readonly #lines = { 'real-time': new SpoolLine('real-time'), sync: new SpoolLine('sync') };
   readonly #segmentMemoryBytes: number;
+  readonly #reader: SpoolReader;
   #keys: KeyQueue | undefined;
   #nextNumber = 1;
   #fileBytes = 0;
@@ -87,6 +90,7 @@ export class KeySpool implements KeyOverflow {
   constructor(ports: KeySpoolPorts, options: KeySpoolOptions) {
     this.#ports = ports;
     this.#options = options;
+    this.#reader = new SpoolReader(ports, options.queue);
     const part = options.memoryMaxBytes / 8;
     this.#segmentMemoryBytes = Math.max(
       SEGMENT_MEMORY_BYTES_MIN,
@@ -368,7 +372,8 @@ export class KeySpool implements KeyOverflow {
   }
 
   #canLoad(): boolean {
-    return this.#isOpen && !this.#isClosed && this.#everyLine().some((line) => this.#isDue(line));
+    if (!this.#isOpen || this.#isClosed || this.#reader.isResting) return false;
+    return this.#everyLine().some((line) => this.#isDue(line));
   }
 
   /** Some of it waits on disk, and there is room in memory. */
@@ -395,22 +400,15 @@ export class KeySpool implements KeyOverflow {
       return;
     }
     line.seal(segment);
-    const { keys, damagedBytes } = await this.#read(segment);
+    const contents = await this.#reader.read(segment);
+    if (contents === undefined) return;
+    const { keys, damagedBytes } = contents;
     line.unloaded.shift();
     segment.isLoaded = true;
     segment.keyCount = keys.length;
     this.#restore(keys, line, segment);
     if (segment.liveCount === 0) this.#schedule(WRITE_MS);
     if (damagedBytes > 0) this.#tellDamage(segment, damagedBytes, keys.length);
-  }
-
-  async #read({ name, sizeBytes }: Segment): Promise<SpoolContents> {
-    try {
-      return decodeBlocks(await this.#ports.folder.read(name));
-    } catch (error) {
-      if (!isFault(error)) throw error;
-      return { keys: [], damagedBytes: sizeBytes };
-    }
   }
 
   #restore(

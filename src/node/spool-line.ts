@@ -22,6 +22,8 @@ export interface Segment {
   /** Of its keys, those in memory that wait or are out. */
   liveCount: number;
   isLoaded: boolean;
+  /** Attempts to read it that failed. */
+  failedReads: number;
 }
 
 const NAME = /^(real-time|sync)-(\d{8,15})\.keys$/;
@@ -88,6 +90,7 @@ export class SpoolLine {
       memoryBytes: 0,
       liveCount: 0,
       isLoaded,
+      failedReads: 0,
     };
     this.segments.add(segment);
     if (isLoaded) this.noted = segment;
@@ -156,5 +159,6 @@ function blank(name: string): Segment {
     memoryBytes: 0,
     liveCount: 0,
     isLoaded: false,
+    failedReads: 0,
   };
 }

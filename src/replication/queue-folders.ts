@@ -54,8 +54,8 @@ export class QueueFolder implements SpoolFolder {
     });
   }
 
-  read(name: string): Promise<Buffer> {
-    return this.#orFault(() => readFile(join(this.#path, name)));
+  read(name: string): Promise<Buffer | undefined> {
+    return this.#orFault(() => readFile(join(this.#path, name)).catch(unlessMissing(undefined)));
   }
 
   write(

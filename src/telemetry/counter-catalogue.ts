@@ -162,7 +162,7 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   replication_offered_total: 'Keys put on replication queues',
   replication_queue_damaged_total: 'Files of replication queues that could not be read whole',
   replication_queue_disk_errors_total:
-    'Times that files of a replication queue could not be written',
+    'Times that files of a replication queue could not be written or read',
   replication_refused_total: 'Objects of other clusters that can never be taken, by reason',
   replication_requested_total:
     'Keys that a full-sync found to differ and put on their queue, by source',

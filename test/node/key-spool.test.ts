@@ -240,6 +240,36 @@ t.test('a disk that fails is left alone, and tried again', async (t) => {
   t.equal(host.counters.get('replication_queue_damaged_total'), undefined, 'no part was left');
 });
 
+t.test('a file that cannot be read is read again, and lost only after many attempts', async (t) => {
+  const { host, folder, queue, offer, take, drain } = await world({ memoryKeys: 100 });
+  offer(0, 300);
+  await host.advance(1_000);
+  folder.isUnreadable = true;
+  const first = await drain();
+  t.same(first, range(0, 100));
+  for (let seconds = 0; seconds < 30; seconds += 1) {
+    t.same(await take(64), []);
+    await host.advance(1_000);
+  }
+  folder.isUnreadable = false;
+  await host.advance(10_000);
+  t.same(await drain(), range(100, 300));
+  t.equal(queue.isOverflowed, false);
+  t.equal(host.counters.get('replication_queue_damaged_total'), undefined);
+
+  offer(300, 600);
+  await host.advance(1_000);
+  folder.isUnreadable = true;
+  t.same(await drain(), range(300, 400));
+  for (let seconds = 0; seconds < 600 && !queue.isOverflowed; seconds += 1) {
+    t.same(await take(64), []);
+    await host.advance(1_000);
+  }
+  t.equal(queue.isOverflowed, true, 'it holds up what is behind it for a while only');
+  await host.advance(10_000);
+  t.same(folder.segments, []);
+});
+
 t.test('nothing is written while the disk is nearly full', async (t) => {
   const { host, folder, queue, disk, offer, drain } = await world({ memoryKeys: 100 });
   disk.isFull = true;

@@ -7,6 +7,8 @@ export class MemorySpoolFolder implements SpoolFolder {
   readonly files = new Map<string, Buffer>();
   /** Nothing can be written or removed. */
   isFailing = false;
+  /** Nothing can be read. */
+  isUnreadable = false;
   /** Writes of keys that have ended. */
   writes = 0;
   /** What the last sync found: what a power failure leaves at least. */
@@ -16,10 +18,9 @@ export class MemorySpoolFolder implements SpoolFolder {
     return [...this.files].map(([name, { length }]) => ({ name, sizeBytes: length }));
   }
 
-  async read(name: string): Promise<Buffer> {
-    const file = this.files.get(name);
-    if (file === undefined) throw new Fault('config', `there is no ${name}`);
-    return file;
+  async read(name: string): Promise<Buffer | undefined> {
+    if (this.isUnreadable) throw new Fault('config', 'too many open files');
+    return this.files.get(name);
   }
 
   async write(
