@@ -39,7 +39,7 @@ const RANGE_KEYS = 50_000;
 const FOLD_TIMEOUT_MS = 3_600_000;
 const PAUSE_FIRST_MS = 500;
 const PAUSE_MAX_MS = 10_000;
-/** How long a fold is tried again that a node has no room or no nodes for. */
+/** How long a fold is tried again that a node has no room or no nodes for, since it first failed. */
 const PATIENCE_MS = 300_000;
 const FIRST_KEY = '' as ByteString;
 const DIGITS_FIRST = 8;
@@ -169,13 +169,14 @@ export class BucketComparison {
   /** Nodes run few folds at once, and may be restarted. */
   async #patiently<T>(ask: () => Promise<T>): Promise<T> {
     const { host, halt } = this.#ports;
-    const startMs = host.clock.monotonicMs();
+    let failedMs: number | undefined;
     for (let pauseMs = PAUSE_FIRST_MS; ; pauseMs = Math.min(PAUSE_MAX_MS, 2 * pauseMs)) {
       try {
         return await ask();
       } catch (error) {
         if (!isFault(error) || !isTransient(error)) throw error;
-        if (host.clock.monotonicMs() + pauseMs - startMs > PATIENCE_MS) throw error;
+        failedMs ??= host.clock.monotonicMs();
+        if (host.clock.monotonicMs() + pauseMs - failedMs > PATIENCE_MS) throw error;
       }
       if (!(await halt.wait(host.clock, jittered(host, pauseMs)))) {
         throw new Fault('closed', 'the full-sync was ended');

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { ByteString } from '../../src/base/bytes.ts';
 import { Fault } from '../../src/base/fault.ts';
+import { sleep } from '../../src/base/host.ts';
 import { LAST_KEY, type NodeId, type ObjectKey } from '../../src/base/names.ts';
 import { encodeContext } from '../../src/clock/context.ts';
 import type { Actor, VersionVector } from '../../src/clock/version-vector.ts';
@@ -15,6 +16,7 @@ import { Halt } from '../../src/repair/halt.ts';
 import { between, BucketComparison } from '../../src/replication/bucket-comparison.ts';
 import { TOO_MANY, type KeyContext, type RemoteTree } from '../../src/replication/remote-folds.ts';
 import { systemHost } from '../../src/telemetry/system-host.ts';
+import { VirtualHost } from '../replica/virtual-host.ts';
 
 const silent = (): void => {};
 const HOST = systemHost(
@@ -25,6 +27,7 @@ const HOST = systemHost(
 const alive = setInterval(silent, 1_000);
 t.teardown(() => clearInterval(alive));
 const BUCKET = { type: 'siblings' as ByteString, bucket: 'b' as ByteString };
+const unasked = (): Promise<never> => Promise.reject(new Fault('malformed', 'not asked for'));
 const ACTOR = 'a'.repeat(18) as Actor;
 const OTHER = 'b'.repeat(18) as Actor;
 
@@ -197,3 +200,48 @@ t.test('a range is halved at a name within it, and soon parts two that are much 
   t.ok(steps < 200, `${steps} steps`);
   t.end();
 });
+
+t.test(
+  'a fold that has taken long is tried again too, when the node it ran on is gone',
+  async (t) => {
+    const host = new VirtualHost();
+    const tree = new TictacTree('xsmall');
+    let asked = 0;
+    let failuresLeft = 1;
+    const remote = {
+      tree: async (): Promise<RemoteTree> => {
+        asked += 1;
+        if (failuresLeft <= 0) return { root: tree.root(), packedBranches: new Map() };
+        failuresLeft -= 1;
+        await sleep(host.clock, 1_800_000);
+        throw new Fault('peer-closed', 'the connection was lost');
+      },
+      contexts: unasked,
+      tombstones: unasked,
+      lastOfNext: unasked,
+    };
+    const node = {
+      id: 'n1' as NodeId,
+      liveMembers: () => [],
+      absorb: unasked,
+      fold: async (): Promise<FoldOutcome> => ({ kind: 'tree', tree }),
+    };
+    const compare = async (): Promise<string> => {
+      const comparison = new BucketComparison({ host, node, remote, halt: new Halt() }, BUCKET);
+      try {
+        for await (const keys of comparison.differing()) t.same(keys, []);
+        return 'compared';
+      } catch (error) {
+        return String(error);
+      }
+    };
+    const once = compare();
+    await host.advance(3_600_000);
+    t.equal(await once, 'compared');
+    t.equal(asked, 2);
+    failuresLeft = Infinity;
+    const always = compare();
+    await host.advance(36_000_000);
+    t.match(await always, /the connection was lost/, 'not for ever');
+  },
+);
