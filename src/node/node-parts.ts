@@ -142,6 +142,7 @@ export async function openParts(given: NodePorts): Promise<NodeParts> {
   topology.onAdopted((state) => repair.stateAdopted(state));
   const requests = new PeerRequests({
     host,
+    self: options.id,
     store,
     replica,
     topology,

@@ -28,8 +28,10 @@ import type { Store } from '../storage/store.ts';
 import type { CatchUp } from './catch-up.ts';
 import { fetchCopies, takeRecords, type CopyPorts } from './copy-requests.ts';
 import { MapRequests, type MapRequestsPorts } from './map-requests.ts';
+import { ShareHolding } from './share-holding.ts';
 
 export interface PeerRequestsPorts extends MapRequestsPorts {
+  readonly self: NodeId;
   readonly store: Store;
   readonly puts: PutCoordinator;
   readonly datatypes: DatatypeCoordinator;
@@ -167,6 +169,16 @@ export class PeerRequests implements PeerHandler {
     _source: NodeId,
     request: PeerStreamRequest,
   ): AsyncIterableIterator<PeerStreamItem> {
+    const { topology, self } = this.#ports;
+    const holding = 'share' in request ? new ShareHolding(request, topology, self) : undefined;
+    for await (const item of this.#items(request)) {
+      holding?.check();
+      yield item;
+    }
+    holding?.check();
+  }
+
+  async *#items(request: PeerStreamRequest): AsyncIterableIterator<PeerStreamItem> {
     const { replica } = this.#ports;
     switch (request.verb) {
       case 'list-buckets':

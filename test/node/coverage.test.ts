@@ -6,6 +6,7 @@ import t from 'tap';
 import { utf8ToByteString, type ByteString } from '../../src/base/bytes.ts';
 import { Fault } from '../../src/base/fault.ts';
 import { DEFAULT_BUCKET_TYPE, type NodeId } from '../../src/base/names.ts';
+import { stageLeave } from '../../src/membership/staging.ts';
 import { failedStream } from '../../src/node/routing-peer.ts';
 import type { IndexScan } from '../../src/peer/messages.ts';
 import { TestCluster } from './cluster-harness.ts';
@@ -32,10 +33,13 @@ async function filled(
   count: number,
   nodeCount = 5,
   notInCoverage: readonly number[] = [],
+  nameEnd = '',
 ): Promise<{ teller: Teller; keys: string[] }> {
   const teller = new Teller(await TestCluster.start({ nodeCount, notInCoverage }));
   const { cluster } = teller;
-  const keys = Array.from({ length: count }, (_, index) => `k-${String(index).padStart(4, '0')}`);
+  const keys = Array.from({ length: count }, (_, index) => {
+    return `k-${String(index).padStart(4, '0')}${nameEnd}`;
+  });
   const writes = keys.map((name, index) => {
     const id = cluster.ids[index % nodeCount] as NodeId;
     const age = AGES[index % AGES.length] as string;
@@ -156,6 +160,30 @@ t.test('a node that dies on the way is replaced, and nothing comes twice', async
   t.same([...(first.value ?? []), ...rest], keys);
   t.equal(cluster.counted(N1, 'coverage_restarts_total'), 1);
 });
+
+t.test(
+  'a node that gives its copies away on the way is replaced, and nothing is missed',
+  async (t) => {
+    // Of long names few are read ahead.
+    const { teller, keys } = await filled(600, 5, [], 'x'.repeat(16 * 1024));
+    const { cluster } = teller;
+    const query = cluster.node(N1).listKeys(DEFAULT_BUCKET_TYPE, BUCKET, OPTIONS);
+    const first = await cluster.settle(query.next());
+    const leaver = cluster.streamed.find(({ source }) => source === N1)?.target as NodeId;
+    const { clusterChanges } = cluster.node(N1).cluster();
+    const stage = clusterChanges.stage((state) => stageLeave(state, leaver));
+    t.same(await cluster.settle(stage), { kind: 'changed' });
+    t.same(await cluster.settle(clusterChanges.commit(undefined), 60_000), { kind: 'changed' });
+    await cluster.time.until(() => cluster.counted(leaver, 'transfer_dropped') > 300);
+    const rest = await all(cluster, query);
+    const listed = new Set([...(first.value ?? []), ...rest]);
+    t.same(
+      keys.filter((key) => !listed.has(utf8ToByteString(key))).map((key) => key.slice(0, 6)),
+      [],
+    );
+    t.equal(listed.size, (first.value ?? []).length + rest.length, 'each comes once');
+  },
+);
 
 t.test('a node that takes no part in coverage is asked by none, itself included', async (t) => {
   const { teller, keys } = await filled(100, 5, [2]);
