@@ -43,6 +43,8 @@ export class OwnCluster implements FaultMeans {
   readonly #hosts: Hosts | undefined;
   readonly #disks = new Map<number, SmallDisk>();
   readonly #throttles = new Map<number, DiskThrottle>();
+  /** A run that is ended at once leaves nothing on the machine either; its nodes end by themselves. */
+  readonly #onExit = (): void => this.#release();
 
   /** Throws a `config` fault where an event cannot be done here. Whoever made it closes it. */
   constructor(options: OwnClusterOptions) {
@@ -56,6 +58,7 @@ export class OwnCluster implements FaultMeans {
       this.#hosts = mustHosts(devNodes(whole).length);
       moveNodes(whole, this.#hosts);
     }
+    process.once('exit', this.#onExit);
     try {
       this.cluster = this.#cluster(options, configOf(whole, 'members.yml', [0, count]));
       for (const node of joining) {
@@ -168,6 +171,7 @@ export class OwnCluster implements FaultMeans {
   }
 
   #release(): void {
+    process.off('exit', this.#onExit);
     for (const throttle of this.#throttles.values()) throttle.close();
     for (const disk of this.#disks.values()) disk.unmount();
     this.#throttles.clear();

@@ -3,14 +3,18 @@
  * machine gives no right to them, that is said.
  */
 
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { statfsSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync } from 'node:fs';
+import { rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import t from 'tap';
 import { DiskThrottle } from '../../bench/machine/disk-throttle.ts';
 import { Hosts } from '../../bench/machine/hosts.ts';
 import { SmallDisk } from '../../bench/machine/small-disk.ts';
+import { runInNamespace } from '../../bench/machine/user-namespace.ts';
 
 const PORT = 7_000;
 const ANSWER_TIMEOUT_MS = 500;
@@ -118,3 +122,69 @@ t.test('only what is on a disk can be slow', (t) => {
   t.equal(DiskThrottle.open('/nowhere', 'test'), undefined, 'and nothing is left of it');
   t.end();
 });
+
+t.test('what was taken from the machine is given back when a run ends at once', async (t) => {
+  const data = mkdtempSync(join(tmpdir(), 'vertebra-bench-test-'));
+  t.teardown(() => rmSync(data, { recursive: true, force: true }));
+  const event = { atMs: 0, forMs: 0, diskSize: 67_108_864 };
+  const events = ['partition', 'full_disk'].map((action) => ({ ...event, action, node: 1 }));
+  const options = { nodes: 1, basePort: 20_000, data, entryPoint: '', events };
+  const own = pathToFileURL(join(import.meta.dirname, '../../bench/own-cluster.js')).href;
+  const script = `
+    const { OwnCluster } = await import(${JSON.stringify(own)});
+    const { nodes: [{ host }] } = new OwnCluster(${JSON.stringify(options)});
+    process.stdout.write(host);
+    process.exit(3);
+  `;
+  const command = ['--input-type=module', '-e', script];
+  const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const exited = once(child, 'exit');
+  const [host, refusal] = await Promise.all([child.stdout, child.stderr].map(textOf));
+  const [code] = (await exited) as [number];
+  if (code !== 3) {
+    t.match(refusal, /is not possible here/);
+    return;
+  }
+  t.notMatch(readFileSync('/proc/mounts', 'utf8'), data, 'no disk');
+  const gateway = String(host).replace(/\d+$/, '254');
+  const here = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  t.notOk(
+    here.some(({ address }) => address === gateway),
+    'no bridge',
+  );
+});
+
+async function textOf(stream: AsyncIterable<unknown>): Promise<string> {
+  let text = '';
+  for await (const piece of stream) text += String(piece);
+  return text;
+}
+
+t.test(
+  'who may not make hosts gets a namespace of his own, where the system has them',
+  async (t) => {
+    t.equal(await runInNamespace(false, ['false']), undefined, 'there is no need');
+    const folder = mkdtempSync(join(tmpdir(), 'vertebra-bench-test-'));
+    t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+    // It imports nothing but Node's own, and another user may not read where it was built.
+    const module = join(folder, 'user-namespace.mjs');
+    copyFileSync(join(import.meta.dirname, '../../bench/machine/user-namespace.js'), module);
+    chmodSync(folder, 0o755);
+    const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+    const script = `
+    const { runInNamespace } = await import(${JSON.stringify(module)});
+    const code = await runInNamespace(true, ['sh', '-c', 'ip link add own type bridge && exit 7']);
+    console.log('ended with', code);
+  `;
+    const command = ['--input-type=module', '-e', script];
+    const own = ['--user', '--map-root-user', '--net', '--mount', 'sh', '-c'];
+    const ready = 'ip link set lo up && mount -t tmpfs tmpfs /run';
+    const isPossible = spawnSync('unshare', [...own, ready], { ...nobody, cwd: '/' }).status === 0;
+    const stdio: ['ignore', 'pipe', 'ignore'] = ['ignore', 'pipe', 'ignore'];
+    const child = spawn(process.execPath, command, { ...nobody, cwd: '/', stdio });
+    const said = await textOf(child.stdout);
+    t.equal(said.trim(), `ended with ${isPossible ? 7 : undefined}`);
+    const here = Object.keys(networkInterfaces());
+    t.notOk(here.includes('own'), 'and nobody else sees it');
+  },
+);
