@@ -1,6 +1,6 @@
 /**
- * `node build/bench/growth.js [--keys N,N,…] [--nodes N,N,…] [--data DIR [--filled N]]`: what an operation costs, and
- * how long a node takes to start, as keys and nodes become more.
+ * `node build/bench/growth.js [--keys N,N,…] [--nodes N,N,…] [--data DIR [--filled N]] [--among N]`: what an operation
+ * costs, and how long a node takes to start, as keys and nodes become more.
  *
  * Keys: one node, n=1, whose store is filled from this process, without a network, while the node is
  * stopped, and compacted, so that what is measured is not the end of the filling. Each count goes on from
@@ -9,7 +9,8 @@
  * n=3 r=2 w=2, ten connections to each. Costs are processor time of all threads of all nodes; they
  * share this machine, so with more nodes each has less to do, and less to join into one frame or
  * one sync: the frames sent for an operation stand beside its cost. `--data` keeps the node with many
- * keys, and `--filled` says how many it has already.
+ * keys, and `--filled` says how many it has already. `--among 10000` asks the node with many keys for keys among
+ * all and among so many, by turns, `--rounds` times.
  */
 
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
@@ -44,11 +45,16 @@ const { values: options } = parseArgs({
     'base-port': { type: 'string', default: '26000' },
     data: { type: 'string' },
     filled: { type: 'string', default: '0' },
+    among: { type: 'string', default: '0' },
+    rounds: { type: 'string', default: '3' },
   },
 });
 const DURATION_MS = Number(options.seconds) * 1_000;
 const VALUE_BYTES = Number(options['value-bytes']);
 const WARM_UP_COUNT = Number(options['warm-up']);
+/** 0: not asked by turns. */
+const AMONG = Number(options.among);
+const ROUNDS = Number(options.rounds);
 const BASE_PORT = Number(options['base-port']);
 const BUCKET = utf8ToByteString('bench');
 const ENTRY_POINT = resolve(import.meta.dirname, '../src/main.js');
@@ -152,6 +158,13 @@ interface Costs {
   readonly usedBytes: number;
   readonly gets: Loop;
   readonly puts: Loop;
+  /** GETs among all keys and among some, by turns. */
+  readonly turns: readonly Turn[];
+}
+
+interface Turn {
+  readonly keyCount: number;
+  readonly gets: MeasuredLoop;
 }
 
 interface Loop extends MeasuredLoop {
@@ -190,9 +203,17 @@ async function measureNodes({ data, nodeCount, n, keyCount }: Setup): Promise<Co
       return { ...measured, frames: ((await framesSent(nodes)) - before) / count };
     };
     const gets = await measure(get);
+    const turns: Turn[] = [];
+    const asked = AMONG > 0 && nodeCount === 1 ? [keyCount, Math.min(AMONG, keyCount)] : [];
+    for (let round = 0; round < ROUNDS; round += 1) {
+      for (const among of asked) {
+        const measured = await measureLoop(get, DURATION_MS, { ...loop, keyCount: among });
+        turns.push({ keyCount: among, gets: measured });
+      }
+    }
     const puts = await measure(put);
     const usedBytes = Math.max(...pids.map(ownBytesOf));
-    return { startMs, idleBytes, usedBytes, gets, puts };
+    return { startMs, idleBytes, usedBytes, gets, puts, turns };
   } finally {
     client.close();
     await cluster.stop();
@@ -218,6 +239,12 @@ function toRow(label: string, { startMs, idleBytes, usedBytes, gets, puts }: Cos
   const memory = [idleBytes, usedBytes].map((bytes) => (bytes / MIB).toFixed(0));
   const errors = `${gets.errorCount + puts.errorCount}`;
   return [label, (startMs / 1_000).toFixed(2), ...loops, ...memory, errors];
+}
+
+function turnRow({ keyCount, gets }: Turn): string[] {
+  const { operationsPerSecond, nodeMicros, histogram } = gets;
+  const p99Ms = histogram.getValueAtPercentile(99) / 1_000;
+  return [`${keyCount}`, operationsPerSecond.toFixed(0), nodeMicros.toFixed(0), p99Ms.toFixed(1)];
 }
 
 const COLUMNS = [
@@ -257,6 +284,10 @@ try {
     filled = keyCount;
     const costs = await measureNodes({ data, nodeCount: 1, n: 1, keyCount });
     withKeys.push(toRow(`${keyCount}`, costs));
+    if (costs.turns.length > 0) {
+      const heading = ['GETs among', 'GET/s', 'node µs', 'p99 ms'];
+      console.log(`\n${keyCount} keys, by turns\n${textTable(heading, costs.turns.map(turnRow))}`);
+    }
   }
   if (withKeys.length > 0) console.log(`\n${textTable(['keys', ...COLUMNS], withKeys)}\n`);
   const withNodes: string[][] = [];
