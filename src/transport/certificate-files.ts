@@ -2,7 +2,8 @@
  * Certificates in files, read anew when they change.
  *
  * Looked at every minute and when an operator says so. Files that cannot be used, such as a certificate
- * whose key has not been replaced yet, change nothing: they are logged, counted and tried again.
+ * whose key has not been replaced yet, or whose time has not come, change nothing: they are logged, counted
+ * and tried again.
  */
 
 import { X509Certificate } from 'node:crypto';
@@ -94,9 +95,9 @@ export class CertificateFiles {
   /** Takes what the files hold now, if it has changed and can be used. */
   reload(): void {
     const { log, metrics } = this.#host;
-    const { events, renewals, failures } = this.#names;
+    const { events, renewals } = this.#names;
     try {
-      const pems = readPems(this.#paths);
+      const pems = this.#withValid(readPems(this.#paths));
       if (areEqual(pems, this.#pems)) return;
       this.#pems = pems;
       for (const renewed of this.#renewed) renewed(pems);
@@ -105,14 +106,30 @@ export class CertificateFiles {
       log.info(`${events}.renewed`, { file: this.#paths.certFile });
     } catch (error) {
       if (!isFault(error)) throw error;
-      metrics.count(failures);
-      log.error(`${events}.unusable`, { reason: error.message, kept: 'the ones in use' });
+      this.#noteFailure(error.message);
     }
   }
 
   /** Idempotent. */
   close(): void {
     this.#cancelLook();
+  }
+
+  /** With the certificate in use where the time of the one that was read has not come, or is over. */
+  #withValid(read: Pems): Pems {
+    const { cert, key } = this.#pems;
+    if (read.cert.equals(cert)) return read;
+    const { validFrom, validTo } = new X509Certificate(read.cert);
+    const nowMs = this.#host.clock.wallMicros() / 1_000;
+    if (Date.parse(validFrom) <= nowMs && nowMs <= Date.parse(validTo)) return read;
+    this.#noteFailure(`${this.#paths.certFile} is valid from ${validFrom} to ${validTo} only`);
+    return { ...read, cert, key };
+  }
+
+  #noteFailure(reason: string): void {
+    const { log, metrics } = this.#host;
+    metrics.count(this.#names.failures);
+    log.error(`${this.#names.events}.unusable`, { reason, kept: 'the ones in use' });
   }
 
   #showExpiry(): void {

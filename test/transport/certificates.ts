@@ -39,9 +39,10 @@ export class Authority {
 
   /**
    * Writes three PEM files into `folder` for a node that is reached at 127.0.0.1. Behind its certificate
-   * are those of all authorities but the first one, which is in the third file.
+   * are those of all authorities but the first one, which is in the third file. It is valid from and to so
+   * many days from now.
    */
-  issue(folder: string, node: string): PeerTls {
+  issue(folder: string, node: string, valid: readonly [number, number] = [-1, 1]): PeerTls {
     const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const files = {
       caFile: join(folder, `${node}-ca.pem`),
@@ -49,7 +50,7 @@ export class Authority {
       keyFile: join(folder, `${node}.key`),
     };
     const address = extension(SUBJECT_ALT_NAME, sequence(tlv(0x87, Buffer.of(127, 0, 0, 1))));
-    const own = this.#certificate(node, keys.publicKey, address);
+    const own = this.#certificate(node, keys.publicKey, address, valid);
     writeFileSync(files.caFile, this.#first());
     writeFileSync(files.certFile, own + this.#between());
     writeFileSync(files.keyFile, keys.privateKey.export({ type: 'pkcs8', format: 'pem' }));
@@ -88,14 +89,19 @@ export class Authority {
     return own + this.#above.#between();
   }
 
-  #certificate(subject: string, publicKey: KeyObject, extensionField: Buffer): string {
+  #certificate(
+    subject: string,
+    publicKey: KeyObject,
+    extensionField: Buffer,
+    [from, to]: readonly [number, number] = [-1, 1],
+  ): string {
     const algorithm = sequence(ECDSA_WITH[this.#digest]);
     const body = sequence(
       tlv(0xa0, tlv(0x02, Buffer.of(2))),
       tlv(0x02, Buffer.concat([Buffer.of(1), randomBytes(8)])),
       algorithm,
       distinguishedName(this.#name),
-      sequence(time(-1), time(1)),
+      sequence(time(from), time(to)),
       distinguishedName(subject),
       publicKey.export({ type: 'spki', format: 'der' }),
       tlv(0xa3, sequence(extensionField)),

@@ -3,6 +3,7 @@
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { CertificateFiles, CLIENT_CERTIFICATES } from '../../src/transport/certificate-files.ts';
 import { PeerCertificates } from '../../src/transport/peer-certificates.ts';
 import { codeOf, handlerOf, LIST_BUCKETS, names, ping, pong } from '../peer/peer-compliance.ts';
 import type { NodeId } from '../../src/base/names.ts';
@@ -351,4 +352,53 @@ t.test('a stream that is under way goes on when certificates change', async (t) 
   go();
   t.same(await first.next(), { done: false, value: names(2) });
   t.match(await first.next(), { done: true });
+});
+
+t.test('a certificate that is not valid yet, or not any more, waits for its time', async (t) => {
+  const folder = t.testdir();
+  const authority = new Authority('cluster');
+  const askerTls = authority.issue(folder, 'asker');
+  const answererTls = authority.issue(folder, 'answerer');
+  const pair = await dialled({ askerTls, answererTls });
+  t.teardown(() => pair.close());
+  await pair.isLinked();
+  const renew = (valid: readonly [number, number]): void => {
+    const { certFile, keyFile } = authority.issue(folder, 'renewed', valid);
+    copyFileSync(certFile, askerTls.certFile);
+    copyFileSync(keyFile, askerTls.keyFile);
+  };
+  // Authorities and nodes do not always agree on what time it is.
+  for (const valid of [
+    [0.1, 2],
+    [-2, -0.1],
+  ] as const) {
+    renew(valid);
+    pair.askerCertificates.reload();
+    pair.redial();
+    await pair.isLinked();
+    const [told] = pair.asker.events('peer.certificates.unusable').slice(-1);
+    t.match(told, { reason: /asker\.pem is valid from .* to .* only/ });
+  }
+  t.equal(pair.asker.counted('tls_renewals_failed_total'), 2);
+  t.equal(pair.asker.counted('tls_renewals_total'), 0);
+  renew([-0.1, 2]);
+  pair.askerCertificates.reload();
+  t.equal(pair.asker.counted('tls_renewals_total'), 1);
+  // What was revoked counts all the same.
+  const crlFile = join(folder, 'cluster.crl');
+  authority.revoke(crlFile, []);
+  const files = new CertificateFiles(
+    pair.asker.host,
+    { ...askerTls, crlFile },
+    CLIENT_CERTIFICATES,
+  );
+  const { cert, key, crl } = files.current();
+  renew([0.1, 2]);
+  authority.revoke(crlFile, [answererTls.certFile]);
+  files.reload();
+  t.ok(files.current().cert.equals(cert) && files.current().key.equals(key));
+  t.notSame(files.current().crl, crl);
+  // There is no other to go on with at a start, and the clock may be what is wrong.
+  renew([0.1, 2]);
+  t.doesNotThrow(() => new PeerCertificates(pair.asker.host, askerTls));
 });
