@@ -177,24 +177,27 @@ t.test('what is read when the connection ends is put back', async (t) => {
   t.same(names(await queues.consumer().fetch(Q)), ['a', 'b']);
 });
 
-t.test('what is being read when the connection ends is put back, whatever the read finds', async (t) => {
-  const { queues, found, readsAtOnce, write } = world();
-  let answer: ((outcome: GetOutcome) => void) | undefined;
-  found.set('gone', new Promise<GetOutcome>((resolve) => (answer = resolve)));
-  write('a', 'gone');
-  const heldBytes = queues.status()[0]?.heldBytes;
-  const consumer = queues.consumer();
-  const fetching = consumer.fetch(Q);
-  while (readsAtOnce.now === 0) await new Promise(setImmediate);
-  consumer.end();
-  answer?.({ kind: 'not-found', tombstone: undefined });
-  t.same(await fetching, []);
-  t.match(queues.status(), [{ realTime: 2, out: 0, heldBytes }], 'they wait, and are held');
-  const next = queues.consumer();
-  t.same(names(await next.fetch(Q)), ['a']);
-  t.same(await next.fetch(Q), []);
-  t.match(queues.status(), [{ realTime: 0, out: 0, heldBytes: 0 }]);
-});
+t.test(
+  'what is being read when the connection ends is put back, whatever the read finds',
+  async (t) => {
+    const { queues, found, readsAtOnce, write } = world();
+    let answer: ((outcome: GetOutcome) => void) | undefined;
+    found.set('gone', new Promise<GetOutcome>((resolve) => (answer = resolve)));
+    write('a', 'gone');
+    const heldBytes = queues.status()[0]?.heldBytes;
+    const consumer = queues.consumer();
+    const fetching = consumer.fetch(Q);
+    while (readsAtOnce.now === 0) await new Promise(setImmediate);
+    consumer.end();
+    answer?.({ kind: 'not-found', tombstone: undefined });
+    t.same(await fetching, []);
+    t.match(queues.status(), [{ realTime: 2, out: 0, heldBytes }], 'they wait, and are held');
+    const next = queues.consumer();
+    t.same(names(await next.fetch(Q)), ['a']);
+    t.same(await next.fetch(Q), []);
+    t.match(queues.status(), [{ realTime: 0, out: 0, heldBytes: 0 }]);
+  },
+);
 
 t.test('a fetch that breaks off takes nothing with it', async (t) => {
   const { queues, found, write } = world();
