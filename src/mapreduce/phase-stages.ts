@@ -6,19 +6,23 @@
  * so nothing is read before it is wanted.
  */
 
-import { isCrash } from './map-functions.ts';
+import { isCrash, type Crash } from './map-functions.ts';
 import { runMap } from './map-stage.ts';
 import { lastBatchFailure, phaseFailure, startupFailure } from './phase-input.ts';
 import { runScriptReduce } from './script-reduce.ts';
 import { termSizeBytes } from './term.ts';
 import type { Phase, ReducePhase, TextPhase } from './job.ts';
 import type { JobEvent, JobPorts, MayMap } from './job-ports.ts';
+import type { Reducer } from './reduce-functions.ts';
 import type { ScriptEngine } from './script.ts';
 import type { Term, TermList } from './term.ts';
 import type { Turns } from '../base/turns.ts';
 
 /** Riak gives a reduce function so many inputs at once, and tells of its failure what came last. */
 const BATCH_COUNT = 20;
+
+/** What a reduce function takes, and what it comes to, in one go. */
+const RESULTS_MAX_COUNT = 512;
 
 /** What a reduce phase may hold. */
 const HELD_MAX_BYTES = 64 * 1024 * 1024;
@@ -84,8 +88,7 @@ async function* runReduce(inputs: Events, phase: ReducePhase, stage: Stage): Eve
       continue;
     }
     if (stage.keepsInputs) yield event;
-    if (stage.turns.spend(termSizeBytes(event.results))) await stage.turns.pass();
-    const outcome = reducer.add(event.results);
+    const outcome = await addInTurns(reducer, event.results, stage.turns);
     if (isCrash(outcome)) {
       const batch = {
         phase: index - 1,
@@ -105,8 +108,32 @@ async function* runReduce(inputs: Events, phase: ReducePhase, stage: Stage): Eve
     }
     if (outcome.length > 0) yield { kind: 'results', phase: index, results: outcome };
   }
-  const results = reducer.finish();
+  let results: Term[] = [];
+  for (const result of reducer.finish()) {
+    results.push(result);
+    if (results.length < RESULTS_MAX_COUNT) continue;
+    yield { kind: 'results', phase: index, results };
+    results = [];
+    await stage.turns.pass();
+  }
   if (results.length > 0) yield { kind: 'results', phase: index, results };
+}
+
+/** As `reducer.add`, with turns for others. */
+async function addInTurns(
+  reducer: Reducer,
+  inputs: TermList,
+  turns: Turns,
+): Promise<TermList | Crash> {
+  const fresh: Term[] = [];
+  for (let start = 0; start < inputs.length; start += RESULTS_MAX_COUNT) {
+    const some = inputs.slice(start, start + RESULTS_MAX_COUNT);
+    if (turns.spend(termSizeBytes(some))) await turns.pass();
+    const outcome = reducer.add(some);
+    if (isCrash(outcome)) return outcome;
+    for (const result of outcome) fresh.push(result);
+  }
+  return fresh;
 }
 
 /** Undefined: there are not that many. */

@@ -6,6 +6,7 @@
  * inputs as they come, hands on what is final at once, holds as little as it can, and says how much.
  */
 
+import { Heap } from '../base/heap.ts';
 import { encodeTerm } from './external-term.ts';
 import { printTerm } from './term-print.ts';
 import { atom, compareTerms, isAtom, isList, isTuple, termSizeBytes, tuple } from './term.ts';
@@ -15,8 +16,8 @@ import type { Term, TermList } from './term.ts';
 export interface Reducer {
   /** Takes inputs; the results that nothing can change any more. */
   add(inputs: TermList): TermList | Crash;
-  /** The other results, once there are no more inputs. */
-  finish(): TermList;
+  /** The other results, once there are no more inputs; made as they are taken. */
+  finish(): Iterable<Term>;
   /** What is held. */
   readonly heldBytes: number;
 }
@@ -175,21 +176,58 @@ class PropertySums implements Reducer {
   }
 }
 
+/** Of inputs that are sorted together, which nothing can interrupt. */
+const RUN_LENGTH = 1_024;
+
+/** Some inputs in order, and how far they have been taken. */
+interface Run {
+  readonly inputs: TermList;
+  readonly place: number;
+  index: number;
+}
+
+/** Short runs are sorted as they come, and merged as the results are taken. */
 class Sort implements Reducer {
-  readonly #inputs: Term[] = [];
+  readonly #runs: Run[] = [];
+  #inputs: Term[] = [];
   heldBytes = 0;
 
   add(inputs: TermList): TermList {
     for (const input of inputs) {
       this.#inputs.push(input);
       this.heldBytes += termSizeBytes(input);
+      if (this.#inputs.length === RUN_LENGTH) this.#endRun();
     }
     return [];
   }
 
-  finish(): TermList {
-    return this.#inputs.sort(compareTerms);
+  *finish(): Iterable<Term> {
+    this.#endRun();
+    const heap = new Heap(isBefore);
+    for (const run of this.#runs) heap.push(run);
+    for (let run = heap.least; run !== undefined; run = heap.least) {
+      yield headOf(run);
+      run.index += 1;
+      if (run.index < run.inputs.length) heap.settleLeast();
+      else heap.pop();
+    }
   }
+
+  #endRun(): void {
+    const inputs = this.#inputs.sort(compareTerms);
+    if (inputs.length > 0) this.#runs.push({ inputs, place: this.#runs.length, index: 0 });
+    this.#inputs = [];
+  }
+}
+
+function headOf({ inputs, index }: Run): Term {
+  return inputs[index] as Term;
+}
+
+/** Of equal inputs the one that came first. */
+function isBefore(left: Run, right: Run): boolean {
+  const order = compareTerms(headOf(left), headOf(right));
+  return order === 0 ? left.place < right.place : order < 0;
 }
 
 /** An integer is taken for the count of an earlier batch, as Riak takes it. */

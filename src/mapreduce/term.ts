@@ -89,7 +89,7 @@ export function isTuple(term: Term | undefined, size?: number): term is Tuple {
 /** Bytes that a term takes in memory, roughly; for limits. */
 export function termSizeBytes(term: Term): number {
   if (typeof term === 'number') return 16;
-  if (typeof term === 'bigint') return 24;
+  if (typeof term === 'bigint') return integerSizeBytes(term);
   if (Buffer.isBuffer(term)) return 96 + term.length;
   if (isList(term)) return term.reduce((sum: number, item) => sum + termSizeBytes(item), 32);
   switch (term.kind) {
@@ -102,6 +102,13 @@ export function termSizeBytes(term: Term): number {
     case 'object':
       return term.object.siblings.reduce((sum, { value }) => sum + 512 + value.length, 256);
   }
+}
+
+const WORD_END = 2n ** 63n;
+
+function integerSizeBytes(value: bigint): number {
+  const isWord = value >= -WORD_END && value < WORD_END;
+  return isWord ? 24 : 24 + Math.ceil(value.toString(16).length / 2);
 }
 
 /** Number < atom < tuple < map < object < list < binary, as in Erlang's standard order. */

@@ -43,6 +43,27 @@ t.test('integers stay integers of any size, and floats make floats', (t) => {
   t.end();
 });
 
+t.test('a long integer counts for as much as it takes', (t) => {
+  const sort = REDUCE_FUNCTIONS.get('reduce_sort')?.();
+  sort?.add([1n, -(2n ** 63n)]);
+  const small = sort?.heldBytes ?? 0;
+  sort?.add([-(2n ** 6_400n)]);
+  t.equal(small, 48);
+  t.ok((sort?.heldBytes ?? 0) - small >= 800);
+  t.end();
+});
+
+t.test('what is sorted in parts is sorted as a whole, and equals stay in order', (t) => {
+  const numbers = Array.from({ length: 5_000 }, (_, index) => {
+    const value = (index * 7_919) % 100;
+    return index % 2 === 0 ? BigInt(value) : value;
+  });
+  const batches = Array.from({ length: 50 }, (_, at) => numbers.slice(at * 100, at * 100 + 100));
+  const sorted = numbers.toSorted((left, right) => Number(left) - Number(right));
+  t.same(reduce('reduce_sort', batches), sorted);
+  t.end();
+});
+
 t.test('a count takes integers for earlier counts', (t) => {
   t.same(reduce('reduce_count_inputs', [[text('a'), text('b')], [text('c')]]), [3n]);
   t.same(reduce('reduce_count_inputs', [[10n, text('b')]]), [11n]);

@@ -6,6 +6,7 @@ import t from 'tap';
 import { JobWorld, erlangPhase, eventsOf, host, jsonJob, resultsOf } from './job-world.ts';
 import { CountingClock } from '../counting-clock.ts';
 import { phaseFailureJson } from '../../src/mapreduce/failure-text.ts';
+import { textBinary, tuple } from '../../src/mapreduce/term.ts';
 import { runJob } from '../../src/mapreduce/run-job.ts';
 
 import type { ByteString } from '../../src/base/bytes.ts';
@@ -256,6 +257,28 @@ t.test('nothing is read ahead of who takes the results', async (t) => {
     setImmediate(resolve);
   });
   t.equal(slow.readCount, readCount);
+});
+
+t.test('what is sorted goes on in parts, with turns for others between them', async (t) => {
+  const clock = new CountingClock();
+  const names = Array.from({ length: 5_000 }, (_, index) => `${(index * 7_919) % 5_000}`);
+  const job = jsonJob(
+    names.map((name) => ['b', name]),
+    [erlangPhase('reduce', 'reduce_sort')],
+  );
+  const sorted: unknown[] = [];
+  let before: number | undefined;
+  for await (const event of runJob(job, world(), { ...host, clock })) {
+    before ??= clock.turnCount;
+    if (event.kind !== 'results') throw new Error(JSON.stringify(event.failure));
+    t.ok(event.results.length <= 512, `${event.results.length} results`);
+    sorted.push(...event.results);
+  }
+  t.same(
+    sorted,
+    names.toSorted().map((name) => tuple(textBinary('b'), textBinary(name))),
+  );
+  t.equal(clock.turnCount - (before ?? 0), 9);
 });
 
 t.test('a job that nobody waits for ends, though no result of it comes', async (t) => {
