@@ -17,6 +17,8 @@ const DEPTH_MAX = 64;
 /** Elements of lists, tuples and maps altogether; a job of half a million keys has this many. */
 const TERMS_MAX = 2_000_000;
 const INTEGER_SIZE_MAX_BYTES = 1024;
+/** Erlang's own limit, in characters. */
+const ATOM_LENGTH_MAX = 255;
 
 const TAG = {
   newFloat: 70,
@@ -71,13 +73,13 @@ class Decoder {
       case TAG.float:
         return floatOfText(reader.byteString(31));
       case TAG.atom:
-        return atom(reader.byteString(this.#u16()));
+        return atomOf(reader.byteString(this.#u16()));
       case TAG.atomUtf8:
-        return atom(reader.view(this.#u16()).toString('utf8'));
+        return atomOf(reader.view(this.#u16()).toString('utf8'));
       case TAG.smallAtom:
-        return atom(reader.byteString(reader.u8()));
+        return atomOf(reader.byteString(reader.u8()));
       case TAG.smallAtomUtf8:
-        return atom(reader.view(reader.u8()).toString('utf8'));
+        return atomOf(reader.view(reader.u8()).toString('utf8'));
       case TAG.smallTuple:
         return this.#tuple(reader.u8(), depth);
       case TAG.largeTuple:
@@ -160,6 +162,12 @@ class Decoder {
     const magnitude = BigInt(`0x${digits === '' ? '0' : digits}`);
     return isNegative ? -magnitude : magnitude;
   }
+}
+
+/** Longer ones there are none; written as UTF-8, their length might not fit. */
+function atomOf(name: string): Term | undefined {
+  const isShort = name.length <= ATOM_LENGTH_MAX || Array.from(name).length <= ATOM_LENGTH_MAX;
+  return isShort ? atom(name) : undefined;
 }
 
 function floatOfText(text: string): number | undefined {

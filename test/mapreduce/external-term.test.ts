@@ -67,6 +67,19 @@ t.test('terms as Erlang itself writes them are read', (t) => {
   t.end();
 });
 
+t.test('an atom has 255 characters at most, as in Erlang', (t) => {
+  const latin1 = (count: number): Buffer => {
+    const head = Buffer.from([131, 100, count >> 8, count & 0xff]);
+    return Buffer.concat([head, Buffer.alloc(count, 0xe9)]);
+  };
+  const longest = atom('é'.repeat(255));
+  t.same(decodeTerm(latin1(255)), longest);
+  t.same(decodeTerm(encodeTerm(longest) ?? Buffer.alloc(0)), longest);
+  t.equal(decodeTerm(latin1(256)), undefined);
+  t.equal(decodeTerm(latin1(65_535)), undefined);
+  t.end();
+});
+
 t.test('bytes that are no term, or one too large, are refused', (t) => {
   const refused = [
     '',
