@@ -110,7 +110,18 @@ export class Isolate {
     return message;
   }
 
+  /** `dump` would take the handle of one for its own and dispose it. */
+  #isPromise(value: QuickJSHandle): boolean {
+    const state = this.#context.getPromiseState(value);
+    if (state.type === 'fulfilled') {
+      if (state.notAPromise === true) return false;
+      state.value.dispose();
+    } else if (state.type === 'rejected') state.error.dispose();
+    return true;
+  }
+
   #describe(error: QuickJSHandle): string {
+    if (this.#isPromise(error)) return 'a promise was thrown';
     const thrown: unknown = this.#context.dump(error);
     if (typeof thrown !== 'object' || thrown === null) return shorten(String(thrown));
     const { name, message } = thrown as { readonly name?: unknown; readonly message?: unknown };

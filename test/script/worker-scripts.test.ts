@@ -51,6 +51,17 @@ t.test('what is wrong with a function is told', async (t) => {
   t.match(await run('function () { var a = []; a[0] = a; return a; }'), /^TypeError: /);
 });
 
+t.test('a promise that is thrown costs no one the thread', async (t) => {
+  const other = scripts.open('function () { return [1]; }');
+  t.equal((await other.call('[]')).kind, 'returned');
+  const promises = ['Promise.reject(1)', 'Promise.resolve(1)', 'new Promise(function () {})'];
+  for (const promise of [...promises, 'Promise.reject(Promise.reject(1))']) {
+    t.equal(await run(`function () { throw ${promise}; }`), 'a promise was thrown');
+    t.equal((await other.call('[]')).kind, 'returned', promise);
+  }
+  other.close();
+});
+
 t.test('what is thrown is given no more time than a call', async (t) => {
   const other = scripts.open('function () { return [1]; }');
   t.equal((await other.call('[]')).kind, 'returned');
