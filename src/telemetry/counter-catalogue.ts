@@ -111,7 +111,7 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   peer_requests_timed_out: 'Requests that another node did not answer in time',
   peer_sent_bytes: 'Bytes sent to other nodes',
   peer_served_expired: 'Requests of other nodes that were too old when their turn came',
-  peer_served_refused: 'Requests of other nodes refused because too many were under way',
+  peer_served_refused: 'Requests of other nodes refused: too many under way, or too much not taken',
   peer_streams_refused: 'Bulk streams refused because too many were open',
   peer_streams_stalled: 'Bulk streams ended because the reader took nothing',
   peer_write_stalls: 'Times that a link took no more because the network was slower',

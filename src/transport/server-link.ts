@@ -4,7 +4,9 @@
  * So many requests are worked on at once, as many again may wait, and one more is refused with
  * `overload`; a request whose time is up before its turn comes, or before its reply is ready, is
  * dropped without further work, because nobody waits for it any more. When the peer does not take
- * its replies, nothing more is read from it.
+ * its replies, nothing more is read from it; what already runs for it then may still end in replies of
+ * any size, so past another bound a large reply that only tells something becomes `overload`: that
+ * costs the asker another replica. The answer to what may have changed something always stays.
  */
 
 import { status } from '@grpc/grpc-js';
@@ -25,6 +27,30 @@ import type { PeerGate } from './peer-gate.ts';
 
 /** Bytes of replies that a peer has not taken, at which its requests are no longer read. */
 const UNTAKEN_MAX_BYTES = 16 * 1024 * 1024;
+
+/** Bytes of replies that a peer has not taken, at which large ones that only tell something are refused. */
+const UNTAKEN_READS_MAX_BYTES = 64 * 1024 * 1024;
+
+/** Smaller replies stay: those of as many requests as run at once are little. */
+const LARGE_REPLY_MIN_BYTES = 16 * 1024;
+
+/** Whether what is asked changes nothing, so that it may be asked of another node instead. */
+const IS_READ: Readonly<Record<PeerRequest['verb'], boolean>> = {
+  ping: true,
+  get: true,
+  merge: false,
+  put: false,
+  update: false,
+  reap: false,
+  agree: false,
+  state: true,
+  tree: true,
+  fetch: true,
+  deliver: false,
+  trace: true,
+  sizes: true,
+  map: true,
+};
 
 export interface ServerPorts {
   readonly host: Host;
@@ -127,10 +153,7 @@ export class ServerLink {
     } else if (this.#waiting.length < concurrency) {
       this.#waiting.push({ id, deadlineMs, tuple });
     } else {
-      this.#ports.host.metrics.count('peer_served_refused');
-      this.#answer(
-        new Reply(id, deadlineMs, faultFields(new Fault('overload', 'too many waiting'))),
-      );
+      this.#refuse(id, deadlineMs, 'too many waiting');
     }
   }
 
@@ -158,7 +181,8 @@ export class ServerLink {
     }
     this.#running += 1;
     this.#ask(peer, request, leftMs).then(
-      (reply) => this.#done(new Reply(id, deadlineMs, [replyToTuple(reply)])),
+      (reply) =>
+        this.#done(new Reply(id, deadlineMs, [replyToTuple(reply)]), IS_READ[request.verb]),
       (error: unknown) => this.#done(new Reply(id, deadlineMs, faultFields(this.#explain(error)))),
     );
   }
@@ -171,10 +195,23 @@ export class ServerLink {
     }
   }
 
-  #done(reply: Reply): void {
+  #done(reply: Reply, isRead = false): void {
     this.#running -= 1;
-    this.#answer(reply);
+    if (isRead && this.#isBeyondReach(reply))
+      this.#refuse(reply.id, reply.deadlineMs, 'too many replies not taken');
+    else this.#answer(reply);
     this.#runWaiting();
+  }
+
+  #isBeyondReach({ sizeBytes }: Reply): boolean {
+    return (
+      sizeBytes >= LARGE_REPLY_MIN_BYTES && this.#writer.pendingBytes >= UNTAKEN_READS_MAX_BYTES
+    );
+  }
+
+  #refuse(id: number, deadlineMs: number, why: string): void {
+    this.#ports.host.metrics.count('peer_served_refused');
+    this.#answer(new Reply(id, deadlineMs, faultFields(new Fault('overload', why))));
   }
 
   #answer(reply: Reply): void {
@@ -209,20 +246,22 @@ export class ServerLink {
 }
 
 class Reply implements Outgoing {
+  readonly id: number;
+  readonly deadlineMs: number;
   readonly sizeBytes: number;
-  readonly #deadlineMs: number;
   readonly #message: WireTuple;
 
   constructor(id: number, deadlineMs: number, fields: WireTuple) {
     const sizeBytes = wireSize(fields);
     const isSendable = !isTooLarge(fields, sizeBytes);
     this.#message = [id, ...(isSendable ? fields : faultFields(tooLarge(sizeBytes)))];
-    this.#deadlineMs = deadlineMs;
+    this.id = id;
+    this.deadlineMs = deadlineMs;
     this.sizeBytes = isSendable ? sizeBytes : 100;
   }
 
   toMessage(nowMs: number): WireTuple | undefined {
-    return nowMs < this.#deadlineMs ? this.#message : undefined;
+    return nowMs < this.deadlineMs ? this.#message : undefined;
   }
 }
 

@@ -204,6 +204,50 @@ t.test('a peer that does not take its replies is not read from any further', asy
   await pair.until(() => client.messages.length === 100);
 });
 
+t.test(
+  'what a peer does not take of its reads is bounded, and no answer to a write is lost',
+  async (t) => {
+    const record = Buffer.alloc(1024 * 1024);
+    const answers: (() => void)[] = [];
+    const handler = handlerOf({
+      handle: (_source, { verb }) =>
+        new Promise((resolve) => {
+          const answer: PeerReply =
+            verb === 'update' ? { kind: 'stored', record } : { kind: 'object', record };
+          answers.push(() => resolve(verb === 'ping' ? pong(ping(0)) : answer));
+        }),
+    });
+    const pair = await serve(t, handler);
+    const client = await introduced(t, pair);
+    client.call.pause();
+    const get = requestToTuple({ verb: 'get', key: KEY, headOnly: false });
+    const operation = { kind: 'gset', adds: [] } as const;
+    const update = { key: KEY, operation, returning: 'value' } as const;
+    const write = requestToTuple({ verb: 'update', request: update });
+    for (let id = 0; id < 200; id += 1) client.send([id, 60_000, get]);
+    for (let id = 200; id < 204; id += 1) client.send([id, 60_000, write]);
+    client.send([204, 60_000, requestToTuple(ping(0))]);
+    // All of them run before one of them has its reply: that its replies are not taken stops none.
+    await pair.until(() => answers.length === 205);
+    for (const answer of answers) answer();
+    await pair.until(() => pair.answerer.counted('peer_write_stalls') > 0);
+    client.call.resume();
+    await pair.until(() => client.messages.length === 205);
+    const replies = client.messages as readonly (readonly unknown[])[];
+    const codeById = new Map(replies.map(([id, , code]) => [id, code]));
+    const read = Array.from({ length: 200 }, (_, id) => codeById.get(id));
+    const given = read.filter((code) => code === undefined).length;
+    t.ok(given >= 64 && given <= 66, `${given} of 200 reads of 1 MiB had their object`);
+    t.equal(read.filter((code) => code === 'overload').length, 200 - given);
+    t.equal(pair.answerer.counted('peer_served_refused'), 200 - given);
+    const others = Array.from({ length: 5 }, (_, index) => codeById.get(200 + index));
+    t.ok(
+      others.every((code) => code === undefined),
+      'writes, and what is small',
+    );
+  },
+);
+
 t.test('a new link of a peer takes the place of its old one', async (t) => {
   const pair = await serve(t, handlerOf({}));
   const first = await introduced(t, pair);
