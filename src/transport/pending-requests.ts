@@ -124,10 +124,10 @@ export class PendingRequest implements Outgoing {
   readonly sizeBytes: number;
   readonly deadlineMs: number;
   readonly reply: Promise<PeerReply>;
-  readonly #tuple: WireTuple;
+  /** Undefined once nobody waits for it: it may be large, and what was given up may long wait to leave. */
+  #tuple: WireTuple | undefined;
   #resolve: (reply: PeerReply) => void = NOTHING;
   #reject: (fault: Error) => void = NOTHING;
-  #isSettled = false;
 
   constructor(id: number, tuple: WireTuple, options: PendingRequestOptions) {
     this.id = id;
@@ -142,18 +142,18 @@ export class PendingRequest implements Outgoing {
 
   /** With what is left of the deadline; undefined once nobody waits for it. */
   toMessage(nowMs: number): WireTuple | undefined {
-    if (this.#isSettled) return undefined;
+    if (this.#tuple === undefined) return undefined;
     const leftMs = Math.floor(this.deadlineMs - nowMs);
     return leftMs <= 0 ? undefined : [this.id, leftMs, this.#tuple];
   }
 
   resolve(reply: PeerReply): void {
-    this.#isSettled = true;
+    this.#tuple = undefined;
     this.#resolve(reply);
   }
 
   reject(fault: Error): void {
-    this.#isSettled = true;
+    this.#tuple = undefined;
     this.#reject(fault);
   }
 }

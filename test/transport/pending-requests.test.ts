@@ -1,11 +1,17 @@
 /** Deadlines, in virtual time: each request ends at its own, and all of them share one timer. */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import t from 'tap';
 import { Fault, isFault } from '../../src/base/fault.ts';
 import { PendingRequests } from '../../src/transport/pending-requests.ts';
 import { pong, ping } from '../peer/peer-compliance.ts';
 import { VirtualHost } from '../replica/virtual-host.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 const WINDOW = { requests: 1_000, sizeBytes: 1_000_000 };
 
@@ -32,6 +38,11 @@ t.test('a request ends at its deadline or up to 10 ms after it, never before', a
   t.end();
 });
 
+function addLarge(pending: PendingRequests) {
+  const record = Buffer.alloc(1_000_000);
+  return { request: pending.add([record], record.length, 50), record: new WeakRef(record) };
+}
+
 function isShort(lateMs: number): boolean {
   return lateMs >= 0 && lateMs <= 10;
 }
@@ -46,6 +57,21 @@ t.test('an answered request needs no timer, and one answer is all it gets', asyn
   t.equal(host.timerCount, 0);
   t.equal(host.counters.get('peer_requests_timed_out'), undefined);
 });
+
+t.test(
+  'a request that was given up holds nothing of its message, however long it waits to leave',
+  async (t) => {
+    const { host, pending } = fresh();
+    const { request, record } = addLarge(pending);
+    const given = request.reply.catch((error: unknown) => isFault(error, 'timeout'));
+    await host.advance(100);
+    t.equal(await given, true);
+    await nextTurn();
+    collectGarbage();
+    t.equal(record.deref(), undefined);
+    t.equal(request.toMessage(host.clock.monotonicMs()), undefined);
+  },
+);
 
 t.test('an earlier deadline moves the timer forward', async (t) => {
   const { host, pending } = fresh();
