@@ -192,8 +192,9 @@ export class LinkWalkResource implements Resource {
     const headers = ['X-Riak-Vclock', contextHeader(object.context)];
     if (others.length === 0) headers.push('Location', location);
     else {
-      const vtags = others.map(({ vtag }) => vtag).join(',');
-      headers.push('Location', `${location}?vtag=${shown.vtag}`, 'X-Riak-Sibling-VTags', vtags);
+      const vtags = others.map(({ vtag }) => escapeControls(vtag)).join(',');
+      const shownAt = `${location}?vtag=${escapeControls(shown.vtag)}`;
+      headers.push('Location', shownAt, 'X-Riak-Sibling-VTags', vtags);
     }
     headers.push(...partHeaders(shown, key.bucket, form));
     writer.part(headers, shown.value);

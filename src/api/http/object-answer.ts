@@ -4,6 +4,7 @@
 
 import { encodeContext } from '../../clock/context.ts';
 import { siblingsEtag } from '../../object/vtag.ts';
+import { escapeControls } from './address.ts';
 import { formatHttpDate } from './http-date.ts';
 import { MultipartWriter } from './multipart.ts';
 import { partHeaders, siblingHeaders } from './object-headers.ts';
@@ -23,7 +24,7 @@ export function contextHeader(context: VersionVector): string {
 /** Of one sibling where there is one or one was asked for, otherwise of the whole. */
 export function objectValidators(object: StoredObject, sibling: Sibling | undefined): Validators {
   if (sibling !== undefined) {
-    return { etag: sibling.vtag, lastModifiedMicros: sibling.lastModifiedMicros };
+    return { etag: escapeControls(sibling.vtag), lastModifiedMicros: sibling.lastModifiedMicros };
   }
   return { etag: siblingsEtag(object.context), lastModifiedMicros: newestMicros(object) };
 }

@@ -50,7 +50,7 @@ export function siblingHeaders(sibling: SiblingHead, bucket: ByteString, form: U
     'Link',
     linkHeader(metadata, bucket, form),
     'ETag',
-    `"${sibling.vtag}"`,
+    `"${escapeControls(sibling.vtag)}"`,
     'Last-Modified',
     formatHttpDate(sibling.lastModifiedMicros),
   ];
@@ -67,7 +67,7 @@ export function partHeaders(sibling: SiblingHead, bucket: ByteString, form: UrlF
   if (metadata.contentEncoding !== undefined) {
     headers.push('Content-Encoding', escapeControls(metadata.contentEncoding));
   }
-  headers.push('Link', linkHeader(metadata, bucket, form), 'Etag', sibling.vtag);
+  headers.push('Link', linkHeader(metadata, bucket, form), 'Etag', escapeControls(sibling.vtag));
   headers.push('Last-Modified', formatHttpDate(sibling.lastModifiedMicros));
   if (sibling.isTombstone) headers.push('X-Riak-Deleted', 'true');
   pushUserMetadata(headers, metadata);

@@ -98,8 +98,9 @@ t.test('nothing that is stored can break out of a header', (t) => {
     { requiredKeys: [] },
   );
   fc.assert(
-    fc.property(metadata, bytes, form, (metadata, bucket, form) => {
-      const sibling = siblingWith(metadata);
+    // The vtag too: that of an object of another cluster is what was sent.
+    fc.property(metadata, bytes, bytes, form, (metadata, vtag, bucket, form) => {
+      const sibling = { ...siblingWith(metadata), vtag };
       for (const headers of [
         siblingHeaders(sibling, bucket, form),
         partHeaders(sibling, bucket, form),
