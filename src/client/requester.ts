@@ -2,9 +2,9 @@
  * Sends requests to whichever node can take them, and asks another one when that is safe.
  *
  * Nodes take turns. A request that was never sent, and any read, is tried again elsewhere; a write
- * that may have been carried out is not, unless the caller says that twice does no harm. When all
- * connections are busy requests wait in turn, up to a number; every wait ends with the request's
- * deadline.
+ * that may have been carried out is not, unless the caller says that twice does no harm. What a node
+ * refused as `overload` is asked again after a pause. When all connections are busy requests wait in
+ * turn, up to a number; every wait ends with the request's deadline.
  */
 
 import { Fault, assert, isFault } from '../base/fault.ts';
@@ -15,6 +15,7 @@ import { Login } from './credentials.ts';
 import { decodeReply, isTransient, isUnsent } from './error-reply.ts';
 import { ReplyStream, ask } from './exchanges.ts';
 import { NodePool } from './node-pool.ts';
+import { Pauses, pauseMsAfter } from './pauses.ts';
 import type {
   Fields,
   Message,
@@ -74,6 +75,7 @@ export class Requester {
   readonly #pools: readonly NodePool[];
   readonly #writer = new ProtoWriter();
   readonly #waiting: Waiter[] = [];
+  readonly #pauses = new Pauses();
   readonly #check: NodeJS.Timeout;
   #next = 0;
   #isClosed = false;
@@ -115,7 +117,7 @@ export class Requester {
         );
         return decodeReply(call.reply, frame);
       } catch (error) {
-        this.#throwUnlessWorthwhile(error, call, { attempt, endMs });
+        await this.#beforeNext(error, call, { attempt, endMs });
       }
     }
   }
@@ -144,7 +146,7 @@ export class Requester {
         return;
       } catch (error) {
         if (count > 0) throw error;
-        this.#throwUnlessWorthwhile(error, call, { attempt, endMs });
+        await this.#beforeNext(error, call, { attempt, endMs });
       }
     }
   }
@@ -156,14 +158,16 @@ export class Requester {
     clearInterval(this.#check);
     const fault = new Fault('closed', 'the client was closed');
     for (const { reject } of this.#waiting.splice(0)) reject(fault);
+    this.#pauses.end(fault);
     for (const pool of this.#pools) pool.close(fault);
   }
 
-  #throwUnlessWorthwhile(
+  /** Throws `error` where asking again is not worthwhile. */
+  async #beforeNext(
     error: unknown,
     call: { readonly isRepeatable: boolean },
     { attempt, endMs }: { readonly attempt: number; readonly endMs: number },
-  ): void {
+  ): Promise<void> {
     const isWorthwhile =
       isFault(error) &&
       isTransient(error) &&
@@ -172,6 +176,13 @@ export class Requester {
       performance.now() < endMs &&
       !this.#isClosed;
     if (!isWorthwhile) throw error;
+    if (error.code !== 'overload') return;
+    const pauseMs = pauseMsAfter(attempt);
+    // Those that pause come back to the line: they are no more than may wait in it.
+    const isLineFull = this.#waiting.length + this.#pauses.count >= this.#options.waitingMax;
+    if (isLineFull || performance.now() + pauseMs >= endMs) throw error;
+    await this.#pauses.take(pauseMs);
+    if (performance.now() >= endMs) throw error;
   }
 
   #attemptEndMs(endMs: number): number {

@@ -11,6 +11,8 @@ import type { ClientOptions, NodeAddress } from '../../src/client/client.ts';
 
 const KEY = { type: name('default'), bucket: name('b'), key: name('k') };
 const CONTENT = { value: Buffer.from('v') };
+/** A node's refusal. */
+const OVERLOAD = Buffer.from('0000000d000a086f7665726c6f61641000', 'hex');
 
 async function liveNode(t: Test): Promise<NodeAddress> {
   const { server, port } = await serve();
@@ -143,8 +145,7 @@ t.test('a request ends with its deadline', async (t) => {
 });
 
 t.test('an overloaded node sends readers elsewhere', async (t) => {
-  const overload = Buffer.from('0000000d000a086f7665726c6f61641000', 'hex');
-  const busy = await oddNode(t, (socket) => socket.write(overload));
+  const busy = await oddNode(t, (socket) => socket.write(OVERLOAD));
   const client = clientOf(t, [busy.address, await liveNode(t)]);
   await client.put(KEY, CONTENT, { isRepeatable: true });
   for (let count = 0; count < 6; count += 1) {
@@ -152,6 +153,42 @@ t.test('an overloaded node sends readers elsewhere', async (t) => {
   }
   t.ok(busy.requests() > 0);
   await t.rejects(clientOf(t, [busy.address]).put(KEY, CONTENT), { code: 'overload' });
+});
+
+t.test(
+  'an overloaded node is asked again after pauses that grow, within the time there is',
+  async (t) => {
+    const asked: number[] = [];
+    const busy = await oddNode(t, (socket) => {
+      asked.push(performance.now());
+      socket.write(OVERLOAD);
+    });
+    const client = clientOf(t, [busy.address]);
+    await t.rejects(client.get(KEY), { code: 'overload' });
+    await t.rejects(client.listKeys(KEY.type, KEY.bucket).next(), { code: 'overload' });
+    t.equal(asked.length, 8);
+    for (const times of [asked.slice(0, 4), asked.slice(4)]) {
+      const pauses = times.slice(1).map((time, index) => time - (times[index] as number));
+      // Half of what they are on the average at least, and a timer may be a moment early.
+      t.match(
+        pauses.map((pauseMs, index) => pauseMs >= 25 * 2 ** index - 5),
+        [true, true, true],
+        `${pauses.map((pauseMs) => pauseMs.toFixed(1)).join(', ')} ms`,
+      );
+    }
+    const before = asked.length;
+    await t.rejects(client.get(KEY, { timeoutMs: 20 }), { code: /^(overload|timeout)$/ });
+    t.equal(asked.length, before + 1, 'a pause beyond the deadline is not begun');
+  },
+);
+
+t.test('closing ends the pause of what is to be asked again', async (t) => {
+  const busy = await oddNode(t, (socket) => socket.write(OVERLOAD));
+  const client = clientOf(t, [busy.address], { attemptsMax: 100 });
+  const underWay = t.rejects(client.get(KEY), { code: 'closed' });
+  await until(() => busy.requests() === 3);
+  client.close();
+  await underWay;
 });
 
 t.test('an answer that is none is a fault', async (t) => {
