@@ -47,6 +47,11 @@ export interface QueueConsumer {
   end(): void;
 }
 
+export interface PushOutcome extends QueueStatus {
+  /** Of the keys pushed, those that the queue is for. */
+  readonly taken: number;
+}
+
 export interface ReplicationService {
   consumer(): QueueConsumer;
   has(queue: ByteString): boolean;
@@ -54,7 +59,7 @@ export interface ReplicationService {
    * Puts keys behind what clients have written, those that the queue takes. Undefined: there is no
    * such queue.
    */
-  push(queue: ByteString, keys: readonly ObjectKey[]): QueueStatus | undefined;
+  push(queue: ByteString, keys: readonly ObjectKey[]): PushOutcome | undefined;
   /** Another number after each key that was dropped, below 2^32; undefined: there is no such queue. */
   dropMark(queue: ByteString): number | undefined;
   /** A full-sync has gone through that began at that mark. */
@@ -139,11 +144,12 @@ export class ReplicationQueues implements ReplicationService {
     return this.#queues.get(queue)?.offer(key, keyToString(key), 'sync') ?? false;
   }
 
-  push(name: ByteString, keys: readonly ObjectKey[]): QueueStatus | undefined {
+  push(name: ByteString, keys: readonly ObjectKey[]): PushOutcome | undefined {
     const queue = this.#queues.get(name);
     if (queue === undefined) return undefined;
-    for (const key of keys) queue.offer(key, keyToString(key), 'sync');
-    return queue.status();
+    let taken = 0;
+    for (const key of keys) if (queue.offer(key, keyToString(key), 'sync')) taken += 1;
+    return { ...queue.status(), taken };
   }
 
   dropMark(queue: ByteString): number | undefined {

@@ -40,15 +40,23 @@ const PUSH_KEYS_MAX = 1_000;
 /** Keys on the queue of a node above which no more are put there. */
 const QUEUED_MAX = 20_000;
 const QUEUED_WAIT_MS = 250;
-const PROBES_MAX = 5;
 /** A queue that does not become shorter for so long is not fetched from. */
 const QUEUED_PATIENCE_MS = 600_000;
+
+/** Buckets that fail one after the other: then it is not they that are at fault. */
+const FAILED_IN_ROW_MAX = 8;
+
+class NobodyFetches extends Fault {
+  constructor() {
+    super('timeout', 'nobody fetches what differs');
+  }
+}
 
 /** Of the nodes that could be asked. */
 type DropMarks = ReadonlyMap<NodeAddress, number>;
 
 /** What is asked of the source's cluster. */
-type Remote = ComparisonPorts['remote'] & Pick<RemoteFolds, 'buckets' | 'close' | 'push' | 'takes'>;
+export type Remote = ComparisonPorts['remote'] & Pick<RemoteFolds, 'buckets' | 'close' | 'push'>;
 
 export class FullSync {
   readonly #ports: ReplicationPorts;
@@ -107,22 +115,28 @@ export class FullSync {
   async #compareAll(): Promise<void> {
     const buckets = await this.#remote.buckets();
     this.#note({ buckets: buckets.length });
-    let refusal: Fault | undefined;
+    let failure: Fault | undefined;
+    let inRow = 0;
     for (const bucket of buckets) {
       if (this.#halt.isSet) throw new Fault('closed', 'the full-sync was ended');
       try {
         await this.#compare(bucket);
+        inRow = 0;
         this.#note({ bucketsCompared: this.#progress.bucketsCompared + 1 });
       } catch (error) {
         if (error instanceof UnknownBucketType) {
           this.#note({ bucketsUnknown: this.#progress.bucketsUnknown + 1 });
-        } else if (isFault(error, 'peer-refused') && !isTransient(error)) {
-          // What the user may not read of the source is no reason to leave out what it may.
-          refusal ??= error;
-        } else throw error;
+          continue;
+        }
+        if (!isFault(error) || error instanceof NobodyFetches || this.#halt.isSet) throw error;
+        // One that cannot be compared, or that the user may not read, is no reason to leave out the others.
+        failure ??= error;
+        const isRefused = error.code === 'peer-refused' && !isTransient(error);
+        if (!isRefused) inRow += 1;
+        if (inRow >= FAILED_IN_ROW_MAX) break;
       }
     }
-    if (refusal !== undefined) throw refusal;
+    if (failure !== undefined) throw failure;
   }
 
   /** Where keys are dropped from now on, the node's mark is another at the end. */
@@ -166,24 +180,27 @@ export class FullSync {
   async #compare(bucket: BucketName): Promise<void> {
     const remote = this.#remote;
     const ports = { ...this.#ports, remote, halt: this.#halt };
-    let isTaken: boolean | undefined;
     for await (const keys of new BucketComparison(ports, bucket).differing()) {
-      if (keys.length === 0) continue;
-      isTaken ??= await isBucketTaken(remote, bucket, keys);
-      if (!isTaken) return;
       for (let from = 0; from < keys.length; from += PUSH_KEYS_MAX) {
-        await this.#push(bucket, keys.slice(from, from + PUSH_KEYS_MAX));
+        const some = keys.slice(from, from + PUSH_KEYS_MAX);
+        const taken = await this.#push(bucket, some);
+        // The queue is not for the bucket.
+        if (taken === 0) return;
       }
     }
   }
 
-  async #push(bucket: BucketName, keys: readonly ByteString[]): Promise<void> {
+  /** How many of them the queue is for; undefined: the source does not say. */
+  async #push(bucket: BucketName, keys: readonly ByteString[]): Promise<number | undefined> {
     const { clock, metrics } = this.#ports.host;
     const pushed = keys.map((key) => ({ ...bucket, key }));
-    let queued = await this.#remote.push(pushed);
-    this.#note({ keys: this.#progress.keys + keys.length });
+    const { queued: before, taken } = await this.#remote.push(pushed);
+    const count = taken ?? keys.length;
+    this.#note({ keys: this.#progress.keys + count });
     const { name: source } = this.#source;
-    metrics.count(`replication_requested_total{source="${source}"}`, keys.length);
+    if (count > 0) metrics.count(`replication_requested_total{source="${source}"}`, count);
+    if (taken === 0) return taken;
+    let queued = before;
     let least = queued;
     let untilMs = clock.monotonicMs() + QUEUED_PATIENCE_MS;
     while (queued > QUEUED_MAX) {
@@ -191,28 +208,14 @@ export class FullSync {
       least = Math.min(least, queued);
       const goesOn = await this.#halt.wait(clock, QUEUED_WAIT_MS);
       if (!goesOn || clock.monotonicMs() > untilMs) {
-        throw new Fault('timeout', 'nobody fetches what differs');
+        throw new NobodyFetches();
       }
-      queued = await this.#remote.push([]);
+      ({ queued } = await this.#remote.push([]));
     }
+    return taken;
   }
 
   #note(more: Partial<FullSyncProgress>): void {
     this.#progress = { ...this.#progress, ...more };
   }
-}
-
-/**
- * Whether the queue is for the bucket. That a key is not taken says little: it may have gone meanwhile, or not
- * be at the replica that was looked at.
- */
-export async function isBucketTaken(
-  remote: Pick<RemoteFolds, 'takes'>,
-  bucket: BucketName,
-  keys: readonly ByteString[],
-): Promise<boolean> {
-  for (const key of keys.slice(0, PROBES_MAX)) {
-    if (await remote.takes({ ...bucket, key })) return true;
-  }
-  return false;
 }

@@ -10,12 +10,10 @@ import type { ByteString } from '../base/bytes.ts';
 import {
   RpbAaeFoldFetchClocksRangeReq,
   RpbAaeFoldFindTombsReq,
-  RpbAaeFoldKeyCountResp,
   RpbAaeFoldKeyValueResp,
   RpbAaeFoldListBucketsReq,
   RpbAaeFoldListBucketsResp,
   RpbAaeFoldMergeTreesRangeReq,
-  RpbAaeFoldReplKeysReq,
   RpbAaeFoldTreeResp,
 } from '../api/pbc/messages/aae-fold-messages.ts';
 import { FOUND_TOO_MUCH } from '../api/pbc/fold-request.ts';
@@ -38,6 +36,13 @@ export interface RemoteTree {
 export interface KeyContext {
   readonly key: ByteString;
   readonly context: Buffer;
+}
+
+export interface Pushed {
+  /** Keys that wait on the queue of the node that took them. */
+  readonly queued: number;
+  /** Of those pushed, how many the queue is for; undefined: an older release does not say. */
+  readonly taken: number | undefined;
 }
 
 /** There is more than one answer may hold: the range is to be narrowed. */
@@ -137,27 +142,7 @@ export class RemoteFolds {
     return matches.length < count ? undefined : matches.at(-1)?.key;
   }
 
-  /** Puts one key on the queue, if the queue takes its bucket. */
-  async takes({ type, bucket, key }: ObjectKey): Promise<boolean> {
-    const { keys_count } = await this.#requester.call({
-      request: RpbAaeFoldReplKeysReq,
-      value: {
-        type: sentType(type),
-        bucket,
-        key_range: true,
-        start_key: key,
-        end_key: key,
-        modified_range: false,
-        queuename: this.#queue,
-      },
-      reply: RpbAaeFoldKeyCountResp,
-      isRepeatable: true,
-    });
-    return keys_count.some(({ count }) => count > 0);
-  }
-
-  /** How many keys wait on the queue of the node that took them. */
-  async push(keys: readonly ObjectKey[]): Promise<number> {
+  async push(keys: readonly ObjectKey[]): Promise<Pushed> {
     const reply = await this.#requester.call({
       request: RpbPushReq,
       value: pushOf(this.#queue, keys),
@@ -166,7 +151,8 @@ export class RemoteFolds {
       timeoutMs: PUSH_TIMEOUT_MS,
     });
     if (!reply.queue_exists) throw new Fault('peer-refused', `there is no queue ${this.#queue}`);
-    return (reply.fsync_length ?? 0) + (reply.foldq_length ?? 0);
+    const queued = (reply.fsync_length ?? 0) + (reply.foldq_length ?? 0);
+    return { queued, taken: reply.taken_count };
   }
 
   async #found(

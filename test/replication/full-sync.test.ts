@@ -1,53 +1,26 @@
 /** What a full-sync makes of the buckets of its source. */
 
+import { deflateSync } from 'node:zlib';
 import t from 'tap';
 import type { ByteString } from '../../src/base/bytes.ts';
 import { Fault } from '../../src/base/fault.ts';
 import type { NodeAddress } from '../../src/client/connection.ts';
-import type { NodeId, ObjectKey } from '../../src/base/names.ts';
+import type { NodeId } from '../../src/base/names.ts';
 import type { BucketName } from '../../src/node/fold-requests.ts';
 import { TictacTree } from '../../src/object/tictac-tree.ts';
 import { Halt } from '../../src/repair/halt.ts';
 import { DIALLER } from '../../src/replication/dialler.ts';
-import { FullSync, isBucketTaken } from '../../src/replication/full-sync.ts';
+import { FullSync, type Remote } from '../../src/replication/full-sync.ts';
 import type { ReplicationNode } from '../../src/replication/ports.ts';
 import { VirtualHost } from '../replica/virtual-host.ts';
 import { FakeSource, QUEUE } from './fake-source.ts';
 
 const BUCKET = { type: 'siblings' as ByteString, bucket: 'b' as ByteString };
-const KEYS = Array.from({ length: 100 }, (_, index) => `key ${index}` as ByteString);
-
-function remoteThat(finds: (key: ByteString) => boolean) {
-  const asked: ByteString[] = [];
-  const takes = ({ key }: ObjectKey): Promise<boolean> => {
-    asked.push(key);
-    return Promise.resolve(finds(key));
-  };
-  return { asked, takes };
-}
-
-t.test('a bucket is taken if any of some keys is, for one may have gone meanwhile', async (t) => {
-  const most = remoteThat((key) => key !== KEYS[0]);
-  t.equal(await isBucketTaken(most, BUCKET, KEYS), true);
-  t.equal(most.asked.length, 2);
-  const none = remoteThat(() => false);
-  t.equal(await isBucketTaken(none, BUCKET, KEYS), false);
-  t.equal(new Set(none.asked).size, none.asked.length);
-  t.ok(none.asked.length < 10, 'a few are asked for');
-  t.equal(
-    await isBucketTaken(
-      remoteThat(() => false),
-      BUCKET,
-      KEYS.slice(0, 1),
-    ),
-    false,
-  );
-});
 
 const never = (): Promise<never> => Promise.reject(new Fault('malformed', 'not asked for'));
 
 /** Nothing differs in these buckets. */
-function remoteOf(names: readonly string[], compare: (bucket: string) => Promise<void>) {
+function remoteOf(names: readonly string[], compare: (bucket: string) => Promise<void>): Remote {
   return {
     buckets: async () => names.map((name) => ({ ...BUCKET, bucket: name as ByteString })),
     tree: async ({ bucket }: BucketName) => {
@@ -57,18 +30,39 @@ function remoteOf(names: readonly string[], compare: (bucket: string) => Promise
     contexts: never,
     lastOfNext: never,
     tombstones: never,
-    takes: never,
     push: never,
     close: () => undefined,
   };
 }
 
-function syncWith(remote: ReturnType<typeof remoteOf>, nodes: readonly NodeAddress[]): FullSync {
+/** Of each bucket one key differs. */
+function remoteThatDiffers(names: readonly string[], takenCount: number) {
+  const root = new TictacTree('xsmall').root();
+  root.writeUInt32BE(1, 0);
+  const packedBranches = new Map([[0, deflateSync(Buffer.alloc(1_024, 1))]]);
+  const pushed: string[] = [];
+  const remote: Remote = {
+    ...remoteOf(names, async () => undefined),
+    tree: async () => ({ root, packedBranches }),
+    contexts: async () => [{ key: 'differs' as ByteString, context: Buffer.alloc(0) }],
+    tombstones: async () => [],
+    push: async (keys) => {
+      pushed.push(...keys.map(({ bucket }) => bucket));
+      return { queued: 0, taken: takenCount };
+    },
+  };
+  return { remote, pushed };
+}
+
+function syncWith(remote: Remote, nodes: readonly NodeAddress[]): FullSync {
   const node: ReplicationNode = {
     id: 'n1' as NodeId,
     liveMembers: () => [],
     absorb: never,
-    fold: async () => ({ kind: 'tree', tree: new TictacTree('xsmall') }),
+    fold: async ({ kind }) =>
+      kind === 'contexts'
+        ? { kind, contexts: [] }
+        : { kind: 'tree', tree: new TictacTree('xsmall') },
   };
   const source = {
     name: 's',
@@ -95,6 +89,45 @@ t.test(
     t.same(compared, ['a', 'secret', 'z']);
   },
 );
+
+t.test(
+  'a bucket that cannot be compared fails the full-sync, and keeps no other from it',
+  async (t) => {
+    const compared: string[] = [];
+    const remote = remoteOf(['a', 'bad', 'z'], async (bucket) => {
+      compared.push(bucket);
+      if (bucket === 'bad') throw new Fault('peer-malformed', 'a hash tree of another size');
+    });
+    const result = await syncWith(remote, []).run();
+    t.match(result, { bucketsCompared: 2, failure: 'a hash tree of another size' });
+    t.same(compared, ['a', 'bad', 'z']);
+  },
+);
+
+t.test('where one bucket after the other cannot be compared, the full-sync ends', async (t) => {
+  let asked = 0;
+  const names = Array.from({ length: 1_000 }, (_, index) => `b${index}`);
+  const remote = remoteOf(names, async () => {
+    asked += 1;
+    throw new Fault('login-refused', 'the password has changed');
+  });
+  const result = await syncWith(remote, []).run();
+  t.match(result, { bucketsCompared: 0, failure: 'the password has changed' });
+  t.ok(asked < 20, `${asked} were tried`);
+});
+
+t.test('what differs is asked for without looking for it first', async (t) => {
+  const names = ['a', 'b'];
+  const { remote, pushed } = remoteThatDiffers(names, 1);
+  t.match(await syncWith(remote, []).run(), { bucketsCompared: 2, keys: 2, failure: undefined });
+  t.same(pushed, names);
+});
+
+t.test('a bucket that the queue is not for is passed over after one lot', async (t) => {
+  const { remote, pushed } = remoteThatDiffers(['a', 'b'], 0);
+  t.match(await syncWith(remote, []).run(), { bucketsCompared: 2, keys: 0, failure: undefined });
+  t.same(pushed, ['a', 'b'], 'who does not hear of the keys cannot say');
+});
 
 t.test(
   'each node hears what it had dropped when the full-sync began, once it is through',

@@ -169,10 +169,13 @@ t.test('pushed keys come behind what clients write, and those that the queue is 
       foldq_length: 0,
       fsync_length: 2,
       realt_length: 0,
+      taken_count: 2,
     },
   });
   const some = { queuename: name('some'), keys_value: [key('other', 'k')] };
-  t.match(await client.ask(RpbPushReq, some), { value: { queue_exists: true, fsync_length: 0 } });
+  t.match(await client.ask(RpbPushReq, some), {
+    value: { queue_exists: true, fsync_length: 0, taken_count: 0 },
+  });
   const { value: asRiak } = await client.ask(RpbPushReq, some);
   t.equal(asRiak['drop_mark'], undefined, 'a client of Riak does not look for it');
   const nothing = { queuename: name('q') };

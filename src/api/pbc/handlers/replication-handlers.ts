@@ -67,6 +67,7 @@ export function pushKeys(
     fsync_length: status.sync,
     realt_length: status.realTime,
     drop_mark: keys.length === 0 ? replication.dropMark(queuename) : undefined,
+    taken_count: keys.length === 0 ? undefined : status.taken,
   });
 }
 

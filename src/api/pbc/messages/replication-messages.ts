@@ -79,6 +79,8 @@ export const RpbPushResp = message('RpbPushResp', 205, {
   realt_length: optional(12, 'uint32'),
   /** Vertebra's own, to a push of nothing: the queue's mark, another one when keys were dropped. */
   drop_mark: optional(100, 'uint32'),
+  /** Vertebra's own: of the keys pushed, those that the queue is for. */
+  taken_count: optional(101, 'uint32'),
 });
 
 export const RpbMembershipReq = message('RpbMembershipReq', 206, {

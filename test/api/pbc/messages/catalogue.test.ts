@@ -23,7 +23,11 @@ type FieldRow = readonly [name: string, number: number, type: string, label: str
 /** Not Riak's. */
 const OWN = ['ReplicatedItem', 'ReplicatedLot'];
 /** In messages of Riak's, with numbers that it does not use. */
-const OWN_FIELDS = new Set(['RpbPushReq.compared_mark', 'RpbPushResp.drop_mark']);
+const OWN_FIELDS = new Set([
+  'RpbPushReq.compared_mark',
+  'RpbPushResp.drop_mark',
+  'RpbPushResp.taken_count',
+]);
 const OWN_NUMBERS_FROM = 100;
 const NOT_SERVED = /^Rpb(Search|Yokozuna)/;
 
