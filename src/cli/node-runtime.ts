@@ -35,6 +35,7 @@ import { FolderHooks } from '../hooks/folder-hooks.ts';
 import { KeyFingerprint } from '../node/key-fingerprint.ts';
 import { SlowLog } from '../node/slow-log.ts';
 import { VertebraNode } from '../node/node.ts';
+import { NODE_TIMINGS } from '../node/node-options.ts';
 import type { NodeOptions, NodeTimings } from '../node/node-options.ts';
 import type { Sinks } from '../replication/sinks.ts';
 import type { StoreSnapshot } from '../storage/store-snapshot.ts';
@@ -387,6 +388,9 @@ function timingsOf(config: ClusterConfig): Partial<NodeTimings> {
   return {
     requestTimeoutMs: config.timeouts.requestMs,
     heartbeatMs: config.peer.heartbeatIntervalMs,
+    // Clients' connections have had the first half, and the store takes its time to close.
+    drainTimeoutMs: Math.min(NODE_TIMINGS.drainTimeoutMs, config.timeouts.shutdownMs / 4),
+    repairStopMs: Math.min(NODE_TIMINGS.repairStopMs, config.timeouts.shutdownMs / 8),
     missesMax: Math.max(2, Math.round(config.peer.downAfterMs / config.peer.heartbeatIntervalMs)),
   };
 }

@@ -57,6 +57,8 @@ export class ClientRequests {
   readonly #hotKeys: HotKeys;
   readonly #serving: ClientRequestsPorts['serving'];
   readonly #written: ClientRequestsPorts['written'];
+  /** Writes that are to be told. */
+  readonly #untold = new Set<ObjectKey>();
 
   constructor({ clock, admission, hotKeys, serving, written }: ClientRequestsPorts) {
     this.#clock = clock;
@@ -106,6 +108,11 @@ export class ClientRequests {
     return this.#admittedWrite(request, serve, sizeBytes);
   }
 
+  /** The node stops, and waits for them no longer: those that are under way may have happened. */
+  tellUnanswered(): void {
+    for (const key of this.#untold) this.#written?.(key, undefined);
+  }
+
   #admittedWrite<Request extends Timed & { readonly key: ObjectKey }, Outcome extends Ended>(
     request: Request,
     serve: (parts: NodeParts, request: Request) => Promise<Outcome>,
@@ -114,13 +121,16 @@ export class ClientRequests {
     const written = this.#written;
     if (written === undefined) return this.#admitted('node_put_fsm', request, serve, sizeBytes);
     const serveAndTell = async (parts: NodeParts, timed: Request): Promise<Outcome> => {
+      const key = { ...request.key };
       let ended: string | undefined;
+      this.#untold.add(key);
       try {
         const outcome = await serve(parts, timed);
         ended = outcome.kind;
         return outcome;
       } finally {
-        written(request.key, ended);
+        this.#untold.delete(key);
+        written(key, ended);
       }
     };
     return this.#admitted('node_put_fsm', request, serveAndTell, sizeBytes);

@@ -63,6 +63,8 @@ export interface NodeTimings {
   readonly spreadTimeoutMs: number;
   /** How long a stop waits for requests under way. */
   readonly drainTimeoutMs: number;
+  /** And then for what its repair rounds have asked of peers. */
+  readonly repairStopMs: number;
 }
 
 export interface NodeOptions {
@@ -131,4 +133,5 @@ export const NODE_TIMINGS: NodeTimings = {
   agreeTimeoutMs: 10_000,
   spreadTimeoutMs: 5_000,
   drainTimeoutMs: 10_000,
+  repairStopMs: 2_000,
 };

@@ -218,12 +218,17 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     const { clock, log } = this.#host;
     this.entrance.close();
     await Promise.race([this.#admission.close(), sleep(clock, this.#timings.drainTimeoutMs)]);
+    this.#requests.tellUnanswered();
     await this.replication.close();
     // What it fails with `start` tells.
     const parts = await this.#opening?.catch(() => undefined);
     this.#disk?.stop();
     parts?.heartbeats.stop();
-    await parts?.repair.stop();
+    const repairEnds = parts?.repair.stop();
+    await Promise.race([repairEnds, sleep(clock, this.#timings.repairStopMs)]);
+    // Heartbeats have ended: nobody else finds that a peer has become silent.
+    this.#peer.close();
+    await repairEnds;
     await parts?.replica.close();
     await parts?.keeper.close();
     this.#life = 'stopped';

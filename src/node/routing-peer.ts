@@ -25,7 +25,9 @@ export class RoutingPeer implements Peer {
   readonly #remote: Peer;
   /** Requests under way to each node; the transport bounds them. */
   readonly #underWay = new Map<NodeId, PassingMap<number, Abandon>>();
+  readonly #streams = new Set<EndableStream>();
   #lastNumber = 0;
+  #isClosed = false;
 
   constructor(self: NodeId, local: PeerHandler, remote: Peer) {
     this.#self = self;
@@ -35,6 +37,7 @@ export class RoutingPeer implements Peer {
 
   request(target: NodeId, request: PeerRequest, timeoutMs: number): Promise<PeerReply> {
     if (target === this.#self) return this.#local.handle(this.#self, request, timeoutMs);
+    if (this.#isClosed) return Promise.reject(stopping());
     const underWay = this.#underWayTo(target);
     return new Promise((resolve, reject) => {
       this.#lastNumber += 1;
@@ -58,9 +61,19 @@ export class RoutingPeer implements Peer {
     request: PeerStreamRequest,
     idleTimeoutMs: number,
   ): AsyncIterableIterator<PeerStreamItem> {
-    return target === this.#self
-      ? this.#local.handleStream(this.#self, request)
-      : this.#remote.stream(target, request, idleTimeoutMs);
+    if (target === this.#self) return this.#local.handleStream(this.#self, request);
+    if (this.#isClosed) return failedStream(stopping());
+    const items = this.#remote.stream(target, request, idleTimeoutMs);
+    const stream = new EndableStream(items, () => this.#streams.delete(stream));
+    this.#streams.add(stream);
+    return stream;
+  }
+
+  /** The node stops: what is asked of others ends with `peer-closed`, and nothing more is asked of them. */
+  close(): void {
+    this.#isClosed = true;
+    for (const target of this.#underWay.keys()) this.abandon(target);
+    for (const stream of this.#streams) stream.end(stopping());
   }
 
   /** Requests under way to `target`. */
@@ -84,6 +97,57 @@ export class RoutingPeer implements Peer {
       this.#underWay.set(target, underWay);
     }
     return underWay;
+  }
+}
+
+function stopping(): Fault {
+  return new Fault('peer-closed', 'this node stops');
+}
+
+/** Of another node; whoever reads it is not kept waiting when it is ended. */
+class EndableStream implements AsyncIterableIterator<PeerStreamItem> {
+  readonly #items: AsyncIterableIterator<PeerStreamItem>;
+  readonly #over: () => void;
+  #ended: Fault | undefined;
+  #fail: ((fault: Fault) => void) | undefined;
+
+  /** `over` is told when nothing more will come. */
+  constructor(items: AsyncIterableIterator<PeerStreamItem>, over: () => void) {
+    this.#items = items;
+    this.#over = over;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<PeerStreamItem>> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    return new Promise((resolve, reject) => {
+      this.#fail = reject;
+      this.#items.next().then(
+        (result) => {
+          if (result.done === true) this.#over();
+          resolve(result);
+        },
+        (error: unknown) => {
+          this.#over();
+          reject(error);
+        },
+      );
+    });
+  }
+
+  async return(): Promise<IteratorResult<PeerStreamItem>> {
+    this.#over();
+    return (await this.#items.return?.()) ?? { done: true, value: undefined };
+  }
+
+  end(fault: Fault): void {
+    this.#ended = fault;
+    this.#fail?.(fault);
+    // What it fails with the reader has been told in other words.
+    this.return().catch(() => undefined);
   }
 }
 

@@ -16,6 +16,8 @@ import { initialState, type InitialCluster } from '../../src/membership/initial-
 import type { ClusterState } from '../../src/membership/cluster-state.ts';
 import { VertebraNode } from '../../src/node/node.ts';
 import type { NodeLimits, NodeTimings } from '../../src/node/node-options.ts';
+import type { ReplicationOptions } from '../../src/node/replication-queue.ts';
+import { NO_QUEUES } from '../../src/node/replication-queues.ts';
 import type { RepairOptions } from '../../src/node/repair-rounds.ts';
 import type { PartialProperties } from '../../src/object/bucket-properties.ts';
 import type {
@@ -50,6 +52,8 @@ export interface ClusterOptions {
   readonly repair?: RepairOptions;
   readonly commitHooks?: CommitHooks;
   readonly scripts?: ScriptEngine;
+  /** Of one node only, if its queues have files. */
+  readonly replication?: ReplicationOptions;
   /** Of another cluster, so that its nodes draw other marks. */
   readonly seed?: number;
   /** Nodes that take no part in coverage, from 1. */
@@ -341,7 +345,7 @@ export class TestCluster {
     const store = new KeptStore(this.#stores.get(id) ?? new MemoryStore());
     const metrics = this.metrics.get(id) ?? new CountedMetrics();
     const { limits = {}, timings = {}, repair = {}, notInCoverage = [] } = this.#options;
-    const { commitHooks, scripts } = this.#options;
+    const { commitHooks, scripts, replication = NO_QUEUES } = this.#options;
     const isMended = this.mended.delete(id);
     const node = new VertebraNode(this.#host(clock, metrics), store, this.#peer(id), {
       id,
@@ -361,6 +365,7 @@ export class TestCluster {
       timings,
       repair,
       scripts,
+      replication,
       outdated: () => {
         this.outdated.add(id);
       },
