@@ -15,7 +15,7 @@ import { StopAsked, unlessStopped } from './load/stop-asked.ts';
 import { parseBegin, parseGenerator } from './load/generators.ts';
 import { faultEvents } from './load/phases.ts';
 import { runLoad } from './load/run.ts';
-import { makeFolders } from './make-folders.ts';
+import { makeFolders } from '../src/storage/make-folders.ts';
 import { runInNamespace } from './machine/user-namespace.ts';
 import { OwnCluster, needsRights } from './own-cluster.ts';
 import { makeReportFolder } from './report/write-report.ts';

@@ -6,7 +6,7 @@ import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { HistogramLogWriter } from 'hdr-histogram-js';
 import { Fault } from '../../src/base/fault.ts';
-import { makeFolders } from '../make-folders.ts';
+import { makeFolders } from '../../src/storage/make-folders.ts';
 import { bashoFiles } from './basho-csv.ts';
 import { htmlReport } from './html.ts';
 import { RESULT_FORMAT, decodeHistogram } from './result.ts';

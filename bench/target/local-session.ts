@@ -8,7 +8,7 @@ import { byteStringToBytes } from '../../src/base/bytes.ts';
 import { keyToString } from '../../src/base/names.ts';
 import { openLevelDbStore } from '../../src/storage/open-leveldb.ts';
 import { SystemClock, SystemRandom } from '../../src/telemetry/system-host.ts';
-import { makeFolders } from '../make-folders.ts';
+import { makeFolders } from '../../src/storage/make-folders.ts';
 import type { Host } from '../../src/base/host.ts';
 import type { ByteString } from '../../src/base/bytes.ts';
 import type { ObjectKey } from '../../src/base/names.ts';

@@ -4,11 +4,12 @@
  * `vertebra dev`, the demo, the benches and the cluster tests all run their nodes through it.
  */
 
-import { mkdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { askNode } from '../admin/admin-client.ts';
 import { adminSocketPath } from '../admin/admin-socket.ts';
+import { makeFolders } from '../storage/make-folders.ts';
 import { ChildNode } from './child-node.ts';
 
 export interface DevNode {
@@ -125,7 +126,7 @@ export class DevCluster {
 
 function makeFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolders(folder);
     if (!statSync(folder).isDirectory()) throw new Error('it is not a folder');
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);

@@ -2,9 +2,10 @@
  * `vertebra dev` and `npm start`: a whole cluster on this machine, until it is told to stop.
  */
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { devConfigText, readBucketTypesFile, readConfigFile } from '../config/config-file.ts';
+import { makeFolders } from '../storage/make-folders.ts';
 import { DevCluster, type DevNode } from './dev-cluster.ts';
 import type { DevArguments } from './program.ts';
 import { textTable } from './text-table.ts';
@@ -64,7 +65,7 @@ export function writeDevConfig(options: {
   const dataDir = resolve(options.data);
   const text = devConfigText({ nodes: options.nodes, basePort: options.basePort, dataDir });
   try {
-    mkdirSync(dataDir, { recursive: true });
+    makeFolders(dataDir);
     const path = join(dataDir, 'cluster.yml');
     writeFileSync(path, text);
     return path;

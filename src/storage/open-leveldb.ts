@@ -5,7 +5,7 @@
  * silently over a damaged log; what it has dropped is read from its own account of it.
  */
 
-import { mkdir, open, readdir, rm } from 'node:fs/promises';
+import { open, readdir, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Level } from 'level';
@@ -16,6 +16,7 @@ import type { LevelDatabase } from './level-database.ts';
 import { LevelDbStore } from './leveldb-store.ts';
 import type { LevelDbStoreOptions } from './leveldb-store.ts';
 import { LiveTables } from './live-tables.ts';
+import { makeFolders } from './make-folders.ts';
 import { SegmentFiles } from './segment-files.ts';
 import { ORIGIN_SIZE_BYTES } from './segment-origins.ts';
 import { formEntry, formRefusal } from './store-form.ts';
@@ -58,7 +59,7 @@ export async function openLevelDbStore(
   const folder = resolve(options.folder);
   try {
     // The records of patients are nobody else's business.
-    const firstMade = await mkdir(folder, { recursive: true, mode: 0o700 });
+    const firstMade = makeFolders(folder, 0o700);
     await mustHaveManifest(folder);
     await keepDropped(folder);
     const database = new Level<Buffer, Buffer>(folder, {

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { ENTRY_POINT } from '../cluster/local-cluster.ts';
-import { makeFolders } from '../../bench/make-folders.ts';
+import { makeFolders } from '../../src/storage/make-folders.ts';
 
 const TIMEOUT_MS = 120_000;
 

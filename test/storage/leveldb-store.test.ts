@@ -197,11 +197,15 @@ t.test('a folder that cannot be opened is refused with a sentence', async (t) =>
   writeFileSync(file, 'in the way');
   await t.rejects(openLevelDbStore(host, { folder: file }), {
     code: 'config',
-    message: /^the data folder .*a file cannot be opened: EEXIST/,
+    message: /^the data folder .*a file cannot be opened: ENOTDIR/,
   });
   await t.rejects(openLevelDbStore(host, { folder: join(file, 'below') }), {
     code: 'config',
     message: /cannot be opened: ENOTDIR/,
+  });
+  await t.rejects(openLevelDbStore(host, { folder: '/proc/vertebra/store' }), {
+    code: 'config',
+    message: /^the data folder .* cannot be opened: ENOENT/,
   });
 
   truncateSync(join(folder, 'CURRENT'), 3);

@@ -8,11 +8,12 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
-/** Throws what the system says; those that are there stay as they are. */
-export function makeFolders(folder: string, mode = 0o777): void {
+/** The first that was not there; throws what the system says. Those that are there stay as they are. */
+export function makeFolders(folder: string, mode = 0o777): string | undefined {
   const missing: string[] = [];
   for (let path = resolve(folder); !existsSync(path); path = dirname(path)) missing.push(path);
-  for (const path of missing.reverse()) makeFolder(path, mode);
+  for (const path of missing.toReversed()) makeFolder(path, mode);
+  return missing.at(-1);
 }
 
 function makeFolder(path: string, mode: number): void {
