@@ -22,7 +22,7 @@ export interface SharesWanted {
   readonly counts: ReplicaCounts;
   /** Undefined: all. */
   readonly partitions: ReadonlySet<Partition> | undefined;
-  /** Nodes that have failed this query. */
+  /** Nodes that are not to be asked. */
   readonly lost: ReadonlySet<NodeId>;
   readonly localNode: NodeId;
   /** Where the turn begins among nodes that serve as well. */

@@ -13,7 +13,7 @@
 import type { ByteString } from '../base/bytes.ts';
 import { Fault, assert, isFault } from '../base/fault.ts';
 import { Heap } from '../base/heap.ts';
-import type { NodeId, Partition } from '../base/names.ts';
+import { LAST_KEY, type NodeId, type Partition } from '../base/names.ts';
 import { compareIntegerTerms, fieldTypeOf, type IndexMatch } from '../object/index-entries.ts';
 import type { FoldPiece, FoldScan } from '../peer/folds.ts';
 import type {
@@ -39,7 +39,8 @@ type Order<T> = (left: T, right: T) => number;
 
 /** One kind of question: how to ask it, and how its answers are ordered. */
 interface Question<T> {
-  readonly n: ReplicaCounts;
+  /** Now: asked again whenever shares are given out. */
+  readonly n: () => ReplicaCounts;
   readonly order: Order<T>;
   /** Whether items of several nodes that are equal in order are one and the same, and are given once. */
   readonly isSameIfEqual: boolean;
@@ -56,6 +57,12 @@ const LEAST_TIME_MS = 1;
 /** How long a node is waited for until it is asked whether it is still up. */
 const WATCH_MS = 1_000;
 
+/** How often a node is asked again while it gives nothing. */
+const FAILURES_MAX = 3;
+
+/** Of keys; a listing that goes on is asked for as what it is then, a range of them. */
+const KEY_INDEX = '$key' as ByteString;
+
 /** Items handed on at once. */
 const BATCH_MAX = 1_000;
 
@@ -69,12 +76,13 @@ export class CoverageCoordinator {
   }
 
   /**
-   * Names in order, without duplicates. `n`: the least n_val of the type's buckets, and the type's own.
+   * Names in order, without duplicates. `n`: the least n_val of the type's buckets, and the type's own, as
+   * they are now; here as in all the others, a query may outlast them.
    * While a node is down, a bucket of fewer replicas than usual is listed if some of it can be reached.
    */
   listBuckets(
     type: ByteString,
-    n: ReplicaCounts,
+    n: () => ReplicaCounts,
     options: CoverageOptions,
   ): AsyncIterableIterator<readonly ByteString[]> {
     return this.#ask(
@@ -93,18 +101,21 @@ export class CoverageCoordinator {
   /** Keys in order, without duplicates. */
   listKeys(
     bucket: { readonly type: ByteString; readonly bucket: ByteString },
-    n: number,
+    n: () => number,
     options: CoverageOptions,
   ): AsyncIterableIterator<readonly ByteString[]> {
     const { type, bucket: name } = bucket;
     return this.#ask(
       {
-        n: { least: n, usual: n },
+        n: () => bothOf(n()),
         order: compareBytes,
         isSameIfEqual: true,
         limit: undefined,
-        request: (share) => ({ verb: 'list-keys', share, type, bucket: name }),
-        items: namesOf,
+        request: (share, after) =>
+          after === undefined
+            ? { verb: 'list-keys', share, type, bucket: name }
+            : { verb: 'index', share, query: keysAfter({ type, bucket: name }, after) },
+        items: keysOf,
       },
       options,
     );
@@ -113,12 +124,12 @@ export class CoverageCoordinator {
   /** Entries by term, then by key; at most `scan.limit` in all. */
   index(
     scan: IndexScan,
-    n: number,
+    n: () => number,
     options: CoverageOptions,
   ): AsyncIterableIterator<readonly IndexMatch[]> {
     return this.#ask(
       {
-        n: { least: n, usual: n },
+        n: () => bothOf(n()),
         order: indexOrder(scan.field),
         isSameIfEqual: true,
         limit: scan.limit,
@@ -141,12 +152,12 @@ export class CoverageCoordinator {
    */
   fold(
     scan: FoldScan,
-    n: number,
+    n: () => number,
     options: CoverageOptions,
   ): AsyncIterableIterator<readonly FoldPiece[]> {
     return this.#ask(
       {
-        n: { least: n, usual: n },
+        n: () => bothOf(n()),
         order: (left: FoldPiece, right: FoldPiece) => compareBytes(left.upTo, right.upTo),
         // A key that lies at two places may be the last of two nodes' pieces, which tell of others, too.
         isSameIfEqual: false,
@@ -180,7 +191,12 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
   readonly #options: CoverageOptions;
   /** Cursors that have shown their next item, the one with the least first. */
   readonly #ready: Heap<BatchCursor<T, Share<T>>>;
+  /** Nodes that have failed. */
   readonly #lost = new Set<NodeId>();
+  /** How often, since an item was last given. */
+  readonly #failuresByNode = new Map<NodeId, number>();
+  /** The least that they have been: copies that a higher n_val asks for are still to be made. */
+  #n: ReplicaCounts | undefined;
   /** Whether one of them had too much to do. */
   #hasOverload = false;
   /** Cursors that have not shown their next item. */
@@ -240,7 +256,10 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
       if (this.#isClosed || this.#ready.least === undefined) break;
       const batch = this.#takeBatch(Math.min(this.#left, BATCH_MAX));
       this.#left -= batch.length;
-      if (batch.length > 0) return batch;
+      if (batch.length > 0) {
+        this.#failuresByNode.clear();
+        return batch;
+      }
     }
     return [];
   }
@@ -276,6 +295,8 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
     for (;;) {
       const cursor = this.#hungry.at(-1);
       if (cursor === undefined || this.#isClosed) return;
+      // What comes just when its node is given up has not been given to anyone.
+      const last = cursor.last;
       try {
         const hasMore = await this.#fill(cursor);
         this.#hungry.pop();
@@ -288,8 +309,9 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
         this.#ports.host.metrics.count('coverage_restarts_total');
         const { node, partitions, after } = cursor.source;
         this.#lost.add(node);
+        this.#failuresByNode.set(node, (this.#failuresByNode.get(node) ?? 0) + 1);
         if (error.code === 'overload') this.#hasOverload = true;
-        this.#open(partitions, cursor.last ?? after);
+        this.#open(partitions, last ?? after);
       }
     }
   }
@@ -343,18 +365,38 @@ class CoverageQuery<T> implements AsyncIterableIterator<readonly T[]> {
     }
   }
 
+  /**
+   * Nodes that have not failed, if they are enough. Of the others none is given up for good: in the hours that
+   * a listing may take all nodes are started again, one after the other.
+   */
   #findShares(
     partitions: readonly Partition[] | undefined,
     seed: number,
   ): ReturnType<typeof findShares> {
-    return findShares(this.#ports.view, {
-      counts: this.#question.n,
+    const wanted = {
+      counts: this.#counts(),
       partitions: partitions && new Set(partitions),
-      lost: this.#lost,
       localNode: this.#ports.self,
       seed,
-    });
+    };
+    const { view } = this.#ports;
+    const failing = [...this.#failuresByNode].filter(([, count]) => count >= FAILURES_MAX);
+    return (
+      findShares(view, { ...wanted, lost: this.#lost }) ??
+      findShares(view, { ...wanted, lost: new Set(failing.map(([node]) => node)) })
+    );
   }
+
+  #counts(): ReplicaCounts {
+    const now = this.#question.n();
+    const { least, usual } = this.#n ?? now;
+    this.#n = { least: Math.min(least, now.least), usual: Math.min(usual, now.usual) };
+    return this.#n;
+  }
+}
+
+function bothOf(n: number): ReplicaCounts {
+  return { least: n, usual: n };
 }
 
 function headOf<T>({ head }: BatchCursor<T, Share<T>>): T {
@@ -403,6 +445,25 @@ function indexOrder(field: ByteString): Order<IndexMatch> {
 function compareBytes(left: ByteString, right: ByteString): number {
   if (left === right) return 0;
   return left < right ? -1 : 1;
+}
+
+function keysAfter(
+  name: { readonly type: ByteString; readonly bucket: ByteString },
+  after: ByteString,
+): IndexScan {
+  const to = LAST_KEY;
+  return {
+    ...name,
+    field: KEY_INDEX,
+    from: after,
+    to,
+    after: { term: after, key: after },
+    limit: undefined,
+  };
+}
+
+function keysOf(item: PeerStreamItem): readonly ByteString[] {
+  return item.kind === 'index-entries' ? item.entries.map(([, key]) => key) : namesOf(item);
 }
 
 function namesOf(item: PeerStreamItem): readonly ByteString[] {

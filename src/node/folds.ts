@@ -199,8 +199,9 @@ class FoldRun {
     const held = new HeldBytes();
     const buckets: BucketName[] = [];
     for (const type of [...[...state.bucketTypes.keys()].sort(), DEFAULT_BUCKET_TYPE]) {
-      const n = replicaCountsOfType(state, type);
-      if (n === undefined) continue;
+      const first = replicaCountsOfType(state, type);
+      if (first === undefined) continue;
+      const n = (): typeof first => replicaCountsOfType(topology.state(), type) ?? first;
       for await (const names of coverage.listBuckets(type, n, this.#coverageOptions())) {
         this.#mustGoOn();
         for (const bucket of names) {
@@ -225,14 +226,16 @@ class FoldRun {
 
   #pieces(range: FoldRange, question: FoldQuestion): AsyncIterable<FoldPiece> | FoldOutcome {
     const { type, bucket } = range;
-    const properties = this.#parts.topology.properties(type, bucket);
+    const { topology } = this.#parts;
+    const properties = topology.properties(type, bucket);
     if (properties === undefined) return { kind: 'unknown-bucket-type', type };
-    return this.#wantedPieces({ range, question, after: undefined }, properties.n_val);
+    const n = (): number => (topology.properties(type, bucket) ?? properties).n_val;
+    return this.#wantedPieces({ range, question, after: undefined }, n);
   }
 
   async *#wantedPieces(
     scan: Parameters<NodeParts['coverage']['fold']>[0],
-    n: number,
+    n: () => number,
   ): AsyncGenerator<FoldPiece> {
     const { coverage } = this.#parts;
     for await (const pieces of coverage.fold(scan, n, this.#coverageOptions())) {

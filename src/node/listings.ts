@@ -35,7 +35,7 @@ export class Listings {
     options: CoverageOptions,
   ): AsyncIterableIterator<readonly ByteString[]> {
     const { coverage, topology } = this.#mustServe();
-    const n = mustKnow(replicaCountsOfType(topology.state(), type));
+    const n = known(() => replicaCountsOfType(topology.state(), type));
     return this.#admission.admit('list_fsm', options.timeoutMs, () => {
       return coverage.listBuckets(type, n, options);
     });
@@ -47,7 +47,7 @@ export class Listings {
     options: CoverageOptions,
   ): AsyncIterableIterator<readonly ByteString[]> {
     const { coverage, topology } = this.#mustServe();
-    const n = mustKnow(topology.properties(type, bucket)).n_val;
+    const n = known(() => topology.properties(type, bucket)?.n_val);
     return this.#admission.admit('list_fsm', options.timeoutMs, () => {
       return coverage.listKeys({ type, bucket }, n, options);
     });
@@ -55,14 +55,16 @@ export class Listings {
 
   index(scan: IndexScan, options: CoverageOptions): AsyncIterableIterator<readonly IndexMatch[]> {
     const { coverage, topology } = this.#mustServe();
-    const n = mustKnow(topology.properties(scan.type, scan.bucket)).n_val;
+    const n = known(() => topology.properties(scan.type, scan.bucket)?.n_val);
     return this.#admission.admit('index_fsm', options.timeoutMs, () => {
       return coverage.index(scan, n, options);
     });
   }
 }
 
-function mustKnow<T>(known: T | undefined): T {
-  if (known === undefined) throw new Fault('malformed', 'the bucket type is unknown');
-  return known;
+/** Throws where it is unknown now. */
+function known<T>(find: () => T | undefined): () => T {
+  const first = find();
+  if (first === undefined) throw new Fault('malformed', 'the bucket type is unknown');
+  return () => find() ?? first;
 }

@@ -6,7 +6,7 @@
  * stand in for it.
  */
 
-import { Fault, unreachable } from '../base/fault.ts';
+import { Fault, isFault, unreachable } from '../base/fault.ts';
 import type { NodeId, ObjectKey } from '../base/names.ts';
 import { failureOf, type Span, type Tracer } from '../base/span.ts';
 import type { DatatypeCoordinator } from '../coordinator/datatype.ts';
@@ -166,16 +166,31 @@ export class PeerRequests implements PeerHandler {
   }
 
   async *handleStream(
-    _source: NodeId,
+    source: NodeId,
     request: PeerStreamRequest,
   ): AsyncIterableIterator<PeerStreamItem> {
-    const { topology, self } = this.#ports;
-    const holding = 'share' in request ? new ShareHolding(request, topology, self) : undefined;
+    const holding = 'share' in request ? await this.#holdingOf(source, request) : undefined;
     for await (const item of this.#items(request)) {
       holding?.check();
       yield item;
     }
     holding?.check();
+  }
+
+  /** Who asks for what is not held here may know more. */
+  async #holdingOf(
+    source: NodeId,
+    request: ConstructorParameters<typeof ShareHolding>[0],
+  ): Promise<ShareHolding> {
+    const { catchUp, self, topology } = this.#ports;
+    try {
+      return new ShareHolding(request, topology, self);
+    } catch (error) {
+      if (!isFault(error, 'peer-refused') || source === self) throw error;
+    }
+    await catchUp.underWay;
+    await catchUp.fetchFrom(source);
+    return new ShareHolding(request, topology, self);
   }
 
   async *#items(request: PeerStreamRequest): AsyncIterableIterator<PeerStreamItem> {

@@ -38,11 +38,15 @@ function coordinatorOf(
   });
   async function* stream(node: NodeId, request: PeerStreamRequest): Batches {
     const { partitions } = (request as PeerStreamRequest & { readonly verb: 'list-keys' }).share;
-    const held = KEYS.filter((_, index) => partitions.some((each) => each === index % RING_SIZE));
+    const after = request.verb === 'index' ? request.query.after?.key : undefined;
+    const held = KEYS.filter((key, index) => {
+      return key > (after ?? '') && partitions.some((each) => each === index % RING_SIZE);
+    });
     for (const [sentCount, name] of held.entries()) {
       await pause(node, sentCount);
       if (breaks(node, sentCount)) throw new Fault('peer-closed', 'the link broke');
-      yield { kind: 'names', names: [name] };
+      if (after === undefined) yield { kind: 'names', names: [name] };
+      else yield { kind: 'index-entries', entries: [[name, name]] };
     }
   }
   const ports: Pick<CoordinatorPorts, 'host' | 'self' | 'peer' | 'view'> = {
@@ -67,7 +71,7 @@ async function listed(
   { n = 3, timeoutMs = 1_000 } = {},
 ): Promise<ByteString[]> {
   const names: ByteString[] = [];
-  for await (const batch of coverage.listKeys(BUCKET, n, { timeoutMs })) {
+  for await (const batch of coverage.listKeys(BUCKET, () => n, { timeoutMs })) {
     names.push(...batch);
   }
   return names;
@@ -91,9 +95,42 @@ t.test(
 );
 
 t.test('where too few nodes are left the query ends with a fault', async (t) => {
-  await t.rejects(listed(coordinatorOf((_node, sentCount) => sentCount === 5)), {
-    code: 'peer-unreachable',
+  let askedCount = 0;
+  const coverage = coordinatorOf((_node, sentCount) => {
+    askedCount += 1;
+    return sentCount === 0;
   });
+  await t.rejects(listed(coverage), { code: 'peer-unreachable' });
+  t.ok(askedCount <= 3 * NODES.length, 'no node is asked for ever');
+});
+
+t.test('nodes that are lost one after the other take the places of each other', async (t) => {
+  for (const n of [1, 3]) {
+    t.same(
+      await listed(
+        coordinatorOf((_node, sentCount) => sentCount === 5),
+        { n },
+      ),
+      KEYS,
+    );
+  }
+});
+
+t.test('what each node has broken off once while the reader did not read goes on', async (t) => {
+  const broken = new Set<NodeId>();
+  let hasPaused = false;
+  const coverage = coordinatorOf((node) => {
+    if (!hasPaused || broken.has(node)) return false;
+    broken.add(node);
+    return true;
+  });
+  const query = coverage.listKeys(BUCKET, () => 3, { timeoutMs: 1_000 });
+  const first = await query.next();
+  hasPaused = true;
+  const names = [...(first.value ?? [])];
+  for await (const batch of query) names.push(...batch);
+  t.equal(broken.size, NODES.length);
+  t.same(names, KEYS);
 });
 
 /** A world in which the first node but the own that has sent five keys hangs, and is soon judged down. */
@@ -154,3 +191,36 @@ t.test(
     t.same(await names, KEYS);
   },
 );
+
+t.test('what comes just when its node is given up is not missed', async (t) => {
+  for (let turns = 0; turns < 24; turns += 1) {
+    const world = hanging();
+    const { clock } = world.host;
+    const { after } = clock;
+    // The node goes on so many turns before the end of each wait is told.
+    const host = Object.assign(world.host, {
+      clock: {
+        ...clock,
+        after: (delayMs: number, run: () => void) =>
+          after(delayMs, () => {
+            if (clock.monotonicMs() < 3_000) {
+              run();
+              return;
+            }
+            world.goOn();
+            void passed(turns).then(run);
+          }),
+      },
+    });
+    const names = listed(
+      coordinatorOf(() => false, { ...world, host }),
+      { timeoutMs: 60_000 },
+    );
+    await host.advance(60_000);
+    t.same(await names, KEYS, `${turns} turns`);
+  }
+});
+
+async function passed(turns: number): Promise<void> {
+  for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+}

@@ -5,7 +5,7 @@
 import t from 'tap';
 import { utf8ToByteString, type ByteString } from '../../src/base/bytes.ts';
 import { Fault } from '../../src/base/fault.ts';
-import { DEFAULT_BUCKET_TYPE, type NodeId } from '../../src/base/names.ts';
+import { DEFAULT_BUCKET_TYPE, type NodeId, type Partition } from '../../src/base/names.ts';
 import { stageLeave } from '../../src/membership/staging.ts';
 import { failedStream } from '../../src/node/routing-peer.ts';
 import type { IndexScan } from '../../src/peer/messages.ts';
@@ -184,6 +184,43 @@ t.test(
     t.equal(listed.size, (first.value ?? []).length + rest.length, 'each comes once');
   },
 );
+
+t.test('where an n_val is lowered on the way nothing is missed', async (t) => {
+  const { teller, keys } = await filled(600, 5, [], 'x'.repeat(16 * 1024));
+  const { cluster } = teller;
+  const node = cluster.node(N1);
+  const query = node.listKeys(DEFAULT_BUCKET_TYPE, BUCKET, OPTIONS);
+  const first = await cluster.settle(query.next());
+  const lower = node.setBucketProperties(DEFAULT_BUCKET_TYPE, BUCKET, { n_val: 1 });
+  t.same(await cluster.settle(lower), { kind: 'changed' });
+  const dropped = (): number => {
+    return cluster.ids.reduce((sum, id) => sum + cluster.counted(id, 'transfer_dropped'), 0);
+  };
+  await cluster.time.until(() => dropped() >= 2 * keys.length);
+  const rest = await all(cluster, query);
+  const listed = new Set([...(first.value ?? []), ...rest]);
+  t.same(
+    keys.filter((key) => !listed.has(utf8ToByteString(key))).map((key) => key.slice(0, 6)),
+    [],
+  );
+  t.equal(listed.size, (first.value ?? []).length + rest.length, 'each comes once');
+});
+
+t.test('who asks a node for more than it holds is refused, not told too little', async (t) => {
+  const { teller } = await filled(10);
+  const { cluster } = teller;
+  const partitions = Array.from({ length: 8 }, (_, partition) => partition as Partition);
+  const share = { partitions };
+  for (const source of [N1, N2]) {
+    for (const request of [
+      { verb: 'list-keys', share, type: DEFAULT_BUCKET_TYPE, bucket: BUCKET },
+      { verb: 'list-buckets', share, type: DEFAULT_BUCKET_TYPE },
+    ] as const) {
+      const items = cluster.node(N2).handleStream(source, request);
+      await t.rejects(cluster.settle(items.next()), { code: 'peer-refused' });
+    }
+  }
+});
 
 t.test('a node that takes no part in coverage is asked by none, itself included', async (t) => {
   const { teller, keys } = await filled(100, 5, [2]);
