@@ -17,6 +17,7 @@ import type { Address } from './address.ts';
 import type { LinkPhase, MapPhase, ScriptMapPhase } from './job.ts';
 import type { JobEvent, MapRun } from './job-ports.ts';
 import type { Crash } from './map-functions.ts';
+import type { Turns } from '../base/turns.ts';
 import type { Stage } from './phase-stages.ts';
 import type { Term, TermList } from './term.ts';
 
@@ -50,9 +51,9 @@ export async function* runMap(
       for await (const outcome of mapping.over(event.results)) {
         if (isMapCrash(outcome)) return yield failureOf(outcome, { index, name });
         if (stage.turns.spend(gathered.add(outcome))) await stage.turns.pass();
-        if (gathered.isDue(mapping.isReady)) yield gathered.take();
+        if (gathered.isDue(mapping.isReady)) yield* gathered.take(stage.turns);
       }
-      if (gathered.count > 0) yield gathered.take();
+      if (gathered.count > 0) yield* gathered.take(stage.turns);
     }
   } finally {
     mapping.close();
@@ -122,11 +123,16 @@ class Gathered {
     return !hasMore && length >= RESULTS_MIN_COUNT;
   }
 
-  take(): JobEvent {
+  /** In parts: one function may have given very many. */
+  async *take(turns: Turns): Events {
     const results = this.#results;
     this.#results = [];
     this.#sizeBytes = 0;
-    return { kind: 'results', phase: this.#phase, results };
+    for (let start = 0; start < results.length; start += RESULTS_MAX_COUNT) {
+      if (start > 0) await turns.pass();
+      const some = results.slice(start, start + RESULTS_MAX_COUNT);
+      yield { kind: 'results', phase: this.#phase, results: some };
+    }
   }
 }
 
@@ -141,7 +147,7 @@ class Mapping {
   constructor(task: MapTask, stage: Stage) {
     this.#stage = stage;
     this.#run = stage.ports.mapRun(encodeTask(task), stage.leftMs);
-    this.#mapper = new Mapper(task, stage.scripts);
+    this.#mapper = new Mapper(task, stage.scripts, stage.turns);
     this.#needsKeyData = task.kind === 'script';
   }
 

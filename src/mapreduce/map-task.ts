@@ -20,6 +20,7 @@ import { objectToJson } from './object-json.ts';
 import { termToJson } from './term-json.ts';
 import { UNDEFINED, atom, binary, compareTerms, isAtom, isTuple, tuple } from './term.ts';
 import { bytesToByteString, type ByteString } from '../base/bytes.ts';
+import type { Turns } from '../base/turns.ts';
 import type { LinkPhase, MapPhase } from './job.ts';
 import type { Crash } from './map-functions.ts';
 import type { Found } from './phase-input.ts';
@@ -86,12 +87,14 @@ function nameIn(term: Term): ByteString | undefined {
 export class Mapper {
   readonly #task: MapTask;
   readonly #scripts: ScriptEngine | undefined;
+  readonly #turns: Turns;
   #session: ScriptSession | undefined;
 
   /** Without `scripts` a task in JavaScript fails on each object. */
-  constructor(task: MapTask, scripts: ScriptEngine | undefined) {
+  constructor(task: MapTask, scripts: ScriptEngine | undefined, turns: Turns) {
     this.#task = task;
     this.#scripts = scripts;
+    this.#turns = turns;
   }
 
   map(found: Found): TermList | Crash | Promise<TermList | Crash> {
@@ -120,7 +123,8 @@ export class Mapper {
     if (value === undefined || data === undefined) return { crash: 'invalid_utf8' };
     this.#session ??= this.#scripts?.open(task.expression);
     if (this.#session === undefined) return { crash: 'javascript_disabled' };
-    return callScript(this.#session, `[${value},${data},${termToJson(task.arg) ?? 'null'}]`);
+    const args = `[${value},${data},${termToJson(task.arg) ?? 'null'}]`;
+    return callScript(this.#session, args, this.#turns);
   }
 }
 

@@ -4,15 +4,14 @@
  * What functions take and give crosses as JSON; a function gives a list, or has failed.
  */
 
-import { jsonDepth } from '../base/json-depth.ts';
-import { jsonToTerm } from './term-json.ts';
+import { HELD_MAX_BYTES, itemsOf } from './script-results.ts';
 import { isScriptName } from './script.ts';
+import { termSizeBytes } from './term.ts';
+import type { Turns } from '../base/turns.ts';
 import type { JobPorts } from './job-ports.ts';
 import type { Crash } from './map-functions.ts';
 import type { ScriptSession, ScriptSource } from './script.ts';
-import type { TermList } from './term.ts';
-
-const DEPTH_MAX = 64;
+import type { Term, TermList } from './term.ts';
 
 /** The JavaScript that a phase names. */
 export async function expressionOf(
@@ -36,13 +35,20 @@ export async function expressionOf(
 const NO_FUNCTION: Crash = { crash: 'no_function' };
 
 /** `args` is the JSON of a list. */
-export async function callScript(session: ScriptSession, args: string): Promise<TermList | Crash> {
+export async function callScript(
+  session: ScriptSession,
+  args: string,
+  turns: Turns,
+): Promise<TermList | Crash> {
   const outcome = await session.call(args);
-  return outcome.kind === 'failed' ? { crash: outcome.message } : listOf(outcome.json);
-}
-
-export function listOf(json: string): TermList | Crash {
-  if (jsonDepth(Buffer.from(json)) > DEPTH_MAX) return { crash: 'too_deep' };
-  const value: unknown = JSON.parse(json);
-  return Array.isArray(value) ? value.map(jsonToTerm) : { crash: 'the function gave no list' };
+  if (outcome.kind === 'failed') return { crash: outcome.message };
+  const results: Term[] = [];
+  let sizeBytes = 0;
+  for await (const some of itemsOf(outcome.json, turns)) {
+    if ('crash' in some) return some;
+    for (const result of some) results.push(result);
+    sizeBytes += termSizeBytes(some);
+    if (sizeBytes > HELD_MAX_BYTES) return { crash: 'system_limit' };
+  }
+  return results;
 }

@@ -7,13 +7,15 @@
 
 import { structToMissing } from './missing-object.ts';
 import { phaseFailure } from './phase-input.ts';
-import { expressionOf, listOf } from './script-call.ts';
+import { expressionOf } from './script-call.ts';
+import { NOT_A_LIST, isListText, itemsOf } from './script-results.ts';
 import { JsonResults, termToJson } from './term-json.ts';
 import type { ScriptReducePhase } from './job.ts';
 import type { JobEvent } from './job-ports.ts';
 import type { Stage } from './phase-stages.ts';
 import type { ScriptSession, ScriptSource } from './script.ts';
 import type { Crash } from './map-functions.ts';
+import type { Turns } from '../base/turns.ts';
 import type { Term, TermList } from './term.ts';
 
 type Events = AsyncGenerator<JobEvent>;
@@ -42,9 +44,10 @@ export async function* runScriptReduce(
       const crash = await batch.add(event.results);
       if (crash !== undefined) return yield failure(stage, crash, event.results);
     }
-    const results = await batch.finish();
-    if ('crash' in results) return yield failure(stage, results, []);
-    if (results.length > 0) yield { kind: 'results', phase: index, results };
+    for await (const results of batch.finish(stage.turns)) {
+      if ('crash' in results) return yield failure(stage, results, []);
+      yield { kind: 'results', phase: index, results: results.map(structToMissing) };
+    }
   } finally {
     session.close();
   }
@@ -78,12 +81,12 @@ class Batch {
     return undefined;
   }
 
-  /** With nothing to reduce, the function is asked once all the same. */
-  async finish(): Promise<TermList | Crash> {
+  /** Results in parts. With nothing to reduce, the function is asked once all the same. */
+  async *finish(turns: Turns): AsyncGenerator<TermList | Crash> {
     const isDue = this.#waitingCount > 0 || !this.#wasCalled;
     const crash = isDue ? await this.#reduce() : undefined;
-    const results = crash ?? listOf(`[${this.#last}]`);
-    return 'crash' in results ? results : results.map(structToMissing);
+    if (crash === undefined) yield* itemsOf(`[${this.#last}]`, turns);
+    else yield crash;
   }
 
   async #reduce(): Promise<Crash | undefined> {
@@ -94,8 +97,7 @@ class Batch {
     const { arg } = this.#phase;
     const outcome = await this.#session.call(`[[${parts}],${argumentJson(arg)}]`);
     if (outcome.kind === 'failed') return { crash: outcome.message };
-    const results = listOf(outcome.json);
-    if ('crash' in results) return results;
+    if (!isListText(outcome.json)) return NOT_A_LIST;
     this.#last = outcome.json.slice(1, -1);
     this.#waiting = new JsonResults();
     this.#waitingCount = 0;

@@ -13,7 +13,8 @@ import { atom, isAtom, isList, isTuple, textBinary, tuple } from './term.ts';
 import type { Term, TermList, Tuple } from './term.ts';
 
 const NULL = atom('null');
-const STRUCT = atom('struct');
+/** Begins what stands for an object. */
+export const STRUCT = atom('struct');
 
 /** Of what `JSON.parse` gave, whose nesting is bounded. */
 export function jsonToTerm(value: unknown): Term {

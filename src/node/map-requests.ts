@@ -52,19 +52,23 @@ export class MapRequests {
     }
     if (this.#requestCount >= REQUESTS_MAX) throw new Fault('overload', 'too many map functions');
     this.#requestCount += 1;
-    const mapper = new Mapper(known, scripts);
+    const turns = new Turns(this.#ports.host.clock);
+    const mapper = new Mapper(known, scripts, turns);
     try {
-      return { kind: 'mapped', outputs: await this.#outputs(inputs, mapper) };
+      return { kind: 'mapped', outputs: await this.#outputs(inputs, mapper, turns) };
     } finally {
       mapper.close();
       this.#requestCount -= 1;
     }
   }
 
-  async #outputs(inputs: readonly MapInput[], mapper: Mapper): Promise<readonly MapOutput[]> {
+  async #outputs(
+    inputs: readonly MapInput[],
+    mapper: Mapper,
+    turns: Turns,
+  ): Promise<readonly MapOutput[]> {
     const { clock, metrics } = this.#ports.host;
     const endMs = clock.monotonicMs() + REPLY_MS;
-    const turns = new Turns(clock);
     const outputs: MapOutput[] = [];
     let sizeBytes = 0;
     const isEnough = (): boolean => sizeBytes >= REPLY_BYTES || clock.monotonicMs() >= endMs;

@@ -6,6 +6,8 @@
 import { decodeTerm, encodeTerm } from '../../src/mapreduce/external-term.ts';
 import { isCrash } from '../../src/mapreduce/map-functions.ts';
 import { Mapper, decodeTask } from '../../src/mapreduce/map-task.ts';
+import { Turns } from '../../src/base/turns.ts';
+import { SystemClock } from '../../src/telemetry/system-host.ts';
 import { UNDEFINED } from '../../src/mapreduce/term.ts';
 import type { ObjectKey } from '../../src/base/names.ts';
 import type { JobPorts, MapRun } from '../../src/mapreduce/job-ports.ts';
@@ -22,7 +24,7 @@ export class LocalMapRun implements MapRun {
     this.#get = get;
     const known = task && decodeTask(task);
     const isRun = known !== undefined && (known.kind !== 'script' || scripts !== undefined);
-    this.#mapper = isRun ? new Mapper(known, scripts) : undefined;
+    this.#mapper = isRun ? new Mapper(known, scripts, new Turns(new SystemClock())) : undefined;
   }
 
   add({ key, keyData }: Parameters<MapRun['add']>[0]): void {

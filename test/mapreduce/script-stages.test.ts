@@ -3,12 +3,18 @@
  * this process's own, behind the same port; `test/script` has them where they belong.
  */
 
+import fc from 'fast-check';
 import t from 'tap';
 import { parseJsonJob } from '../../src/mapreduce/job-from-json.ts';
 import { parseTermJob } from '../../src/mapreduce/job-from-term.ts';
 import { encodeTerm } from '../../src/mapreduce/external-term.ts';
 import { atom, tuple } from '../../src/mapreduce/term.ts';
-import { JobWorld, erlangPhase, eventsOf, jsonJob, resultsOf } from './job-world.ts';
+import { itemsOf } from '../../src/mapreduce/script-results.ts';
+import { JsonResults, jsonToTerm } from '../../src/mapreduce/term-json.ts';
+import { Turns } from '../../src/base/turns.ts';
+import { runJob } from '../../src/mapreduce/run-job.ts';
+import { CountingClock } from '../counting-clock.ts';
+import { JobWorld, erlangPhase, eventsOf, host, jsonJob, resultsOf } from './job-world.ts';
 import type { ScriptEngine } from '../../src/mapreduce/script.ts';
 import type { Term } from '../../src/mapreduce/term.ts';
 
@@ -175,6 +181,63 @@ t.test('what goes wrong in a function fails its phase', async (t) => {
   t.equal(await failed(js('map', { source: 'odd' })), 'the function gave no list');
   t.equal(await failed(js('reduce', { source: 'odd' })), 'the function gave no list');
   t.equal(scripts.openCount, 0);
+});
+
+t.test('what a function gives goes on in parts, with turns for others between them', async (t) => {
+  const many = Array.from({ length: 60_000 }, (_, index) => index);
+  const scripts = new NamedScripts({ many: () => many, whole: () => [{ many }] });
+  for (const kind of ['map', 'reduce'] as const) {
+    for (const source of ['many', 'whole']) {
+      const clock = new CountingClock();
+      const job = jsonJob([['b', 'a']], [js(kind, { source })]);
+      const results: unknown[] = [];
+      const here = world();
+      here.isMappedHere = true;
+      for await (const event of runJob(job, here, { ...host, clock, scripts })) {
+        if (event.kind !== 'results') throw new Error(JSON.stringify(event.failure));
+        t.ok(event.results.length <= 512, `${event.results.length} results`);
+        const json = new JsonResults();
+        json.add(event.results);
+        for (const result of JSON.parse(json.text() ?? '') as unknown[]) results.push(result);
+      }
+      t.same(results, source === 'many' ? many : [{ many }]);
+      t.ok(clock.turnCount > 5, `${kind} ${source}: ${clock.turnCount} turns`);
+    }
+  }
+});
+
+t.test('a function that gives more than may be held fails', async (t) => {
+  const flood = Array.from({ length: 3_000_000 }, () => 0);
+  const deep = JSON.parse(`${'['.repeat(70)}${']'.repeat(70)}`) as unknown;
+  const scripts = new NamedScripts({ flood: () => flood, whole: () => [flood], deep: () => deep });
+  const failed = async (phase: object) => {
+    const here = world();
+    here.isMappedHere = true;
+    for (const event of await eventsOf(here, jsonJob([['b', 'a']], [phase]), { scripts })) {
+      if (event.kind === 'failed') return (event.failure as { readonly error?: string }).error;
+    }
+    return undefined;
+  };
+  t.equal(await failed(js('map', { source: 'flood' })), 'system_limit');
+  t.equal(await failed(js('map', { source: 'whole' })), 'system_limit');
+  t.equal(await failed(js('reduce', { source: 'whole' })), 'system_limit');
+  t.equal(await failed(js('map', { source: 'deep' })), 'too_deep');
+  t.equal(await failed(js('reduce', { source: 'deep' })), 'too_deep');
+});
+
+t.test('what functions give is read as any JSON is', async (t) => {
+  const values = fc.array(fc.jsonValue({ maxDepth: 6 }));
+  await fc.assert(
+    fc.asyncProperty(values, async (value) => {
+      const terms: unknown[] = [];
+      for await (const some of itemsOf(JSON.stringify(value), new Turns(host.clock))) {
+        if ('crash' in some) throw new Error(some.crash);
+        terms.push(...some);
+      }
+      t.same(terms, JSON.parse(JSON.stringify(value)).map(jsonToTerm));
+    }),
+    { numRuns: 300 },
+  );
 });
 
 t.test('without an engine JavaScript is refused as Riak 3 refuses it', (t) => {
