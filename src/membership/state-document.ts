@@ -27,6 +27,7 @@ import type { ByteString } from '../base/bytes.ts';
 import { Fault } from '../base/fault.ts';
 import type { Epoch } from '../base/names.ts';
 import type { PartialProperties, PropertyValue } from '../object/bucket-properties.ts';
+import { NO_SECURITY, type SecurityState } from '../security/security-state.ts';
 import type { BucketType, ClusterState, Lineage } from './cluster-state.ts';
 import { asArray, asByteString, asEpoch, asName, asObject, malformed } from './document-values.ts';
 import { asLayout, layoutToJson } from './layout-document.ts';
@@ -44,6 +45,10 @@ export const ANCESTORS_MAX = 32;
 export const LINEAGES_MAX = 32;
 
 const FORMAT = 2;
+
+const SECURITY_FIELD = ',"security":';
+
+let lastRead = { security: NO_SECURITY, bytes: Buffer.alloc(0) };
 
 const bytesByState = new WeakMap<ClusterState, Buffer>();
 const hashByState = new WeakMap<ClusterState, Buffer>();
@@ -67,9 +72,10 @@ export function decodeState(bytes: Buffer): ClusterState {
   } catch (cause) {
     throw new Fault('malformed', 'the cluster state is no JSON', { cause });
   }
-  const state = jsonToState(json);
+  const state = jsonToState(json, bytes);
   if (!encodeState(state).equals(bytes))
     throw malformed('it is not in its canonical form, or has fields of a later release');
+  keepSecurity(state.security, bytes);
   return state;
 }
 
@@ -136,7 +142,28 @@ function sortKeys(value: unknown): unknown {
   );
 }
 
-function jsonToState(json: unknown): ClusterState {
+/**
+ * Most changes leave security as it is, and there may be much of it: where its bytes are those that were read
+ * last, so is the value, and what others made of it serves on. What a document's end is taken for here, the
+ * comparison of the whole document confirms.
+ */
+function readSecurity(json: unknown, bytes: Buffer): SecurityState {
+  const isSame = json !== undefined && securityBytes(bytes)?.equals(lastRead.bytes) === true;
+  return isSame ? lastRead.security : asSecurity(json);
+}
+
+function keepSecurity(security: SecurityState, bytes: Buffer): void {
+  if (security === NO_SECURITY || security === lastRead.security) return;
+  lastRead = { security, bytes: Buffer.from(securityBytes(bytes) ?? []) };
+}
+
+/** Of a document in its canonical form: there is nothing behind it, and the name does not occur in it. */
+function securityBytes(bytes: Buffer): Buffer | undefined {
+  const start = bytes.lastIndexOf(SECURITY_FIELD);
+  return start < 0 ? undefined : bytes.subarray(start);
+}
+
+function jsonToState(json: unknown, bytes: Buffer): ClusterState {
   const fields = asObject(json, 'the document');
   const { format } = fields;
   if (format !== FORMAT) {
@@ -154,7 +181,7 @@ function jsonToState(json: unknown): ClusterState {
     defaultProperties: asProperties(fields['defaultProperties']),
     bucketTypes: asBucketTypes(fields['bucketTypes']),
     bucketProperties: asBucketProperties(fields['bucketProperties']),
-    security: asSecurity(fields['security']),
+    security: readSecurity(fields['security'], bytes),
   };
 }
 

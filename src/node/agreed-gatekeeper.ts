@@ -3,7 +3,8 @@
  *
  * It always reads the newest state, so what was changed counts from the next request on. What follows
  * from a state (`SourceRules`, `GrantRules`) is made at the first question about it and kept until
- * there is another one. While security is off nothing is made, and nothing is asked.
+ * security is another value; an epoch that changes nothing of it leaves it the same. While security is off
+ * nothing is made, and nothing is asked.
  */
 
 import type { Metrics } from '../base/host.ts';

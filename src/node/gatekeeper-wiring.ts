@@ -1,6 +1,6 @@
 /**
- * The gatekeeper of a node: by the agreed security document, with an answer remembered for as long as
- * the document holds, and refusals reported to whoever wants to hear of them.
+ * The gatekeeper of a node: by the agreed security, with an answer remembered for as long as that
+ * stays as it is, and refusals reported to whoever wants to hear of them.
  */
 
 import type { Host } from '../base/host.ts';
@@ -21,7 +21,7 @@ export function wireGatekeeper(
   const gatekeeper = new RememberingGatekeeper(
     host,
     new AgreedGatekeeper(host.metrics, passwords, () => state().security),
-    () => state().epoch,
+    () => state().security,
   );
   return refused === undefined ? gatekeeper : new ReportingGatekeeper(gatekeeper, refused);
 }

@@ -3,8 +3,8 @@
  * request does not have it stretched (PBKDF2) every time.
  *
  * Kept is a digest, under a salt of this process, of all that an admission depends on: user, password,
- * address and certificate. What is kept holds for one epoch of the cluster state: any change of it, of
- * users, sources or whatever else, is judged afresh. Refusals are not kept. Whoever comes with the same
+ * address and certificate. What is kept holds until security is changed, its users, sources or whatever else:
+ * then all is judged afresh. Refusals are not kept. Whoever comes with the same
  * while it is judged hears what comes of that: after a change all connections of a user come at once, and
  * fewer may wait for a password to be stretched.
  */
@@ -21,20 +21,20 @@ const SALT_SIZE_BYTES = 32;
 export class RememberingGatekeeper implements Gatekeeper {
   readonly #host: Host;
   readonly #gatekeeper: Gatekeeper;
-  readonly #epoch: () => number;
+  readonly #security: () => unknown;
   readonly #salt: Buffer;
   /** In the order in which they were admitted. */
   readonly #known = new Set<string>();
-  /** What is being judged by the state of `#knownEpoch`. */
+  /** What is being judged by `#knownSecurity`. */
   readonly #underWay = new Map<string, Promise<boolean>>();
   /** Undefined: nothing is known yet. */
-  #knownEpoch: number | undefined;
+  #knownSecurity: unknown;
 
-  /** `epoch` is that of the state which `gatekeeper` acts on. */
-  constructor(host: Host, gatekeeper: Gatekeeper, epoch: () => number) {
+  /** `security`: what `gatekeeper` acts on, another value after each change of it. */
+  constructor(host: Host, gatekeeper: Gatekeeper, security: () => unknown) {
     this.#host = host;
     this.#gatekeeper = gatekeeper;
-    this.#epoch = epoch;
+    this.#security = security;
     this.#salt = host.random.bytes(SALT_SIZE_BYTES);
   }
 
@@ -44,22 +44,22 @@ export class RememberingGatekeeper implements Gatekeeper {
 
   async authenticate(credentials: Credentials): Promise<boolean> {
     const { metrics } = this.#host;
-    const epoch = this.#forgetOutdated();
+    const security = this.#forgetOutdated();
     const digest = this.#digest(credentials);
     const underWay = this.#known.has(digest) ? true : this.#underWay.get(digest);
-    if (underWay === undefined) return this.#judge(credentials, digest, epoch);
+    if (underWay === undefined) return this.#judge(credentials, digest, security);
     const isAdmitted = await underWay;
     metrics.count(isAdmitted ? 'security_admissions_remembered_total' : 'security_refused_total');
     return isAdmitted;
   }
 
-  async #judge(credentials: Credentials, digest: string, epoch: number): Promise<boolean> {
+  async #judge(credentials: Credentials, digest: string, security: unknown): Promise<boolean> {
     const judgement = this.#gatekeeper.authenticate(credentials);
     this.#underWay.set(digest, judgement);
     try {
       const isAdmitted = await judgement;
-      // What was judged by an older state says nothing of this one.
-      if (isAdmitted && this.#forgetOutdated() === epoch) this.#remember(digest);
+      // What was judged by an older one says nothing of this one.
+      if (isAdmitted && this.#forgetOutdated() === security) this.#remember(digest);
       return isAdmitted;
     } finally {
       // After a change it may be that of another.
@@ -71,14 +71,14 @@ export class RememberingGatekeeper implements Gatekeeper {
     return this.#gatekeeper.denial(client, permission, target);
   }
 
-  #forgetOutdated(): number {
-    const epoch = this.#epoch();
-    if (epoch !== this.#knownEpoch) {
-      this.#knownEpoch = epoch;
+  #forgetOutdated(): unknown {
+    const security = this.#security();
+    if (security !== this.#knownSecurity) {
+      this.#knownSecurity = security;
       this.#known.clear();
       this.#underWay.clear();
     }
-    return epoch;
+    return security;
   }
 
   #remember(digest: string): void {

@@ -5,6 +5,7 @@
 
 import fc from 'fast-check';
 import t from 'tap';
+import type { ByteString } from '../../src/base/bytes.ts';
 import { isFault } from '../../src/base/fault.ts';
 import { decodeState, encodeState } from '../../src/membership/state-document.ts';
 import { NO_SECURITY, type SecurityState } from '../../src/security/security-state.ts';
@@ -59,6 +60,41 @@ t.test('roles that came in another order encode alike', (t) => {
     }),
     { numRuns: 50 },
   );
+  t.end();
+});
+
+t.test(
+  'security that stays is the same value in the next document, and another where it changes',
+  (t) => {
+    fc.assert(
+      fc.property(fc.array(anySecurity, { minLength: 2, maxLength: 3 }), (each) => {
+        const read = (memberCount: number, security: SecurityState): SecurityState =>
+          decodeState(Buffer.from(encodeState({ ...stateOf(memberCount), security }))).security;
+        for (const security of each) {
+          const first = read(1, security);
+          t.same(first, security);
+          t.equal(read(2, security), first);
+        }
+      }),
+      { numRuns: 50 },
+    );
+    t.end();
+  },
+);
+
+t.test('a document that is refused leaves nothing behind that the next one is taken for', (t) => {
+  const withGroup = (name: string): SecurityState => ({
+    ...NO_SECURITY,
+    groups: new Map([[name as ByteString, { groups: [], options: new Map() }]]),
+  });
+  const [held, other] = [withGroup('g1'), withGroup('g2')];
+  const bytes = encodeState({ ...PLAIN, security: other }).toString();
+  const json = JSON.parse(encodeState({ ...PLAIN, security: held }).toString()) as object;
+  // Behind its own security it has something that ends as the next document does.
+  const tail = bytes.slice(bytes.lastIndexOf(',"security":'));
+  const odd = `${JSON.stringify(json).slice(0, -1)},"x":{"y":1${tail}}`;
+  t.throws(() => decodeState(Buffer.from(odd)), { code: 'malformed' });
+  t.same(decodeState(Buffer.from(bytes)).security, other);
   t.end();
 });
 

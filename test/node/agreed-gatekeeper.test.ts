@@ -5,8 +5,11 @@
 import { pbkdf2Sync } from 'node:crypto';
 import t from 'tap';
 import type { ByteString } from '../../src/base/bytes.ts';
-import type { Metrics } from '../../src/base/host.ts';
+import type { Host, Metrics } from '../../src/base/host.ts';
+import type { Epoch } from '../../src/base/names.ts';
+import { initialState } from '../../src/membership/initial-state.ts';
 import { AgreedGatekeeper } from '../../src/node/agreed-gatekeeper.ts';
+import { wireGatekeeper } from '../../src/node/gatekeeper-wiring.ts';
 import { PasswordHasher, SALT_BYTES } from '../../src/security/password-hasher.ts';
 import {
   ALL,
@@ -16,6 +19,8 @@ import {
   type SourceMethod,
   type User,
 } from '../../src/security/security-state.ts';
+import { SystemRandom } from '../../src/telemetry/system-host.ts';
+import { clusterOf } from '../membership/states.ts';
 
 const SALT = Buffer.alloc(SALT_BYTES, 7);
 const PASSWORD = 'sesame\u00e9' as ByteString;
@@ -112,6 +117,22 @@ t.test('a change counts from the next question on', (t) => {
   t.equal(denial('stranger'), undefined);
   t.equal(metrics.counts.get('security_denied_total'), 2);
   t.end();
+});
+
+t.test('who was admitted need not prove it again because something else was changed', async (t) => {
+  let state = { ...initialState(clusterOf(1)).state, security: SECURITY };
+  const metrics = new Counts();
+  const host = { random: new SystemRandom(), metrics } as unknown as Host;
+  const gatekeeper = wireGatekeeper(host, new PasswordHasher(metrics), () => state, undefined);
+  const ann = { user: 'ann', address: '10.0.0.1', password: PASSWORD };
+  const remembered = () => metrics.counts.get('security_admissions_remembered_total') ?? 0;
+  t.equal(await gatekeeper.authenticate(ann), true);
+  state = { ...state, epoch: 2 as Epoch };
+  t.equal(await gatekeeper.authenticate(ann), true);
+  t.equal(remembered(), 1);
+  state = { ...state, epoch: 3 as Epoch, security: { ...SECURITY, sources: [] } };
+  t.equal(await gatekeeper.authenticate(ann), false);
+  t.equal(remembered(), 1);
 });
 
 t.test('when too many passwords are being checked the next is refused at once', async (t) => {

@@ -1,4 +1,4 @@
-/** What was admitted is remembered: for one epoch, for exactly these credentials, and not for ever. */
+/** What was admitted is remembered: until security changes, for exactly these credentials, and not for ever. */
 
 import t from 'tap';
 import { utf8ToByteString } from '../../src/base/bytes.ts';
@@ -15,7 +15,7 @@ function remembering(
 ) {
   const asked: Credentials[] = [];
   const counts = new Map<string, number>();
-  const state = { epoch: 1 };
+  const state = { security: 1 };
   const host = {
     random: { bytes: (size: number) => Buffer.alloc(size, 1) },
     metrics: { count: (name: string) => void counts.set(name, (counts.get(name) ?? 0) + 1) },
@@ -28,17 +28,17 @@ function remembering(
     },
     denial: ({ user }: Client) => `denied: ${user}`,
   };
-  const gatekeeper = new RememberingGatekeeper(host, inner, () => state.epoch);
+  const gatekeeper = new RememberingGatekeeper(host, inner, () => state.security);
   return { gatekeeper, asked, counts, state };
 }
 
-t.test('the same credentials are judged once in an epoch', async (t) => {
+t.test('the same credentials are judged once until security changes', async (t) => {
   const { gatekeeper, asked, counts, state } = remembering();
   t.equal(await gatekeeper.authenticate(ANN), true);
   t.equal(await gatekeeper.authenticate({ ...ANN }), true);
   t.equal(asked.length, 1);
   t.equal(counts.get('security_admissions_remembered_total'), 1);
-  state.epoch = 2;
+  state.security = 2;
   t.equal(await gatekeeper.authenticate(ANN), true);
   t.equal(asked.length, 2, 'another state is asked again');
   t.equal(gatekeeper.isEnabled(), true);
@@ -60,14 +60,14 @@ t.test('whatever differs is judged by itself, and refusals every time', async (t
   t.equal(await gatekeeper.authenticate({ ...ANN, password: 'wrong' }), false);
 });
 
-t.test('what an older state admitted is not remembered in a newer one', async (t) => {
+t.test('what was admitted by older security is not remembered by newer', async (t) => {
   let proceed = (_isAdmitted: boolean): void => {};
   const delayed = new Promise<boolean>((resolve) => {
     proceed = resolve;
   });
   const { gatekeeper, asked, state } = remembering(() => delayed);
   const answer = gatekeeper.authenticate(ANN);
-  state.epoch = 2;
+  state.security = 2;
   proceed(true);
   t.equal(await answer, true);
   await gatekeeper.authenticate(ANN);
@@ -95,19 +95,23 @@ t.test('all who come at once with the same credentials are judged as one', async
   const host = { random: { bytes: (size: number) => Buffer.alloc(size, 1) }, metrics };
   const passwords = new PasswordHasher(metrics);
   const right = await passwords.hash(utf8ToByteString('right'), Buffer.alloc(SALT_BYTES));
-  const state = { epoch: 1 };
+  const state = { security: 1 };
   const inner = {
     isEnabled: () => true,
     authenticate: ({ password }: Credentials) => passwords.matches(password, right),
     denial: () => undefined,
   };
-  const gatekeeper = new RememberingGatekeeper(host as unknown as Host, inner, () => state.epoch);
+  const gatekeeper = new RememberingGatekeeper(
+    host as unknown as Host,
+    inner,
+    () => state.security,
+  );
   const all = (credentials: Credentials): Promise<readonly unknown[]> => {
     const asked = Array.from({ length: 500 }, () => gatekeeper.authenticate(credentials));
     return Promise.all(asked.map((answer) => answer.catch((error: unknown) => String(error))));
   };
-  // More than may wait for their turn: a change of whatever in the cluster has them all come at once.
-  for (state.epoch of [1, 2]) t.strictSame([...new Set(await all(ANN))], [true]);
+  // More than may wait for their turn: a change has them all come at once.
+  for (state.security of [1, 2]) t.strictSame([...new Set(await all(ANN))], [true]);
   t.strictSame([...new Set(await all({ ...ANN, password: 'wrong' }))], [false]);
   t.equal(counts.get('security_hashes_refused_total'), undefined);
   t.equal(counts.get('security_admissions_remembered_total'), 2 * 499);
@@ -119,7 +123,7 @@ t.test('who comes after a change is not judged with those of before', async (t) 
     () => new Promise<boolean>((resolve) => answers.push(resolve)),
   );
   const before = [gatekeeper.authenticate(ANN), gatekeeper.authenticate(ANN)];
-  state.epoch = 2;
+  state.security = 2;
   const after = [gatekeeper.authenticate(ANN), gatekeeper.authenticate(ANN)];
   t.equal(answers.length, 2);
   answers[1]?.(false);

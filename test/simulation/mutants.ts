@@ -403,6 +403,13 @@ const AGREEING: readonly Mutant[] = [
     to: 'if (this.#kept === undefined)',
   },
   {
+    name: 'security that was changed is taken for what was read last',
+    file: 'membership/state-document',
+    from: 'const isSame = json !== undefined && securityBytes(bytes)?.equals(lastRead.bytes) === true;',
+    to: 'const isSame = json !== undefined && lastRead.bytes.length > 0;',
+    by: 'membership/security-document.test',
+  },
+  {
     name: 'a voter forgets its promise in a crash',
     file: 'membership/state-keeper',
     from: 'await this.#log.save(encodeRecord(record));',
