@@ -101,7 +101,7 @@ export const OWN_COUNTERS: Readonly<Record<string, string>> = {
   peer_frames_received: 'Frames received from other nodes',
   peer_frames_sent: 'Frames sent to other nodes',
   peer_joins_failed: 'Attempts to join a cluster that were not answered',
-  peer_links_lost: 'Links to other nodes that ended',
+  peer_links_lost: 'Links to other nodes that broke',
   peer_links_refused:
     'Links refused, here or there: another cluster, name, protocol or certificate',
   peer_messages_malformed: 'Messages of other nodes that could not be read',

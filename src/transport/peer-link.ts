@@ -181,9 +181,19 @@ export class PeerLink {
     if (!this.#isClosed) this.#dialLater(refused !== undefined);
     if (refused?.isOurs === false) this.#options.refused(this.#node, refused.refusal);
     if (!wasUp) return;
-    this.#host.metrics.count('peer_links_lost');
-    this.#host.log.warn('peer.lost', { peer: this.#node, why: reason });
+    this.#noteEnd(reason);
     this.#options.changed(this.#node, false, false);
+  }
+
+  /** What this node let go is not lost. */
+  #noteEnd(reason: string): void {
+    const { log, metrics } = this.#host;
+    if (this.#isClosed) {
+      log.info('peer.unlinked', { peer: this.#node });
+      return;
+    }
+    metrics.count('peer_links_lost');
+    log.warn('peer.lost', { peer: this.#node, why: reason });
   }
 
   #dialLater(wasRefused: boolean): void {

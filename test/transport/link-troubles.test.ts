@@ -351,6 +351,9 @@ t.test('peers that leave the state are let go, and those that stay are not touch
     [ANSWERER, true],
     [ANSWERER, false],
   ]);
+  t.equal(pair.asker.counted('peer_links_lost'), 0, 'it was let go, and not lost');
+  t.same(pair.asker.events('peer.lost'), []);
+  t.match(pair.asker.events('peer.unlinked'), [{ level: 'info', peer: ANSWERER }]);
 });
 
 t.test('closing ends everything, and may be done again', async (t) => {
