@@ -14,6 +14,7 @@ import type { NodeId, ObjectKey } from '../base/names.ts';
 import { resolveQuorum } from '../object/bucket-properties.ts';
 import type { Failure, WriteOptions } from '../object/requests.ts';
 import type { PeerReply, PeerRequest } from '../peer/messages.ts';
+import { MessageTooLarge } from '../peer/peer.ts';
 import type { Participant } from './participants.ts';
 import { locate, type CoordinatorPorts } from './ports.ts';
 import { reachOf, requestedN, validateWrite, writeRequirement } from './requirement.ts';
@@ -141,6 +142,9 @@ async function forward(
       return reply.kind === 'failed' ? reply.failure : { kind: 'forwarded', reply };
     } catch (error) {
       if (!isFault(error)) throw error;
+      // Nor would any other replica be sent it.
+      if (error instanceof MessageTooLarge)
+        return { kind: 'too-large', sizeBytes: error.sizeBytes };
       // The write may have happened: only the client can decide to repeat it.
       if (!NOT_CARRIED_OUT.has(error.code)) return { kind: 'timeout' };
     }

@@ -6,6 +6,7 @@
  * Replies to requests on the same link may come in any order.
  */
 
+import { Fault } from '../base/fault.ts';
 import type { NodeId } from '../base/names.ts';
 import type { PeerReply, PeerRequest, PeerStreamItem, PeerStreamRequest } from './messages.ts';
 
@@ -13,7 +14,7 @@ export interface Peer {
   /**
    * Rejects with a fault: `peer-unreachable` (no link now), `peer-closed` (the link broke with the
    * request on its way: it may or may not have been carried out), `timeout`, `overload` (this peer's
-   * window is full), `peer-unsupported` (its release is too old for the request).
+   * window is full), `peer-unsupported` (its release is too old for the request), `MessageTooLarge`.
    */
   request(target: NodeId, request: PeerRequest, timeoutMs: number): Promise<PeerReply>;
   /** A stream of its own for bulk; the consumer's pace is the brake. Faults are thrown from `next`. */
@@ -22,6 +23,16 @@ export interface Peer {
     request: PeerStreamRequest,
     idleTimeoutMs: number,
   ): AsyncIterableIterator<PeerStreamItem>;
+}
+
+/** No link takes a message of that size. Told of a request, it was never sent. */
+export class MessageTooLarge extends Fault {
+  readonly sizeBytes: number;
+
+  constructor(sizeBytes: number) {
+    super('malformed', `${sizeBytes} bytes are too many for one message between nodes`);
+    this.sizeBytes = sizeBytes;
+  }
 }
 
 /** What a node offers to its peers; transports call it. */

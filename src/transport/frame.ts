@@ -98,11 +98,6 @@ function bytesBeyondAscii(value: WireValue): number {
   return count;
 }
 
-/** What is told instead of a message that no frame could hold. */
-export function tooLarge(sizeBytes: number): Fault {
-  return new Fault('malformed', `${sizeBytes} bytes are too many for one message between nodes`);
-}
-
 function malformedFrame(what: string): Fault {
   return new Fault('peer-malformed', `a frame is malformed: ${what}`);
 }

@@ -11,9 +11,10 @@ import { Fault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import type { NodeId } from '../base/names.ts';
 import type { PeerReply, PeerRequest } from '../peer/messages.ts';
+import { MessageTooLarge } from '../peer/peer.ts';
 import { requestToTuple, tupleToReply } from '../peer/wire.ts';
 import type { Defer, LinkCall } from './carrier.ts';
-import { decodeFrame, encodeFrame, isTooLarge, tooLarge, wireSize } from './frame.ts';
+import { decodeFrame, encodeFrame, isTooLarge, wireSize } from './frame.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { reasonOf, tupleToOpening } from './handshake.ts';
 import type { Hello, Refusal } from './handshake.ts';
@@ -95,7 +96,7 @@ export class LinkSession {
   request(request: PeerRequest, timeoutMs: number): Promise<PeerReply> {
     const tuple = requestToTuple(request);
     const sizeBytes = wireSize(tuple);
-    if (isTooLarge(tuple, sizeBytes)) return Promise.reject(tooLarge(sizeBytes));
+    if (isTooLarge(tuple, sizeBytes)) return Promise.reject(new MessageTooLarge(sizeBytes));
     if (this.#pending.isFull(sizeBytes) || this.#isClogged()) {
       this.#host.metrics.count('peer_requests_refused');
       return Promise.reject(new Fault('overload', `${this.#options.target} has too much to do`));

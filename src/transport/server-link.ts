@@ -14,11 +14,12 @@ import { AssertionError, Fault, isFault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import type { NodeId } from '../base/names.ts';
 import type { PeerReply, PeerRequest } from '../peer/messages.ts';
+import { MessageTooLarge } from '../peer/peer.ts';
 import type { PeerHandler } from '../peer/peer.ts';
 import type { WireTuple } from '../peer/tuple-reader.ts';
 import { replyToTuple, tupleToRequest } from '../peer/wire.ts';
 import type { Defer, ServedLink } from './carrier.ts';
-import { decodeFrame, encodeFrame, isTooLarge, tooLarge, wireSize } from './frame.ts';
+import { decodeFrame, encodeFrame, isTooLarge, wireSize } from './frame.ts';
 import { FrameWriter } from './frame-writer.ts';
 import type { Outgoing } from './frame-writer.ts';
 import { reasonOf, refusalToTuple, tupleToOpening } from './handshake.ts';
@@ -254,7 +255,7 @@ class Reply implements Outgoing {
   constructor(id: number, deadlineMs: number, fields: WireTuple) {
     const sizeBytes = wireSize(fields);
     const isSendable = !isTooLarge(fields, sizeBytes);
-    this.#message = [id, ...(isSendable ? fields : faultFields(tooLarge(sizeBytes)))];
+    this.#message = [id, ...(isSendable ? fields : faultFields(new MessageTooLarge(sizeBytes)))];
     this.id = id;
     this.deadlineMs = deadlineMs;
     this.sizeBytes = isSendable ? sizeBytes : 100;

@@ -10,11 +10,12 @@ import { status } from '@grpc/grpc-js';
 import { AssertionError, Fault, isFault } from '../base/fault.ts';
 import type { NodeId } from '../base/names.ts';
 import type { PeerStreamItem, PeerStreamRequest } from '../peer/messages.ts';
+import { MessageTooLarge } from '../peer/peer.ts';
 import { malformed, TupleReader } from '../peer/tuple-reader.ts';
 import type { WireTuple } from '../peer/tuple-reader.ts';
 import { streamItemToTuple, tupleToStreamRequest } from '../peer/wire.ts';
 import type { ServedStream } from './carrier.ts';
-import { decodeFrame, encodeFrame, isTooLarge, tooLarge, wireSize } from './frame.ts';
+import { decodeFrame, encodeFrame, isTooLarge, wireSize } from './frame.ts';
 import { reasonOf, tupleToOpening } from './handshake.ts';
 import type { Hello } from './handshake.ts';
 import { faultFields } from './link-message.ts';
@@ -139,7 +140,7 @@ export class ServerStream {
 
   #push(entry: WireTuple): void {
     const sizeBytes = wireSize(entry);
-    if (isTooLarge(entry, sizeBytes)) throw tooLarge(sizeBytes);
+    if (isTooLarge(entry, sizeBytes)) throw new MessageTooLarge(sizeBytes);
     this.#entries.push(entry);
     this.#entriesBytes += sizeBytes;
     if (this.#entriesBytes >= FRAME_SIZE_BYTES) {

@@ -26,7 +26,7 @@ import type {
   PeerStreamItem,
   PeerStreamRequest,
 } from '../../src/peer/messages.ts';
-import type { Peer } from '../../src/peer/peer.ts';
+import { MessageTooLarge, type Peer } from '../../src/peer/peer.ts';
 import {
   decodeReply,
   decodeRequest,
@@ -140,7 +140,9 @@ interface Process {
   isGone: boolean;
 }
 
-type LinkState = { readonly kind: 'cut' | 'silent' } | { readonly kind: 'slow'; delayMs: number };
+/** `narrow`: it takes messages of 64 KiB at most. */
+type LinkState =
+  { readonly kind: 'cut' | 'silent' | 'narrow' } | { readonly kind: 'slow'; delayMs: number };
 
 function clusterOf(options: ClusterOptions, ids: readonly NodeId[]): InitialCluster {
   return {
@@ -434,6 +436,10 @@ export class TestCluster {
       const link = this.#links.get(`${source}>${target}`);
       if (process === undefined || link?.kind === 'cut') {
         reject(new Fault('peer-unreachable', `no link to ${target}`));
+        return;
+      }
+      if (link?.kind === 'narrow' && bytes.length > 65_536) {
+        reject(new MessageTooLarge(bytes.length));
         return;
       }
       this.time.after(call.timeoutMs, () => reject(new Fault('timeout', 'no answer')));

@@ -262,6 +262,21 @@ t.test('a forwarded write goes to the next replica only if the first did nothing
   t.equal(cluster.seen.filter(({ request }) => request.verb === 'put').length, 1);
 });
 
+t.test(
+  'a write that no link takes is refused for its size where it is to be passed on',
+  async (t) => {
+    const teller = new Teller(await TestCluster.start({ nodeCount: 5 }));
+    const { cluster } = teller;
+    const key = cluster.keyWhere((nodes) => !nodes.includes(N1));
+    for (const id of cluster.ids) cluster.link(N1, id, { kind: 'narrow' });
+    const text = 'a'.repeat(70_000);
+    const outcome = await teller.put(N1, key, { text });
+    t.match(outcome, { kind: 'too-large' });
+    t.ok('sizeBytes' in outcome && outcome.sizeBytes > 70_000);
+    t.same(await teller.put(N1, key, { text: 'a' }), STORED);
+  },
+);
+
 t.test('a node whose store takes no writes passes them on and is stood in for', async (t) => {
   const teller = new Teller(await TestCluster.start({ nodeCount: 3 }));
   const { cluster } = teller;

@@ -5,6 +5,7 @@ import type { Test } from 'tap';
 import type { ByteString } from '../../src/base/bytes.ts';
 import type { Start } from '../../src/base/lineage.ts';
 import type { NodeId } from '../../src/base/names.ts';
+import { MessageTooLarge } from '../../src/peer/peer.ts';
 import type { PeerHandler } from '../../src/peer/peer.ts';
 import {
   codeOf,
@@ -270,7 +271,9 @@ t.test('names of bytes that are no ASCII count as the frame has them', async (t)
   const request = { key: KEY, operation, returning: 'nothing' } as const;
   const next = pair.peer.request(ANSWERER, ping(1), 60_000);
   const update = pair.peer.request(ANSWERER, { verb: 'update', request }, 60_000);
-  t.equal(await codeOf(update), 'malformed');
+  const fault: unknown = await update.catch((error: unknown) => error);
+  t.ok(fault instanceof MessageTooLarge, 'so its asker knows that it was not sent');
+  t.match(fault, { code: 'malformed' });
   t.equal(await codeOf(pair.peer.stream(ANSWERER, LIST_BUCKETS, 60_000).next()), 'malformed');
   t.same(await next, pong(ping(1)));
   t.equal(pair.asker.counted('peer_links_lost'), 0);
