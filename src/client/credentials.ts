@@ -43,8 +43,9 @@ export class Login {
     this.#serverNames = serverNames;
     try {
       // Of a list that is cut off TLS would take a part, and say nothing.
-      if (ca !== undefined) certificatesIn(ca);
-      this.#context = createSecureContext({ minVersion: TLS_VERSION_MIN, ca, cert, key });
+      const authorities = ca && certificatesIn(ca);
+      const shown = { ca: authorities, cert, key };
+      this.#context = createSecureContext({ minVersion: TLS_VERSION_MIN, ...shown });
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
       throw new Fault('config', `the certificates cannot be used: ${why}`, { cause });

@@ -142,11 +142,11 @@ export class CertificateFiles {
   }
 }
 
-function readPems({ caFile, certFile, keyFile, crlFile, ciphers }: CertificatePaths): Pems {
-  const ca = caFile === undefined ? undefined : readPem(caFile);
+/** Throws a `config` fault that names the file which a node could not start with. */
+export function readPems({ caFile, certFile, keyFile, crlFile, ciphers }: CertificatePaths): Pems {
+  const ca = caFile === undefined ? undefined : readAuthorities(caFile);
   const crl = crlFile === undefined ? undefined : readRevocationLists(crlFile);
   const pems = { ca, cert: readPem(certFile), key: readPem(keyFile), crl, ciphers };
-  if (ca !== undefined) mustBeAuthorities(ca, `${caFile} is no list of authorities to be used`);
   mustBeUsable({ ciphers }, `tls.client.ciphers names no ciphers that can be used: ${ciphers}`);
   mustBeUsable({ crl }, `${crlFile} is no list of revoked certificates that can be used`);
   mustBeUsable(pems, `${certFile} and ${keyFile} are no certificate and key that can be used`);
@@ -160,11 +160,13 @@ function readRevocationLists(path: string): Buffer[] {
 }
 
 /** OpenSSL would trust those before the first that it cannot read, and be silent about it. */
-function mustBeAuthorities(pem: Buffer, told: string): void {
+function readAuthorities(path: string): Buffer {
+  const pem = readPem(path);
   try {
-    certificatesIn(pem);
+    return certificatesIn(pem);
   } catch (cause) {
-    throw new Fault('config', `${told}: ${reasonOf(cause)}`, { cause });
+    const told = `${path} is no list of authorities to be used: ${reasonOf(cause)}`;
+    throw new Fault('config', told, { cause });
   }
 }
 

@@ -161,6 +161,39 @@ t.test('of several lists of revoked certificates, one behind the other, each cou
   }
 });
 
+t.test('authorities and lists count however they stand in their file', async (t) => {
+  const folder = t.testdir();
+  const first = new Authority('first');
+  const second = new Authority('second');
+  const revoked = [join(folder, 'first.crl'), join(folder, 'second.crl')] as const;
+  first.revoke(revoked[0], []);
+  second.revoke(revoked[1], []);
+  const asker = first.issue(folder, 'asker');
+  const answerer = second.issue(folder, 'answerer');
+  const read = (path: string): string => readFileSync(path, 'utf8').trimEnd();
+  for (const [what, together] of [
+    ['without a line end between', (one, other) => one + other],
+    ['with comments that name the marks', (one, other) => commented(one) + commented(other)],
+    ['with marks of the order of bytes', (one, other) => `\ufeff${one}\n\ufeff${other}`],
+  ] as const satisfies readonly [string, (one: string, other: string) => string][]) {
+    const caFile = join(folder, 'both.pem');
+    const crlFile = join(folder, 'both.crl');
+    writeFileSync(caFile, together(read(asker.caFile), read(answerer.caFile)));
+    writeFileSync(crlFile, together(read(revoked[0]), read(revoked[1])));
+    const askerTls = { ...asker, caFile, crlFile };
+    const answererTls = { ...answerer, caFile, crlFile };
+    const pair = await dialled({ askerTls, answererTls });
+    t.teardown(() => pair.close());
+    await pair.isLinked();
+    t.match(pair.peer.links()[0], { isOpen: true }, what);
+  }
+});
+
+/** As somebody writes who wants to say what follows. */
+function commented(pem: string): string {
+  return `# between -----BEGIN CERTIFICATE----- or -----BEGIN X509 CRL-----\n# and the end\n${pem}\n`;
+}
+
 t.test('a file of authorities or lists of which not all can be read is not used', async (t) => {
   const folder = t.testdir();
   const authority = new Authority('cluster');
