@@ -11,7 +11,9 @@ import { open, readFile, rm, statfs } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { AdminRefusal } from '../../admin/admin-server.ts';
+import { isFault } from '../../base/fault.ts';
 import type { ClusterConfig, NodeConfig } from '../../config/cluster-config.ts';
+import { readPems } from '../../transport/certificate-files.ts';
 import { fail, type Finding } from './finding.ts';
 import {
   judgeCertificate,
@@ -53,7 +55,7 @@ export async function diagnose(patient: Patient): Promise<Finding[]> {
       self: patient.self,
       range: await textOf('/proc/sys/net/ipv4/ip_local_port_range'),
     }),
-    ...(await findingsOfCertificates(patient.config)),
+    ...findingsOfCertificates(patient.config),
     ...(ciphers === undefined ? [] : [judgeCiphers(ciphers)]),
   ];
 }
@@ -134,24 +136,26 @@ async function timeSyncs(path: string): Promise<number[]> {
   }
 }
 
-async function findingsOfCertificates({ peerTls, clientTls }: ClusterConfig): Promise<Finding[]> {
-  const paths = new Set<string>();
+/** As a node of this release reads them when it starts, whichever release runs. */
+function findingsOfCertificates({ peerTls, clientTls }: ClusterConfig): Finding[] {
+  const findings: Finding[] = [];
+  const pemByPath = new Map<string, Buffer>();
   for (const files of [peerTls, clientTls]) {
     if (files === undefined) continue;
-    paths.add(files.certFile);
-    if (files.caFile !== undefined) paths.add(files.caFile);
+    try {
+      const { cert, ca } = readPems(files);
+      pemByPath.set(files.certFile, cert);
+      if (files.caFile !== undefined && ca !== undefined) pemByPath.set(files.caFile, ca);
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      findings.push(fail('certificate', error.message, 'mend the file: no node starts with it'));
+    }
   }
-  return Promise.all(
-    [...paths].map(async (path) => {
-      try {
-        const { validTo } = new X509Certificate(await readFile(path));
-        return judgeCertificate(path, new Date(validTo), Date.now());
-      } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        return fail('certificate', `${path}: ${reason}`, 'it must be a certificate in PEM');
-      }
-    }),
-  );
+  for (const [path, pem] of pemByPath) {
+    const { validTo } = new X509Certificate(pem);
+    findings.push(judgeCertificate(path, new Date(validTo), Date.now()));
+  }
+  return findings;
 }
 
 /** By the dates that the others put on their answers to /ping: where the node says nothing. */

@@ -1,6 +1,6 @@
 /** A diagnosis of this machine, with a node that runs and with one that does not. */
 
-import { readdirSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { AdminRefusal } from '../../../src/admin/admin-server.ts';
@@ -10,6 +10,7 @@ import { findingsText, type Finding } from '../../../src/cli/diag/finding.ts';
 import { judgeNode, type NodeAnswers } from '../../../src/cli/diag/node-judge.ts';
 import type { NodeId } from '../../../src/base/names.ts';
 import { readConfigFile } from '../../../src/config/config-file.ts';
+import { Authority } from '../../transport/certificates.ts';
 
 function verdictOf(findings: readonly Finding[], check: string): string | undefined {
   return findings.find((finding) => finding.check === check)?.verdict;
@@ -79,6 +80,14 @@ t.test('this machine is looked at, and nothing is left in the data folder', asyn
   t.match(all, /^a@127\.0\.0\.1 +fail +node +the node is not running$/m);
   t.match(all, /^b@elsewhere +- +no answer$/m);
   t.match(all, /\nb@elsewhere: its data folder is not on this machine/);
+
+  const files = new Authority('cluster').issue(folder, 'a');
+  const peerTls = { ...files, crlFile: undefined, verifiesNames: true };
+  const sound = await diagnose({ config: { ...config, peerTls }, self, query });
+  t.equal(verdictOf(sound, 'certificate'), 'warn', 'it ends tomorrow');
+  appendFileSync(files.caFile, readFileSync(files.caFile, 'utf8').slice(0, 100));
+  const half = await diagnose({ config: { ...config, peerTls }, self, query });
+  t.match(findingsText(half), /^fail +certificate +.*-ca\.pem is no list of authorities/m);
 
   const broken = join(folder, 'broken.pem');
   const shown = { certFile: broken, keyFile: broken, ciphers: '@SECLEVEL=0' };
