@@ -109,17 +109,16 @@ function variableOf(word: string | undefined): string {
 
 /** Of a file, without the end of its line. */
 export async function readPassword(path: string): Promise<string> {
-  return (await readWhole(path)).replace(/\r?\n$/, '');
+  return (await readWhole(path)).toString('utf8').replace(/\r?\n$/, '');
 }
 
 export async function readPem(path: string | undefined): Promise<Buffer | undefined> {
-  return path === undefined ? undefined : Buffer.from(await readWhole(path), 'latin1');
+  return path === undefined ? undefined : readWhole(path);
 }
 
-/** One character for a byte would do for certificates; passwords are UTF-8. */
-async function readWhole(path: string): Promise<string> {
+async function readWhole(path: string): Promise<Buffer> {
   try {
-    return await readFile(path, 'utf8');
+    return await readFile(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new Fault('config', `${path} cannot be read: ${code}`, { cause: error });

@@ -6,7 +6,7 @@
  */
 
 import { utf8ToByteString } from '../base/bytes.ts';
-import { isFault } from '../base/fault.ts';
+import { Fault, isFault } from '../base/fault.ts';
 import type { Host } from '../base/host.ts';
 import { Login, type Credentials } from '../client/credentials.ts';
 import type { SourceLogin } from '../config/replication-settings.ts';
@@ -94,8 +94,14 @@ async function usableCredentials(login: SourceLogin): Promise<Credentials> {
     key,
     serverNames,
   };
-  const usable = new Login(credentials);
-  return usable && credentials;
+  try {
+    const usable = new Login(credentials);
+    return usable && credentials;
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    const files = [caFile, certFile, keyFile].filter((file) => file !== undefined);
+    throw new Fault('config', `${files.join(', ')}: ${error.message}`, { cause: error });
+  }
 }
 
 function areEqual(left: Credentials, right: Credentials): boolean {

@@ -1,12 +1,13 @@
 /** What a node logs in with at a source is read anew when its files change. */
 
-import { rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import t from 'tap';
 import type { Test } from 'tap';
 import { SourceSecrets } from '../../src/cli/source-secrets.ts';
 import { until } from '../api/pbc/served.ts';
 import { VirtualHost } from '../replica/virtual-host.ts';
+import { Authority } from '../transport/certificates.ts';
 
 async function opened(t: Test) {
   const host = new VirtualHost();
@@ -48,7 +49,20 @@ t.test('files that cannot be used change nothing, and are told', async (t) => {
   await t.rejects(SourceSecrets.open(host, { source: 'a', login }), { code: 'config' });
   writeFileSync(passwordFile, 'no certificate');
   const unusable = { ...login, certFile: passwordFile, keyFile: passwordFile };
-  await t.rejects(SourceSecrets.open(host, { source: 'a', login: unusable }), { code: 'config' });
+  const told = {
+    code: 'config',
+    message: new RegExp(`^${passwordFile}, .*: the certificates cannot be used`),
+  };
+  await t.rejects(SourceSecrets.open(host, { source: 'a', login: unusable }), told);
+});
+
+t.test('a file of authorities may begin with a mark of the order of bytes', async (t) => {
+  const { host, login, passwordFile } = await opened(t);
+  const { caFile = '' } = new Authority('cluster').issue(dirname(passwordFile), 'source');
+  const pem = readFileSync(caFile, 'utf8');
+  writeFileSync(caFile, `\ufeff${pem}`);
+  const secrets = await SourceSecrets.open(host, { source: 'a', login: { ...login, caFile } });
+  t.match(secrets.current().ca?.toString('utf8'), pem);
 });
 
 t.test('they are looked at every minute, until that is ended', async (t) => {
