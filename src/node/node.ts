@@ -362,6 +362,10 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     return { isReady: true, reason: 'serving' };
   }
 
+  isMember(): boolean {
+    return this.#standing.removal === undefined;
+  }
+
   liveMembers(): readonly NodeId[] {
     return this.#mustParts().liveness.liveNodes();
   }

@@ -100,7 +100,7 @@ export class FullSyncs {
   /** Whether this node is the one. */
   #plan(): void {
     const { node } = this.#ports;
-    const isMine = [...node.liveMembers()].sort()[0] === node.id;
+    const isMine = node.isMember() && [...node.liveMembers()].sort()[0] === node.id;
     if (!isMine || this.#source.fullSyncMs === 0) {
       this.#dueMs = undefined;
       this.#comparedMs = undefined;

@@ -15,6 +15,8 @@ export interface ReplicationNode extends FoldService {
   absorb(request: AbsorbRequest): Promise<AbsorbOutcome>;
   /** Members that answer now, this node included. */
   liveMembers(): readonly NodeId[];
+  /** False: it was removed from its cluster, and takes nothing over. */
+  isMember(): boolean;
 }
 
 /** A queue of another cluster that this one fetches from. */

@@ -88,6 +88,7 @@ export class Sink {
 
   /** Of what is known: who cannot be asked may have had a write right after the last answer. */
   lagMs(): number {
+    if (!this.#ports.node.isMember()) return 0;
     const silentMs = Math.max(...this.#nodes.map((node) => node.silentMs));
     return Math.max(this.figures.lagMs, silentMs > this.#timings.roundMs ? silentMs : 0);
   }
@@ -103,6 +104,12 @@ export class Sink {
       if (this.#paused !== undefined) {
         this.#closeAll(queues);
         await this.#paused.wait(host.clock, REST_MAX_MS);
+        continue;
+      }
+      if (!this.#ports.node.isMember()) {
+        // What it fetched it could only give back, half a minute later.
+        this.#closeAll(queues);
+        await this.#halt.wait(host.clock, REST_MAX_MS);
         continue;
       }
       const node = this.#nodes[turn % this.#nodes.length] as SourceNode;
@@ -162,7 +169,7 @@ export class Sink {
   }
 
   #isHeld(): boolean {
-    return this.#halt.isSet || this.#paused !== undefined;
+    return this.#halt.isSet || this.#paused !== undefined || !this.#ports.node.isMember();
   }
 
   #noteAnswer(node: SourceNode): void {

@@ -83,6 +83,7 @@ function comparison(there: Held, here: Held, rangeKeys: number): BucketCompariso
   const node = {
     id: 'n1' as NodeId,
     liveMembers: () => [],
+    isMember: () => true,
     absorb: () => Promise.reject(new Fault('closed', 'nothing is taken here')),
     fold: async (request: FoldRequest): Promise<FoldOutcome> => {
       if (request.kind === 'tree') return { kind: 'tree', tree: here.tree() };
@@ -223,6 +224,7 @@ t.test(
     const node = {
       id: 'n1' as NodeId,
       liveMembers: () => [],
+      isMember: () => true,
       absorb: unasked,
       fold: async (): Promise<FoldOutcome> => ({ kind: 'tree', tree }),
     };

@@ -58,6 +58,7 @@ function syncWith(remote: Remote, nodes: readonly NodeAddress[]): FullSync {
   const node: ReplicationNode = {
     id: 'n1' as NodeId,
     liveMembers: () => [],
+    isMember: () => true,
     absorb: never,
     fold: async ({ kind }) =>
       kind === 'contexts'

@@ -47,6 +47,7 @@ function syncsWith(dialler: Dialler, hosts: readonly string[]) {
   const node: ReplicationNode = {
     id: 'n1' as NodeId,
     liveMembers: () => ['n1' as NodeId],
+    isMember: () => true,
     absorb: never,
     fold: silence,
   };

@@ -47,6 +47,7 @@ async function securedSource(t: Test, first = PASSWORD) {
   const here: ReplicationNode = {
     id: node.id,
     liveMembers: () => [node.id],
+    isMember: () => true,
     fold: (request, options) => node.fold(request, options),
     absorb: async (request): Promise<AbsorbOutcome> => {
       absorbed.push(request);

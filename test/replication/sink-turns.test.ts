@@ -42,6 +42,7 @@ t.test('a node that holds connections and says nothing has one worker at a time'
   const node: ReplicationNode = {
     id: 'n1' as NodeId,
     liveMembers: () => ['n1' as NodeId],
+    isMember: () => true,
     absorb: never,
     fold: never,
   };

@@ -36,6 +36,12 @@ class FakeNode implements ReplicationNode {
     return outcome;
   }
 
+  isRemoved = false;
+
+  isMember(): boolean {
+    return !this.isRemoved;
+  }
+
   liveMembers(): readonly NodeId[] {
     return [this.id];
   }
@@ -130,6 +136,20 @@ t.test('what cannot be taken for long is given back, and holds up nothing else',
   isWell = true;
   await until(() => node.absorbed.includes('k0'));
   t.ok(sink.status().givenBack > 2);
+});
+
+t.test('a node that was removed from its cluster leaves the queues to others', async (t) => {
+  const { node, sink, sources } = await setUp(t, { workers: 2 });
+  const [source] = sources as [FakeSource];
+  await until(() => source.fetches > 0);
+  node.isRemoved = true;
+  await until(() => source.connections === 0);
+  source.waiting = keys(5);
+  const { fetches } = source;
+  // Other nodes of its cluster fetch from the same queues.
+  t.same([source.fetches, source.waiting.length, sink.lagMs()], [fetches, 5, 0]);
+  node.isRemoved = false;
+  await until(() => source.acknowledged.length === 5);
 });
 
 t.test('what can never be taken is counted, told by its bucket, and passed over', async (t) => {

@@ -249,6 +249,7 @@ class SitesRun {
     const counted = {
       id: node.id,
       liveMembers: () => node.liveMembers(),
+      isMember: () => node.isMember(),
       fold: node.fold.bind(node),
       absorb: async (request: Parameters<typeof node.absorb>[0]) => {
         const outcome = await node.absorb(request);
