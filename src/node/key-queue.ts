@@ -27,7 +27,7 @@ export interface KeyOverflow {
   /** Keys of that priority wait there: what comes now waits behind them. */
   hasWaiting(priority: KeyPriority): boolean;
   /** There is no room for it in memory, or others are before it. */
-  take(id: ByteString, priority: KeyPriority, nowMs: number): Offer;
+  take(id: ByteString, priority: KeyPriority, offeredMs: number): Offer;
   /** It waits in memory now, and is noted nowhere. */
   added(entry: QueuedKey): void;
   /** It need not be noted any more. */
@@ -119,8 +119,10 @@ export class KeyQueue {
     return (isHalf ? this.#maxBytes / 2 : this.#maxBytes) - this.#heldBytes;
   }
 
-  offer(id: ByteString, priority: KeyPriority, nowMs: number): Offer {
+  /** `offeredMs`: now, or earlier of a key that comes back. */
+  offer(id: ByteString, priority: KeyPriority, offeredMs: number): Offer {
     const known = this.#waiting.get(id);
+    if (known !== undefined) known.offeredMs = Math.min(known.offeredMs, offeredMs);
     if (known !== undefined && (known.priority === priority || priority === 'sync')) return 'known';
     if (known !== undefined) {
       // A client has written it meanwhile: it goes with those, as old as it is.
@@ -130,12 +132,12 @@ export class KeyQueue {
     }
     const isFull = sizeOf(id) > this.roomBytes(priority);
     if (isFull || this.#overflow?.hasWaiting(priority) === true) {
-      const offer = this.#overflow?.take(id, priority, nowMs) ?? 'dropped';
+      const offer = this.#overflow?.take(id, priority, offeredMs) ?? 'dropped';
       if (offer === 'dropped') this.noteDropped();
       return offer;
     }
     this.#heldBytes += sizeOf(id);
-    this.#add({ id, priority, offeredMs: nowMs, note: undefined, isGone: false });
+    this.#add({ id, priority, offeredMs, note: undefined, isGone: false });
     return 'queued';
   }
 

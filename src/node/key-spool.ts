@@ -128,12 +128,12 @@ export class KeySpool implements KeyOverflow {
     return this.#lines[priority].hasWaiting;
   }
 
-  take(id: ByteString, priority: KeyPriority, nowMs: number): Offer {
+  take(id: ByteString, priority: KeyPriority, offeredMs: number): Offer {
     const line = this.#lines[priority];
     if (line.holds(id)) return 'known';
     const isTaken = this.#hasRoomFor(line, id);
     if (isTaken) {
-      line.spill({ id, offeredAtMs: this.#toWallMs(nowMs) });
+      line.spill({ id, offeredAtMs: this.#toWallMs(offeredMs) });
       this.#ports.host.metrics.count('replication_spilled_total');
     }
     this.#schedule(WRITE_MS);

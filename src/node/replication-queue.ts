@@ -125,11 +125,11 @@ export class ReplicationQueue {
   }
 
   /** Whether the queue is for it. */
-  offer(key: ObjectKey, id: ByteString, priority: KeyPriority): boolean {
+  offer(key: ObjectKey, id: ByteString, priority: KeyPriority, ageMs = 0): boolean {
     if (!this.#takes(key)) return false;
     const host = this.#host;
     const wasOverflowed = this.keys.isOverflowed;
-    const offer = this.keys.offer(id, priority, host.clock.monotonicMs());
+    const offer = this.keys.offer(id, priority, host.clock.monotonicMs() - ageMs);
     if (offer === 'queued') host.metrics.count('replication_offered_total');
     if (offer !== 'dropped') return true;
     this.#dropped += 1;

@@ -57,9 +57,13 @@ export interface ReplicationService {
   has(queue: ByteString): boolean;
   /**
    * Puts keys behind what clients have written, those that the queue takes. Undefined: there is no
-   * such queue.
+   * such queue. `agesMs`: how long each has waited already; default: none has.
    */
-  push(queue: ByteString, keys: readonly ObjectKey[]): PushOutcome | undefined;
+  push(
+    queue: ByteString,
+    keys: readonly ObjectKey[],
+    agesMs?: readonly number[],
+  ): PushOutcome | undefined;
   /** Another number after each key that was dropped, below 2^32; undefined: there is no such queue. */
   dropMark(queue: ByteString): number | undefined;
   /** A full-sync has gone through that began at that mark. */
@@ -144,11 +148,17 @@ export class ReplicationQueues implements ReplicationService {
     return this.#queues.get(queue)?.offer(key, keyToString(key), 'sync') ?? false;
   }
 
-  push(name: ByteString, keys: readonly ObjectKey[]): PushOutcome | undefined {
+  push(
+    name: ByteString,
+    keys: readonly ObjectKey[],
+    agesMs: readonly number[] = [],
+  ): PushOutcome | undefined {
     const queue = this.#queues.get(name);
     if (queue === undefined) return undefined;
     let taken = 0;
-    for (const key of keys) if (queue.offer(key, keyToString(key), 'sync')) taken += 1;
+    for (const [index, key] of keys.entries()) {
+      if (queue.offer(key, keyToString(key), 'sync', agesMs[index])) taken += 1;
+    }
     return { ...queue.status(), taken };
   }
 

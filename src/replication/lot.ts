@@ -8,13 +8,12 @@
 
 import { byteStringToUtf8 } from '../base/bytes.ts';
 import { isFault } from '../base/fault.ts';
-import type { ObjectKey } from '../base/names.ts';
 import type { AbsorbOutcome } from '../coordinator/absorb.ts';
 import { Halt } from '../repair/halt.ts';
 import { Lanes } from '../repair/lanes.ts';
 import { jittered, type ReplicationPorts } from './ports.ts';
 import type { SourceFigures } from './source-figures.ts';
-import type { FetchedItem } from './source-queue.ts';
+import type { FetchedItem, WaitingKey } from './source-queue.ts';
 
 export interface SinkTimings {
   readonly absorbTimeoutMs: number;
@@ -52,7 +51,7 @@ export class Lot {
   readonly #halt: Halt;
   readonly #timings: SinkTimings;
   readonly #startMs: number;
-  readonly #left: ObjectKey[] = [];
+  readonly #left: WaitingKey[] = [];
 
   constructor(
     ports: ReplicationPorts,
@@ -68,7 +67,7 @@ export class Lot {
   }
 
   /** The keys that are to be given back; undefined: it was ended before all was done. */
-  async absorb(items: readonly FetchedItem[]): Promise<readonly ObjectKey[] | undefined> {
+  async absorb(items: readonly FetchedItem[]): Promise<readonly WaitingKey[] | undefined> {
     const lanes = new Lanes(LANES_MAX);
     for (const item of items) await lanes.start(() => this.#take(item));
     await lanes.end();
@@ -76,18 +75,31 @@ export class Lot {
   }
 
   async #take(item: FetchedItem): Promise<void> {
+    if (await this.#tryOnce(item)) return;
+    const ended = this.#figures.noteWaiting(item.ageMs + this.#elapsedMs());
+    await this.#retry(item);
+    ended();
+  }
+
+  /** Whether nothing more is to be done with the object. */
+  async #tryOnce(item: FetchedItem): Promise<boolean> {
+    if (this.#halt.isSet) return true;
+    const outcome = await this.#try(item);
+    return outcome !== undefined && this.#settles(outcome, item);
+  }
+
+  async #retry(item: FetchedItem): Promise<void> {
     const { host } = this.#ports;
     let pauseMs = this.#timings.pauseFirstMs;
     while (!this.#halt.isSet) {
-      const outcome = await this.#try(item);
-      if (outcome !== undefined && this.#settles(outcome, item)) return;
       if (this.#elapsedMs() + pauseMs > this.#timings.patienceMs) {
-        this.#left.push(item.key);
+        this.#left.push({ key: item.key, ageMs: item.ageMs + this.#elapsedMs() });
         return;
       }
       this.#figures.noteRetried();
       await this.#halt.wait(host.clock, jittered(host, pauseMs));
       pauseMs = Math.min(this.#timings.pauseMaxMs, 2 * pauseMs);
+      if (await this.#tryOnce(item)) return;
     }
   }
 

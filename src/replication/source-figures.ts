@@ -1,8 +1,8 @@
 /**
  * What came of one source's objects, counted; and how far this cluster is behind it.
  *
- * The lag is the age of the last client's write that was absorbed here, 0 while there is nothing to fetch,
- * and never less than the time since any node of the source was last asked in vain: who cannot ask does
+ * The lag is the age of the last client's write that was absorbed here, 0 while there is nothing to fetch, at least
+ * that of what is fetched and cannot be absorbed now, and never less than the time since any node of the source was last asked in vain: who cannot ask does
  * not know what there is.
  */
 
@@ -30,6 +30,8 @@ export class SourceFigures {
   #retried = 0;
   #givenBack = 0;
   #lagMs = 0;
+  /** What was tried in vain; as many as the lots in hand have at most. */
+  readonly #waiting = new Set<{ readonly sinceMs: number }>();
   /** What was refused lately, so that a whole bucket is not told key by key. */
   readonly #told = new Set<string>();
 
@@ -48,9 +50,17 @@ export class SourceFigures {
     };
   }
 
-  /** Of the last write that was absorbed. */
+  /** Of the last write that was absorbed, or of what cannot be absorbed now. */
   get lagMs(): number {
-    return this.#lagMs;
+    const nowMs = this.#host.clock.monotonicMs();
+    return Math.max(this.#lagMs, ...[...this.#waiting].map(({ sinceMs }) => nowMs - sinceMs));
+  }
+
+  /** An object of that age cannot be absorbed for now; to be called when it is tried no more. */
+  noteWaiting(ageMs: number): () => void {
+    const waiting = { sinceMs: this.#host.clock.monotonicMs() - ageMs };
+    this.#waiting.add(waiting);
+    return () => this.#waiting.delete(waiting);
   }
 
   noteAbsorbed(): void {

@@ -33,6 +33,13 @@ export interface FetchedItem {
   readonly isSync: boolean;
 }
 
+/** A key that is to be fetched later. */
+export interface WaitingKey {
+  readonly key: ObjectKey;
+  /** Since it was first put on the queue. */
+  readonly ageMs: number;
+}
+
 export interface QueuePlace {
   readonly address: NodeAddress;
   readonly queue: string;
@@ -46,6 +53,8 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const REPLY_MAX_BYTES = 512 * 1024 * 1024;
 /** A node sends 64 at most. */
 const LOT_LIMITS = { fieldCountMax: 65_536 };
+/** What the message can say. */
+const AGE_MAX_MS = 2 ** 32 - 1;
 const NO_VALUE = Buffer.alloc(0);
 
 export class SourceQueue {
@@ -78,8 +87,15 @@ export class SourceQueue {
   }
 
   /** Puts keys at the end of the queue; there is at least one. */
-  async push(keys: readonly ObjectKey[]): Promise<void> {
-    await this.#push(pushOf(this.#queue, keys));
+  async push(keys: readonly WaitingKey[]): Promise<void> {
+    const age_ms = keys.map(({ ageMs }) => Math.min(AGE_MAX_MS, Math.round(ageMs)));
+    await this.#push({
+      ...pushOf(
+        this.#queue,
+        keys.map(({ key }) => key),
+      ),
+      age_ms,
+    });
   }
 
   /** For a full-sync that begins: another mark means that the node has dropped keys. */
@@ -98,7 +114,7 @@ export class SourceQueue {
   }
 
   async #push(
-    value: ReturnType<typeof pushOf> & { compared_mark?: number },
+    value: ReturnType<typeof pushOf> & { compared_mark?: number; age_ms?: number[] },
   ): Promise<MessageOf<typeof RpbPushResp>> {
     const answer = await this.#connection.call({
       request: RpbPushReq,

@@ -395,3 +395,21 @@ t.test('so many may fetch from a queue, and the next when one has gone', async (
   consumers[0]?.end();
   t.same(await queues.consumer().fetch(Q), []);
 });
+
+t.test('a key that comes back from a sink is as old as it was', async (t) => {
+  const { host, queues, write } = world();
+  await host.advance(1_000);
+  queues.push(Q, [keyOf('back')], [7_200_000]);
+  t.match(queues.status(), [{ sync: 1, oldestAgeMs: 7_200_000 }]);
+  write('known');
+  queues.push(Q, [keyOf('known')], [9_000_000]);
+  t.match(queues.status(), [{ realTime: 1, sync: 1, oldestAgeMs: 9_000_000 }]);
+  const items = await queues.consumer().fetch(Q);
+  t.same(
+    items.map(({ key, ageMs }) => [key.key, ageMs]),
+    [
+      ['known', 9_000_000],
+      ['back', 7_200_000],
+    ],
+  );
+});

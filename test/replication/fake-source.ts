@@ -33,6 +33,8 @@ export class FakeSource {
   /** Keys whose lots were acknowledged. */
   readonly acknowledged: string[] = [];
   readonly pushed: string[] = [];
+  /** How old the keys were that came back last. */
+  pushedAgesMs: readonly number[] = [];
   /** What is sent in place of the next lot. */
   broken: Buffer | undefined;
   dropMark = 7;
@@ -129,10 +131,12 @@ export class FakeSource {
       queuename,
       keys_value,
       compared_mark: mark,
+      age_ms: agesMs,
     } = decodeMessage(RpbPushReq, body, { fieldCountMax: 10_000 });
     if (mark !== undefined) this.comparedMarks.push(mark);
     const keys = keys_value.map(({ key }) => String(key));
     this.pushed.push(...keys);
+    if (keys.length > 0) this.pushedAgesMs = agesMs;
     this.waiting.push(...keys);
     const queue_exists = queuename === QUEUE;
     send(socket, RpbPushResp, {

@@ -132,10 +132,24 @@ t.test('what cannot be taken for long is given back, and holds up nothing else',
   source.waiting = keys(30);
   await until(() => source.pushed.length > 2);
   t.same([...new Set(source.pushed)], ['k0']);
+  t.equal(source.pushedAgesMs.length, 1);
+  t.ok((source.pushedAgesMs[0] ?? 0) >= 1_500, 'it goes on being as old as it is');
   t.equal(node.absorbed.length, 29);
   isWell = true;
   await until(() => node.absorbed.includes('k0'));
   t.ok(sink.status().givenBack > 2);
+});
+
+t.test('the lag is at least the age of what cannot be taken', async (t) => {
+  const { node, sink, sources } = await setUp(t);
+  const [source] = sources as [FakeSource];
+  let isWell = false;
+  node.answer = () => (isWell ? MERGED : { kind: 'timeout' });
+  source.waiting = keys(1, 'sync');
+  await until(() => sink.lagMs() >= 1_500);
+  isWell = true;
+  await until(() => sink.lagMs() === 0);
+  t.same(node.absorbed, ['sync0']);
 });
 
 t.test('a node that was removed from its cluster leaves the queues to others', async (t) => {

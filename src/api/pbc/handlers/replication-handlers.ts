@@ -53,12 +53,17 @@ export function fetchQueue(
 }
 
 export function pushKeys(
-  { queuename, keys_value: keys, compared_mark: mark }: MessageOf<typeof RpbPushReq>,
+  {
+    queuename,
+    keys_value: keys,
+    compared_mark: mark,
+    age_ms: agesMs,
+  }: MessageOf<typeof RpbPushReq>,
   { node: { replication } }: Session,
 ): Reply {
   if (mark !== undefined) replication.noteCompared(queuename, mark);
   const pushed = keys.map(({ type, bucket, key }) => ({ type: bucketTypeOf(type), bucket, key }));
-  const status = replication.push(queuename, pushed);
+  const status = replication.push(queuename, pushed, agesMs);
   if (status === undefined) return reply(RpbPushResp, { queuename, queue_exists: false });
   return reply(RpbPushResp, {
     queuename,

@@ -69,6 +69,8 @@ export const RpbPushReq = message('RpbPushReq', 204, {
   keys_value: repeated(2, RpbKeysValue),
   /** Vertebra's own: a full-sync has gone through that was told this mark when it began. */
   compared_mark: optional(100, 'uint32'),
+  /** Vertebra's own: for how many milliseconds each key has waited already; absent: none has. */
+  age_ms: repeated(101, 'uint32'),
 });
 
 export const RpbPushResp = message('RpbPushResp', 205, {

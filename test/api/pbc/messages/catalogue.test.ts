@@ -25,6 +25,7 @@ const OWN = ['ReplicatedItem', 'ReplicatedLot'];
 /** In messages of Riak's, with numbers that it does not use. */
 const OWN_FIELDS = new Set([
   'RpbPushReq.compared_mark',
+  'RpbPushReq.age_ms',
   'RpbPushResp.drop_mark',
   'RpbPushResp.taken_count',
 ]);
