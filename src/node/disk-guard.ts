@@ -31,6 +31,8 @@ export const DISK_GUARD_DEFAULTS: DiskGuardOptions = {
 /** `low`: less than twice the reserve is free. `full`: less than the reserve was, and still nearly. */
 export type DiskState = 'ample' | 'low' | 'full';
 
+/** As on a network file system whose server is gone. */
+const UNANSWERED_MS = 5_000;
 const RESERVE_PART_MAX = 0.25;
 const LOW_FACTOR = 2;
 /** From full back to low. */
@@ -43,6 +45,8 @@ export class DiskGuard {
   #state: DiskState = 'ample';
   #cancelNext: (() => void) | undefined;
   #isStopped = false;
+  /** Ends the wait of a start. */
+  #goOn: () => void = () => {};
 
   constructor(host: Host, read: ReadDiskSpace, options: DiskGuardOptions) {
     this.#host = host;
@@ -58,19 +62,32 @@ export class DiskGuard {
     return this.#state === 'full';
   }
 
-  /** Resolves when the disk has been looked at once; from then on it is looked at regularly. */
+  /**
+   * Resolves when the disk has been looked at once, or does not answer; from then on it is looked at
+   * regularly, with one question at a time.
+   */
   async start(): Promise<void> {
-    await this.#look();
+    await new Promise<void>((resolve) => {
+      this.#goOn = resolve;
+      void this.#look().then(resolve);
+    });
   }
 
   stop(): void {
     this.#isStopped = true;
     this.#cancelNext?.();
+    this.#goOn();
   }
 
   async #look(): Promise<void> {
+    const { clock, log } = this.#host;
+    this.#cancelNext = clock.after(UNANSWERED_MS, () => {
+      log.warn('disk.unanswered', { waitedMs: UNANSWERED_MS, state: this.#state });
+      this.#goOn();
+    });
     const space = await this.#read();
     if (this.#isStopped) return;
+    this.#cancelNext();
     if (space !== undefined) this.#judge(space);
     this.#cancelNext = this.#host.clock.after(this.#options.intervalMs, () => void this.#look());
   }

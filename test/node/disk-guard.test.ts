@@ -49,6 +49,28 @@ t.test('the states of a disk have hysteresis', async (t) => {
   t.equal(host.timerCount, 0);
 });
 
+t.test('a disk that does not say how full it is holds up no start, and is asked on', async (t) => {
+  const host = new VirtualHost();
+  const answers: ((space: DiskSpace) => void)[] = [];
+  const ask = (): Promise<DiskSpace> => new Promise((resolve) => answers.push(resolve));
+  const guard = new DiskGuard(host, ask, DISK_GUARD_DEFAULTS);
+  let hasStarted = false;
+  void guard.start().then(() => {
+    hasStarted = true;
+  });
+  await host.advance(30_000);
+  t.ok(hasStarted);
+  t.equal(answers.length, 1, 'one question at a time');
+  t.same(host.logged, ['disk.unanswered']);
+  answers[0]?.({ freeBytes: 0, totalBytes: 99 * GIB });
+  await host.advance(DISK_GUARD_DEFAULTS.intervalMs);
+  t.equal(guard.state, 'full');
+  t.equal(answers.length, 2);
+  guard.stop();
+  await host.advance(30_000);
+  t.equal(host.timerCount, 0);
+});
+
 t.test('of a small disk a quarter is the reserve', async (t) => {
   const host = new VirtualHost();
   const space = { freeBytes: 20 * 2 ** 20, totalBytes: 64 * 2 ** 20 };
