@@ -9,6 +9,7 @@
 import { isCrash, type Crash } from './map-functions.ts';
 import { runMap } from './map-stage.ts';
 import { lastBatchFailure, phaseFailure, startupFailure } from './phase-input.ts';
+import type { FailedEvent } from './phase-input.ts';
 import { runScriptReduce } from './script-reduce.ts';
 import { termSizeBytes } from './term.ts';
 import type { Phase, ReducePhase, TextPhase } from './job.ts';
@@ -95,11 +96,12 @@ async function* runReduce(inputs: Events, phase: ReducePhase, stage: Stage): Eve
         first: event.results,
         left: BATCH_COUNT - (count % BATCH_COUNT),
       };
-      const input = await lastOfBatch(inputs, batch);
+      const last = await lastOfBatch(inputs, batch);
+      if ('kind' in last) return yield last;
       const told = { ...outcome, name };
-      return yield input === undefined
+      return yield last.input === undefined
         ? lastBatchFailure(index, told)
-        : phaseFailure(index, { ...told, input });
+        : phaseFailure(index, { ...told, input: last.input });
     }
     count += event.results.length;
     if (reducer.heldBytes > HELD_MAX_BYTES) {
@@ -136,18 +138,19 @@ async function addInTurns(
   return fresh;
 }
 
-/** Undefined: there are not that many. */
+/** Without an input: there are not that many. A failure of a phase before is what the client is told. */
 async function lastOfBatch(
   inputs: Events,
   batch: { readonly phase: number; readonly first: TermList; readonly left: number },
-): Promise<Term | undefined> {
+): Promise<{ readonly input: Term | undefined } | FailedEvent> {
   let { first: results, left } = batch;
   for (;;) {
-    if (results.length >= left) return results[left - 1];
+    if (results.length >= left) return { input: results[left - 1] };
     left -= results.length;
     const next = await inputs.next();
-    if (next.done === true) return undefined;
+    if (next.done === true) return { input: undefined };
     const { value: event } = next;
-    results = event.kind === 'results' && event.phase === batch.phase ? event.results : [];
+    if (event.kind === 'failed') return event;
+    results = event.phase === batch.phase ? event.results : [];
   }
 }

@@ -7,8 +7,12 @@ import { JobWorld, erlangPhase, eventsOf, host, jsonJob, resultsOf } from './job
 import { CountingClock } from '../counting-clock.ts';
 import { phaseFailureJson } from '../../src/mapreduce/failure-text.ts';
 import { textBinary, tuple } from '../../src/mapreduce/term.ts';
+import { Turns } from '../../src/base/turns.ts';
+import { runStage, type Stage } from '../../src/mapreduce/phase-stages.ts';
 import { runJob } from '../../src/mapreduce/run-job.ts';
 
+import type { Phase } from '../../src/mapreduce/job.ts';
+import type { JobEvent } from '../../src/mapreduce/job-ports.ts';
 import type { ByteString } from '../../src/base/bytes.ts';
 import type { Job } from '../../src/mapreduce/job.ts';
 import type { Contents } from './job-world.ts';
@@ -131,6 +135,29 @@ t.test('a reduce function that fails on its last batch is told without an input'
     `"error":"${entry}",${input},"type":"throw","stack":"[`,
   );
 });
+
+t.test(
+  'what fails before a reduce function has its batch is told, not the end of that',
+  async (t) => {
+    const [phase] = jsonJob([['b', 'a']], [erlangPhase('reduce', 'reduce_sum')]).phases;
+    const failure = { kind: 'failed', failure: { reason: 'timeout' } } as const;
+    async function* inputs(): AsyncGenerator<JobEvent> {
+      yield { kind: 'results', phase: -1, results: [textBinary('no number')] };
+      yield failure;
+    }
+    const stage: Stage = {
+      ...host,
+      ports: world(),
+      leftMs: () => 1_000,
+      turns: new Turns(host.clock),
+      index: 0,
+      keepsInputs: false,
+    };
+    const events: JobEvent[] = [];
+    for await (const event of runStage(inputs(), phase as Phase, stage)) events.push(event);
+    t.same(events, [failure]);
+  },
+);
 
 /** What the client gets of a job that fails. */
 async function failureJson(job: Job): Promise<string> {
