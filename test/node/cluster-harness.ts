@@ -140,9 +140,8 @@ interface Process {
   isGone: boolean;
 }
 
-/** `narrow`: it takes messages of 64 KiB at most. */
-type LinkState =
-  { readonly kind: 'cut' | 'silent' | 'narrow' } | { readonly kind: 'slow'; delayMs: number };
+/** `narrow`: it takes messages of 64 KiB at most. `busy`: whatever is asked is `overload`. */
+type LinkState = { kind: 'cut' | 'silent' | 'narrow' | 'busy' } | { kind: 'slow'; delayMs: number };
 
 function clusterOf(options: ClusterOptions, ids: readonly NodeId[]): InitialCluster {
   return {
@@ -438,10 +437,9 @@ export class TestCluster {
         reject(new Fault('peer-unreachable', `no link to ${target}`));
         return;
       }
-      if (link?.kind === 'narrow' && bytes.length > 65_536) {
-        reject(new MessageTooLarge(bytes.length));
-        return;
-      }
+      const isTooLarge = link?.kind === 'narrow' && bytes.length > 65_536;
+      if (isTooLarge) return reject(new MessageTooLarge(bytes.length));
+      if (link?.kind === 'busy') return reject(new Fault('overload', 'much waits'));
       this.time.after(call.timeoutMs, () => reject(new Fault('timeout', 'no answer')));
       if (link?.kind === 'silent') return;
       this.#deliver(source, target, () => {

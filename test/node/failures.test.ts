@@ -262,6 +262,20 @@ t.test('a forwarded write goes to the next replica only if the first did nothing
   t.equal(cluster.seen.filter(({ request }) => request.verb === 'put').length, 1);
 });
 
+t.test('an overloaded replica costs a read another one, and not its answer', async (t) => {
+  const teller = new Teller(await TestCluster.start({ nodeCount: 3 }));
+  const { cluster } = teller;
+  const key = cluster.keyWhere(() => true);
+  t.same(await teller.put(N1, key, { text: 'a' }), STORED);
+  for (const busy of [N2, N3]) {
+    cluster.heal();
+    cluster.link(N1, busy, { kind: 'busy' });
+    t.same(told(await teller.get(N1, key)), ['a']);
+  }
+  cluster.link(N1, N2, { kind: 'busy' });
+  t.same(await teller.get(N1, key), { kind: 'overload' }, 'where no quorum is left');
+});
+
 t.test(
   'a write that no link takes is refused for its size where it is to be passed on',
   async (t) => {
