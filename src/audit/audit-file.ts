@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import {
   CURRENT_NAME,
   findFile,
+  findLineBefore,
   numberedFiles,
   numberedName,
   readFirstLine,
@@ -65,11 +66,13 @@ export class AuditFile {
       const { line, tornBytes } = await readTail(handle, size);
       if (tornBytes > 0) await handle.truncate(size - tornBytes);
       const newest = (await numberedFiles(folder)).at(-1);
+      const before = newest?.number ?? 0;
       if (line !== undefined) {
         const first = await readFirstLine(handle);
         const number = first === undefined ? undefined : decodeLine(first)?.['number'];
         const file = new AuditFile(options, handle, {
-          number: typeof number === 'number' ? number : (newest?.number ?? 0) + 1,
+          // The name of a full file is never given again, whatever was put here.
+          number: typeof number === 'number' && number > before ? number : before + 1,
           inode: ino,
           sizeBytes: size - tornBytes,
           lastHash: remembered ?? hashLine(line),
@@ -77,9 +80,9 @@ export class AuditFile {
         if (tornBytes > 0) await file.append([{ event: 'torn-line-cut', bytes: tornBytes }]);
         return file;
       }
-      const before = newest && (await readLastLine(folder, newest.name));
-      const number = (newest?.number ?? 0) + 1;
-      const lastHash = remembered ?? (before === undefined ? NO_LINE : hashLine(before));
+      const last = newest && (await readLastLine(folder, newest.name));
+      const number = before + 1;
+      const lastHash = remembered ?? (last === undefined ? NO_LINE : hashLine(last));
       const file = new AuditFile(options, handle, { number, inode: ino, sizeBytes: 0, lastHash });
       await file.append([{ event: 'file-begun', number }]);
       await syncFolder(folder);
@@ -99,6 +102,15 @@ export class AuditFile {
   async isUntouched(): Promise<boolean> {
     const found = await findFile(join(this.#options.folder, CURRENT_NAME));
     return found?.ino === this.#inode && found.size === this.#sizeBytes;
+  }
+
+  /** Whether all of its lines are still there, under its name or, once full, its number. */
+  async isKept(): Promise<boolean> {
+    for (const name of [CURRENT_NAME, numberedName(this.#number)]) {
+      const line = await findLineBefore(join(this.#options.folder, name), this.#sizeBytes);
+      if (line !== undefined && hashLine(line) === this.#lastHash) return true;
+    }
+    return false;
   }
 
   get isFull(): boolean {

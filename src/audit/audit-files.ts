@@ -12,7 +12,7 @@ import { isFileMissing } from './disk-errors.ts';
 
 export const CURRENT_NAME = 'audit.log';
 /** More than any line. */
-const TAIL_BYTES = 64 * 1024;
+const BLOCK_BYTES = 64 * 1024;
 const LINE_END = 0x0a;
 
 export interface NumberedFile {
@@ -55,7 +55,7 @@ export async function* readLines(
 
 /** The first line of a file, without its end; undefined: there is no whole one. */
 export async function readFirstLine(file: FileHandle): Promise<Buffer | undefined> {
-  const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(TAIL_BYTES), position: 0 });
+  const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(BLOCK_BYTES), position: 0 });
   const end = buffer.subarray(0, bytesRead).indexOf(LINE_END);
   return end < 0 ? undefined : buffer.subarray(0, end);
 }
@@ -67,15 +67,29 @@ export interface Tail {
   readonly tornBytes: number;
 }
 
+/** What ends at `sizeBytes`. Looks back as far as it takes: behind the last line may be much. */
 export async function readTail(file: FileHandle, sizeBytes: number): Promise<Tail> {
-  const position = Math.max(0, sizeBytes - TAIL_BYTES);
-  const wanted = Buffer.alloc(sizeBytes - position);
-  const { bytesRead } = await file.read({ buffer: wanted, position });
-  const bytes = wanted.subarray(0, bytesRead);
-  const end = bytes.lastIndexOf(LINE_END);
-  if (end < 0) return { line: undefined, tornBytes: bytes.length };
-  const start = end === 0 ? 0 : bytes.lastIndexOf(LINE_END, end - 1) + 1;
-  return { line: bytes.subarray(start, end), tornBytes: bytes.length - end - 1 };
+  const end = await findLineEnd(file, sizeBytes);
+  if (end === undefined) return { line: undefined, tornBytes: sizeBytes };
+  const start = ((await findLineEnd(file, end)) ?? -1) + 1;
+  const { buffer, bytesRead } = await file.read({
+    buffer: Buffer.alloc(end - start),
+    position: start,
+  });
+  return { line: buffer.subarray(0, bytesRead), tornBytes: sizeBytes - end - 1 };
+}
+
+/** Where the last end of a line before `position` is. */
+async function findLineEnd(file: FileHandle, position: number): Promise<number | undefined> {
+  const block = Buffer.alloc(BLOCK_BYTES);
+  for (let end = position; end > 0;) {
+    const start = Math.max(0, end - BLOCK_BYTES);
+    const { bytesRead } = await file.read({ buffer: block, length: end - start, position: start });
+    const found = block.subarray(0, bytesRead).lastIndexOf(LINE_END);
+    if (found >= 0) return start + found;
+    end = start;
+  }
+  return undefined;
 }
 
 /** The last line of the newest full file. */
@@ -88,13 +102,30 @@ export async function readLastLine(folder: string, name: string): Promise<Buffer
   }
 }
 
+/** The line whose end is the last of the first `sizeBytes`; undefined: there is none, or no such file. */
+export async function findLineBefore(path: string, sizeBytes: number): Promise<Buffer | undefined> {
+  return ifThere(path, async (file) => {
+    const { line, tornBytes } = await readTail(file, sizeBytes);
+    return tornBytes === 0 ? line : undefined;
+  });
+}
+
 /** Its size and inode, or undefined: it is not there. */
 export async function findFile(path: string) {
+  return ifThere(path, async (file) => {
+    const { size, ino } = await file.stat();
+    return { size, ino };
+  });
+}
+
+async function ifThere<T>(
+  path: string,
+  read: (file: FileHandle) => Promise<T>,
+): Promise<T | undefined> {
   try {
     const file = await open(path, 'r');
     try {
-      const { size, ino } = await file.stat();
-      return { size, ino };
+      return await read(file);
     } finally {
       await file.close();
     }

@@ -7,6 +7,7 @@
  */
 
 import { createHash } from 'node:crypto';
+import { terminalJson } from '../base/terminal-json.ts';
 
 /** What comes before the first line. */
 export const NO_LINE = '0'.repeat(64);
@@ -27,11 +28,12 @@ export interface AuditStamp {
   readonly node: string;
 }
 
+/** No event says when, where or behind which line it is: the stamp does. */
 export function encodeLine(stamp: AuditStamp, event: AuditEvent): Buffer {
-  const line = Buffer.from(`${JSON.stringify({ ...stamp, ...event })}\n`);
+  const line = Buffer.from(`${terminalJson({ ...stamp, ...event, ...stamp })}\n`);
   if (line.length <= LINE_MAX_BYTES) return line;
   const short = { event: event.event.slice(0, 100), omittedBytes: line.length };
-  return Buffer.from(`${JSON.stringify({ ...stamp, ...short })}\n`);
+  return Buffer.from(`${terminalJson({ ...stamp, ...short })}\n`);
 }
 
 /** `line` without its end. */

@@ -40,6 +40,8 @@ export class AuditLog {
   readonly #options: AuditLogOptions;
   #waiting: Waiting[] = [];
   #file: AuditFile | undefined;
+  /** The one that was written last, closed since because something failed. */
+  #left: AuditFile | undefined;
   /** What writes and reads come one after the other behind. */
   #turn: Promise<unknown> = Promise.resolve();
   #isClosed = false;
@@ -69,7 +71,7 @@ export class AuditLog {
       try {
         return await verifyAudit(this.#options.folder, this.#file?.lastHash);
       } catch (error) {
-        throw toAuditFault(error);
+        throw toAuditFault(error, 'read');
       }
     });
   }
@@ -80,7 +82,7 @@ export class AuditLog {
       try {
         return await newestEntries(this.#options.folder, limit);
       } catch (error) {
-        throw toAuditFault(error);
+        throw toAuditFault(error, 'read');
       }
     });
   }
@@ -115,16 +117,20 @@ export class AuditLog {
     const file = await this.#openFile();
     this.#file = file.isFull ? await file.change() : file;
     await this.#file.append(events);
+    this.#left = undefined;
     metrics.count('audit_events_total', events.length);
     metrics.gauge('audit_failing', 0);
   }
 
   async #openFile(): Promise<AuditFile> {
-    const file = this.#file;
+    const file = this.#file ?? this.#left;
     if (file === undefined) return AuditFile.open(this.#fileOptions());
-    if (await file.isUntouched()) return file;
+    if (file === this.#file && (await file.isUntouched())) return file;
+    // Behind its lines there may be some of the write that failed.
+    if (file === this.#left && (await file.isKept())) return AuditFile.open(this.#fileOptions());
     this.#host.metrics.count('audit_files_touched_total');
     this.#host.log.error('audit.file-touched', { folder: this.#options.folder });
+    this.#left = file;
     await this.#letGo();
     const next = await AuditFile.open(this.#fileOptions(), file.lastHash);
     // From here on it is let go of with whatever fails.
@@ -141,11 +147,12 @@ export class AuditLog {
 
   async #fail(batch: readonly Waiting[], error: unknown): Promise<void> {
     const { log, metrics } = this.#host;
-    const fault = toAuditFault(error);
+    const fault = toAuditFault(error, 'written');
     metrics.count('audit_failures_total', batch.length);
     metrics.gauge('audit_failing', 1);
     log.error('audit.failed', { code: fault.code, message: fault.message });
     // How much of it was written is looked for when the file is opened again.
+    this.#left = this.#file ?? this.#left;
     await this.#letGo();
     for (const { reject } of batch) reject(fault);
   }

@@ -8,8 +8,8 @@ export function isFileMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
-/** What a refusal of the system is; bugs are thrown on. */
-export function toAuditFault(error: unknown): Fault {
+/** What a refusal of the system is, when the log could not be `done`; bugs are thrown on. */
+export function toAuditFault(error: unknown, done: 'written' | 'read'): Fault {
   if (isFault(error)) return error;
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (
@@ -19,6 +19,6 @@ export function toAuditFault(error: unknown): Fault {
   ) {
     throw error;
   }
-  const reason = `the audit log cannot be written: ${error.message}`;
+  const reason = `the audit log cannot be ${done}: ${error.message}`;
   return new Fault(code === 'ENOSPC' ? 'disk-full' : 'config', reason, { cause: error });
 }

@@ -10,6 +10,7 @@ export type AuditEntry = Readonly<Record<string, unknown>>;
 
 /** At most `limit`, of the file that is written and the one before it; the newest last. */
 export async function newestEntries(folder: string, limit: number): Promise<readonly AuditEntry[]> {
+  if (limit < 1) return [];
   const before = (await numberedFiles(folder)).at(-1)?.name;
   const current = (await findFile(join(folder, CURRENT_NAME))) && CURRENT_NAME;
   const entries: AuditEntry[] = [];

@@ -2,6 +2,7 @@
 
 import {
   appendFileSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -14,6 +15,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { AuditLog } from '../../src/audit/audit-log.ts';
+import { newestEntries } from '../../src/audit/newest-entries.ts';
 import { verifyAudit } from '../../src/audit/verify-audit.ts';
 import { isFault } from '../../src/base/fault.ts';
 import { systemHost } from '../../src/telemetry/system-host.ts';
@@ -202,4 +204,103 @@ t.test('what waits is bounded, and so is a line', async (t) => {
   await audit.append({ event: 'e', text: 'x'.repeat(100_000) });
   t.match(linesOf().at(-1), /"event":"e","omittedBytes":100/);
   t.match(await audit.verify(), { isWhole: true, lines: 1_002 });
+});
+
+t.test('no field of an event stands for who wrote it, when, and behind which line', async (t) => {
+  const { open, linesOf } = world(t);
+  const audit = open();
+  await audit.append({ event: 'e', node: 'elsewhere', time: 'never', previous: 'none' });
+  t.match(JSON.parse(linesOf().at(-1) ?? ''), { node: 'a@b', time: /^20.*Z$/, event: 'e' });
+  t.match(await audit.verify(), { isWhole: true, lines: 2 });
+});
+
+t.test('names in a line cannot steer the terminal that shows it', async (t) => {
+  const { open, linesOf } = world(t);
+  const audit = open();
+  // A command to the terminal, delete, text turned around, nothing that shows, a tag outside the plane.
+  const user = 'a\u009b2J\u007f\u202eb\u2066\u200b\u2028\ufeff\u{e0041}\n é 患者';
+  await audit.append({ event: 'login-refused', user });
+  const line = linesOf().at(-1) ?? '';
+  t.notMatch(line, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+  t.match(line, ' é 患者');
+  t.match(await audit.newest(1), [{ user }]);
+  t.match(await audit.verify(), { isWhole: true, lines: 2 });
+});
+
+t.test('an end without lines, however long, is taken off as a torn line is', async (t) => {
+  const { folder, open, linesOf } = world(t);
+  const first = open();
+  await first.append(EVENT);
+  await first.close();
+  // As some file systems leave a file whose end was not written when the power went.
+  appendFileSync(join(folder, 'audit.log'), Buffer.alloc(200_000));
+  const second = open();
+  await second.append(EVENT);
+  t.match(linesOf()[2], /"event":"torn-line-cut","bytes":200000/);
+  t.match(await second.verify(), { isWhole: true, lines: 4 });
+  await second.append(EVENT);
+  t.match(await second.verify(), { isWhole: true, lines: 5 });
+});
+
+t.test('what was taken away while nothing could be written is noticed', async (t) => {
+  const { folder, open, linesOf, counts, errors } = world(t, { fileMaxBytes: 600 });
+  const path = join(folder, 'audit.log');
+  const inTheWay = join(folder, 'audit.000001.log');
+  const audit = open();
+  while (!existsSync(path) || statSync(path).size < 600) await audit.append(EVENT);
+  mkdirSync(inTheWay);
+  await t.rejects(audit.append(EVENT));
+  // The last line is cut off, where the chain alone would not tell.
+  writeFileSync(path, `${linesOf().slice(0, -1).join('\n')}\n`);
+  rmSync(inTheWay, { recursive: true });
+  await audit.append(EVENT);
+  t.equal(counts.get('audit_files_touched_total'), 1);
+  t.same(errors, ['audit.failed', 'audit.file-touched']);
+  t.match(await audit.verify(), { isWhole: false });
+});
+
+t.test('what was left while nothing could be written is gone on with', async (t) => {
+  const { folder, open, counts } = world(t, { fileMaxBytes: 600, filesMax: 2 });
+  const audit = open();
+  // The oldest file that has to go is none that can be: the next one has been begun by then.
+  mkdirSync(join(folder, 'audit.000000.log'));
+  let refused = 0;
+  for (let number = 0; number < 8; number += 1) {
+    await audit.append(EVENT).catch(() => (refused += 1));
+  }
+  t.ok(refused > 0);
+  rmSync(join(folder, 'audit.000000.log'), { recursive: true });
+  await audit.append(EVENT);
+  t.equal(counts.get('audit_files_touched_total'), undefined);
+  t.match(await audit.verify(), { isWhole: true });
+});
+
+t.test('what cannot be read is not said to be unwritable', async (t) => {
+  const { folder, open } = world(t);
+  const audit = open();
+  await audit.append(EVENT);
+  mkdirSync(join(folder, 'audit.000007.log'));
+  await t.rejects(audit.verify(), { code: 'config', message: /the audit log cannot be read/ });
+  await t.rejects(audit.newest(1), { code: 'config', message: /the audit log cannot be read/ });
+});
+
+t.test('none are none', async (t) => {
+  const { folder, open } = world(t);
+  await open().append(EVENT);
+  t.same(await newestEntries(folder, 0), []);
+});
+
+t.test('a full file is not written over by one that was put back', async (t) => {
+  const { folder, open } = world(t, { fileMaxBytes: 600 });
+  const first = open();
+  for (let number = 0; number < 20; number += 1) await first.append({ event: 'e', number });
+  await first.close();
+  const [oldest = ''] = readdirSync(folder).sort();
+  const second = 'audit.000002.log';
+  const kept = readFileSync(join(folder, second), 'utf8');
+  writeFileSync(join(folder, 'audit.log'), kept.slice(0, kept.indexOf('\n') + 1));
+  const again = open();
+  for (let number = 0; number < 20; number += 1) await again.append({ event: 'f', number });
+  t.equal(oldest, 'audit.000001.log');
+  t.equal(readFileSync(join(folder, second), 'utf8'), kept);
 });
