@@ -5,6 +5,7 @@
 import { createConnection } from 'node:net';
 import { userInfo } from 'node:os';
 import { AdminRefusal, type AdminReply } from './admin-server.ts';
+import { LOOKING_COMMANDS } from './audited-commands.ts';
 
 export interface AdminRequest {
   readonly command: string;
@@ -20,11 +21,17 @@ export function askNode(
   return new Promise((resolve, reject) => {
     const socket = createConnection(socketPath);
     let received = '';
+    let isAsked = false;
     socket.setEncoding('utf8');
     socket.setTimeout(timeoutMs, () => {
-      socket.destroy(new AdminRefusal(`no answer from the node within ${timeoutMs} ms`));
+      const silence = `no answer from the node within ${Math.ceil(timeoutMs)} ms`;
+      const mayHappen = !LOOKING_COMMANDS.has(request.command);
+      socket.destroy(
+        new AdminRefusal(mayHappen ? `${silence}: it may do yet what it was asked` : silence),
+      );
     });
     socket.once('connect', () => {
+      isAsked = true;
       socket.write(`${JSON.stringify({ ...request, operator: operatorName() })}\n`);
     });
     socket.on('data', (text: string) => {
@@ -34,7 +41,7 @@ export function askNode(
       reject(
         error instanceof AdminRefusal
           ? error
-          : new AdminRefusal(`the node is not running (${socketPath}: ${error.message})`),
+          : new AdminRefusal(unansweredText(socketPath, { error, isAsked })),
       );
     });
     socket.once('end', () => {
@@ -49,6 +56,19 @@ export function askNode(
       else reject(new AdminRefusal(reply.error));
     });
   });
+}
+
+/** A node that has been asked may have done it. */
+function unansweredText(
+  socketPath: string,
+  { error, isAsked }: { readonly error: NodeJS.ErrnoException; readonly isAsked: boolean },
+): string {
+  const what = `${socketPath}: ${error.message}`;
+  if (isAsked) return `the node went away before it had answered (${what})`;
+  if (error.code === 'EACCES' || error.code === 'EPERM') {
+    return `only the user who runs the node may ask it (${what})`;
+  }
+  return `the node is not running (${what})`;
 }
 
 /** For the node's records. */

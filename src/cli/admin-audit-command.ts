@@ -6,6 +6,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { AuditEntry } from '../audit/newest-entries.ts';
 import type { AuditVerdict } from '../audit/verify-audit.ts';
+import { terminalJson } from '../base/terminal-json.ts';
 import type { Answer } from './admin-command.ts';
 import { toCount } from './admin-load-command.ts';
 
@@ -24,6 +25,8 @@ export function addAuditCommand(admin: Command, answerTo: Answer): void {
     .option('--folder <folder>', 'with --verify: of this data folder; asks no node')
     .action(async ({ limit, verify, folder }: AuditChoices) => {
       if (verify !== true) {
+        // The entries of the node that is asked would pass for those of that folder.
+        if (folder !== undefined) admin.error('--folder goes with --verify', { exitCode: 2 });
         await answerTo('audit show', limit === undefined ? {} : { limit }, entriesText);
         return;
       }
@@ -46,7 +49,7 @@ function entriesText(entries: readonly AuditEntry[]): string {
   return entries
     .map(({ time, node: _node, event, ...fields }) => {
       const rest = Object.entries(fields).map(([name, value]) => {
-        return `${name}=${JSON.stringify(value)}`;
+        return `${name}=${terminalJson(value)}`;
       });
       return [time, event, ...rest].join('  ');
     })

@@ -4,7 +4,9 @@
 
 import type { Command } from 'commander';
 import { erasedKeyText, locatedKeyText, type ErasedKey } from '../admin/key-commands.ts';
+import { LOOKING_COMMANDS } from '../admin/audited-commands.ts';
 import { askNode } from '../admin/admin-client.ts';
+import { terminalJson } from '../base/terminal-json.ts';
 import { addAuditCommand } from './admin-audit-command.ts';
 import { addBackupCommands } from './admin-backup-command.ts';
 import { addCapacityCommand } from './admin-capacity-command.ts';
@@ -61,10 +63,10 @@ export function addAdminCommands(program: Command): void {
     const target = admin.opts<NodeOptions>();
     if (target.all === true) return printAll(target, command, options);
     const result = await query(command, options);
-    if (target.json === true) console.log(JSON.stringify(result, undefined, 2));
+    if (target.json === true) console.log(terminalJson(result, 2));
     else if (toText !== undefined) printUnlessEmpty(toText(result as never));
     else if (typeof result === 'string') console.log(result);
-    else console.log(JSON.stringify(result, undefined, 2));
+    else console.log(terminalJson(result, 2));
     return result;
   };
   const ask: Ask = async (...asked) => {
@@ -85,7 +87,11 @@ export function addAdminCommands(program: Command): void {
     .description('what this machine and its node lack; exits with 1 if something fails')
     .action(() => diag(admin.opts<NodeOptions>()));
 
-  addWaitCommand(admin, <T>(command: string) => query(command) as Promise<T>);
+  addWaitCommand(admin, <T>(command: string, timeoutMs: number) => {
+    const socket = socketOf(admin.opts<NodeOptions>());
+    const waitMs = Math.min(timeoutMs, TIMEOUT_MS);
+    return askNode(socket, { command, arguments: {} }, waitMs) as Promise<T>;
+  });
   addCapacityCommand(admin, query);
   addSupportCommand(admin, () => {
     const target = admin.opts<NodeOptions>();
@@ -119,9 +125,10 @@ async function printAll(
     askNode(adminSocketPath(node.dataDir), { command, arguments: options }, ALL_TIMEOUT_MS),
   );
   const isJson = target.json === true;
-  console.log(
-    isJson ? JSON.stringify(allNodesJson(answers), undefined, 2) : allNodesText(command, answers),
-  );
+  console.log(isJson ? terminalJson(allNodesJson(answers), 2) : allNodesText(command, answers));
+  // Elsewhere a row without an answer says enough; here what was to change has not been changed there.
+  const isLooking = LOOKING_COMMANDS.has(command);
+  if (!isLooking && answers.some((each) => 'error' in each)) process.exitCode = 1;
   return answers;
 }
 

@@ -4,6 +4,7 @@
 
 import { InvalidArgumentError, type Command } from 'commander';
 import type { LevelReport, ShownLevel } from '../base/log-levels.ts';
+import { terminalJson } from '../base/terminal-json.ts';
 import { formatDuration, parseDurationMs } from '../config/units.ts';
 import type { Ask } from './admin-command.ts';
 import { toCount } from './admin-load-command.ts';
@@ -66,5 +67,5 @@ function levelText({ level, leftMs }: ShownLevel, configured: string): string {
 }
 
 function linesText(lines: readonly unknown[]): string {
-  return lines.map((line) => JSON.stringify(line)).join('\n');
+  return lines.map((line) => terminalJson(line)).join('\n');
 }

@@ -17,7 +17,11 @@ interface Answers {
   readonly hints: { readonly total: number };
 }
 
-export type AskForWait = <C extends keyof Answers>(command: C) => Promise<Answers[C]>;
+/** Rejects with `AdminRefusal` when there is no answer within `timeoutMs`. */
+export type AskForWait = <C extends keyof Answers>(
+  command: C,
+  timeoutMs: number,
+) => Promise<Answers[C]>;
 
 export interface WaitOptions {
   /** Also until nothing is on its way. */
@@ -26,6 +30,8 @@ export interface WaitOptions {
 }
 
 const LOOK_AGAIN_MS = 250;
+/** Of one question, however little time is left: a node that is well answers it. */
+const QUESTION_MIN_MS = 1_000;
 const TIMEOUT_DEFAULT_MS = 300_000;
 
 export function addWaitCommand(admin: Command, ask: AskForWait): void {
@@ -35,6 +41,9 @@ export function addWaitCommand(admin: Command, ask: AskForWait): void {
     .option('--settled', 'and all members are up and agree, nothing moves, and it owes nothing')
     .option('--timeout <duration>', 'how long; default 5m', toTime, TIMEOUT_DEFAULT_MS)
     .action(async ({ settled, timeout }: { settled?: boolean; timeout: number }) => {
+      if (admin.opts<{ all?: boolean }>().all === true) {
+        admin.error('one node is waited for: without --all', { exitCode: 2 });
+      }
       const reason = await waitFor(ask, { isSettled: settled === true, timeoutMs: timeout });
       if (reason === undefined) return;
       console.error(reason);
@@ -49,13 +58,18 @@ export async function waitFor(
 ): Promise<string | undefined> {
   const endMs = performance.now() + timeoutMs;
   for (;;) {
-    const reason = await obstacle(ask, isSettled);
+    const reason = await obstacle((command) => {
+      return ask(command, Math.max(QUESTION_MIN_MS, endMs - performance.now()));
+    }, isSettled);
     if (reason === undefined || performance.now() >= endMs) return reason;
     await rest(LOOK_AGAIN_MS);
   }
 }
 
-async function obstacle(ask: AskForWait, isSettled: boolean): Promise<string | undefined> {
+async function obstacle(
+  ask: <C extends keyof Answers>(command: C) => Promise<Answers[C]>,
+  isSettled: boolean,
+): Promise<string | undefined> {
   try {
     const { isReady, reason } = await ask('status');
     if (!isReady) return reason;

@@ -1,7 +1,7 @@
 /** The admin server: what the system cannot accept stops nobody, and what is not known is refused in words. */
 
 import { mkdtempSync, rmSync } from 'node:fs';
-import { Server } from 'node:net';
+import { Server, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -40,4 +40,26 @@ t.test('a command that only a later release has is refused as such', async (t) =
   await t.rejects(askNode(path, { command: 'later', arguments: {} }, 10_000), {
     message: 'the release that this node runs does not have the command "later"',
   });
+});
+
+t.test('who gets no answer hears what is known of why', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'vertebra-admin-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, 'admin.sock');
+  const never = new Promise<never>(() => undefined);
+  const commands = new Map(['status', 'cluster commit'].map((name) => [name, () => never]));
+  const server = await AdminServer.listen(path, commands, { count() {} });
+  t.teardown(() => server.close());
+  const ask = (command: string) => askNode(path, { command, arguments: {} }, 50);
+  await t.rejects(ask('status'), { message: /^no answer from the node within 50 ms$/ });
+  await t.rejects(ask('cluster commit'), { message: /within 50 ms: it may do yet what it was/ });
+  const failing = (method: 'connect' | 'write', code: string) =>
+    t.capture(Socket.prototype, method, function (this: Socket) {
+      return this.destroy(Object.assign(new Error(code), { code }));
+    } as never);
+  const write = failing('write', 'EPIPE');
+  await t.rejects(ask('status'), { message: /^the node went away before it had answered/ });
+  write.restore();
+  failing('connect', 'EACCES');
+  await t.rejects(ask('status'), { message: /^only the user who runs the node may ask it/ });
 });

@@ -64,3 +64,19 @@ t.test('a bug is no reason to wait', async (t) => {
   const ask: AskForWait = () => Promise.reject(new TypeError('no such thing'));
   await t.rejects(waitFor(ask, PATIENT), TypeError);
 });
+
+t.test('a node that hangs is not asked for longer than there is time', async (t) => {
+  const waits: number[] = [];
+  const hanging: AskForWait = (_, timeoutMs) => {
+    waits.push(timeoutMs);
+    return Promise.reject(new AdminRefusal('no answer'));
+  };
+  t.equal(await waitFor(hanging, { isSettled: false, timeoutMs: 0 }), 'no answer');
+  t.same(waits, [1_000], 'a node that is well has the time to say so');
+  const patient: AskForWait = async (command, timeoutMs) => {
+    waits.push(timeoutMs);
+    return SETTLED[command] as never;
+  };
+  await waitFor(patient, PATIENT);
+  t.ok((waits[1] ?? 0) > 1_000 && (waits[1] ?? 0) <= 60_000);
+});
