@@ -87,7 +87,7 @@ export class Heartbeats {
     const { host, lost } = this.#ports;
     for (const { node, isUp } of changes) {
       host.metrics.count(isUp ? 'nodes_returned_total' : 'nodes_lost_total');
-      host.log.info(isUp ? 'node.up' : 'node.down', { node });
+      host.log.info(isUp ? 'node.up' : 'node.down', { peer: node });
       if (isUp) this.#returned(node);
       else {
         this.peerClocks.forget(node);

@@ -197,7 +197,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
     this.#life = 'serving';
     parts.repair.start();
     this.#standing.note(parts.topology.state());
-    this.#host.log.info('node.started', { node: this.id, epoch: parts.topology.epoch });
+    this.#host.log.info('node.started', { epoch: parts.topology.epoch });
   }
 
   #isStarting(): boolean {
@@ -239,7 +239,7 @@ export class VertebraNode implements NodeService, PeerHandler, JoinHandler {
       log.warn('node.stopped-uncleanly', { code: error.code });
     }
     await this.#store.close();
-    log.info('node.stopped', { node: this.id });
+    log.info('node.stopped');
   }
 
   findPutRefusal: NodeService['findPutRefusal'] = (terms) => this.#requests.findPutRefusal(terms);

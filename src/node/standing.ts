@@ -47,7 +47,7 @@ export class Standing {
     const status = findMember(state, id)?.status;
     const isRemoved = status === undefined || status === 'invalid';
     if (isRemoved && this.#removal === undefined) {
-      this.#host.log.warn('node.removed', { node: id, epoch: state.epoch });
+      this.#host.log.warn('node.removed', { epoch: state.epoch });
     }
     this.#removal = isRemoved
       ? `this node was removed from cluster ${state.clusterName} (epoch ${state.epoch})`

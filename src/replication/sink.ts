@@ -175,7 +175,7 @@ export class Sink {
   #noteAnswer(node: SourceNode): void {
     if (node.trouble !== undefined) {
       const { name: source } = this.#source;
-      this.#ports.host.log.info('replication.source-answers', { source, node: node.name });
+      this.#ports.host.log.info('replication.source-answers', { source, peer: node.name });
     }
     node.noteAnswer();
   }
@@ -185,7 +185,7 @@ export class Sink {
     const { name: source } = this.#source;
     host.metrics.count(`replication_fetches_failed_total{source="${source}"}`);
     if (node.trouble === undefined) {
-      host.log.warn('replication.source-failed', { source, node: node.name, code, message });
+      host.log.warn('replication.source-failed', { source, peer: node.name, code, message });
     }
     node.noteFailure(message);
   }

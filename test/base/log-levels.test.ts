@@ -95,3 +95,22 @@ t.test('the subsystems are the first words of all events', (t) => {
   t.same(silent, [], 'subsystems without an event');
   t.end();
 });
+
+t.test('no field of an event has the name of one that each line has', (t) => {
+  const root = resolve(import.meta.dirname, '../../../src');
+  const called = /[lL]og\s*\.(?:debug|info|warn|error)\([^{;]*\{([^}]*)\}/g;
+  const fields = readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .flatMap((file) => {
+      const source = readFileSync(join(root, file), 'utf8');
+      return [...source.matchAll(called)].map(([, text = '']) => ({ file, text: text.trim() }));
+    });
+  t.ok(fields.length > 50, `${fields.length} events with fields were found`);
+  // Of two fields of one name a reader of JSON sees the last, and takes another node for the writer.
+  const own = /(?:^|,)\s*(?:node|level|time|event)\s*(?:[:,]|$)/;
+  t.same(
+    fields.filter(({ text }) => own.test(text)),
+    [],
+  );
+  t.end();
+});
