@@ -56,7 +56,7 @@ const OPTIONS = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const;
 /** `folder` as for `openLevelDbStore`; rejects with a fault and a sentence for the operator. */
 export async function mendLevelDb(folder: string): Promise<MendedStore> {
   const path = resolve(folder);
-  const names = await readdir(path).catch(() => []);
+  const names = await namesIn(path);
   if (!names.some((name) => /^(CURRENT|MANIFEST-\d+|\d+\.(ldb|sst|log))$/.test(name))) {
     throw new Fault('config', `${path} holds no store`);
   }
@@ -90,6 +90,17 @@ export async function mendLevelDb(folder: string): Promise<MendedStore> {
     );
   }
   return { ...counts, lostBlocks, lostFiles: (await countLost(path)) - lostBefore };
+}
+
+/** None where there is no folder; what may not be looked into is another thing. */
+async function namesIn(path: string): Promise<readonly string[]> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
+    throw new Fault('config', `${path} cannot be read: ${message}`, { cause: error });
+  }
 }
 
 /**

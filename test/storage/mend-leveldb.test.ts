@@ -5,7 +5,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { statSync, truncateSync, writeFileSync } from 'node:fs';
+import { statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import fc from 'fast-check';
@@ -232,5 +232,11 @@ t.test('a store in use, and a folder that is none, are left alone', async (t) =>
   await t.rejects(mendLevelDb(join(root, 'nowhere')), {
     code: 'config',
     message: /holds no store/,
+  });
+  // As one that belongs to another user.
+  symlinkSync(join(root, 'endless'), join(root, 'endless'));
+  await t.rejects(mendLevelDb(join(root, 'endless')), {
+    code: 'config',
+    message: /cannot be read: ELOOP/,
   });
 });
