@@ -1,9 +1,9 @@
 /**
  * What came of one source's objects, counted; and how far this cluster is behind it.
  *
- * The lag is the age of the last client's write that was absorbed here, 0 while there is nothing to fetch, at least
- * that of what is fetched and cannot be absorbed now, and never less than the time since any node of the source was last asked in vain: who cannot ask does
- * not know what there is.
+ * The lag is the age of the last client's write that was absorbed here, 0 while there is nothing to fetch, at
+ * least that of what is fetched and cannot be absorbed now, and never less than the time since any node of the
+ * source was last asked in vain: who cannot ask does not know what there is.
  */
 
 import type { Host } from '../base/host.ts';

@@ -52,7 +52,6 @@ export interface ClusterOptions {
   readonly repair?: RepairOptions;
   readonly commitHooks?: CommitHooks;
   readonly scripts?: ScriptEngine;
-  /** Of one node only, if its queues have files. */
   readonly replication?: ReplicationOptions;
   /** Of another cluster, so that its nodes draw other marks. */
   readonly seed?: number;

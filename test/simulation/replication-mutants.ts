@@ -71,7 +71,7 @@ export const REPLICATING: readonly Mutant[] = [
   {
     name: "a client's write is not queued for other clusters",
     file: 'node/client-requests',
-    from: 'written(request.key, ended);',
+    from: 'written(key, ended);',
     to: '',
     by: 'api/pbc/replication.test',
   },
