@@ -116,6 +116,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
 const SHELL_FILES = new Set([
   'src/dashboard/page/page.ts',
   'src/storage/live-tables.ts',
+  'src/storage/make-folders.ts',
   'src/storage/mend-leveldb.ts',
   'src/storage/salvage-tables.ts',
   'src/storage/open-leveldb.ts',
