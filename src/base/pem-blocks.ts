@@ -19,8 +19,12 @@ const STARTS = '(?<=^[ \\t]*(?:\\xEF\\xBB\\xBF)?|-----END [A-Z0-9 ]+-----)';
 export function certificatesIn(pem: Buffer): Buffer {
   const blocks = blocksIn(pem, CERTIFICATE);
   if (blocks === undefined) throw new Error('of the authorities there is none, or one is cut off');
-  for (const block of blocks) new X509Certificate(block);
+  for (const block of blocks) mustBeCertificate(block);
   return Buffer.concat(blocks);
+}
+
+function mustBeCertificate(block: Buffer): X509Certificate {
+  return new X509Certificate(block);
 }
 
 /** Each by itself; undefined where there is none, or one is cut off. */

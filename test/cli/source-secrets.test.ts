@@ -58,7 +58,7 @@ t.test('files that cannot be used change nothing, and are told', async (t) => {
 
 t.test('a file of authorities may begin with a mark of the order of bytes', async (t) => {
   const { host, login, passwordFile } = await opened(t);
-  const { caFile = '' } = new Authority('cluster').issue(dirname(passwordFile), 'source');
+  const { caFile } = new Authority('cluster').issue(dirname(passwordFile), 'source');
   const pem = readFileSync(caFile, 'utf8');
   writeFileSync(caFile, `\ufeff${pem}`);
   const secrets = await SourceSecrets.open(host, { source: 'a', login: { ...login, caFile } });
