@@ -2,9 +2,14 @@
  * `vertebra dev` and `npm start`: a whole cluster on this machine, until it is told to stop.
  */
 
-import { writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { devConfigText, readBucketTypesFile, readConfigFile } from '../config/config-file.ts';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import {
+  devConfigText,
+  parseClusterDocument,
+  readBucketTypesFile,
+  readConfigFile,
+} from '../config/config-file.ts';
 import { makeFolders } from '../storage/make-folders.ts';
 import { DevCluster, type DevNode } from './dev-cluster.ts';
 import type { DevArguments } from './program.ts';
@@ -56,7 +61,10 @@ export function devNodes(configPath: string): DevNode[] {
   }));
 }
 
-/** Writes the file of a made-up cluster into its data folder; returns its path. */
+/**
+ * Writes the file of a made-up cluster into its data folder; returns its path. One that was written by
+ * somebody else, or changed, is not written over.
+ */
 export function writeDevConfig(options: {
   readonly nodes: number;
   readonly basePort: number;
@@ -64,14 +72,33 @@ export function writeDevConfig(options: {
 }): string {
   const dataDir = resolve(options.data);
   const text = devConfigText({ nodes: options.nodes, basePort: options.basePort, dataDir });
+  const path = join(dataDir, 'cluster.yml');
+  if (existsSync(path) && !isDevConfig(path)) {
+    const instead = `run it with --config ${path}, or give another folder with --data`;
+    throw new Error(`${path} is not as \`dev\` wrote it, and would be written over: ${instead}`);
+  }
   try {
     makeFolders(dataDir);
-    const path = join(dataDir, 'cluster.yml');
     writeFileSync(path, text);
     return path;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new Error(`the data folder ${dataDir} cannot be used: ${why}`, { cause: error });
+  }
+}
+
+/** Whether a file is, to the letter, what is written for so many nodes at those ports. */
+function isDevConfig(path: string): boolean {
+  const text = readFileSync(path, 'utf8');
+  try {
+    const { nodes } = parseClusterDocument(path, text);
+    const [first] = nodes;
+    if (first === undefined) return false;
+    const basePort = first.peer_port - 19;
+    const dataDir = dirname(first.data_dir);
+    return devConfigText({ nodes: nodes.length, basePort, dataDir }) === text;
+  } catch {
+    return false;
   }
 }
 

@@ -5,6 +5,8 @@
  */
 
 import { randomBytes } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { LogLevels } from '../base/log-levels.ts';
 import type { NodeId } from '../base/names.ts';
 import { decodeRecord, encodeRecord } from '../membership/agreement-codec.ts';
@@ -25,6 +27,7 @@ export interface RecoverOptions {
 
 /** Resolves with what was done, or would be; rejects with one sentence. */
 export async function recoverCluster(options: RecoverOptions): Promise<string> {
+  await mustHoldStore(options.data);
   const clock = new SystemClock();
   const metrics = new MetricsRegistry(clock);
   const log = new PinoLog({ node: 'recover', levels: new LogLevels(clock, 'error') });
@@ -51,6 +54,18 @@ export async function recoverCluster(options: RecoverOptions): Promise<string> {
   } finally {
     await store.close();
     metrics.close();
+  }
+}
+
+/** To open a store where there is none makes one: in a misspelled folder, or where a disk should be mounted. */
+async function mustHoldStore(dataFolder: string): Promise<void> {
+  const folder = resolve(dataFolder, 'store');
+  try {
+    await stat(join(folder, 'CURRENT'));
+  } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    if (isMissing) throw new Error(`${folder} holds no store`, { cause: error });
+    throw error;
   }
 }
 
