@@ -26,6 +26,9 @@ export function replicationCommands(
 ): Map<string, AdminCommand> {
   const setPaused = (options: Options, isPaused: boolean): string => {
     const { queue, source } = options;
+    if (queue !== undefined && source !== undefined) {
+      throw new AdminRefusal('name a queue or a source, not both');
+    }
     if (typeof queue === 'string') {
       if (isPaused ? queues.pause(queue) : queues.resume(queue)) return done(queue, isPaused);
       throw noSuch('queue', queue, namesOf(queues));
@@ -61,7 +64,11 @@ function sync(sources: ReplicationSources, source: unknown): string {
   const refused = wanted.filter((name) => !sources.sync(name));
   if (refused.length > 0) {
     const names = refused.join(', ');
-    throw new AdminRefusal(`a full-sync of ${names} is under way, or the source is paused`);
+    const begun = wanted.filter((name) => !refused.includes(name));
+    const others = begun.length === 0 ? '' : `; ${begun.join(', ')} is being compared`;
+    throw new AdminRefusal(
+      `a full-sync of ${names} is under way, or the source is paused${others}`,
+    );
   }
   return `${wanted.join(', ')} is being compared; see replication status`;
 }

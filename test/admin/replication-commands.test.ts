@@ -130,3 +130,17 @@ t.test('the text says what is wrong', async (t) => {
   t.match(text, /east: b:1 does not answer for 75 s: b:1 cannot be reached/);
   t.match(text, /east: not taken: 3 unknown-bucket-type/);
 });
+
+t.test('what was asked for in part is told in part', async (t) => {
+  const { run, done, busy } = commandsOf(['east', 'west']);
+  await t.rejects(
+    run('pause', { queue: 'to_east', source: 'east' }),
+    /a queue or a source, not both/,
+  );
+  t.same(done, []);
+  busy.add('east');
+  await t.rejects(
+    run('sync'),
+    /of east is under way, or the source is paused; west is being compared/,
+  );
+});
