@@ -208,7 +208,8 @@ t.test('a cluster starts, serves, is administered, stops, and finds its data aga
     missing: [{ part: 'status of dev1@127.0.0.1', why: /not running/ }],
   });
 
-  const again = new RunningCommand(parameters);
+  refuses(t, await runCommand(...parameters), /would be written over: run it with --config/);
+  const again = new RunningCommand(['dev', '--config', config]);
   t.teardown(() => again.child.kill('SIGKILL'));
   await again.line('ready');
   t.equal(await (await fetch(url)).text(), 'Okafor');
