@@ -30,7 +30,8 @@ export class YamlDocument {
     const [error] = this.#document.errors;
     if (error !== undefined) {
       const { line } = this.#lines.linePos(error.pos[0]);
-      throw new Fault('config', `${name}, line ${line}: ${error.message}`);
+      const why = error.code === 'MULTIPLE_DOCS' ? 'a second document begins' : error.message;
+      throw new Fault('config', `${name}, line ${line}: ${why}`);
     }
   }
 

@@ -406,6 +406,7 @@ t.test('nodes of different hosts may all bind every address with the same ports'
 
 t.test('bad YAML, a key twice and multiplying references are refused with a line', (t) => {
   const fault = (text: string) => configFault(() => parseClusterDocument('c.yml', text));
+  t.match(fault(`${MINIMAL}---\n${MINIMAL}`), /^c\.yml, line \d+: a second document begins$/);
   t.match(fault('cluster: [\n'), /^c\.yml, line \d: /);
   t.match(fault('cluster: a\ncluster: b\n'), /^c\.yml, line 2: Map keys must be unique/);
   const bomb = ['a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]'];

@@ -39,8 +39,14 @@ export function judgeNode(answers: NodeAnswers, nowMs: number): Finding[] {
   ];
 }
 
+/** `reason`: as `askNode` gives it. One that hangs cannot be started: its data folder is in use. */
 export function judgeAbsence(reason: string): Finding {
-  return fail('node', reason, 'start it, and ask again: what it would say was left out');
+  const remedy = reason.startsWith('the node is not running')
+    ? 'start it, and ask again'
+    : reason.startsWith('only the user')
+      ? 'ask as that user'
+      : 'look at its process, its log and its disk, and ask again';
+  return fail('node', reason, `${remedy}: what it would say was left out`);
 }
 
 function judgeMembers({ nodes, down, behind, unreadable }: RingReadiness): Finding {

@@ -7,7 +7,7 @@ import { AdminRefusal } from '../../../src/admin/admin-server.ts';
 import { diagnose } from '../../../src/cli/diag/diagnose.ts';
 import { diagnoseNodes, diagnosesText } from '../../../src/cli/diag/diagnose-nodes.ts';
 import { findingsText, type Finding } from '../../../src/cli/diag/finding.ts';
-import { judgeNode, type NodeAnswers } from '../../../src/cli/diag/node-judge.ts';
+import { judgeAbsence, judgeNode, type NodeAnswers } from '../../../src/cli/diag/node-judge.ts';
 import type { NodeId } from '../../../src/base/names.ts';
 import { readConfigFile } from '../../../src/config/config-file.ts';
 import { Authority } from '../../transport/certificates.ts';
@@ -97,4 +97,12 @@ t.test('this machine is looked at, and nothing is left in the data folder', asyn
   t.equal(verdictOf(worse, 'certificate'), 'fail');
   t.equal(verdictOf(worse, 'ciphers'), 'warn');
   t.equal(verdictOf(worse, 'data folder'), 'fail');
+});
+
+t.test('what to do about a node that says nothing depends on why it does not', (t) => {
+  const remedyFor = (reason: string) => judgeAbsence(reason).advice;
+  t.match(remedyFor('the node is not running (/d/admin.sock: connect ENOENT)'), /^start it/);
+  t.match(remedyFor('no answer from the node within 60000 ms'), /^look at its process/);
+  t.match(remedyFor('only the user who runs the node may ask it (EACCES)'), /^ask as that user/);
+  t.end();
 });
