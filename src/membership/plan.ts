@@ -5,10 +5,14 @@
  * the operator. A commit brings that hash back; if anything that matters has changed since, it is
  * refused rather than something else done. All staged changes go into one step, for a step never takes
  * a readable copy away: reads hold in the old ring until the new one is full.
+ *
+ * A plan for a large ring takes a while, so it is made in slices, of one state: a state never changes,
+ * and whoever has a newer one by the end makes the plan again.
  */
 
 import { createHash } from 'node:crypto';
 import type { NodeId } from '../base/names.ts';
+import type { Sliced } from '../base/sliced.ts';
 import { claimChange } from '../ring/claim-change.ts';
 import type { ClaimWarning } from '../ring/claim-warnings.ts';
 import type { ClusterState, Member, StagedChange } from './cluster-state.ts';
@@ -49,14 +53,14 @@ export type CommitOutcome =
   | { readonly kind: 'not-planned'; readonly reason: PlanRefusal };
 
 /** What committing the staged changes would do. */
-export function planChanges(state: ClusterState): PlanOutcome {
+export function* planChanges(state: ClusterState): Sliced<PlanOutcome> {
   if (state.staged.length === 0) return refused('nothing-staged');
   if (state.step?.phase === 'turning') return refused('turning');
   const members = state.members.map((member) => changedMember(member, state.staged));
   const owners = ownersOf(state);
   // What an open step has brought over already counts as where it is.
   const settled = state.step === undefined ? owners : targetOwnersOf(state, state.step);
-  const ring = claimChange({
+  const ring = yield* claimChange({
     owners: settled,
     members: members.filter(mayOwn),
     successors: successorsIn(state.staged),
@@ -75,8 +79,8 @@ export function planChanges(state: ClusterState): PlanOutcome {
 }
 
 /** Carries the plan out that was shown under `hash`; whatever it is now if undefined. */
-export function commitPlan(state: ClusterState, hash: string | undefined): CommitOutcome {
-  const outcome = planChanges(state);
+export function* commitPlan(state: ClusterState, hash: string | undefined): Sliced<CommitOutcome> {
+  const outcome = yield* planChanges(state);
   if (outcome.kind === 'not-planned') return outcome;
   const { plan } = outcome;
   if (hash !== undefined && hash !== plan.hash) return refused('stale-plan');

@@ -28,9 +28,12 @@ export interface Changed {
 
 /**
  * Made more than once if need be; anything but `changed` ends the proposal and is its outcome. Only
- * `unchanged` is sure to be of the newest state: the rest refuses, and may be of one that is behind.
+ * `unchanged` is sure to be of the newest state: the rest refuses, and may be of one that is behind. What takes
+ * long resolves later; if there is a newer state by then, it is made again on that.
  */
-export type StateChange<Refusal> = (state: ClusterState) => Changed | Refusal;
+export type StateChange<Refusal> = (
+  state: ClusterState,
+) => Changed | Refusal | Promise<Changed | Refusal>;
 
 export type ProposalOutcome<Refusal> =
   /** Agreed, and this node acts on it; `state` is the newest, and may hold later changes too. */
@@ -122,7 +125,9 @@ export class Proposer {
         return { kind: 'timeout', mayTakeEffect: attempt?.mayTakeEffect ?? false };
       }
       if (attempt === undefined) {
-        const outcome = change(newest);
+        const made = change(newest);
+        const outcome = made instanceof Promise ? await made : made;
+        if (this.#keeper.state() !== newest) continue;
         if (isChanged(outcome)) {
           assert(succeeds(outcome.state, newest), 'a change makes the successor of its state');
           mustBeReadable(outcome.state);

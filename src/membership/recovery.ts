@@ -13,6 +13,7 @@
  */
 
 import type { Epoch, NodeId } from '../base/names.ts';
+import { runAtOnce } from '../base/sliced.ts';
 import { majorityOf, votersOf, type AgreementRecord } from './agreement.ts';
 import type { ClusterState, Member } from './cluster-state.ts';
 import { commitPlan, type PlanRefusal } from './plan.ts';
@@ -55,7 +56,7 @@ export function recover(record: AgreementRecord, request: RecoveryRequest): Reco
     return { kind: 'majority-survives', votes, voters: voters.length };
   }
   const lost = newest.members.map(({ id }) => id).filter((id) => !survivors.includes(id));
-  const outcome = commitPlan(withoutLost(newest, lost, request.lineage), undefined);
+  const outcome = runAtOnce(commitPlan(withoutLost(newest, lost, request.lineage), undefined));
   if (outcome.kind === 'not-planned') return outcome;
   const { state } = outcome;
   // Who was about to join is a member already: it cannot ask again, and waits for the next plan.

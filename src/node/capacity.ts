@@ -8,6 +8,7 @@
 
 import { sleep, type Clock } from '../base/host.ts';
 import type { NodeId, Partition } from '../base/names.ts';
+import { runInSlices, type Sliced } from '../base/sliced.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
 import { replicaCountsInUse } from '../membership/effective-properties.ts';
 import { effectOf } from '../membership/plan-effect.ts';
@@ -56,7 +57,7 @@ export interface CapacityPorts {
 }
 
 const SIZES_TIMEOUT_MS = 10_000;
-/** Each is a plan of the whole ring: up to 100 ms of computing for the largest. */
+/** Each is a plan of the whole ring: up to 100 ms of computing for the largest, in slices. */
 const LOSSES_MAX = 16;
 
 type Sizes = ReadonlyMap<Partition, PartitionSize>;
@@ -80,7 +81,8 @@ export async function holdingsOf(ports: CapacityPorts): Promise<Holdings> {
   });
   const losses: MemberLoss[] = [];
   for (const { node } of [...members].sort(byPartitions).slice(0, LOSSES_MAX)) {
-    losses.push(lossOf(node, { state, sizes, isUp: (id) => topology.isUp(id) }));
+    const loss = lossOf(node, { state, sizes, isUp: (id) => topology.isUp(id) });
+    losses.push(await runInSlices(loss, clock));
     // Requests get their turn in between.
     await sleep(clock, 0);
   }
@@ -121,7 +123,7 @@ async function sizesOfAll(
   return sizes;
 }
 
-function lossOf(
+function* lossOf(
   lost: NodeId,
   {
     state,
@@ -132,15 +134,15 @@ function lossOf(
     readonly sizes: Sizes;
     readonly isUp: (node: NodeId) => boolean;
   },
-): MemberLoss {
+): Sliced<MemberLoss> {
   const staged = stageForceRemove({ ...state, staged: [] }, lost);
   if (staged.kind !== 'changed') {
     const refusal = staged.kind === 'not-staged' ? staged.reason : 'not-member';
     return { lost, refusal, gains: [] };
   }
-  const planned = planChanges(staged.state);
+  const planned = yield* planChanges(staged.state);
   if (planned.kind === 'not-planned') return { lost, refusal: planned.reason, gains: [] };
-  const { replicas } = effectOf(staged.state, planned.plan, isUp);
+  const { replicas } = yield* effectOf(staged.state, planned.plan, isUp);
   const gained = new Map<NodeId, Set<Partition>>();
   for (const { target, partition } of replicas) {
     gained.set(target, (gained.get(target) ?? new Set()).add(partition));

@@ -7,11 +7,13 @@
  */
 
 import { isFault } from '../base/fault.ts';
+import type { Clock } from '../base/host.ts';
 import type { NodeId, Partition } from '../base/names.ts';
+import { runInSlices } from '../base/sliced.ts';
 import type { ClusterState } from '../membership/cluster-state.ts';
 import { effectOf, type PlanEffect, type ReplicaMove } from '../membership/plan-effect.ts';
 import { commitPlan, planChanges, type ClusterPlan, type PlanRefusal } from '../membership/plan.ts';
-import type { Proposer } from '../membership/proposer.ts';
+import type { Proposer, StateChange } from '../membership/proposer.ts';
 import {
   markDown,
   present,
@@ -62,6 +64,7 @@ export type ShownPlan =
   | { readonly kind: 'not-planned'; readonly reason: PlanRefusal };
 
 export interface ClusterChangePorts {
+  readonly clock: Clock;
   readonly peer: Peer;
   readonly proposer: Proposer;
   readonly heartbeats: Heartbeats;
@@ -108,27 +111,24 @@ export class ClusterChanges {
 
   /** Commits the plan that was shown under `hash`, or the one that there is now. */
   commit(hash: string | undefined): Promise<ClusterChangeOutcome> {
-    return this.#agree((state) => commitPlan(state, hash));
+    return this.#agree((state) => runInSlices(commitPlan(state, hash), this.#ports.clock));
   }
 
   /** What a commit would do now, with estimates by those who hold the data. */
   async plan(): Promise<ShownPlan> {
-    const { topology } = this.#ports;
+    const { clock, topology } = this.#ports;
     const state = topology.state();
-    const outcome = planChanges(state);
+    const outcome = await runInSlices(planChanges(state), clock);
     if (outcome.kind === 'not-planned') return outcome;
     const { plan } = outcome;
-    const effect = effectOf(state, plan, (node) => topology.isUp(node));
+    const isUp = (node: NodeId): boolean => topology.isUp(node);
+    const effect = await runInSlices(effectOf(state, plan, isUp), clock);
     const { sizes, rate, silent } = await this.#sizesOf(effect.replicas);
     const fills = fillEstimates(effect.replicas, sizes, rate);
     return { kind: 'planned', plan, effect, fills, rate, silent };
   }
 
-  async #agree(
-    make: (
-      state: ClusterState,
-    ) => { readonly kind: 'changed'; readonly state: ClusterState } | Refusal,
-  ): Promise<ClusterChangeOutcome> {
+  async #agree(make: StateChange<Refusal>): Promise<ClusterChangeOutcome> {
     const { proposer, heartbeats } = this.#ports;
     try {
       const outcome = await proposer.propose(make, this.#options.agreeTimeoutMs);

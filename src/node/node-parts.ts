@@ -250,7 +250,7 @@ function makeChanges(
   assert(self !== undefined, 'a node is a member of its first state');
   return {
     changes: new PropertyChanges({ metrics: host.metrics, ...parts }, timings),
-    clusterChanges: new ClusterChanges({ peer, ...parts }, timings),
+    clusterChanges: new ClusterChanges({ clock: host.clock, peer, ...parts }, timings),
     securityChanges: new SecurityChanges({ host, passwords, ...parts }, timings),
     joining: new Joining(
       { host, ...parts, joinPort: options.joinPort, isEmpty: () => holdsNothing(store) },

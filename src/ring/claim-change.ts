@@ -7,7 +7,8 @@
  */
 
 import type { NodeId } from '../base/names.ts';
-import { claim, claimRules, DEFAULT_TARGET_N, type ClaimMember } from './claim.ts';
+import type { Sliced } from '../base/sliced.ts';
+import { claimInSlices, claimRules, DEFAULT_TARGET_N, type ClaimMember } from './claim.ts';
 import { claimWarnings, type ClaimWarning } from './claim-warnings.ts';
 
 export interface ClaimChange {
@@ -36,7 +37,7 @@ export type ChangedRing =
   | { readonly kind: 'more-nodes-than-partitions'; readonly nodes: number };
 
 /** The ring after the change, or why there can be none. */
-export function claimChange(change: ClaimChange): ChangedRing {
+export function* claimChange(change: ClaimChange): Sliced<ChangedRing> {
   const { members, successors } = change;
   const ringSize = change.owners.length;
   if (members.length === 0) return { kind: 'no-nodes' };
@@ -47,7 +48,7 @@ export function claimChange(change: ClaimChange): ChangedRing {
   const renamed = change.owners.map((owner) => successors.get(owner) ?? owner);
   const request = { members, ringSize, previous: renamed, targetN };
   if (change.isRelocating || !isSameSet(renamed, members)) {
-    const { ownerByPartition, warnings } = claim(request);
+    const { ownerByPartition, warnings } = yield* claimInSlices(request);
     return { kind: 'claimed', owners: ownerByPartition, warnings };
   }
   const sorted = members.toSorted((left, right) => (left.id < right.id ? -1 : 1));

@@ -5,8 +5,12 @@
  * partitions that have moved. A step exchanges the owners of two partitions, or gives one from a node
  * with more to a node with fewer; the balance of ±1 holds before and after each. Only improvements
  * are taken, in a fixed order, so that equal arguments give equal rings; the count of trials is
- * bounded.
+ * bounded. What a trial costs does not grow with the distances: how many stand too close to each place is
+ * kept, and changed with each step.
  */
+
+import type { Sliced } from '../base/sliced.ts';
+import { NearCounts } from './claim-near.ts';
 
 /** What a ring is judged by; nodes and locations by index. */
 export interface ClaimRules {
@@ -28,8 +32,17 @@ export interface ClaimCost {
   readonly moved: number;
 }
 
-/** Trials of a swap or gift at most in one search; about 50 ns each. */
+/** `node` is the new owner of a partition; `partner`, unless -1, takes what that had. */
+interface Step {
+  gain: number;
+  node: number;
+  partner: number;
+}
+
+/** Trials of a swap or gift at most in one search; about 10 ns each. */
 const TRIALS_MAX = 1_500_000;
+/** What a slice may look at, a millisecond or two; a step that has begun is finished before. */
+export const LOOKS_PER_SLICE = 64 * 1024;
 
 export class ClaimSearch {
   readonly #rules: ClaimRules;
@@ -37,36 +50,60 @@ export class ClaimSearch {
   readonly #locationByNode: Int32Array;
   readonly #previous: Int32Array;
   readonly #countByNode: Int32Array;
+  /** How many others stand too close to a place, for each node that would own it, and each location. */
+  readonly #nodesNear: NearCounts;
+  readonly #locationsNear: NearCounts;
   /** What each partition's owner costs there. */
   readonly #costs: Float64Array;
+  /** What each node would cost at the partition that is being looked at, all else being as it is. */
+  readonly #costsHere: Float64Array;
   readonly #fewest: number;
   readonly #reach: number;
   readonly #locationWeight: number;
   readonly #nodeWeight: number;
   #trialsLeft = TRIALS_MAX;
+  #renewed = 0;
 
   /** `owners` is balanced to ±1 over the nodes of `rules.locationByNode`. */
   constructor(rules: ClaimRules, owners: readonly number[]) {
+    const { ringSize, nodeSpacing, locationSpacing, locationByNode } = rules;
     this.#rules = rules;
     this.#owners = Int32Array.from(owners);
-    this.#locationByNode = Int32Array.from(rules.locationByNode);
+    this.#locationByNode = Int32Array.from(locationByNode);
     this.#previous = Int32Array.from(rules.previous);
-    this.#countByNode = new Int32Array(rules.locationByNode.length);
+    this.#countByNode = new Int32Array(locationByNode.length);
     for (const node of owners) this.#recount(node, 1);
-    this.#fewest = Math.floor(rules.ringSize / rules.locationByNode.length);
-    this.#reach = Math.max(rules.nodeSpacing, rules.locationSpacing);
-    this.#locationWeight = rules.ringSize + 1;
-    this.#nodeWeight = this.#locationWeight * rules.ringSize * rules.locationSpacing;
-    this.#costs = Float64Array.from(owners, (_, partition) => this.#costAt(partition));
+    this.#fewest = Math.floor(ringSize / locationByNode.length);
+    this.#reach = Math.max(nodeSpacing, locationSpacing);
+    this.#locationWeight = ringSize + 1;
+    this.#nodeWeight = this.#locationWeight * ringSize * locationSpacing;
+    // No more locations than nodes.
+    const valueCount = locationByNode.length;
+    this.#costsHere = new Float64Array(locationByNode.length);
+    this.#nodesNear = new NearCounts(owners, { valueCount, spacing: nodeSpacing });
+    const locations = owners.map((node) => at(this.#locationByNode, node));
+    this.#locationsNear = new NearCounts(locations, { valueCount, spacing: locationSpacing });
+    this.#costs = Float64Array.from(owners, (node, place) => this.#costOf(node, place));
+  }
+
+  /** Trials made, and places counted or priced anew, so far. */
+  get looks(): number {
+    return TRIALS_MAX - this.#trialsLeft + this.#renewed;
   }
 
   /** Takes improving steps until there are none, or the trials are used up. */
-  improve(): void {
+  *improve(): Sliced<void> {
     let improved = true;
+    let sliceEnd = this.looks + LOOKS_PER_SLICE;
     while (improved && this.#trialsLeft > 0) {
       improved = false;
       for (let partition = 0; partition < this.#rules.ringSize; partition += 1) {
-        while (this.#trialsLeft > 0 && at(this.#costs, partition) > 0 && this.#step(partition)) {
+        while (this.#trialsLeft > 0 && at(this.#costs, partition) > 0) {
+          if (this.looks >= sliceEnd) {
+            yield;
+            sliceEnd = this.looks + LOOKS_PER_SLICE;
+          }
+          if (!this.#step(partition)) break;
           improved = true;
         }
       }
@@ -80,95 +117,111 @@ export class ClaimSearch {
   /** Takes the best improving step that changes the owner of `partition`; false if there is none. */
   #step(partition: number): boolean {
     const current = at(this.#owners, partition);
-    let bestGain = 0;
-    let bestNode = -1;
-    let bestPartner = -1;
-    for (let partner = 0; partner < this.#rules.ringSize; partner += 1) {
-      const node = at(this.#owners, partner);
-      if (node === current) continue;
-      const gain = this.#gainOfSwap(partition, partner);
-      if (gain <= bestGain) continue;
-      [bestGain, bestNode, bestPartner] = [gain, node, partner];
-    }
-    if (at(this.#countByNode, current) > this.#fewest) {
-      for (let node = 0; node < this.#countByNode.length; node += 1) {
-        if (node === current || at(this.#countByNode, node) > this.#fewest) continue;
-        const gain = this.#gainOfGift(partition, node);
-        if (gain <= bestGain) continue;
-        [bestGain, bestNode, bestPartner] = [gain, node, -1];
-      }
-    }
-    if (bestNode === -1) return false;
-    this.#owners[partition] = bestNode;
-    if (bestPartner === -1) {
+    const step = this.#bestSwap(partition);
+    if (at(this.#countByNode, current) > this.#fewest) this.#preferGift(partition, step);
+    if (step.gain === 0) return false;
+    this.#replace(partition, step.node);
+    if (step.partner === -1) {
       this.#recount(current, -1);
-      this.#recount(bestNode, 1);
+      this.#recount(step.node, 1);
     } else {
-      this.#owners[bestPartner] = current;
-      this.#reprice(bestPartner);
+      this.#replace(step.partner, current);
+      this.#reprice(step.partner);
     }
     this.#reprice(partition);
     return true;
   }
 
-  #gainOfSwap(left: number, right: number): number {
-    this.#trialsLeft -= 1;
-    const before = at(this.#costs, left) + at(this.#costs, right);
-    const leftNode = at(this.#owners, left);
-    const rightNode = at(this.#owners, right);
-    this.#owners[left] = rightNode;
-    this.#owners[right] = leftNode;
-    const leftCost = this.#costAt(left);
-    // Most swaps are ruled out by one side alone.
-    const gain = leftCost >= before ? 0 : before - leftCost - this.#costAt(right);
-    this.#owners[left] = leftNode;
-    this.#owners[right] = rightNode;
-    return gain;
+  #bestSwap(partition: number): Step {
+    const owners = this.#owners;
+    const costs = this.#costs;
+    const costsHere = this.#costsHere;
+    const { ringSize } = this.#rules;
+    const current = at(owners, partition);
+    const cost = at(costs, partition);
+    for (let node = 0; node < costsHere.length; node += 1) {
+      costsHere[node] = this.#costOf(node, partition);
+    }
+    const best: Step = { gain: 0, node: -1, partner: -1 };
+    let trials = 0;
+    for (let partner = 0; partner < ringSize; partner += 1) {
+      const node = at(owners, partner);
+      if (node === current) continue;
+      trials += 1;
+      const distance = Math.abs(partition - partner);
+      const isNear = distance < this.#reach || ringSize - distance < this.#reach;
+      const vacated = isNear ? this.#vacated(partition, partner) : 0;
+      // What both cost now, less what the partner's node would cost here.
+      const margin = cost + at(costs, partner) - at(costsHere, node) + vacated;
+      // Most swaps are ruled out by one side alone.
+      if (margin <= best.gain) continue;
+      const gain = margin - this.#costOf(current, partner) + vacated;
+      if (gain <= best.gain) continue;
+      best.gain = gain;
+      best.node = node;
+      best.partner = partner;
+    }
+    this.#trialsLeft -= trials;
+    return best;
   }
 
-  #gainOfGift(partition: number, node: number): number {
-    this.#trialsLeft -= 1;
+  /** `best` becomes the best gift of `partition` if that gains more. */
+  #preferGift(partition: number, best: Step): void {
     const current = at(this.#owners, partition);
-    this.#owners[partition] = node;
-    const after = this.#costAt(partition);
-    this.#owners[partition] = current;
-    return at(this.#costs, partition) - after;
+    for (let node = 0; node < this.#countByNode.length; node += 1) {
+      if (node === current || at(this.#countByNode, node) > this.#fewest) continue;
+      this.#trialsLeft -= 1;
+      const gain = at(this.#costs, partition) - at(this.#costsHere, node);
+      if (gain <= best.gain) continue;
+      best.gain = gain;
+      best.node = node;
+      best.partner = -1;
+    }
+  }
+
+  /** What each owner of two places meets at the other's for the last time when they are exchanged. */
+  #vacated(left: number, right: number): number {
+    const leftLocation = at(this.#locationByNode, at(this.#owners, left));
+    const rightLocation = at(this.#locationByNode, at(this.#owners, right));
+    const nodes = this.#nodeWeight * this.#nodesNear.between(left, right);
+    if (leftLocation === rightLocation) return nodes;
+    return nodes + this.#locationWeight * this.#locationsNear.between(left, right);
   }
 
   #recount(node: number, by: number): void {
     this.#countByNode[node] = at(this.#countByNode, node) + by;
   }
 
-  /** Computes anew what a change of the owner of `partition` has touched. */
-  #reprice(partition: number): void {
-    const { ringSize } = this.#rules;
-    for (let distance = 1 - this.#reach; distance < this.#reach; distance += 1) {
-      const place = (partition + distance + ringSize) % ringSize;
-      this.#costs[place] = this.#costAt(place);
+  #replace(partition: number, node: number): void {
+    this.#renewed += 4 * this.#reach;
+    const before = at(this.#owners, partition);
+    this.#owners[partition] = node;
+    this.#nodesNear.replace(partition, before, node);
+    const locationBefore = at(this.#locationByNode, before);
+    const location = at(this.#locationByNode, node);
+    if (location !== locationBefore) {
+      this.#locationsNear.replace(partition, locationBefore, location);
     }
   }
 
-  /** What `partition`'s owner costs here: the pairs it is too close in, and whether it moved. */
-  #costAt(partition: number): number {
-    const { ringSize, nodeSpacing, locationSpacing } = this.#rules;
-    const owners = this.#owners;
-    const locations = this.#locationByNode;
-    const node = at(owners, partition);
-    const location = at(locations, node);
-    let cost = hasMoved(at(this.#previous, partition), node) ? 1 : 0;
-    for (let distance = 1; distance < this.#reach; distance += 1) {
-      const ahead = at(owners, (partition + distance) % ringSize);
-      const behind = at(owners, (partition - distance + ringSize) % ringSize);
-      if (distance < nodeSpacing) {
-        if (ahead === node) cost += this.#nodeWeight;
-        if (behind === node) cost += this.#nodeWeight;
-      }
-      if (distance < locationSpacing) {
-        if (at(locations, ahead) === location) cost += this.#locationWeight;
-        if (at(locations, behind) === location) cost += this.#locationWeight;
-      }
+  /** Computes anew what a change of the owner of `partition` has touched. */
+  #reprice(partition: number): void {
+    this.#renewed += 2 * this.#reach;
+    const { ringSize } = this.#rules;
+    for (let distance = 1 - this.#reach; distance < this.#reach; distance += 1) {
+      const place = (partition + distance + ringSize) % ringSize;
+      this.#costs[place] = this.#costOf(at(this.#owners, place), place);
     }
-    return cost;
+  }
+
+  /** What `node` costs as the owner of `place`: the pairs it is too close in, and whether it moved. */
+  #costOf(node: number, place: number): number {
+    const location = at(this.#locationByNode, node);
+    return (
+      (hasMoved(at(this.#previous, place), node) ? 1 : 0) +
+      this.#nodeWeight * this.#nodesNear.count(node, place) +
+      this.#locationWeight * this.#locationsNear.count(location, place)
+    );
   }
 }
 

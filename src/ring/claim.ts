@@ -19,6 +19,7 @@
 
 import { assert } from '../base/fault.ts';
 import type { NodeId } from '../base/names.ts';
+import { runAtOnce, type Sliced } from '../base/sliced.ts';
 import {
   claimCost,
   ClaimSearch,
@@ -55,15 +56,21 @@ export interface ClaimedRing {
 
 export const DEFAULT_TARGET_N = 4;
 
-/** Places the partitions of a ring; see the module comment for what holds. */
+/** `claimInSlices` to its end, for one who holds up nobody. */
 export function claim(request: ClaimRequest): ClaimedRing {
+  return runAtOnce(claimInSlices(request));
+}
+
+/** Places the partitions of a ring; see the module comment for what holds. */
+export function* claimInSlices(request: ClaimRequest): Sliced<ClaimedRing> {
   const members = request.members.toSorted((left, right) => (left.id < right.id ? -1 : 1));
   const targetN = request.targetN ?? DEFAULT_TARGET_N;
   assert(isRingSize(request.ringSize), 'a ring size is a power of two from 8 to 1024');
   assert(members.length > 0, 'a ring needs a node');
   assert(new Set(members.map(({ id }) => id)).size === members.length, 'member ids are distinct');
   const rules = claimRules(request, members, targetN);
-  const owners = bestOwners(rules);
+  const owners = yield* bestOwners(rules);
+  yield;
   const ownerByPartition = owners.map((node) => mustAt(members, node).id);
   const previous = request.previous;
   return {
@@ -89,7 +96,7 @@ export function claimRules(
     ringSize,
     locationByNode: members.map(({ location }) => locations.indexOf(location)),
     nodeSpacing: Math.min(targetN, Math.floor(ringSize / largestShare)),
-    locationSpacing: Math.min(targetN, locations.length),
+    locationSpacing: Math.min(targetN, locations.length, ringSize),
     previous: Array.from({ length: ringSize }, (_, partition) => {
       const before = request.previous?.[partition];
       return before === undefined ? -1 : (indexById.get(before) ?? -1);
@@ -98,21 +105,26 @@ export function claimRules(
 }
 
 /** The best of the rings reached from the previous one and from two rings made from nothing. */
-function bestOwners(rules: ClaimRules): readonly number[] {
+function* bestOwners(rules: ClaimRules): Sliced<readonly number[]> {
   const nodes = quotas(rules);
-  const starts = [spreadLocations(nodes), spreadNodes(nodes)].map((owners) =>
-    relabel(rules, owners),
-  );
-  if (rules.previous.some((node) => node !== -1)) starts.unshift(rebalance(rules, nodes));
+  // In the order of what they move; each is made only if it is needed.
+  const starts = [
+    () => relabel(rules, spreadLocations(nodes)),
+    () => relabel(rules, spreadNodes(nodes)),
+  ];
+  if (rules.previous.some((node) => node !== -1)) starts.unshift(() => rebalance(rules, nodes));
   let best: readonly number[] | undefined;
   let bestCost: ClaimCost | undefined;
   for (const start of starts) {
-    const search = new ClaimSearch(rules, start);
-    search.improve();
+    yield;
+    const owners = start();
+    yield;
+    const search = new ClaimSearch(rules, owners);
+    yield* search.improve();
+    yield;
     const cost = claimCost(rules, search.owners());
     if (bestCost !== undefined && compareCosts(bestCost, cost) <= 0) continue;
     [best, bestCost] = [search.owners(), cost];
-    // The starts are in the order of what they move.
     if (cost.nodesTooClose === 0 && cost.locationsTooClose === 0) break;
   }
   assert(best !== undefined, 'there is always a ring made from nothing');
@@ -145,9 +157,8 @@ function quotas(rules: ClaimRules): SpreadNode[] {
   return counts.map((count, node) => ({ node, count, location: mustAt(locationByNode, node) }));
 
   function isBetterTaker(node: number, taker: number): boolean {
-    const [share, takerShare] = [node, taker].map((each) =>
-      mustAt(shareByLocation, mustAt(locationByNode, each)),
-    ) as [number, number];
+    const share = mustAt(shareByLocation, mustAt(locationByNode, node));
+    const takerShare = mustAt(shareByLocation, mustAt(locationByNode, taker));
     if (share !== takerShare) return share < takerShare;
     return mustAt(before, node) > mustAt(before, taker);
   }

@@ -105,8 +105,16 @@ export class Ring {
     return this.#primaries(partition, n);
   }
 
+  /** The first `count` nodes that are met from `partition` on; all, where there are no more. */
+  nodesFrom(partition: Partition, count: number): NodeId[] {
+    const met = new Set<NodeId>();
+    const wanted = Math.min(count, this.nodes.length);
+    for (let at = partition; met.size < wanted; at = this.#after(at)) met.add(this.ownerOf(at));
+    return [...met];
+  }
+
   /**
-   * The same positions, each served by its primary if that is up, and otherwise by the next up node
+   * The positions of `preferenceList`, each served by its primary if that is up, and otherwise by the next up node
    * on the walk past the list; when no such node is left, up nodes of the list stand in too.
    */
   activePreferenceList(

@@ -3,6 +3,7 @@
 import t from 'tap';
 import { utf8ToByteString } from '../../src/base/bytes.ts';
 import { DEFAULT_BUCKET_TYPE } from '../../src/base/names.ts';
+import { runAtOnce } from '../../src/base/sliced.ts';
 import {
   activateBucketType,
   createBucketType,
@@ -164,7 +165,7 @@ t.test('a document full of properties leaves room for members and the ring', (t)
     if (joining.kind !== 'changed') throw new Error(joining.kind);
     full = joining.state;
   }
-  const filling = commitPlan(full, undefined);
+  const filling = runAtOnce(commitPlan(full, undefined));
   if (filling.kind !== 'changed') throw new Error(filling.kind);
   t.equal(filling.state.step?.unfilled.length, 7);
   t.doesNotThrow(() => mustBeReadable(filling.state));

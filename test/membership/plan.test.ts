@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { Epoch, NodeId } from '../../src/base/names.ts';
+import { runAtOnce } from '../../src/base/sliced.ts';
 import { votersOf } from '../../src/membership/agreement.ts';
 import type { ClusterState, Member } from '../../src/membership/cluster-state.ts';
 import { succeeds } from '../../src/membership/lineage.ts';
@@ -46,7 +47,7 @@ function newcomer(index: number, location = ''): Newcomer {
 }
 
 function planOf(state: ClusterState): ClusterPlan {
-  const outcome = planChanges(state);
+  const outcome = runAtOnce(planChanges(state));
   if (outcome.kind !== 'planned') throw new Error(outcome.reason);
   return outcome.plan;
 }
@@ -66,7 +67,7 @@ function carriedOut(state: ClusterState): ClusterState {
 }
 
 function committed(state: ClusterState): ClusterState {
-  return carriedOut(done(commitPlan(state, planOf(state).hash)));
+  return carriedOut(done(runAtOnce(commitPlan(state, planOf(state).hash))));
 }
 
 function idsOf(state: ClusterState): NodeId[] {
@@ -108,10 +109,13 @@ t.test('a plan is refused when what it was shown of has changed', (t) => {
   const staged = done(stageLeave(stateOf(5), nodeOf(1)));
   const { hash } = planOf(staged);
   const other = done(stageLeave(staged, nodeOf(2)));
-  t.same(commitPlan(other, hash), { kind: 'not-planned', reason: 'stale-plan' });
+  t.same(runAtOnce(commitPlan(other, hash)), { kind: 'not-planned', reason: 'stale-plan' });
   const typed = { ...staged, epoch: 9 as Epoch, defaultProperties: { allow_mult: true } };
   t.equal(planOf(typed).hash, hash, 'what does not matter to it changes no plan');
-  t.same(commitPlan(stateOf(3), undefined), { kind: 'not-planned', reason: 'nothing-staged' });
+  t.same(runAtOnce(commitPlan(stateOf(3), undefined)), {
+    kind: 'not-planned',
+    reason: 'nothing-staged',
+  });
   t.end();
 });
 
@@ -130,7 +134,7 @@ t.test('what cannot be is refused by name', (t) => {
     reasonOf(stageReplace(taken, { ...replace, node: nodeOf(1), successor: nodeOf(3) })),
     'already-replacement',
   );
-  const leaving = done(commitPlan(done(stageLeave(stateOf(4), nodeOf(1))), undefined));
+  const leaving = done(runAtOnce(commitPlan(done(stageLeave(stateOf(4), nodeOf(1))), undefined)));
   t.equal(reasonOf(stageLeave(leaving, nodeOf(1))), 'already-leaving');
   const down = done(markDown(stateOf(3), nodeOf(1)));
   t.equal(reasonOf(stageLeave(down, nodeOf(1))), 'is-down');
@@ -138,14 +142,17 @@ t.test('what cannot be is refused by name', (t) => {
   t.equal(reasonOf(stageLocation(stateOf(3), far)), 'location-too-long');
   let all = stateOf(3);
   for (const index of [0, 1, 2]) all = done(stageLeave(all, nodeOf(index)));
-  t.same(planChanges(all), { kind: 'not-planned', reason: 'no-nodes' });
+  t.same(runAtOnce(planChanges(all)), { kind: 'not-planned', reason: 'no-nodes' });
   for (const stage of [stageLeave, stageForceRemove]) {
     const last = done(stage(done(markDown(stateOf(2), nodeOf(1))), nodeOf(0)));
-    t.same(planChanges(last), { kind: 'not-planned', reason: 'no-voters' });
+    t.same(runAtOnce(planChanges(last)), { kind: 'not-planned', reason: 'no-voters' });
   }
   let crowd = stateOf(7, 8);
   for (const index of [7, 8]) crowd = done(stageJoin(crowd, newcomer(index)));
-  t.same(planChanges(crowd), { kind: 'not-planned', reason: 'more-nodes-than-partitions' });
+  t.same(runAtOnce(planChanges(crowd)), {
+    kind: 'not-planned',
+    reason: 'more-nodes-than-partitions',
+  });
   t.end();
 });
 
@@ -199,7 +206,7 @@ t.test('no key has fewer live copies while a join or a leave is carried out', (t
     done(stageJoin(stateOf(4), newcomer(4))),
     done(stageLeave(stateOf(4), nodeOf(1))),
   ]) {
-    const { copies, ownership, replicas } = effectOf(staged, planOf(staged), () => true);
+    const { copies, ownership, replicas } = runAtOnce(effectOf(staged, planOf(staged), () => true));
     t.match(copies, [{ nVal: 3, before: 3, lowest: 3, after: 3 }]);
     t.ok(ownership.length > 0);
     t.ok(replicas.every(({ source, target }) => source !== undefined && source !== target));
@@ -209,7 +216,7 @@ t.test('no key has fewer live copies while a join or a leave is carried out', (t
 
 t.test('a node removed by force takes one copy with it until the others have filled', (t) => {
   const staged = done(stageForceRemove(stateOf(5), nodeOf(1)));
-  const effect = effectOf(staged, planOf(staged), (node) => node !== nodeOf(1));
+  const effect = runAtOnce(effectOf(staged, planOf(staged), (node) => node !== nodeOf(1)));
   t.match(effect.copies, [{ nVal: 3, before: 2, lowest: 2, after: 3 }]);
   t.ok(effect.replicas.every(({ source }) => source !== nodeOf(1)));
   t.end();
@@ -232,8 +239,8 @@ const ACTS: readonly Act[] = [
   (state, drawn) => markDown(state, nodeOf(drawn % 12)),
   (state, drawn) => present(state, { ...newcomer(drawn % 12), host: `host${drawn % 3}` }),
   (state) => clearStaged(state),
-  (state) => commitPlan(state, undefined),
-  (state, drawn) => commitPlan(state, drawn % 2 === 0 ? planHashOf(state) : 'stale'),
+  (state) => runAtOnce(commitPlan(state, undefined)),
+  (state, drawn) => runAtOnce(commitPlan(state, drawn % 2 === 0 ? planHashOf(state) : 'stale')),
   (state, drawn) => {
     const { since, unfilled } = state.step ?? { since: 1 as Epoch, unfilled: [] };
     const node = unfilled[drawn % Math.max(1, unfilled.length)] ?? nodeOf(0);
@@ -244,7 +251,7 @@ const ACTS: readonly Act[] = [
 ];
 
 function planHashOf(state: ClusterState): string | undefined {
-  const outcome = planChanges(state);
+  const outcome = runAtOnce(planChanges(state));
   return outcome.kind === 'planned' ? outcome.plan.hash : undefined;
 }
 

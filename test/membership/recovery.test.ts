@@ -2,6 +2,7 @@
 
 import t from 'tap';
 import type { Epoch, NodeId } from '../../src/base/names.ts';
+import { runAtOnce } from '../../src/base/sliced.ts';
 import { answer, votersOf, type AgreementRecord } from '../../src/membership/agreement.ts';
 import { decodeRecord, encodeRecord } from '../../src/membership/agreement-codec.ts';
 import type { ClusterState } from '../../src/membership/cluster-state.ts';
@@ -90,7 +91,7 @@ t.test('what a survivor voted for counts, for it may have been agreed', (t) => {
 t.test('a step that was open is ended, one way or the other', (t) => {
   const staged = stageLeave(stateOf(5), nodeOf(4));
   if (staged.kind !== 'changed') throw new Error(staged.kind);
-  const filling = commitPlan(staged.state, undefined);
+  const filling = runAtOnce(commitPlan(staged.state, undefined));
   if (filling.kind !== 'changed') throw new Error(filling.kind);
   t.same(votersOf(recovered(recordOf(filling.state)).state), SURVIVORS);
   let turning = filling.state;
@@ -112,7 +113,7 @@ t.test('a survivor that was about to join still is, by the next plan', (t) => {
   const { state } = recovered(recordOf(joining.state), [...SURVIVORS, newcomer.id]);
   t.equal(findMember(state, newcomer.id)?.status, 'joining');
   t.same(state.staged, [{ kind: 'join', node: newcomer.id }]);
-  const plan = planChanges(state);
+  const plan = runAtOnce(planChanges(state));
   t.ok(plan.kind === 'planned' && plan.plan.nextOwners.includes(newcomer.id));
   const alone = recovered(recordOf(joining.state)).state;
   t.same(alone.staged, [], 'one that is lost is not waited for');
@@ -122,7 +123,7 @@ t.test('a survivor that was about to join still is, by the next plan', (t) => {
 t.test('survivors that were all about to leave stay', (t) => {
   const staged = stageLeave(stateOf(5), nodeOf(0));
   if (staged.kind !== 'changed') throw new Error(staged.kind);
-  const leaving = commitPlan(staged.state, undefined);
+  const leaving = runAtOnce(commitPlan(staged.state, undefined));
   if (leaving.kind !== 'changed') throw new Error(leaving.kind);
   const { state } = recovered(recordOf(leaving.state), [nodeOf(0)]);
   t.same(votersOf(state), [nodeOf(0)]);

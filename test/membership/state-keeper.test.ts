@@ -2,13 +2,16 @@
 
 import t from 'tap';
 import { Fault, isFault } from '../../src/base/fault.ts';
-import type { Host } from '../../src/base/host.ts';
+import type { Clock, Host } from '../../src/base/host.ts';
 import type { Epoch } from '../../src/base/names.ts';
+import { runAtOnce, runInSlices } from '../../src/base/sliced.ts';
 import { encodeRequest } from '../../src/membership/agreement-codec.ts';
 import type { AgreementLog, AgreementPeers } from '../../src/membership/agreement-ports.ts';
 import type { ClusterState } from '../../src/membership/cluster-state.ts';
 import { successorOf } from '../../src/membership/lineage.ts';
+import { commitPlan, planChanges } from '../../src/membership/plan.ts';
 import { Proposer } from '../../src/membership/proposer.ts';
+import { stageLocation } from '../../src/membership/staging.ts';
 import { decodeState, encodeState, hashState } from '../../src/membership/state-document.ts';
 import { StateKeeper } from '../../src/membership/state-keeper.ts';
 import { nodeOf, stateOf } from './states.ts';
@@ -251,6 +254,56 @@ t.test('a change that refuses ends the proposal and costs no ballot', async (t) 
     mayTakeEffect: false,
   });
   t.equal(keeper.state().epoch, 1);
+  await keeper.close();
+});
+
+t.test(
+  'a change that is overtaken while it is made is made again on the newer state',
+  async (t) => {
+    const keeper = await openAlone(new OneFile());
+    const seen: number[] = [];
+    const change = async (state: ClusterState) => {
+      seen.push(state.epoch);
+      if (seen.length === 1) await keeper.learn(NEXT);
+      return { kind: 'refused', epoch: state.epoch } as const;
+    };
+    const outcome = await new Proposer(stillHost(), keeper).propose(change, 1_000);
+    t.same(outcome, { kind: 'refused', epoch: 2 });
+    t.same(seen, [1, 2]);
+    await keeper.close();
+  },
+);
+
+t.test('a plan that is overtaken by a change while it is made is stale', async (t) => {
+  const keeper = await openAlone(new OneFile());
+  const stage = async (location: string): Promise<void> => {
+    const staged = stageLocation(keeper.state(), { node: nodeOf(0), location });
+    if (staged.kind !== 'changed') throw new Error(staged.kind);
+    await keeper.learn(staged.state);
+  };
+  await stage('a');
+  const outcome = runAtOnce(planChanges(keeper.state()));
+  if (outcome.kind !== 'planned') throw new Error(outcome.reason);
+  let pauses = 0;
+  const clock: Clock = {
+    ...stillHost().clock,
+    after: (_, resume) => {
+      pauses += 1;
+      if (pauses === 1) void stage('b').then(resume);
+      else queueMicrotask(resume);
+      return () => {};
+    },
+  };
+  const commit = (hash: string) => (state: ClusterState) =>
+    runInSlices(commitPlan(state, hash), clock);
+  const proposer = new Proposer(stillHost(), keeper);
+  t.same(await proposer.propose(commit(outcome.plan.hash), 1_000), {
+    kind: 'not-planned',
+    reason: 'stale-plan',
+  });
+  t.ok(pauses > 1);
+  t.equal(keeper.state().step, undefined);
+  t.equal(keeper.state().epoch, 3);
   await keeper.close();
 });
 

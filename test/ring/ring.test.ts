@@ -26,6 +26,20 @@ const anyRing = fc
   );
 const anyPlace = fc.record({ ring: anyRing, n: fc.integer({ min: 1, max: 24 }), at: fc.nat() });
 
+t.test('the first nodes from a partition on are those of its preference list', (t) => {
+  fc.assert(
+    fc.property(anyPlace, ({ ring, n, at }) => {
+      const partition = P(at % ring.ringSize);
+      const { replicas } = ring.preferenceList(partition, n);
+      t.strictSame(
+        ring.nodesFrom(partition, n),
+        replicas.map(({ node }) => node),
+      );
+    }),
+  );
+  t.end();
+});
+
 t.test('with enough nodes a list has n positions on n nodes', (t) => {
   fc.assert(
     fc.property(anyPlace, ({ ring, n, at }) => {

@@ -10,6 +10,7 @@ import { IDENTITY } from './identity-mutants.ts';
 import { INDEXING } from './index-mutants.ts';
 import { LINKING } from './link-mutants.ts';
 import { LOGGING } from './log-mutants.ts';
+import { PLANNING } from './plan-mutants.ts';
 import { REPLICATING } from './replication-mutants.ts';
 
 export interface Mutant {
@@ -478,5 +479,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...AGREEING,
   ...FOLDING,
   ...ERASING,
+  ...PLANNING,
   ...REPLICATING,
 ];
