@@ -222,7 +222,7 @@ export class Faults {
         victim.corruptRecord();
         return;
       case 'empty-disk':
-        if (this.#mayForget()) void victim.restartWith(undefined);
+        if (this.#mayForget() && this.#hasCompanion()) void victim.restartWith(undefined);
         return;
       case 'old-image': {
         const image = victim.disk.copy();
@@ -237,6 +237,13 @@ export class Faults {
   #mayForget(): boolean {
     if (!this.#options.keepsVotes) return true;
     return this.#cluster.nodes.every((node) => node === this.victim || node.hasVoted);
+  }
+
+  /** A node with an empty disk knows those of its configuration; if they have left, it has to be told to join. */
+  #hasCompanion(): boolean {
+    const { initialState, nodes } = this.#cluster;
+    const founders = new Set<string>(initialState.members.map(({ id }) => id));
+    return nodes.some((node) => node !== this.victim && founders.has(node.id));
   }
 
   /**
